@@ -1,0 +1,1 @@
+//! Token pools with guards, spent from leases.

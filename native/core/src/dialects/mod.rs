@@ -1,0 +1,3 @@
+//! Wire protocols: bytes to the neutral form and back. Pure.
+
+pub mod neutral;

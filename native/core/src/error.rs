@@ -1,0 +1,170 @@
+//! One tree of errors, and the only module that writes error bodies.
+//!
+//! Every failure that a caller can see is one [`Code`]: its status, its OpenAI `type` and who is at fault are decided
+//! here and nowhere else. Messages carry the fix and never a secret.
+
+use bytes::Bytes;
+
+/// Who has to change something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The request.
+    Caller,
+    /// The provider that answered, or did not.
+    Upstream,
+    /// hoosh or its operator.
+    Gateway,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $status:literal, $type:literal, $code:literal, $fault:ident;)*) => {
+        /// The stable code of an error: `error.code` in the OpenAI shape, the same word in rows and metrics.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Code] = &[$(Code::$name,)*];
+            /// The stable word.
+            pub const fn as_str(self) -> &'static str { match self { $(Code::$name => $code,)* } }
+            /// The HTTP status.
+            pub const fn status(self) -> u16 { match self { $(Code::$name => $status,)* } }
+            /// `error.type` in the OpenAI shape.
+            pub const fn openai_type(self) -> &'static str { match self { $(Code::$name => $type,)* } }
+            /// Who is at fault.
+            pub const fn fault(self) -> Fault { match self { $(Code::$name => Fault::$fault,)* } }
+        }
+    };
+}
+
+codes! {
+    /// The body is not JSON.
+    InvalidJson = 400, "invalid_request_error", "invalid_json", Caller;
+    /// A field has the wrong type or value; `param` names it.
+    InvalidValue = 400, "invalid_request_error", "invalid_value", Caller;
+    /// A field is missing; `param` names it.
+    MissingField = 400, "invalid_request_error", "missing_required_parameter", Caller;
+    /// A key occurs twice at the top of the body, so that two readers could disagree on it.
+    DuplicateField = 400, "invalid_request_error", "duplicate_parameter", Caller;
+    /// The body was cut off.
+    IncompleteBody = 400, "invalid_request_error", "incomplete_body", Caller;
+    /// The named budget does not exist.
+    UnknownBudget = 400, "invalid_request_error", "unknown_budget", Caller;
+    /// A part whose size nobody can bound, under an enforced budget.
+    UnboundedInput = 400, "invalid_request_error", "unbounded_input", Caller;
+    /// No key, or one that is not known.
+    InvalidKey = 401, "authentication_error", "invalid_api_key", Caller;
+    /// The key may not use this model.
+    ModelForbidden = 403, "permission_error", "model_not_allowed", Caller;
+    /// The key may not charge this budget.
+    BudgetForbidden = 403, "permission_error", "budget_not_allowed", Caller;
+    /// No provider serves this model.
+    UnknownModel = 404, "invalid_request_error", "model_not_found", Caller;
+    /// No such path.
+    UnknownPath = 404, "invalid_request_error", "unknown_url", Caller;
+    /// The path exists, the method does not.
+    WrongMethod = 405, "invalid_request_error", "method_not_allowed", Caller;
+    /// The body did not arrive in time.
+    BodyTimeout = 408, "invalid_request_error", "request_timeout", Caller;
+    /// The body is larger than configured.
+    BodyTooLarge = 413, "invalid_request_error", "request_too_large", Caller;
+    /// Not `application/json`.
+    WrongContentType = 415, "invalid_request_error", "unsupported_media_type", Caller;
+    /// More requests a minute than the key or provider allows.
+    RateLimited = 429, "rate_limit_error", "rate_limit_exceeded", Caller;
+    /// More requests at once than allowed, and no place to wait, or the wait was too long.
+    ConcurrencyLimited = 429, "rate_limit_error", "concurrency_limit_exceeded", Caller;
+    /// The budget has not enough left for this request.
+    BudgetExceeded = 429, "insufficient_quota", "budget_exceeded", Caller;
+    /// The upstream refused the request itself; its own words and status are passed on.
+    UpstreamRefused = 400, "invalid_request_error", "upstream_refused", Caller;
+    /// The upstream did not accept the operator's credential.
+    UpstreamCredential = 502, "api_error", "upstream_credential_rejected", Upstream;
+    /// The upstream's own rate limit, on every candidate.
+    UpstreamRateLimited = 429, "rate_limit_error", "upstream_rate_limited", Upstream;
+    /// No connection to any candidate.
+    UpstreamUnreachable = 502, "api_error", "upstream_unreachable", Upstream;
+    /// The upstream answered 5xx, broke off or reset.
+    UpstreamError = 502, "api_error", "upstream_error", Upstream;
+    /// The upstream answered something that is not its protocol.
+    UpstreamMalformed = 502, "api_error", "upstream_malformed", Upstream;
+    /// The upstream's stream ended before it was complete.
+    UpstreamTruncated = 502, "api_error", "upstream_truncated", Upstream;
+    /// The upstream was silent for too long.
+    UpstreamTimeout = 504, "api_error", "upstream_timeout", Upstream;
+    /// Every candidate is benched by its breaker.
+    UpstreamUnavailable = 503, "api_error", "upstream_unavailable", Upstream;
+    /// The store that holds the budget did not answer in time.
+    BudgetUnavailable = 503, "api_error", "budget_unavailable", Gateway;
+    /// Too much is buffered already.
+    Overloaded = 503, "api_error", "overloaded", Gateway;
+    /// The gateway is going down.
+    Draining = 503, "api_error", "draining", Gateway;
+    /// A defect of hoosh.
+    Internal = 500, "api_error", "internal_error", Gateway;
+}
+
+/// A failure on its way to the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened.
+    pub code: Code,
+    /// For a person, with the fix in it. No secret, no upstream address.
+    pub message: String,
+    /// The request field concerned.
+    pub param: Option<String>,
+    /// Answer status where it differs from the code's own (an upstream's 4xx passed on).
+    pub status: Option<u16>,
+    /// When to come back, seconds; `retry-after`.
+    pub retry_after_secs: Option<u64>,
+}
+
+impl Failure {
+    /// A failure without a field.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Failure { code, message: message.into(), param: None, status: None, retry_after_secs: None }
+    }
+
+    /// Names the field concerned.
+    pub fn param(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// Tells when to come back.
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_secs = Some(seconds);
+        self
+    }
+
+    /// The status that the caller gets.
+    pub fn status(&self) -> u16 {
+        self.status.unwrap_or(self.code.status())
+    }
+
+    /// The OpenAI error object: `{"error":{"message","type","param","code"}}`.
+    pub fn openai_body(&self) -> Bytes {
+        let mut out = Vec::with_capacity(128 + self.message.len());
+        out.extend_from_slice(b"{\"error\":{\"message\":");
+        crate::json::write_string(&mut out, &self.message);
+        out.extend_from_slice(b",\"type\":\"");
+        out.extend_from_slice(self.code.openai_type().as_bytes());
+        out.extend_from_slice(b"\",\"param\":");
+        match &self.param {
+            Some(param) => crate::json::write_string(&mut out, param),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"code\":\"");
+        out.extend_from_slice(self.code.as_str().as_bytes());
+        out.extend_from_slice(b"\"}}");
+        Bytes::from(out)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.message, self.code.as_str())
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,135 @@
+//! The vocabulary between an exchange and its driver: what the driver must do, and what it says happened.
+
+use bytes::Bytes;
+
+use super::work::Job;
+use crate::dialects::neutral;
+use crate::http::{HeaderView, Headers, UpstreamRequest};
+
+/// An upstream attempt of this exchange: 0, 1, … in the order of opening. Drivers keep their own table by it.
+pub type UpstreamId = u32;
+
+/// How the caller's bytes are framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// HTTP: a stream is an event stream (`data: …\n\n`), ended by the dialect's own mark.
+    Http,
+    /// In process: each [`Step::Emit`] is exactly one event's JSON, without framing, and `Finish` is the end.
+    /// The caller is the operator's own program, so no key is asked for.
+    Neutral,
+}
+
+/// The head of a caller's request. The driver keeps ownership; the exchange copies the little that it needs.
+#[derive(Clone, Copy)]
+pub struct RequestHead<'a> {
+    /// In upper case.
+    pub method: &'a str,
+    /// Origin form: path and, after `?`, the query.
+    pub target: &'a str,
+    /// As received.
+    pub headers: &'a dyn HeaderView,
+    /// How answers are framed.
+    pub caller: Caller,
+}
+
+/// Where an attempt stood when it failed. Whether a retry is safe hangs on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// No connection: refused, unresolvable, unreachable. Nothing was sent.
+    Connect,
+    /// The TLS handshake or certificate. Nothing of the request was sent.
+    Tls,
+    /// While the request was written.
+    Send,
+    /// After the request was written whole, before the answer's head.
+    Head,
+    /// Inside the answer's body.
+    Body,
+    /// The peer broke HTTP itself (malformed head or framing).
+    Protocol,
+}
+
+/// What the driver must do. Perform it, report through the doors, call `next` again.
+#[derive(Debug)]
+pub enum Step {
+    /// Send `100 Continue` to the caller.
+    Continue,
+    /// Hand over at most `credit` more bytes of the caller's body through `body`, then `body_end` at its end.
+    ReadCaller {
+        /// Bytes.
+        credit: usize,
+    },
+    /// Open (or reuse) a connection and send the request. Report `connected`, `sent`, `head`; or `failed`.
+    Send {
+        /// The new attempt.
+        u: UpstreamId,
+        /// What to send.
+        request: UpstreamRequest,
+    },
+    /// Hand over at most `credit` more bytes of this answer's body through `data`, then `end` at its end.
+    /// Credits add up.
+    Read {
+        /// Which attempt.
+        u: UpstreamId,
+        /// Bytes.
+        credit: usize,
+    },
+    /// Drop this attempt now and close its connection; nothing more about it is wanted.
+    Abort {
+        /// Which attempt.
+        u: UpstreamId,
+    },
+    /// Run an engine of this process. Report `connected`, then `delta`s against credit, then `end` or `failed`.
+    Call {
+        /// The new attempt.
+        u: UpstreamId,
+        /// The engine's registered name.
+        engine: std::sync::Arc<str>,
+        /// What is asked of it.
+        request: neutral::Request,
+    },
+    /// Run `job` on any thread, then hand its result to `worked`. Longer than a loop should wait.
+    Work {
+        /// The job; [`Job::run`] does it.
+        job: Job,
+    },
+    /// Begin a child exchange as described, drive it to its end, and hand what it answered to `child`.
+    Child {
+        /// Handle of the child, local to this exchange.
+        c: u32,
+        /// The child itself, ready to be driven: it carries identity, deadline and reservation already.
+        exchange: Box<super::Exchange>,
+    },
+    /// Answer whole. No other answer step comes before or after.
+    Reply {
+        /// HTTP status.
+        status: u16,
+        /// Everything but framing headers.
+        headers: Headers,
+        /// The whole body.
+        body: Bytes,
+    },
+    /// Begin a streamed answer.
+    Start {
+        /// HTTP status.
+        status: u16,
+        /// Everything but framing headers.
+        headers: Headers,
+    },
+    /// More of the streamed answer. Say how much of it the transport took through `written`.
+    Emit {
+        /// Never empty.
+        bytes: Bytes,
+    },
+    /// The streamed answer is complete.
+    Finish,
+    /// Cut the caller's connection: the answer cannot be ended in its protocol.
+    Break,
+    /// Nothing to do until a door is used, the waker is called, or `until_us` of the monotonic clock.
+    Wait {
+        /// Microseconds on [`crate::clock::Now::mono_us`]; `None` if only a door or a wake can help.
+        until_us: Option<u64>,
+    },
+    /// The exchange is over. Every upstream was ended or aborted; nothing more will be asked.
+    Done,
+}

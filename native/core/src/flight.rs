@@ -1,0 +1,1 @@
+//! Single flight: equal requests in flight share one upstream call.

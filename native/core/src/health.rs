@@ -1,0 +1,1 @@
+//! Upstream health: breaker and latency.

@@ -1,0 +1,73 @@
+//! The few HTTP words that a driver and the core share. Framing belongs to the driver; meaning belongs to the core.
+
+use bytes::Bytes;
+
+/// Read access to somebody else's header block, so that a driver need not copy it. Names are compared without case.
+pub trait HeaderView {
+    /// The first value of `name` (given in lower case).
+    fn get(&self, name: &str) -> Option<&[u8]>;
+}
+
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> HeaderView for &[(N, V)] {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(n, _)| n.as_ref().eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v.as_ref())
+    }
+}
+
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> HeaderView for Vec<(N, V)> {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(n, _)| n.as_ref().eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v.as_ref())
+    }
+}
+
+/// Headers that the core writes: names in lower case, values free of CR, LF and NUL.
+pub type Headers = Vec<(Bytes, Bytes)>;
+
+/// Where an upstream listens. Two requests to equal origins may share a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// TLS or clear.
+    pub tls: bool,
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl Origin {
+    /// `host`, or `host:port` when the port is not the scheme's own: the value of the `Host` header.
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == if self.tls { 443 } else { 80 } {
+            host
+        } else {
+            format!("{host}:{}", self.port)
+        }
+    }
+}
+
+/// A request to an upstream, whole. `Debug` hides header values, because one of them is the credential.
+#[derive(Clone)]
+pub struct UpstreamRequest {
+    /// Where to.
+    pub origin: std::sync::Arc<Origin>,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Path with query, beginning with `/`.
+    pub target: Bytes,
+    /// Everything but `host`, `content-length`, `connection` and `transfer-encoding`, which the driver's HTTP layer writes.
+    pub headers: Headers,
+    /// The body; empty for `GET`.
+    pub body: Bytes,
+}
+
+impl std::fmt::Debug for UpstreamRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpstreamRequest")
+            .field("origin", &self.origin)
+            .field("method", &self.method)
+            .field("target", &self.target)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,38 @@
+//! hoosh-core: what an AI inference gateway decides, without any I/O.
+//!
+//! The heart is [`exchange::Exchange`], a state machine for one caller request, and [`gateway::Gateway`], what
+//! exchanges share. A driver performs their steps and reports through their doors; it decides nothing.
+//! Nothing in this crate opens a socket, reads a file, an environment variable or a clock, or draws a random number:
+//! time is a parameter ([`clock::Now`]) and randomness is a seed.
+
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod http;
+pub mod sync;
+pub mod wake;
+
+// Kernels, each useful alone.
+pub mod cachekey;
+pub mod json;
+pub mod sse;
+pub mod tokens;
+
+// Policies, each a small type with few verbs.
+pub mod budget;
+pub mod cache;
+pub mod flight;
+pub mod health;
+pub mod keys;
+pub mod ledger;
+pub mod limit;
+pub mod metrics;
+pub mod retry;
+pub mod route;
+pub mod store;
+
+pub mod dialects;
+
+// The machine.
+pub mod exchange;
+pub mod gateway;

@@ -1,0 +1,1 @@
+//! When and how often to try again.

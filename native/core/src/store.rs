@@ -1,0 +1,97 @@
+//! Durable state behind one trait. The core asks ([`Op`]), a driver or thread performs, the answer ([`Outcome`]) comes
+//! back through [`crate::gateway::Gateway::done`]. [`MemoryStore`] is the store of a process that keeps nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::ledger::Row;
+
+/// What the gateway's loop asks of a store.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Take up to `tokens` of the named budget for this process to spend.
+    Lease {
+        /// Budget name.
+        budget: Arc<str>,
+        /// Its capacity as configured now, tokens.
+        capacity: u64,
+        /// The slice wanted, tokens.
+        tokens: u64,
+    },
+    /// Give back what was leased and not spent (shutdown, removed budget).
+    Return {
+        /// Budget name.
+        budget: Arc<str>,
+        /// Tokens.
+        tokens: u64,
+    },
+    /// Append rows to the ledger, all or none.
+    Append {
+        /// In the order of settling.
+        rows: Vec<Row>,
+    },
+}
+
+/// What a store answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// So many tokens are leased: from 0 (exhausted) to what was asked.
+    Leased {
+        /// Tokens.
+        tokens: u64,
+    },
+    /// Done.
+    Stored,
+    /// Not done; the words are for the operator's log.
+    Failed(String),
+}
+
+/// A store as a plain function. Implementations may block: the driver decides where they run.
+pub trait Store: Send {
+    /// Performs one operation.
+    fn perform(&mut self, op: Op) -> Outcome;
+}
+
+/// Keeps everything in memory, the ledger within a bound.
+#[derive(Debug)]
+pub struct MemoryStore {
+    leased: HashMap<Arc<str>, u64>,
+    rows: std::collections::VecDeque<Row>,
+    max_rows: usize,
+}
+
+impl MemoryStore {
+    /// Remembers at most `max_rows` ledger rows, the newest.
+    pub fn new(max_rows: usize) -> Self {
+        MemoryStore { leased: HashMap::new(), rows: Default::default(), max_rows }
+    }
+
+    /// The remembered ledger rows, oldest first.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter()
+    }
+}
+
+impl Store for MemoryStore {
+    fn perform(&mut self, op: Op) -> Outcome {
+        match op {
+            Op::Lease { budget, capacity, tokens } => {
+                let leased = self.leased.entry(budget).or_default();
+                let granted = tokens.min(capacity.saturating_sub(*leased));
+                *leased += granted;
+                Outcome::Leased { tokens: granted }
+            }
+            Op::Return { budget, tokens } => {
+                let leased = self.leased.entry(budget).or_default();
+                *leased = leased.saturating_sub(tokens);
+                Outcome::Stored
+            }
+            Op::Append { rows } => {
+                self.rows.extend(rows);
+                let excess = self.rows.len().saturating_sub(self.max_rows);
+                self.rows.drain(..excess);
+                Outcome::Stored
+            }
+        }
+    }
+}
