@@ -1,0 +1,135 @@
+//! Reads a whole answer: is it what was asked for, what did it use, may it be cached.
+
+use crate::dialects::neutral::Endpoint;
+use crate::json::{Index, Kind, Limits, Value};
+use crate::ledger::{Usage, UsageSource};
+
+/// What a whole body of status 200 is.
+#[derive(Debug, PartialEq)]
+pub enum Answer {
+    /// The shape that was asked for.
+    Whole {
+        /// Tokens used, if it says.
+        usage: Option<Usage>,
+        /// Every choice ended by itself: not cut by a cap, not filtered.
+        clean: bool,
+    },
+    /// An error object in spite of the status.
+    Error(String),
+    /// Not JSON, or another shape.
+    Malformed,
+}
+
+/// Reads the body of a 200. `text` receives the answer's words if usage is missing.
+pub fn read(body: &[u8], endpoint: Endpoint, text: &mut Vec<u8>) -> Answer {
+    let Ok(index) = Index::scan(body, Limits::default()) else { return Answer::Malformed };
+    if let Some(error) = index.get(body, "error").filter(|error| !error.is_null()) {
+        return Answer::Error(upstream_words(error));
+    }
+    let list = match endpoint {
+        Endpoint::Chat | Endpoint::Completions => index.get(body, "choices"),
+        Endpoint::Embeddings => index.get(body, "data"),
+    };
+    let Some(list) = list.filter(|list| list.kind() == Kind::Array) else { return Answer::Malformed };
+    let usage = index.get(body, "usage").and_then(read_usage);
+    let mut clean = true;
+    let mut any = false;
+    if endpoint != Endpoint::Embeddings {
+        for choice in list.elements() {
+            any = true;
+            if choice.kind() != Kind::Object {
+                return Answer::Malformed;
+            }
+            clean &= choice.get("finish_reason").is_some_and(|reason| {
+                !(reason.is_null() || reason.str_eq("length") || reason.str_eq("content_filter"))
+            });
+            if usage.is_none() {
+                choice_text(choice, text);
+            }
+        }
+    } else {
+        any = list.elements().next().is_some();
+    }
+    if !any {
+        return Answer::Malformed;
+    }
+    Answer::Whole { usage, clean }
+}
+
+fn choice_text(choice: Value<'_>, text: &mut Vec<u8>) {
+    let mut take = |value: Option<Value<'_>>| {
+        if let Some(words) = value.and_then(|value| value.as_str()) {
+            text.extend_from_slice(words.as_bytes());
+        }
+    };
+    take(choice.get("text"));
+    if let Some(message) = choice.get("message").filter(|message| message.kind() == Kind::Object) {
+        take(message.get("content"));
+        take(message.get("reasoning_content"));
+        take(message.get("refusal"));
+        if let Some(calls) = message.get("tool_calls").filter(|calls| calls.kind() == Kind::Array) {
+            text.extend_from_slice(calls.raw());
+        }
+    }
+}
+
+/// `usage` as OpenAI and its like write it. `None` if it names no tokens at all.
+pub fn read_usage(usage: Value<'_>) -> Option<Usage> {
+    if usage.kind() != Kind::Object {
+        return None;
+    }
+    let (mut input, mut output, mut total, mut cached) = (None, None, None, 0);
+    for (key, value) in usage.fields() {
+        if key.str_eq("prompt_tokens") {
+            input = tokens(value);
+        } else if key.str_eq("completion_tokens") {
+            output = tokens(value);
+        } else if key.str_eq("total_tokens") {
+            total = tokens(value);
+        } else if key.str_eq("prompt_tokens_details") && value.kind() == Kind::Object {
+            cached = value.get("cached_tokens").and_then(tokens).unwrap_or(0);
+        }
+    }
+    let (input, output) = match (input, output, total) {
+        (None, None, None) => return None,
+        (Some(input), Some(output), _) => (input, output),
+        (Some(input), None, total) => (input, total.unwrap_or(input).saturating_sub(input)),
+        (None, Some(output), total) => (total.unwrap_or(output).saturating_sub(output), output),
+        (None, None, Some(total)) => (total, 0),
+    };
+    Some(Usage {
+        input_tokens: input,
+        output_tokens: output,
+        cached_tokens: cached.min(input),
+        source: UsageSource::Reported,
+    })
+}
+
+/// A count of tokens: whole numbers as they are, negative ones as 0, absurd ones (over 2⁴⁰) not at all.
+fn tokens(value: Value<'_>) -> Option<u64> {
+    let number = value.as_f64()?;
+    if number < 0.0 {
+        return Some(0);
+    }
+    value.as_u64().or_else(|| (number < 1e12).then_some(number as u64)).filter(|tokens| *tokens < 1 << 40)
+}
+
+/// The words of an error object, or of a string, at most 512 characters.
+pub fn upstream_words(error: Value<'_>) -> String {
+    let words = match error.kind() {
+        Kind::String => error.as_str(),
+        Kind::Object => error.get("message").and_then(|message| message.as_str()),
+        _ => None,
+    };
+    words.unwrap_or_default().chars().take(512).collect()
+}
+
+/// Whether `body` is an error in the OpenAI shape (`{"error":{"message":…}}`), fit to be passed on as it is.
+pub fn is_error_shape(body: &[u8]) -> bool {
+    let Ok(index) = Index::scan(body, Limits::default()) else { return false };
+    index
+        .get(body, "error")
+        .filter(|error| error.kind() == Kind::Object)
+        .and_then(|error| error.get("message"))
+        .is_some_and(|message| message.kind() == Kind::String)
+}

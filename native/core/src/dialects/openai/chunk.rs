@@ -1,0 +1,131 @@
+//! Reads one event of a chat or completions stream.
+
+use super::answer::{read_usage, upstream_words};
+use crate::json::{Index, Kind, Limits, Value};
+use crate::ledger::Usage;
+
+/// What one event of a stream is.
+#[derive(Debug, PartialEq)]
+pub enum Event {
+    /// An ordinary chunk.
+    Chunk(Chunk),
+    /// The upstream's own error event, with its words where it has any.
+    Error(String),
+    /// Not JSON, or not a chunk.
+    Malformed,
+}
+
+/// The facts of a chunk. Spans are byte offsets in the event's data.
+#[derive(Debug, Default, PartialEq)]
+pub struct Chunk {
+    /// Has text, a tool call, a refusal, reasoning: whatever a caller would act on.
+    pub content: bool,
+    /// A choice finished.
+    pub finished: bool,
+    /// … because the output cap was reached.
+    pub finished_by_length: bool,
+    /// … because the provider's filter cut it.
+    pub filtered: bool,
+    /// `choices` is empty.
+    pub no_choices: bool,
+    /// Tokens used, if the chunk says.
+    pub usage: Option<Usage>,
+    /// Where a non-null `usage` value lies.
+    pub has_usage: bool,
+    /// Where the value of `id` lies, quotes included.
+    pub id: Option<(usize, usize)>,
+}
+
+/// Reads `data` of one event. `text` receives the answer's words, for counting where usage is never reported.
+pub fn read(data: &[u8], text: &mut Vec<u8>) -> (Event, Option<Index>) {
+    let Ok(index) = Index::scan(data, Limits::default()) else { return (Event::Malformed, None) };
+    let event = read_indexed(data, &index, text);
+    (event, Some(index))
+}
+
+fn read_indexed(data: &[u8], index: &Index, text: &mut Vec<u8>) -> Event {
+    if let Some(error) = index.get(data, "error").filter(|error| !error.is_null()) {
+        return Event::Error(upstream_words(error));
+    }
+    let mut chunk = Chunk::default();
+    if let Some(usage) = index.get(data, "usage").filter(|usage| !usage.is_null()) {
+        chunk.has_usage = true;
+        chunk.usage = read_usage(usage);
+    }
+    let Some(choices) = index.get(data, "choices") else {
+        // vLLM's error event has no `error` member: {"object":"error","message":…}.
+        return match index.get(data, "object") {
+            Some(object) if object.str_eq("error") => {
+                Event::Error(index.get(data, "message").and_then(|m| m.as_str()).unwrap_or_default().into_owned())
+            }
+            _ => Event::Malformed,
+        };
+    };
+    if choices.kind() != Kind::Array {
+        return Event::Malformed;
+    }
+    chunk.no_choices = true;
+    for choice in choices.elements() {
+        chunk.no_choices = false;
+        if choice.kind() != Kind::Object {
+            return Event::Malformed;
+        }
+        read_choice(choice, &mut chunk, text);
+    }
+    chunk.id = index.get(data, "id").filter(|id| id.kind() == Kind::String).map(|id| {
+        let span = id.span_in(data);
+        (span.start, span.end)
+    });
+    Event::Chunk(chunk)
+}
+
+fn read_choice(choice: Value<'_>, chunk: &mut Chunk, text: &mut Vec<u8>) {
+    for (key, value) in choice.fields() {
+        if key.str_eq("delta") {
+            chunk.content |= read_delta(value, text);
+        } else if key.str_eq("text") {
+            chunk.content |= take_text(value, text);
+        } else if key.str_eq("finish_reason") && value.kind() == Kind::String {
+            chunk.finished = true;
+            chunk.finished_by_length |= value.str_eq("length");
+            chunk.filtered |= value.str_eq("content_filter");
+        }
+    }
+}
+
+/// Whether a delta says anything. A role, or an empty or null member, does not.
+fn read_delta(delta: Value<'_>, text: &mut Vec<u8>) -> bool {
+    if delta.kind() != Kind::Object {
+        return false;
+    }
+    let mut content = false;
+    for (key, value) in delta.fields() {
+        if key.str_eq("role") {
+            continue;
+        }
+        content |= match value.kind() {
+            Kind::Null => false,
+            Kind::String => take_text(value, text),
+            Kind::Array => {
+                let any = value.elements().next().is_some();
+                if any {
+                    // Tool calls: names and arguments are output too. Their JSON is an upper estimate of their tokens.
+                    text.extend_from_slice(value.raw());
+                }
+                any
+            }
+            _ => true,
+        };
+    }
+    content
+}
+
+fn take_text(value: Value<'_>, text: &mut Vec<u8>) -> bool {
+    match value.as_str() {
+        Some(words) if !words.is_empty() => {
+            text.extend_from_slice(words.as_bytes());
+            true
+        }
+        _ => false,
+    }
+}

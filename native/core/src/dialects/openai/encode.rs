@@ -1,0 +1,295 @@
+//! Writes OpenAI answers from what an engine of this process says: chunks of a stream, or one whole answer.
+
+use crate::dialects::neutral::{Endpoint, Item};
+use crate::json::write_string;
+use crate::ledger::Usage;
+
+/// What all answers of one exchange share.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    /// `chatcmpl-…`, one for the whole answer.
+    pub id: String,
+    /// Seconds since the epoch.
+    pub created: i64,
+    /// As the caller named it.
+    pub model: String,
+}
+
+impl Stamp {
+    fn open(&self, out: &mut Vec<u8>, object: &str) {
+        out.extend_from_slice(b"{\"id\":");
+        write_string(out, &self.id);
+        out.extend_from_slice(b",\"object\":\"");
+        out.extend_from_slice(object.as_bytes());
+        out.extend_from_slice(b"\",\"created\":");
+        write_number(out, self.created.max(0) as u64);
+        out.extend_from_slice(b",\"model\":");
+        write_string(out, &self.model);
+    }
+
+    /// One chunk of a stream for `item`; `None` where a stream has no place for it (embeddings; usage has its own).
+    pub fn chunk(&self, endpoint: Endpoint, item: &Item) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(192);
+        self.open(&mut out, chunk_object(endpoint));
+        out.extend_from_slice(b",\"choices\":[{\"index\":");
+        match item {
+            Item::Text { choice, text } => {
+                write_number(&mut out, u64::from(*choice));
+                let open: &[u8] = match endpoint {
+                    Endpoint::Completions => b",\"text\":",
+                    _ => b",\"delta\":{\"content\":",
+                };
+                out.extend_from_slice(open);
+                write_string(&mut out, text);
+                out.extend_from_slice(if endpoint == Endpoint::Completions { b"" } else { b"}" });
+                out.extend_from_slice(b",\"finish_reason\":null}]}");
+            }
+            Item::ToolCall { choice, index, id, name, arguments } => {
+                write_number(&mut out, u64::from(*choice));
+                out.extend_from_slice(b",\"delta\":{\"tool_calls\":[{\"index\":");
+                write_number(&mut out, u64::from(*index));
+                write_call(&mut out, id.as_deref(), name.as_deref(), arguments);
+                out.extend_from_slice(b"]},\"finish_reason\":null}]}");
+            }
+            Item::Finish { choice, reason } => {
+                write_number(&mut out, u64::from(*choice));
+                let open: &[u8] =
+                    if endpoint == Endpoint::Completions { b",\"text\":\"\"" } else { b",\"delta\":{}" };
+                out.extend_from_slice(open);
+                out.extend_from_slice(b",\"finish_reason\":");
+                write_string(&mut out, reason);
+                out.extend_from_slice(b"}]}");
+            }
+            Item::Embedding { .. } | Item::Usage(_) => return None,
+        }
+        Some(out)
+    }
+
+    /// The usage chunk: no choices, sent last, only to a caller who asked for it.
+    pub fn usage_chunk(&self, endpoint: Endpoint, usage: &Usage) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        self.open(&mut out, chunk_object(endpoint));
+        out.extend_from_slice(b",\"choices\":[],\"usage\":");
+        write_usage(&mut out, endpoint, usage);
+        out.push(b'}');
+        out
+    }
+
+    /// The whole answer.
+    pub fn whole(&self, endpoint: Endpoint, answer: &Collected, usage: &Usage) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        if endpoint == Endpoint::Embeddings {
+            out.extend_from_slice(b"{\"object\":\"list\",\"data\":[");
+            for (at, (index, vector)) in answer.vectors.iter().enumerate() {
+                out.extend_from_slice(if at == 0 { b"{" } else { b",{" });
+                out.extend_from_slice(b"\"object\":\"embedding\",\"index\":");
+                write_number(&mut out, u64::from(*index));
+                out.extend_from_slice(b",\"embedding\":");
+                write_vector(&mut out, vector);
+                out.push(b'}');
+            }
+            out.extend_from_slice(b"],\"model\":");
+            write_string(&mut out, &self.model);
+        } else {
+            self.open(&mut out, if endpoint == Endpoint::Chat { "chat.completion" } else { "text_completion" });
+            out.extend_from_slice(b",\"choices\":[");
+            for (at, choice) in answer.choices.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                choice.write(&mut out, endpoint, at as u64);
+            }
+            out.push(b']');
+        }
+        out.extend_from_slice(b",\"usage\":");
+        write_usage(&mut out, endpoint, usage);
+        out.push(b'}');
+        out
+    }
+}
+
+const fn chunk_object(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Completions => "text_completion",
+        _ => "chat.completion.chunk",
+    }
+}
+
+/// What an engine said so far, joined.
+#[derive(Debug, Default)]
+pub struct Collected {
+    choices: Vec<Choice>,
+    vectors: Vec<(u32, Vec<f32>)>,
+}
+
+#[derive(Debug, Default)]
+struct Choice {
+    text: String,
+    calls: Vec<Call>,
+    finish: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Call {
+    id: String,
+    name: String,
+    arguments: String,
+}
+
+/// More choices or calls than any caller can ask for; an engine that names a higher one is wrong.
+const MAX_PARTS: u32 = 1_024;
+
+impl Collected {
+    /// Adds an item. `false` if it makes no sense (an index out of all proportion).
+    pub fn add(&mut self, item: Item) -> bool {
+        match item {
+            Item::Text { choice, text } => self.choice(choice).map(|c| c.text.push_str(&text)).is_some(),
+            Item::Finish { choice, reason } => self.choice(choice).map(|c| c.finish = Some(reason)).is_some(),
+            Item::ToolCall { choice, index, id, name, arguments } => {
+                let Some(call) = self.choice(choice).and_then(|c| c.call(index)) else { return false };
+                call.id.push_str(id.as_deref().unwrap_or_default());
+                call.name.push_str(name.as_deref().unwrap_or_default());
+                call.arguments.push_str(&arguments);
+                true
+            }
+            Item::Embedding { index, vector } => {
+                self.vectors.push((index, vector));
+                true
+            }
+            Item::Usage(_) => true,
+        }
+    }
+
+    /// Every choice has its finish reason, and there is one; or there are vectors.
+    pub fn is_complete(&self, endpoint: Endpoint) -> bool {
+        match endpoint {
+            Endpoint::Embeddings => !self.vectors.is_empty(),
+            _ => !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finish.is_some()),
+        }
+    }
+
+    /// All words said, for counting.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for choice in &self.choices {
+            text.push_str(&choice.text);
+            for call in &choice.calls {
+                text.push_str(&call.name);
+                text.push_str(&call.arguments);
+            }
+        }
+        text
+    }
+
+    /// Vectors in the order of their inputs.
+    pub fn sort(&mut self) {
+        self.vectors.sort_by_key(|(index, _)| *index);
+    }
+
+    fn choice(&mut self, at: u32) -> Option<&mut Choice> {
+        grow(&mut self.choices, at)
+    }
+}
+
+impl Choice {
+    fn call(&mut self, at: u32) -> Option<&mut Call> {
+        grow(&mut self.calls, at)
+    }
+
+    fn write(&self, out: &mut Vec<u8>, endpoint: Endpoint, index: u64) {
+        out.extend_from_slice(b"{\"index\":");
+        write_number(out, index);
+        if endpoint == Endpoint::Completions {
+            out.extend_from_slice(b",\"text\":");
+            write_string(out, &self.text);
+        } else {
+            out.extend_from_slice(b",\"message\":{\"role\":\"assistant\",\"content\":");
+            if self.text.is_empty() && !self.calls.is_empty() {
+                out.extend_from_slice(b"null");
+            } else {
+                write_string(out, &self.text);
+            }
+            for (at, call) in self.calls.iter().enumerate() {
+                out.extend_from_slice(if at == 0 { b",\"tool_calls\":[{\"type\":\"function\"" } else { b",{\"type\":\"function\"" });
+                write_call_body(out, &call.id, &call.name, &call.arguments);
+            }
+            out.extend_from_slice(if self.calls.is_empty() { b"}" } else { b"]}" });
+        }
+        out.extend_from_slice(b",\"finish_reason\":");
+        write_string(out, self.finish.as_deref().unwrap_or("stop"));
+        out.push(b'}');
+    }
+}
+
+fn grow<T: Default>(list: &mut Vec<T>, at: u32) -> Option<&mut T> {
+    if at >= MAX_PARTS {
+        return None;
+    }
+    let at = at as usize;
+    if list.len() <= at {
+        list.resize_with(at + 1, T::default);
+    }
+    list.get_mut(at)
+}
+
+fn write_call_body(out: &mut Vec<u8>, id: &str, name: &str, arguments: &str) {
+    out.extend_from_slice(b",\"id\":");
+    write_string(out, id);
+    out.extend_from_slice(b",\"function\":{\"name\":");
+    write_string(out, name);
+    out.extend_from_slice(b",\"arguments\":");
+    write_string(out, arguments);
+    out.extend_from_slice(b"}}");
+}
+
+/// The rest of a streamed call after its index: id, type and name come with its first piece only.
+fn write_call(out: &mut Vec<u8>, id: Option<&str>, name: Option<&str>, arguments: &str) {
+    if let Some(id) = id {
+        out.extend_from_slice(b",\"type\":\"function\",\"id\":");
+        write_string(out, id);
+    }
+    out.extend_from_slice(b",\"function\":{");
+    if let Some(name) = name {
+        out.extend_from_slice(b"\"name\":");
+        write_string(out, name);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"arguments\":");
+    write_string(out, arguments);
+    out.extend_from_slice(b"}}");
+}
+
+/// `usage` in OpenAI's form.
+pub fn write_usage(out: &mut Vec<u8>, endpoint: Endpoint, usage: &Usage) {
+    out.extend_from_slice(b"{\"prompt_tokens\":");
+    write_number(out, usage.input_tokens);
+    if endpoint != Endpoint::Embeddings {
+        out.extend_from_slice(b",\"completion_tokens\":");
+        write_number(out, usage.output_tokens);
+    }
+    out.extend_from_slice(b",\"total_tokens\":");
+    write_number(out, usage.total());
+    if usage.cached_tokens > 0 {
+        out.extend_from_slice(b",\"prompt_tokens_details\":{\"cached_tokens\":");
+        write_number(out, usage.cached_tokens);
+        out.push(b'}');
+    }
+    out.push(b'}');
+}
+
+fn write_number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+fn write_vector(out: &mut Vec<u8>, vector: &[f32]) {
+    out.push(b'[');
+    let mut buffer = ryu::Buffer::new();
+    for (at, number) in vector.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        // JSON has no NaN or infinity; an engine that gives one is wrong, and 0 harms least.
+        out.extend_from_slice(if number.is_finite() { buffer.format_finite(*number) } else { "0.0" }.as_bytes());
+    }
+    out.push(b']');
+}

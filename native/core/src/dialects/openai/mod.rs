@@ -1,0 +1,8 @@
+//! The OpenAI dialect: chat completions, completions, embeddings, models.
+//!
+//! Source of the shapes: the OpenAI API reference and openapi document, and what `openai` 3.x sends and reads.
+
+pub mod answer;
+pub mod chunk;
+pub mod encode;
+pub mod request;
