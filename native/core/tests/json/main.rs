@@ -86,6 +86,17 @@ fn errors_say_what_and_where() {
 }
 
 #[test]
+fn utf8_is_checked_at_every_place() {
+    for at in 0..40 {
+        let mut text = format!("{{\"a\":\"{}\"}}", "x".repeat(40)).into_bytes();
+        text[6 + at] = 0x80;
+        assert_eq!(refusal(&text), (ErrorKind::Utf8, 6 + at));
+        text[6 + at] = 0x1f;
+        assert_eq!(refusal(&text), (ErrorKind::Syntax, 6 + at));
+    }
+}
+
+#[test]
 fn depth_is_a_limit_and_never_a_crash() {
     let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
     for depth in [1, 63, 64, 65, 127, 128] {
