@@ -280,12 +280,14 @@ fn an_index_used_with_other_bytes_does_not_panic() {
     let text = br#"{"a":{"b":[1,2]},"cccc":"text","d":[{"e":null}]}"#;
     let index = scan(text).unwrap();
     let mut edits = Edits::new();
-    edits.set("a", &b"1"[..]);
+    edits.set("", &b"1"[..]);
+    edits.remove("]]");
     for other in [&b""[..], b"{", b"\"\"\"\"", b"[[[[[[[[[[[[[[[[[[[[[[[[[[", b"}}}]]]:::,,,\"\\\"\\u"] {
         for (key, value) in index.iter(other) {
             let _ = (key, value.kind(), value.as_str(), value.as_u64(), value.as_f64(), value.get("b"));
             let _ = (value.elements().count(), value.fields().count());
         }
+        edits.apply(other, &index);
         let _ = hoosh_core::cachekey::key(other, &index, "", "");
     }
 }
