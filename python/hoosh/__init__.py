@@ -1,0 +1,11 @@
+"""hoosh, an AI inference gateway.
+
+Kernels, each useful alone: `hoosh.sse` (event streams), `hoosh.tokens` (counting), `hoosh.cache` (canonical keys).
+Everything that hoosh raises is in `hoosh.errors`.
+
+Importing this package is cheap: no event loop, HTTP client or command line library is loaded before it is used.
+"""
+
+from hoosh._native import __version__
+
+__all__ = ["__version__"]
