@@ -8,14 +8,14 @@
 SHELL := /bin/sh
 ARGS ?=
 
-VENV := $(CURDIR)/.venv
+VENV := .venv
 PYTHON := $(VENV)/bin/python
 
 # rustup puts cargo here and asks for a new shell, which not everybody opens.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 # The same Python for cargo as for maturin, so that neither rebuilds what the other built.
-export PYO3_PYTHON := $(PYTHON)
-export VIRTUAL_ENV := $(VENV)
+export PYO3_PYTHON := $(CURDIR)/$(PYTHON)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONHOME PYTHONPATH
 
@@ -57,7 +57,7 @@ $(VENV)/.dev: $(VENV)/.run
 # `--profile dev` is the profile of `cargo test` too (Cargo.toml says why), so the crates are compiled once for both.
 $(VENV)/.extension: $(VENV)/.run $(RUST_SOURCES)
 	@echo "Building the extension (about 1 minute the first time) ..."
-	@$(VENV)/bin/maturin develop --profile dev
+	@PIP_QUIET=1 $(VENV)/bin/maturin develop --profile dev
 	@touch $@
 
 # --- tests ------------------------------------------------------------------------------------------------------
