@@ -2,17 +2,32 @@
 //! documented faces are in `python/hoosh`.
 
 mod errors;
+mod input;
+mod sse;
 
 use pyo3::prelude::*;
 
 /// The native half of hoosh. Private: import the public modules of `hoosh` instead.
 #[pymodule]
 mod _native {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::errors::error_codes;
+    #[pymodule_export]
+    use super::sse::sse_write;
 
     /// The version of hoosh, from the crate that built this module.
     #[pymodule_export]
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// Classes are known to Python by their public names (`hoosh.sse.Event`) and lie here under longer ones, because
+    /// this module is flat.
+    #[pymodule_init]
+    fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        module.add("SseEvent", py.get_type::<super::sse::SseEvent>())?;
+        module.add("SseParser", py.get_type::<super::sse::SseParser>())
+    }
 }
