@@ -88,6 +88,7 @@ fn what_the_recipe_does_not_cover_is_an_estimate() {
     assert_eq!(estimated(images(vec![ImageDetail::Low]), "gpt-4o"), 85);
     assert_eq!(estimated(images(vec![ImageDetail::Auto, ImageDetail::High]), "gpt-4o"), 2 * (85 + 8 * 170));
     assert_eq!(estimated(images(vec![ImageDetail::Low]), "gpt-4o-mini"), 2833);
+    assert_eq!(estimated(images(vec![ImageDetail::High]), "openai/gpt-5-mini"), 2488);
     let call = ToolCallText { name: "f".into(), arguments: "{}".into() };
     assert_eq!(estimated(MessageText { tool_calls: vec![call], ..plain() }, "gpt-4o"), 5 + 1 + 1);
 }

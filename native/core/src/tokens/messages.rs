@@ -94,18 +94,20 @@ fn has_published_framing(model: &str) -> bool {
     model.contains("gpt-3.5-turbo") || model.contains("gpt-4")
 }
 
-/// An image's tokens by the guide "Images and vision" (<https://platform.openai.com/docs/guides/images-vision>): a base,
-/// and for high detail so much for each 512-pixel tile after scaling to 2048 × 768, so 8 tiles at most.
+/// An image's tokens by the guide "Images and vision" (<https://platform.openai.com/docs/guides/images-vision>). Either a
+/// base, and for high detail so much for each 512-pixel tile after scaling to 2048 × 768, so 8 tiles at most; or, for the
+/// small models, a factor for each of at most 1,536 patches.
 fn image(detail: ImageDetail, model: &str) -> usize {
     const MOST_TILES: usize = 8;
-    let (base, tile) = if model.starts_with("gpt-4o-mini") {
-        (2833, 5667)
-    } else if model.starts_with("gpt-5") {
-        (70, 140)
-    } else if model.starts_with("o1") || model.starts_with("o3") {
-        (75, 150)
-    } else {
-        (85, 170)
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| model.starts_with(prefix));
+    let (base, tile) = match () {
+        _ if begins(&["gpt-4.1-nano", "gpt-5-nano"]) => return 1536 * 246 / 100,
+        _ if begins(&["gpt-4.1-mini", "gpt-5-mini"]) => return 1536 * 162 / 100,
+        _ if begins(&["o4-mini"]) => return 1536 * 172 / 100,
+        _ if begins(&["gpt-4o-mini"]) => (2833, 5667),
+        _ if begins(&["gpt-5"]) => (70, 140),
+        _ if begins(&["o1", "o3"]) => (75, 150),
+        _ => (85, 170),
     };
     match detail {
         ImageDetail::Low => base,
