@@ -201,6 +201,8 @@ fn the_bound_that_is_met_first_is_reported() {
     let limits = Limits { max_line_bytes: 10, max_event_bytes: 14 };
     assert_eq!(parse_everywhere(limits, b"data:\n:0123456789").1, Err(SseError::EventTooLarge { limit: 14 }));
     assert_eq!(parse_everywhere(limits, b"a\n:0123456789012345").1, Err(SseError::LineTooLong { limit: 10 }));
+    let both = Limits { max_line_bytes: 10, max_event_bytes: 10 };
+    assert_eq!(parse_everywhere(both, b"01234567890").1, Err(SseError::LineTooLong { limit: 10 }));
 }
 
 #[test]
