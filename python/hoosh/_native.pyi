@@ -1,10 +1,21 @@
 """The native half of hoosh. Private: import the public modules of `hoosh` instead."""
 
-from typing import Final, final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, final
 
 from typing_extensions import Buffer
 
-__all__ = ["SseEvent", "SseParser", "__version__", "error_codes", "sse_write"]
+__all__ = [
+    "SseEvent",
+    "SseParser",
+    "__version__",
+    "error_codes",
+    "sse_write",
+    "tokens_count",
+    "tokens_count_messages",
+    "tokens_encode",
+    "tokens_encoding_for_model",
+]
 __version__: Final[str]
 
 def error_codes() -> list[tuple[str, int, str, str]]: ...
@@ -76,3 +87,9 @@ class SseParser:
         """The reconnection time in milliseconds that the stream set last; None if it set none."""
 
 def sse_write(data: str, event: str | None, id: str | None) -> bytes: ...
+def tokens_count(text: str, encoding: str | None, model: str | None) -> int: ...
+def tokens_count_messages(
+    messages: Sequence[Mapping[str, Any]], model: str, tools: Sequence[Mapping[str, Any]] | None
+) -> tuple[int, bool]: ...
+def tokens_encode(text: str, encoding: str | None, model: str | None) -> list[int]: ...
+def tokens_encoding_for_model(model: str) -> Literal["cl100k_base", "o200k_base"] | None: ...

@@ -3,7 +3,9 @@
 
 mod errors;
 mod input;
+mod messages;
 mod sse;
+mod tokens;
 
 use pyo3::prelude::*;
 
@@ -15,7 +17,11 @@ mod _native {
     #[pymodule_export]
     use super::errors::error_codes;
     #[pymodule_export]
+    use super::messages::tokens_count_messages;
+    #[pymodule_export]
     use super::sse::sse_write;
+    #[pymodule_export]
+    use super::tokens::{tokens_count, tokens_encode, tokens_encoding_for_model};
 
     /// The version of hoosh, from the crate that built this module.
     #[pymodule_export]
