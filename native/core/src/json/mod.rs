@@ -1,4 +1,40 @@
 //! JSON without a tree: scan, walk, splice.
+//!
+//! [`Index::scan`] reads a text once, checks all of it against RFC 8259 and remembers where each top-level field is;
+//! [`Value`] walks checked text in place; [`Edits`] and [`splice`] change single values and leave every other byte.
+//! Nothing here recurses, so depth is a limit and never a crash, and every function is total: an index or a value that
+//! is used with other bytes than its own gives wrong answers, not panics.
+
+mod edit;
+mod error;
+mod index;
+mod number;
+mod scan;
+mod text;
+mod value;
+
+pub use edit::{splice, Edits};
+pub use error::{Error, ErrorKind};
+pub use index::Index;
+pub use value::{validate, Elements, Fields, Kind, Value};
+
+pub(crate) use number::Decimal;
+pub(crate) use scan::{walk, Visit};
+pub(crate) use text::{unescape_into, Lone};
+
+/// What a text may be at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Containers within containers; `[]` has depth 1.
+    pub max_depth: u32,
+}
+
+impl Default for Limits {
+    /// Depth 128, the default of most JSON readers.
+    fn default() -> Self {
+        Limits { max_depth: 128 }
+    }
+}
 
 /// Appends `text` as a JSON string, quotes included.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
