@@ -57,7 +57,11 @@ impl fmt::Display for Error {
             ErrorKind::Depth => write!(f, "the JSON value is nested too deeply at byte {at}"),
             ErrorKind::NotAnObject => write!(f, "a JSON object is needed; byte {at} begins something else"),
             ErrorKind::DuplicateKey => {
-                write!(f, "the key {:?} occurs twice in one object, at byte {at}", self.key.as_deref().unwrap_or_default())
+                write!(
+                    f,
+                    "the key {:?} occurs twice in one object, at byte {at}",
+                    self.key.as_deref().unwrap_or_default()
+                )
             }
             ErrorKind::Exponent => write!(f, "the exponent of the number at byte {at} is too large"),
             ErrorKind::TooLong => write!(f, "the JSON text is longer than {} bytes", u32::MAX),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::error::{Error, ErrorKind, Fault};
-use super::{scan, text, validate, Limits, Value};
+use super::{scan, text, validate, walk, Limits, Value};
 
 /// Fields that an index holds without the heap.
 const INLINE: usize = 24;
@@ -87,12 +87,7 @@ impl Index {
             let (key_end, value) = scan::key(bytes, pos, &mut high, &mut escaped)?;
             seen.note(&self.fields, bytes, pos, key_end, escaped)?;
             let end = top_value(bytes, value, limits, &mut high)?;
-            self.fields.push(Field {
-                key: pos as u32,
-                key_end: key_end as u32,
-                value: value as u32,
-                end: end as u32,
-            });
+            self.fields.push(Field { key: pos as u32, key_end: key_end as u32, value: value as u32, end: end as u32 });
             pos = scan::space(bytes, end);
             match bytes.get(pos) {
                 Some(b',') => pos = scan::space(bytes, pos + 1),
@@ -155,7 +150,7 @@ impl Index {
 fn top_value(bytes: &[u8], pos: usize, limits: Limits, high: &mut u64) -> Result<usize, Fault> {
     match bytes.get(pos) {
         Some(b'"') => Ok(scan::string(bytes, pos + 1, high, &mut false)?),
-        Some(b'{' | b'[') => scan::walk(bytes, pos, limits.max_depth - 1, high, &mut ()),
+        Some(b'{' | b'[') => walk(bytes, pos, limits.max_depth - 1, high, &mut ()),
         Some(b'-' | b'0'..=b'9') => Ok(scan::number(bytes, pos)?),
         Some(&first) => Ok(scan::word(bytes, pos, first)?),
         None => Err(pos.into()),

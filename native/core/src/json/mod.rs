@@ -12,6 +12,7 @@ mod number;
 mod scan;
 mod text;
 mod value;
+mod walk;
 
 pub use edit::{splice, Edits};
 pub use error::{Error, ErrorKind};
@@ -19,8 +20,8 @@ pub use index::Index;
 pub use value::{validate, Elements, Fields, Kind, Value};
 
 pub(crate) use number::Decimal;
-pub(crate) use scan::{walk, Visit};
 pub(crate) use text::{unescape_into, Lone};
+pub(crate) use walk::{walk, Visit};
 
 /// What a text may be at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -56,7 +56,8 @@ impl<'a> Decimal<'a> {
             return None;
         }
         let mut digits = self.head.iter().chain(self.tail);
-        let all = digits.try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0'))))?;
+        let all = digits
+            .try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0'))))?;
         all.checked_mul(10u64.checked_pow(self.exponent as u32)?)
     }
 }

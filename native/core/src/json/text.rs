@@ -64,7 +64,9 @@ fn push(out: &mut Vec<u8>, code: u32, lone: Lone) {
     match char::from_u32(code) {
         Some(character) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
         None if lone == Lone::Replace => out.extend_from_slice("\u{fffd}".as_bytes()),
-        None => out.extend_from_slice(&[0xe0 | (code >> 12) as u8, 0x80 | (code >> 6 & 63) as u8, 0x80 | (code & 63) as u8]),
+        None => {
+            out.extend_from_slice(&[0xe0 | (code >> 12) as u8, 0x80 | (code >> 6 & 63) as u8, 0x80 | (code & 63) as u8])
+        }
     }
 }
 

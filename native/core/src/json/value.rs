@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::error::{Error, ErrorKind, Fault};
-use super::{number::Decimal, scan, text, Limits};
+use super::{number::Decimal, scan, text, walk, Limits};
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,7 +43,7 @@ pub fn validate(bytes: &[u8], limits: Limits) -> Result<Value<'_>, Error> {
     }
     let start = scan::space(bytes, 0);
     let mut high = 0;
-    let end = scan::walk(bytes, start, limits.max_depth, &mut high, &mut ());
+    let end = walk(bytes, start, limits.max_depth, &mut high, &mut ());
     end.and_then(|end| scan::finish(bytes, end, high).map(|()| Value { raw: &bytes[start..end] }))
         .map_err(|fault: Fault| fault.into_error(bytes))
 }
