@@ -9,6 +9,9 @@ __all__ = [
     "SseEvent",
     "SseParser",
     "__version__",
+    "body_edit",
+    "body_scan",
+    "cache_key",
     "error_codes",
     "sse_write",
     "tokens_count",
@@ -18,6 +21,9 @@ __all__ = [
 ]
 __version__: Final[str]
 
+def body_edit(body: Buffer, changes: list[tuple[str, Buffer | None]]) -> bytes: ...
+def body_scan(body: Buffer) -> dict[str, slice[int, int, int]]: ...
+def cache_key(body: Buffer, tenant: str) -> str: ...
 def error_codes() -> list[tuple[str, int, str, str]]: ...
 
 @final

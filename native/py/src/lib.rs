@@ -1,6 +1,7 @@
 //! `hoosh._native`: the only crate that knows Python. Thin functions around the kernels and the core; the typed,
 //! documented faces are in `python/hoosh`.
 
+mod body;
 mod errors;
 mod input;
 mod messages;
@@ -14,6 +15,8 @@ use pyo3::prelude::*;
 mod _native {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use super::body::{body_edit, body_scan, cache_key};
     #[pymodule_export]
     use super::errors::error_codes;
     #[pymodule_export]
