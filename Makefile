@@ -62,9 +62,11 @@ $(VENV)/.extension: $(VENV)/.run $(RUST_SOURCES)
 
 # --- tests ------------------------------------------------------------------------------------------------------
 
+# A folder of its own: maturin tells pyo3 about Python by other means than plain cargo can, and in one folder the two
+# would rebuild pyo3 in turn.
 lint: $(VENV)/.dev $(VENV)/.extension
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --target-dir $${CARGO_TARGET_DIR:-target}/lint --workspace --all-targets -- -D warnings
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
