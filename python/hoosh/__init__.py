@@ -7,6 +7,7 @@ Everything that hoosh raises is in `hoosh.errors`.
 Importing this package is cheap: no event loop, HTTP client or command line library is loaded before it is used.
 """
 
-from hoosh._native import __version__
+from hoosh._native import Config, __version__
+from hoosh.errors import HooshError
 
-__all__ = ["__version__"]
+__all__ = ["Config", "HooshError", "__version__"]

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, final
 from typing_extensions import Buffer
 
 __all__ = [
+    "Config",
     "SseEvent",
     "SseParser",
     "__version__",
@@ -25,6 +26,43 @@ def body_edit(body: Buffer, changes: list[tuple[str, Buffer | None]]) -> bytes: 
 def body_scan(body: Buffer) -> dict[str, slice[int, int, int]]: ...
 def cache_key(body: Buffer, tenant: str) -> str: ...
 def error_codes() -> list[tuple[str, int, str, str]]: ...
+
+@final
+class Config:
+    """A whole, checked configuration, with every default filled in. Immutable; `docs/config.md` explains each key.
+
+    Made by `Config.parse` or `Config.found`. Neither reads the environment: it is a parameter.
+    """
+
+    @classmethod
+    def parse(cls, text: str, environment: dict[str, str]) -> Config:
+        """Parse and check TOML text. `$NAME` in a value is looked up in `environment`.
+
+        Raises:
+            ConfigError: what is wrong, in which line, and how to mend it. Never holds a secret.
+        """
+
+    @classmethod
+    def found(cls, environment: dict[str, str]) -> Config:
+        """What hoosh does without a file.
+
+        That is: local servers on their default ports, then every service whose key is in `environment`.
+        """
+
+    def describe(self) -> str:
+        """The configuration in force as TOML, defaults spelled out and secrets hidden."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is odd but workable, for the operator."""
+
+    @property
+    def bind(self) -> str:
+        """Address to listen on."""
+
+    @property
+    def port(self) -> int:
+        """TCP port to listen on; 0 lets the system choose."""
 
 @final
 class SseEvent:

@@ -2,6 +2,7 @@
 //! documented faces are in `python/hoosh`.
 
 mod body;
+mod config;
 mod errors;
 mod input;
 mod messages;
@@ -17,6 +18,8 @@ mod _native {
 
     #[pymodule_export]
     use super::body::{body_edit, body_scan, cache_key};
+    #[pymodule_export]
+    use super::config::Config;
     #[pymodule_export]
     use super::errors::error_codes;
     #[pymodule_export]
