@@ -22,6 +22,12 @@ fn main() {
     println!("chat {} B, spaced chat {} B, event {} B, long {} B", CHAT.len(), spaced.len(), EVENT.len(), long.len());
 
     time("scan chat", || Index::scan(black_box(CHAT), limits));
+    let chats = different_chats();
+    let mut turn = 0;
+    time("scan chat, 4096 different in turn", || {
+        turn = (turn + 1) % chats.len();
+        Index::scan(black_box(&chats[turn]), limits)
+    });
     time("scan spaced chat", || Index::scan(black_box(&spaced), limits));
     time("scan event", || Index::scan(black_box(EVENT), limits));
     time("scan 64 KiB", || Index::scan(black_box(&long), limits));
@@ -44,6 +50,25 @@ fn main() {
     time("cache key of chat, scanned", || cachekey::key(black_box(CHAT), &chat, "team-a", "chat"));
     time("cache key of chat, with scan", || cachekey::key_of(black_box(CHAT), "team-a"));
     time("blake3 of 280 bytes alone", || *blake3::hash(black_box(&CHAT[..280])).as_bytes());
+}
+
+/// Chats of about 300 bytes with texts of different lengths, so that no branch predictor can learn them by heart.
+fn different_chats() -> Vec<Vec<u8>> {
+    let mut state = 1u64;
+    let mut draw = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let chat = |draw: &mut dyn FnMut(u64) -> u64| {
+        let (system, user) = ("s".repeat(60 + draw(60) as usize), "u".repeat(60 + draw(80) as usize));
+        let model = "gpt-4o-mini-2024"[..6 + draw(11) as usize].to_owned();
+        let (tokens, heat) = (draw(5000), draw(20));
+        format!(
+            r#"{{"messages":[{{"role":"system","content":"{system}"}},{{"role":"user","content":"{user}"}}],"model":"{model}","max_tokens":{tokens},"temperature":0.{heat},"stream":{}}}"#,
+            draw(2) == 0
+        )
+    };
+    (0..4096).map(|_| chat(&mut draw).into_bytes()).collect()
 }
 
 fn time<T>(what: &str, mut call: impl FnMut() -> T) {

@@ -43,6 +43,15 @@ fn the_digest_is_pinned() {
 }
 
 #[test]
+fn lengths_and_exponents_take_more_bytes_when_they_must() {
+    let long = "x".repeat(200);
+    let mut form = b"hoosh1\x01t\x00{k\x01as\xc8\x01".to_vec();
+    form.extend_from_slice(long.as_bytes());
+    form.extend_from_slice(b"k\x01b-\xac\x02\x0212}");
+    assert_eq!(of(&format!("{{\"a\":\"{long}\",\"b\":-12e150}}")), blake3::hash(&form).to_hex().to_string());
+}
+
+#[test]
 fn spelling_does_not_count() {
     all_equal(&[
         r#"{"a":1,"b":{"c":2,"d":3}}"#,

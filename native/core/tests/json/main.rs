@@ -86,6 +86,17 @@ fn errors_say_what_and_where() {
 }
 
 #[test]
+fn utf8_is_checked_at_every_place() {
+    for at in 0..40 {
+        let mut text = format!("{{\"a\":\"{}\"}}", "x".repeat(40)).into_bytes();
+        text[6 + at] = 0x80;
+        assert_eq!(refusal(&text), (ErrorKind::Utf8, 6 + at));
+        text[6 + at] = 0x1f;
+        assert_eq!(refusal(&text), (ErrorKind::Syntax, 6 + at));
+    }
+}
+
+#[test]
 fn depth_is_a_limit_and_never_a_crash() {
     let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
     for depth in [1, 63, 64, 65, 127, 128] {
@@ -269,12 +280,14 @@ fn an_index_used_with_other_bytes_does_not_panic() {
     let text = br#"{"a":{"b":[1,2]},"cccc":"text","d":[{"e":null}]}"#;
     let index = scan(text).unwrap();
     let mut edits = Edits::new();
-    edits.set("a", &b"1"[..]);
+    edits.set("", &b"1"[..]);
+    edits.remove("]]");
     for other in [&b""[..], b"{", b"\"\"\"\"", b"[[[[[[[[[[[[[[[[[[[[[[[[[[", b"}}}]]]:::,,,\"\\\"\\u"] {
         for (key, value) in index.iter(other) {
             let _ = (key, value.kind(), value.as_str(), value.as_u64(), value.as_f64(), value.get("b"));
             let _ = (value.elements().count(), value.fields().count());
         }
+        edits.apply(other, &index);
         let _ = hoosh_core::cachekey::key(other, &index, "", "");
     }
 }
