@@ -1,1 +1,142 @@
-//! Who may call: keys, compared by hash.
+//! Who may call: keys, compared by hash, and what each may use.
+//!
+//! No key is kept. What a caller presents is hashed first (BLAKE3), so that neither the table walk nor the comparison
+//! ever touches the secret's own bytes: whatever time they take tells about a digest that the caller cannot steer.
+//! The last comparison is constant-time all the same (no early exit over the 32 bytes), so that not even a prefix of
+//! a stored digest can be measured, and nobody has to redo this argument when the table changes.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashTable};
+
+use crate::config::{Provider, Token};
+
+/// A key and its rights.
+#[derive(Debug)]
+pub struct Key {
+    /// For rows and metrics; never the secret.
+    pub name: Arc<str>,
+    /// Place in `[auth] tokens`, from 0: the handle for per-key limits.
+    pub index: u32,
+    /// What it may use. Empty: everything.
+    pub models: Vec<Pattern>,
+    /// Budget that it charges.
+    pub budget: Option<Arc<str>>,
+    /// Requests at once. `None`: no bound.
+    pub max_concurrency: Option<u32>,
+    /// Requests a minute. `None`: no bound.
+    pub rate_limit_rpm: Option<u32>,
+}
+
+impl Key {
+    /// Whether it may use `model`, by the name under which it is sent upstream, at the provider called `provider`.
+    /// Asked of every candidate, so that no retry or fallback leaves the scope.
+    pub fn allows(&self, model: &str, provider: &str) -> bool {
+        self.models.is_empty() || self.models.iter().any(|pattern| pattern.matches(model, provider))
+    }
+}
+
+/// A scope: `model`, `prefix*`, `provider/model` or `provider/*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    provider: Option<Box<str>>,
+    model: Box<str>,
+    is_prefix: bool,
+}
+
+impl Pattern {
+    /// Reads a pattern. A first segment is a provider only where `is_provider` says so: model names hold slashes too
+    /// (`meta/llama`). Where it is one, the pattern never means a model of another provider: `openai/*` must not open
+    /// `openai/gpt-4o` at a reseller.
+    pub fn new(text: &str, is_provider: impl Fn(&str) -> bool) -> Self {
+        let (provider, model) = match text.split_once('/') {
+            Some((provider, model)) if is_provider(provider) => (Some(provider.into()), model),
+            _ => (None, text),
+        };
+        let stem = model.strip_suffix('*');
+        Pattern { provider, model: stem.unwrap_or(model).into(), is_prefix: stem.is_some() }
+    }
+
+    /// Whether it covers `model` at `provider`.
+    pub fn matches(&self, model: &str, provider: &str) -> bool {
+        self.provider.as_deref().is_none_or(|own| own == provider)
+            && if self.is_prefix { model.starts_with(&*self.model) } else { *model == *self.model }
+    }
+}
+
+/// All keys, found by digest.
+pub struct Keys {
+    digests: HashTable<(blake3::Hash, u32)>,
+    keys: Vec<Arc<Key>>,
+    hasher: FixedState,
+}
+
+impl Keys {
+    /// Hashes the tokens; `providers` tell which scopes begin with a provider's name.
+    pub fn new(tokens: &[Token], providers: &[Provider]) -> Keys {
+        let hasher = FixedState::with_seed(0x6b65_7973);
+        let known: HashMap<&str, (), FixedState> = {
+            let mut known = HashMap::with_hasher(FixedState::with_seed(0));
+            known.extend(providers.iter().map(|p| (p.name.as_str(), ())));
+            known
+        };
+        let mut keys = Keys { digests: HashTable::with_capacity(tokens.len()), keys: Vec::new(), hasher };
+        for (index, token) in (0u32..).zip(tokens) {
+            let digest = blake3::hash(token.token.expose().as_bytes());
+            let bucket = bucket(&keys.hasher, &digest);
+            keys.digests.insert_unique(bucket, (digest, index), |(d, _)| self::bucket(&keys.hasher, d));
+            keys.keys.push(Arc::new(Key {
+                name: token.name.as_str().into(),
+                index,
+                models: token.models.iter().map(|m| Pattern::new(m, |name| known.contains_key(name))).collect(),
+                budget: token.budget.as_deref().map(Into::into),
+                max_concurrency: token.max_concurrency,
+                rate_limit_rpm: token.rate_limit_rpm,
+            }));
+        }
+        keys
+    }
+
+    /// Whether there are none, so that anybody may call.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Every key, in the order of the file.
+    pub fn all(&self) -> &[Arc<Key>] {
+        &self.keys
+    }
+
+    /// The key whose secret was presented.
+    pub fn find(&self, presented: &[u8]) -> Option<&Arc<Key>> {
+        let digest = blake3::hash(presented);
+        // `blake3::Hash` compares in constant time, by contract and behind an optimiser barrier.
+        let found = self.digests.find(bucket(&self.hasher, &digest), |(known, _)| *known == digest)?;
+        self.keys.get(found.1 as usize)
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    /// Names only: a digest of a short key could be searched for.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.keys.iter().map(|key| &key.name)).finish()
+    }
+}
+
+fn bucket(hasher: &FixedState, digest: &blake3::Hash) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(digest.as_bytes());
+    hasher.finish()
+}
+
+/// The credential in an `Authorization` value: `Bearer x`, its scheme without case (RFC 9110 section 11.1), spaces
+/// around the credential dropped. `None` for another scheme or an empty credential.
+pub fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let value = value.trim_ascii();
+    let (scheme, rest) = value.split_at_checked(6)?;
+    let credential = rest.trim_ascii_start();
+    let separated = credential.len() < rest.len();
+    (scheme.eq_ignore_ascii_case(b"bearer") && separated && !credential.is_empty()).then_some(credential)
+}

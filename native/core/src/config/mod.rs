@@ -1,11 +1,28 @@
 //! Configuration: what the operator wrote, checked. [`parse`] is pure: text and an environment go in.
 
+//!
+//! | File | Holds |
+//! | --- | --- |
+//! | `mod` | what a configuration is, with its defaults |
+//! | `schema` | the keys that may be written |
+//! | `catalogue` | the provider types, as data |
+//! | `parse`, `providers`, `reader`, `url` | TOML to [`Config`], each error with its line |
+//! | `found` | the configuration without a file |
+//! | `describe` | [`Config`] to text, secrets hidden |
+
+pub mod catalogue;
+mod describe;
+mod found;
 mod parse;
+mod providers;
+mod reader;
+pub mod schema;
+mod url;
 
 pub use parse::{parse, ConfigError, Environment};
 
 /// A whole configuration, defaults filled in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// `[server]`
     pub server: Server,
@@ -23,6 +40,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[deadlines]`
     pub deadlines: Deadlines,
+    /// Odd but workable, for the operator: a remote provider without a key, and the like. Never holds a secret.
+    pub warnings: Vec<String>,
 }
 
 /// How a provider is chosen among those that serve a model.
@@ -39,8 +58,18 @@ pub enum Strategy {
     Direct,
 }
 
+impl Strategy {
+    /// As written in the file.
+    pub const WORDS: &'static [(&'static str, Strategy)] = &[
+        ("priority", Strategy::Priority),
+        ("round_robin", Strategy::RoundRobin),
+        ("lowest_latency", Strategy::LowestLatency),
+        ("direct", Strategy::Direct),
+    ];
+}
+
 /// `[server]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Address to listen on. Default `127.0.0.1`.
     pub bind: String,
@@ -108,11 +137,11 @@ pub enum CapField {
 }
 
 /// `[[providers]]`
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provider {
     /// Unique; the prefix of `provider/model`. Default: the type.
     pub name: String,
-    /// As written: `openai`, `ollama`, ….
+    /// The catalogue's name of the type: `openai`, `ollama`, …, however it was spelled.
     pub type_name: String,
     /// From `type`.
     pub kind: ProviderKind,
@@ -144,14 +173,14 @@ pub struct BaseUrl {
 }
 
 /// `[auth]`
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Auth {
     /// Keys that may call. Empty: anybody may (and a public address is refused).
     pub tokens: Vec<Token>,
 }
 
 /// One entry of `[auth] tokens`: a string, or a table with `token` and the rest.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Token {
     /// The bearer key.
     pub token: Secret,
@@ -168,13 +197,13 @@ pub struct Token {
 }
 
 /// `[[budgets]]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// Unique.
     pub name: String,
     /// Tokens, input and output together.
     pub capacity: u64,
-    /// Tokens taken from the store at a time. Default: capacity / 16, at least 16,384.
+    /// Tokens taken from the store at a time. Default: capacity / 16, at least 16,384, at most the capacity.
     pub slice: u64,
 }
 
@@ -188,8 +217,14 @@ pub enum CacheMode {
     Always,
 }
 
+impl CacheMode {
+    /// As written in the file.
+    pub const WORDS: &'static [(&'static str, CacheMode)] =
+        &[("deterministic", CacheMode::Deterministic), ("always", CacheMode::Always)];
+}
+
 /// `[cache]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
     /// Default false.
     pub enabled: bool,
@@ -216,7 +251,7 @@ impl Default for Cache {
 }
 
 /// `[retry]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// Attempts in all, the first included. Default 3.
     pub max_attempts: u32,
@@ -237,7 +272,7 @@ impl Default for Retry {
 }
 
 /// `[limits]`: over all callers together.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Exchanges at once; `None`: no bound.
     pub max_concurrency: Option<u32>,
@@ -256,7 +291,7 @@ impl Default for Limits {
 }
 
 /// `[deadlines]`, seconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// To connect to an upstream. Default 5.
     pub connect_secs: u64,

@@ -1,13 +1,24 @@
-//! TOML to [`Config`].
-use super::Config;
+//! TOML to [`Config`]. Everything that can be wrong is said with its line and the way to mend it.
 
-/// Where `$NAME` is looked up.
+use toml::de::DeTable;
+
+use super::providers::{providers, tokens};
+use super::reader::{Checked, Source, Table};
+use super::{schema, url, Budget, Cache, CacheMode, Config, Deadlines, Limits, Retry, Server, Strategy};
+
+/// Where `$NAME` is looked up. A function will do.
 pub trait Environment {
     /// The value of a variable.
     fn get(&self, name: &str) -> Option<String>;
 }
 
-/// What is wrong with a configuration, in the operator's words.
+impl<F: Fn(&str) -> Option<String>> Environment for F {
+    fn get(&self, name: &str) -> Option<String> {
+        self(name)
+    }
+}
+
+/// What is wrong with a configuration, in the operator's words. Never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// Line in the file, from 1.
@@ -26,7 +37,135 @@ impl std::fmt::Display for ConfigError {
 }
 impl std::error::Error for ConfigError {}
 
-/// Parses and checks.
-pub fn parse(_text: &str, _environment: &dyn Environment) -> Result<Config, ConfigError> {
-    Ok(Config::default())
+/// A bound on spans of time: a year. Beyond it lies a typing error, and within it microseconds fit every integer used.
+const YEAR_SECS: i64 = 31_536_000;
+const MANY: i64 = u32::MAX as i64;
+
+/// Parses and checks. What is odd but workable is in [`Config::warnings`].
+pub fn parse(text: &str, environment: &dyn Environment) -> Result<Config, ConfigError> {
+    let source = Source::new(text, environment);
+    let root = DeTable::parse(text).map_err(|error| syntax(source, text, &error))?;
+    let top = Table::new(source, root.get_ref(), 0..0, &schema::TOP)?;
+
+    let mut config = Config { server: server(&top)?, budgets: budgets(&top)?, ..Config::default() };
+    config.providers = providers(&top, &mut config.warnings)?;
+    config.auth.tokens = tokens(&top, &config.budgets)?;
+    config.cache = cache(&top)?;
+    config.retry = retry(&top)?;
+    config.limits = limits(&top)?;
+    config.deadlines = deadlines(&top)?;
+
+    if let Some(message) = config.exposed() {
+        let at = top.table("server", &schema::SERVER)?.map_or(0..0, |t| t.at("bind"));
+        return source.error(&at, message);
+    }
+    if config.providers.is_empty() {
+        config.warnings.push("no [[providers]]: every request will be refused with 404; add one".into());
+    }
+    Ok(config)
+}
+
+/// Only the parser's own words: its full display quotes the line, which may hold a secret.
+fn syntax(source: Source<'_>, text: &str, error: &toml::de::Error) -> ConfigError {
+    let offset = error.span().map_or(text.len(), |span| span.start);
+    ConfigError { line: Some(source.line(offset)), message: format!("not valid TOML: {}", error.message()) }
+}
+
+fn server(top: &Table<'_>) -> Checked<Server> {
+    let mut server = Server::default();
+    let Some(t) = top.table("server", &schema::SERVER)? else { return Ok(server) };
+    if let Some(bind) = t.expanded("bind")? {
+        let bare = bind.strip_prefix('[').and_then(|b| b.strip_suffix(']')).unwrap_or(&bind);
+        if bare.parse::<std::net::IpAddr>().is_err() && !url::is_host(&bind) {
+            return t.fail("bind", "must be an address or host name without a port, such as `127.0.0.1`");
+        }
+        server.bind = bare.to_owned();
+    }
+    t.integer("port", 0..=65_535, &mut server.port)?;
+    t.choice("strategy", Strategy::WORDS, &mut server.strategy)?;
+    t.integer("max_body_bytes", 1..=i64::MAX, &mut server.max_body_bytes)?;
+    t.integer("max_buffered_bytes", 1..=i64::MAX, &mut server.max_buffered_bytes)?;
+    if server.max_buffered_bytes < server.max_body_bytes {
+        let key = if t.value("max_buffered_bytes").is_some() { "max_buffered_bytes" } else { "max_body_bytes" };
+        return t.fail(
+            key,
+            format_args!(
+                "leaves no room for one body: `max_buffered_bytes` ({}) must be at least `max_body_bytes` ({})",
+                server.max_buffered_bytes, server.max_body_bytes
+            ),
+        );
+    }
+    Ok(server)
+}
+
+fn budgets(top: &Table<'_>) -> Checked<Vec<Budget>> {
+    let mut budgets: Vec<Budget> = Vec::new();
+    for t in top.tables("budgets", &schema::BUDGETS)? {
+        let Some(name) = t.string("name")? else { return t.fail("name", "is missing; give the budget a name") };
+        super::providers::check_name(&t, "name", name)?;
+        if budgets.iter().any(|b| b.name == name) {
+            return t.fail("name", format_args!("is taken: two budgets are called `{name}`; rename one"));
+        }
+        if t.value("capacity").is_none() {
+            return t.fail("capacity", "is missing; say how many tokens the budget holds");
+        }
+        let mut budget = Budget { name: name.to_owned(), capacity: 0, slice: 0 };
+        t.integer("capacity", 1..=i64::MAX, &mut budget.capacity)?;
+        budget.slice = (budget.capacity / 16).max(16_384).min(budget.capacity);
+        t.integer("slice", 1..=i64::try_from(budget.capacity).unwrap_or(i64::MAX), &mut budget.slice)?;
+        budgets.push(budget);
+    }
+    Ok(budgets)
+}
+
+fn cache(top: &Table<'_>) -> Checked<Cache> {
+    let mut cache = Cache::default();
+    let Some(t) = top.table("cache", &schema::CACHE)? else { return Ok(cache) };
+    t.boolean("enabled", &mut cache.enabled)?;
+    t.choice("mode", CacheMode::WORDS, &mut cache.mode)?;
+    t.integer("ttl_secs", 1..=YEAR_SECS, &mut cache.ttl_secs)?;
+    t.integer("max_entries", 1..=MANY, &mut cache.max_entries)?;
+    t.integer("max_bytes", 1..=i64::MAX, &mut cache.max_bytes)?;
+    Ok(cache)
+}
+
+fn retry(top: &Table<'_>) -> Checked<Retry> {
+    let mut retry = Retry::default();
+    let Some(t) = top.table("retry", &schema::RETRY)? else { return Ok(retry) };
+    t.integer("max_attempts", 1..=100, &mut retry.max_attempts)?;
+    t.integer("base_delay_ms", 0..=YEAR_SECS, &mut retry.base_delay_ms)?;
+    t.integer("max_delay_ms", 0..=YEAR_SECS, &mut retry.max_delay_ms)?;
+    t.integer("budget_percent", 0..=100, &mut retry.budget_percent)?;
+    t.integer("min_per_sec", 0..=MANY, &mut retry.min_per_sec)?;
+    if retry.base_delay_ms > retry.max_delay_ms {
+        let key = if t.value("max_delay_ms").is_some() { "max_delay_ms" } else { "base_delay_ms" };
+        return t.fail(key, "is out of order: `base_delay_ms` must not be larger than `max_delay_ms`");
+    }
+    Ok(retry)
+}
+
+fn limits(top: &Table<'_>) -> Checked<Limits> {
+    let mut limits = Limits::default();
+    let Some(t) = top.table("limits", &schema::LIMITS)? else { return Ok(limits) };
+    limits.max_concurrency = t.bound("max_concurrency")?;
+    t.integer("max_waiting", 0..=MANY, &mut limits.max_waiting)?;
+    t.integer("wait_secs", 0..=YEAR_SECS, &mut limits.wait_secs)?;
+    t.integer("reserve_output", 1..=i64::MAX, &mut limits.reserve_output)?;
+    Ok(limits)
+}
+
+fn deadlines(top: &Table<'_>) -> Checked<Deadlines> {
+    let mut deadlines = Deadlines::default();
+    let Some(t) = top.table("deadlines", &schema::DEADLINES)? else { return Ok(deadlines) };
+    for (key, into) in [
+        ("connect_secs", &mut deadlines.connect_secs),
+        ("first_byte_secs", &mut deadlines.first_byte_secs),
+        ("idle_secs", &mut deadlines.idle_secs),
+        ("total_secs", &mut deadlines.total_secs),
+        ("body_secs", &mut deadlines.body_secs),
+        ("caller_stall_secs", &mut deadlines.caller_stall_secs),
+    ] {
+        t.integer(key, 1..=YEAR_SECS, into)?;
+    }
+    Ok(deadlines)
 }

@@ -1,5 +1,6 @@
 //! Changes in place: what is not changed keeps every byte.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -30,7 +31,7 @@ pub fn splice(bytes: &[u8], changes: &[(Range<usize>, &[u8])]) -> Vec<u8> {
 #[derive(Clone, Debug, Default)]
 pub struct Edits {
     /// Each key once; `None` removes.
-    list: SmallVec<[(&'static str, Option<Bytes>); 4]>,
+    list: SmallVec<[(Cow<'static, str>, Option<Bytes>); 4]>,
 }
 
 impl Edits {
@@ -41,17 +42,17 @@ impl Edits {
 
     /// Gives `key` the value `raw_json`, which must be JSON text: in place of its old value, or as the last field.
     /// The last word on a key counts.
-    pub fn set(&mut self, key: &'static str, raw_json: impl Into<Bytes>) {
-        self.put(key, Some(raw_json.into()));
+    pub fn set(&mut self, key: impl Into<Cow<'static, str>>, raw_json: impl Into<Bytes>) {
+        self.put(key.into(), Some(raw_json.into()));
     }
 
     /// Takes `key` out, with one comma and the white space between it and the field before (the field after, if it is
     /// the first). Nothing happens if there is no such field. The last word on a key counts.
-    pub fn remove(&mut self, key: &'static str) {
-        self.put(key, None);
+    pub fn remove(&mut self, key: impl Into<Cow<'static, str>>) {
+        self.put(key.into(), None);
     }
 
-    fn put(&mut self, key: &'static str, value: Option<Bytes>) {
+    fn put(&mut self, key: Cow<'static, str>, value: Option<Bytes>) {
         match self.list.iter_mut().find(|(known, _)| *known == key) {
             Some(edit) => edit.1 = value,
             None => self.list.push((key, value)),

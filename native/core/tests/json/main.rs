@@ -240,8 +240,8 @@ fn edited(text: &str, edits: &[(&'static str, Option<&'static str>)]) -> String 
     let mut list = Edits::new();
     for (key, value) in edits {
         match value {
-            Some(value) => list.set(key, value.as_bytes()),
-            None => list.remove(key),
+            Some(value) => list.set(*key, value.as_bytes()),
+            None => list.remove(*key),
         }
     }
     let out = list.apply(text.as_bytes(), &scan(text.as_bytes()).unwrap());

@@ -1,0 +1,88 @@
+# make run     builds what is missing and serves            make run ARGS="--config my.toml"
+# make test    lints and every test, closed by one line of counts
+# make TARGET  one part of it: see TESTS below
+#
+# Nothing here touches the system: Python packages go to .venv, Rust builds to target. Each step leaves a stamp in
+# .venv, so that a second run starts at once.
+
+SHELL := /bin/sh
+ARGS ?=
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+
+# rustup puts cargo here and asks for a new shell, which not everybody opens.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+# The same Python for cargo as for maturin, so that neither rebuilds what the other built.
+export PYO3_PYTHON := $(CURDIR)/$(PYTHON)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport PYTHONHOME PYTHONPATH
+
+RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard native/*/Cargo.toml) $(shell find native/*/src -name '*.rs')
+
+# What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
+TESTS := lint test-rust test-python
+
+.PHONY: run test build lint format clean $(TESTS)
+.DEFAULT_GOAL := run
+
+run: $(VENV)/.extension
+	@exec $(VENV)/bin/hoosh serve $(ARGS)
+
+test: $(VENV)/.dev $(VENV)/.extension
+	@MAKE="$(MAKE)" $(PYTHON) scripts/run_tests.py $(TESTS)
+
+build: $(VENV)/.extension
+
+# --- steps ------------------------------------------------------------------------------------------------------
+
+$(VENV)/.run: pyproject.toml scripts/requirements.py
+	@scripts/check-rust 85
+	@python=$$(scripts/find-python) || exit 1; \
+	 if ! [ -x $(PYTHON) ]; then \
+	   echo "Creating a virtual environment in .venv with $$($$python --version) ..."; \
+	   $$python -m venv $(VENV); \
+	 fi
+	@echo "Installing Python packages into .venv (about half a minute the first time) ..."
+	@$(PYTHON) scripts/requirements.py build run | $(PYTHON) -m pip install --quiet -r /dev/stdin
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@scripts/check-rust 88
+	@echo "Installing what the tests need into .venv (about half a minute the first time) ..."
+	@$(PYTHON) scripts/requirements.py dev | $(PYTHON) -m pip install --quiet -r /dev/stdin
+	@touch $@
+
+# `--profile dev` is the profile of `cargo test` too (Cargo.toml says why), so the crates are compiled once for both.
+$(VENV)/.extension: $(VENV)/.run $(RUST_SOURCES)
+	@echo "Building the extension (about 1 minute the first time) ..."
+	@PIP_QUIET=1 $(VENV)/bin/maturin develop --profile dev
+	@touch $@
+
+# --- tests ------------------------------------------------------------------------------------------------------
+
+# A folder of its own: maturin tells pyo3 about Python by other means than plain cargo can, and in one folder the two
+# would rebuild pyo3 in turn.
+lint: $(VENV)/.dev $(VENV)/.extension
+	cargo fmt --all --check
+	cargo clippy --target-dir $${CARGO_TARGET_DIR:-target}/lint --workspace --all-targets -- -D warnings
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+test-rust: $(VENV)/.run
+	cargo test --workspace
+
+test-python: $(VENV)/.dev $(VENV)/.extension
+	$(PYTHON) -m pytest $(ARGS)
+
+# --- for people at work -----------------------------------------------------------------------------------------
+
+format: $(VENV)/.dev
+	cargo fmt --all
+	$(VENV)/bin/ruff check --fix-only --exit-zero
+	$(VENV)/bin/ruff format
+
+clean:
+	rm -rf $(VENV) target python/hoosh/*.so

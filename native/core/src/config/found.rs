@@ -1,0 +1,42 @@
+//! What hoosh does without a file: it takes what the machine and the environment already offer.
+
+use super::catalogue::TYPES;
+use super::parse::Environment;
+use super::providers::is_loopback;
+use super::{Config, Provider, ProviderKind, Secret};
+
+/// Local engines cost nothing and keep data here, so that they are asked first.
+const LOCAL_PRIORITY: i64 = 10;
+const REMOTE_PRIORITY: i64 = 20;
+
+impl Config {
+    /// The configuration of a gateway without a file: the local servers of the catalogue on their default ports, then
+    /// every service whose key is in the environment, all marked [`Provider::found`].
+    pub fn found(environment: &dyn Environment) -> Config {
+        let mut config = Config::default();
+        for kind in TYPES.iter().filter(|kind| kind.kind == ProviderKind::OpenAi && kind.origin.is_some()) {
+            let key = kind.key_variable.and_then(|variable| environment.get(variable));
+            let key = key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).map(Secret::new);
+            // Two local types share a port; whatever listens there is asked once.
+            let taken = config.providers.iter().any(|p: &Provider| p.base_url == kind.provider().base_url);
+            if taken || (!kind.local && key.is_none()) {
+                continue;
+            }
+            let priority = if kind.local { LOCAL_PRIORITY } else { REMOTE_PRIORITY };
+            config.providers.push(Provider { api_key: key, priority, found: true, ..kind.provider() });
+        }
+        config
+    }
+
+    /// Why this must not be served, if it must not: anybody on the network could spend the operator's keys. To be
+    /// asked again when a command line has overridden `bind`.
+    pub fn exposed(&self) -> Option<String> {
+        let open = self.auth.tokens.is_empty() && !is_loopback(&self.server.bind);
+        open.then(|| {
+            format!(
+                "`bind` is {}, which others can reach, and there are no [auth] tokens; add tokens, or bind 127.0.0.1",
+                self.server.bind
+            )
+        })
+    }
+}

@@ -1,0 +1,231 @@
+//! `[[providers]]` and `[auth] tokens`: the two tables with names, secrets and model patterns in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use toml::de::DeValue;
+
+use super::catalogue::{self, ProviderType, TYPES};
+use super::reader::{unknown_word, Checked, Source, Table};
+use super::{schema, url, BaseUrl, Budget, Provider, ProviderKind, Secret, Token};
+
+/// Priorities are small numbers that people compare by eye.
+const PRIORITIES: std::ops::RangeInclusive<i64> = -1_000_000..=1_000_000;
+/// Longest model name or pattern, bytes. Bounds what routing hashes for each distinct prefix length.
+const MAX_MODEL_BYTES: usize = 256;
+
+pub fn providers(top: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Vec<Provider>> {
+    let mut lines = BTreeMap::new();
+    let mut providers = Vec::new();
+    for t in top.tables("providers", &schema::PROVIDERS)? {
+        let provider = provider(&t, warnings)?;
+        if let Some(first) = lines.insert(provider.name.clone(), t.source.line(t.span.start)) {
+            let name = &provider.name;
+            return t.fail(
+                "name",
+                format_args!("is taken: the provider on line {first} is called `{name}` too; give each its own `name`"),
+            );
+        }
+        providers.push(provider);
+    }
+    Ok(providers)
+}
+
+fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
+    let kind = provider_type(t)?;
+    let mut provider = Provider { priority: 10, ..kind.provider() };
+    if let Some(name) = t.string("name")? {
+        check_name(t, "name", name)?;
+        provider.name = name.to_owned();
+    }
+    t.integer("priority", PRIORITIES, &mut provider.priority)?;
+    provider.models = patterns(t)?;
+    provider.max_concurrency = t.bound("max_concurrency")?;
+    provider.rate_limit_rpm = t.bound("rate_limit_rpm")?;
+    if kind.kind == ProviderKind::Engine {
+        for key in ["base_url", "api_key"] {
+            if t.value(key).is_some() {
+                return t.fail(key, "has no meaning for an engine, which runs in this process; remove it");
+            }
+        }
+        return Ok(provider);
+    }
+    if let Some(text) = t.expanded("base_url")? {
+        match url::base_url(&text, kind.prefix) {
+            Ok(url) => provider.base_url = Some(url),
+            Err(message) => return t.fail("base_url", message),
+        }
+    }
+    let Some(url) = provider.base_url.clone() else {
+        return t.fail("base_url", format_args!("is missing; `{}` has no default address", kind.name));
+    };
+    if kind.prefix.len() > 3 && kind.prefix.strip_suffix("/v1") == Some(&url.prefix) {
+        warnings.push(format!(
+            "provider `{}`: the path `{}` of `base_url` is used as it stands, but {} answers under `{}`; add `/v1` or leave the path out",
+            provider.name, url.prefix, kind.name, kind.prefix
+        ));
+    }
+    provider.api_key = match t.expanded("api_key")? {
+        Some(key) if !is_header_text(&key) => {
+            return t
+                .fail("api_key", "must be one line of visible ASCII without spaces, because it is sent in a header")
+        }
+        Some(key) => Some(Secret::new(key)),
+        None => default_key(t.source, kind, &provider.name, &url, warnings),
+    };
+    if provider.api_key.is_some() && !url.origin.tls && !is_loopback(&url.origin.host) {
+        warnings.push(format!("provider `{}`: its key crosses the network unencrypted; use `https://`", provider.name));
+    }
+    Ok(provider)
+}
+
+fn provider_type(t: &Table<'_>) -> Checked<&'static ProviderType> {
+    let known = || TYPES.iter().map(|t| t.name);
+    let Some(text) = t.string("type")? else {
+        let known = known().collect::<Vec<_>>().join(", ");
+        return t.fail("type", format_args!("is missing; it is one of {known}"));
+    };
+    match catalogue::find(text) {
+        Some(found) => Ok(found),
+        None => t.fail("type", format_args!("is {}", unknown_word(text, known()))),
+    }
+}
+
+/// The type's own variable, but only for the type's own service: a key found in the environment must not travel to
+/// whatever address stands in the file.
+fn default_key(
+    source: Source<'_>,
+    kind: &ProviderType,
+    name: &str,
+    url: &BaseUrl,
+    warnings: &mut Vec<String>,
+) -> Option<Secret> {
+    let variable = kind.key_variable?;
+    let key = source.variable(variable).filter(|key| is_header_text(key));
+    let own = kind.provider().base_url.is_some_and(|default| default.origin == url.origin);
+    match (own, key) {
+        (true, Some(key)) => return Some(Secret::new(key)),
+        (true, None) => warnings.push(format!(
+            "provider `{name}` has no key: set the environment variable {variable}, or `api_key` in its table"
+        )),
+        (false, Some(_)) => warnings.push(format!(
+            "provider `{name}` is asked without a key: {variable} is only sent to {} of its own accord; \
+             write api_key = \"${variable}\" to send it here",
+            kind.origin.unwrap_or_default()
+        )),
+        (false, None) => {}
+    }
+    None
+}
+
+/// `[auth] tokens`: strings or tables.
+pub fn tokens(top: &Table<'_>, budgets: &[Budget]) -> Checked<Vec<Token>> {
+    let Some(auth) = top.table("auth", &schema::AUTH)? else { return Ok(Vec::new()) };
+    let (mut names, mut secrets) = (BTreeSet::new(), BTreeMap::new());
+    let mut tokens = Vec::new();
+    for (index, value) in auth.array("tokens")?.iter().enumerate() {
+        let name = format!("key-{}", index + 1);
+        let token = match value.get_ref() {
+            DeValue::String(text) => Token { token: secret(&auth, text, &value.span())?, name, ..Token::default() },
+            DeValue::Table(entries) => {
+                token_table(&Table::new(auth.source, entries, value.span(), &schema::TOKENS)?, name, budgets)?
+            }
+            _ => return auth.wrong_type("tokens", value, "array of strings or tables"),
+        };
+        if !names.insert(token.name.clone()) {
+            let message = format!("two tokens are called `{}`; give each its own `name`", token.name);
+            return auth.source.error(&value.span(), message);
+        }
+        if let Some(other) = secrets.insert(token.token.expose().to_owned(), token.name.clone()) {
+            let message = format!("tokens `{other}` and `{}` are the same; remove one", token.name);
+            return auth.source.error(&value.span(), message);
+        }
+        tokens.push(token);
+    }
+    Ok(tokens)
+}
+
+fn token_table(t: &Table<'_>, default_name: String, budgets: &[Budget]) -> Checked<Token> {
+    let Some(text) = t.string("token")? else { return t.fail("token", "is missing; write the key or `$NAME`") };
+    let mut token = Token { token: secret(t, text, &t.at("token"))?, name: default_name, ..Token::default() };
+    if let Some(name) = t.string("name")? {
+        check_name(t, "name", name)?;
+        token.name = name.to_owned();
+    }
+    token.models = patterns(t)?;
+    if let Some(budget) = t.string("budget")? {
+        if !budgets.iter().any(|b| b.name == budget) {
+            let known = budgets.iter().map(|b| b.name.as_str());
+            return t.fail("budget", format_args!("is {}; add it under [[budgets]]", unknown_word(budget, known)));
+        }
+        token.budget = Some(budget.to_owned());
+    }
+    token.max_concurrency = t.bound("max_concurrency")?;
+    token.rate_limit_rpm = t.bound("rate_limit_rpm")?;
+    Ok(token)
+}
+
+fn secret(t: &Table<'_>, text: &str, at: &Range<usize>) -> Checked<Secret> {
+    let text = t.source.expand(text, at)?;
+    if !is_header_text(&text) {
+        return t
+            .source
+            .error(at, "a token must be one line of visible ASCII without spaces, because it comes in a header");
+    }
+    Ok(Secret::new(text))
+}
+
+/// `models`: exact names, or prefixes that end in `*`.
+fn patterns(t: &Table<'_>) -> Checked<Vec<String>> {
+    let mut patterns = Vec::new();
+    for (text, at) in t.strings("models")? {
+        let stem = text.strip_suffix('*').unwrap_or(text);
+        let message = if text.is_empty() {
+            "a model name must not be empty; leave `models` out for every model"
+        } else if stem.contains('*') {
+            "a model pattern may have one `*`, at its end"
+        } else if text.len() > MAX_MODEL_BYTES {
+            "a model name may have 256 bytes"
+        } else if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            "a model name must not contain spaces or control characters"
+        } else {
+            patterns.push(text.to_owned());
+            continue;
+        };
+        return t.source.error(&at, message);
+    }
+    Ok(patterns)
+}
+
+/// Names go into `provider/model`, headers, metrics and rows, so that they are plain.
+pub fn check_name(t: &Table<'_>, key: &str, name: &str) -> Checked<()> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'@');
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        return t.fail(key, "must have 1 to 64 of the letters a-z, A-Z, digits and `-_.:@`");
+    }
+    Ok(())
+}
+
+fn is_header_text(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// Whether only this machine can reach it.
+pub fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+impl ProviderType {
+    /// A provider of this type with every default but `priority`.
+    pub(super) fn provider(&self) -> Provider {
+        let url = self.origin.and_then(|origin| url::base_url(origin, self.prefix).ok());
+        Provider {
+            name: self.name.to_owned(),
+            type_name: self.name.to_owned(),
+            kind: self.kind,
+            base_url: url,
+            cap_field: self.cap_field,
+            ..Provider::default()
+        }
+    }
+}

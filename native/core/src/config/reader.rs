@@ -1,0 +1,243 @@
+//! Typed access to a TOML document that keeps the line of everything it says.
+
+use std::ops::{Range, RangeInclusive};
+
+use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+
+use super::catalogue::fold;
+use super::parse::{ConfigError, Environment};
+use super::schema::{Section, SECTIONS};
+use crate::route::nearest;
+
+/// A value and where it stands.
+pub type Value<'i> = Spanned<DeValue<'i>>;
+/// What every step gives.
+pub type Checked<T> = Result<T, ConfigError>;
+
+/// The text, for lines, and the environment, for `$NAME`.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    text: &'a str,
+    environment: &'a dyn Environment,
+}
+
+impl<'a> Source<'a> {
+    pub fn new(text: &'a str, environment: &'a dyn Environment) -> Self {
+        Source { text, environment }
+    }
+
+    /// The value of a variable, without the white space around it (secrets mounted from files end in a newline).
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.environment.get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+    }
+
+    /// Line of a byte offset, from 1.
+    pub fn line(&self, offset: usize) -> usize {
+        1 + memchr::memchr_iter(b'\n', &self.text.as_bytes()[..offset.min(self.text.len())]).count()
+    }
+
+    pub fn error<T>(&self, at: &Range<usize>, message: impl Into<String>) -> Checked<T> {
+        Err(ConfigError { line: Some(self.line(at.start)), message: message.into() })
+    }
+
+    /// Resolves `$NAME` and `${NAME}`; `$$…` is `$…`. Text that is no reference is never quoted: it may be a secret.
+    pub fn expand(&self, text: &str, at: &Range<usize>) -> Checked<String> {
+        let Some(reference) = text.strip_prefix('$') else { return Ok(text.to_owned()) };
+        if reference.starts_with('$') {
+            return Ok(reference.to_owned());
+        }
+        let name = reference.strip_prefix('{').and_then(|r| r.strip_suffix('}')).unwrap_or(reference);
+        let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !starts_well || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return self.error(
+                at,
+                "a value that begins with `$` must be the name of an environment variable; begin with `$$` for a dollar sign",
+            );
+        }
+        match self.variable(name) {
+            Some(value) => Ok(value),
+            None => self.error(
+                at,
+                format!("environment variable `{name}` is not set or empty; set it, or write the value here"),
+            ),
+        }
+    }
+}
+
+/// One table, its keys already held against the schema.
+pub struct Table<'a> {
+    pub source: Source<'a>,
+    pub span: Range<usize>,
+    entries: &'a DeTable<'a>,
+    section: &'static Section,
+}
+
+impl<'a> Table<'a> {
+    pub fn new(
+        source: Source<'a>,
+        entries: &'a DeTable<'a>,
+        span: Range<usize>,
+        section: &'static Section,
+    ) -> Checked<Self> {
+        let unknown = entries.iter().filter(|(key, _)| !section.keys.contains(&key.get_ref().as_ref()));
+        if let Some((key, value)) = unknown.min_by_key(|(key, _)| key.span().start) {
+            return source.error(&key.span(), unknown_key(key.get_ref(), value.get_ref(), section));
+        }
+        Ok(Table { source, span, entries, section })
+    }
+
+    /// The value of a key. Asking for one that the schema does not have is a defect that every test would meet.
+    pub fn value(&self, key: &str) -> Option<&'a Value<'a>> {
+        debug_assert!(self.section.keys.contains(&key), "{key} is missing in the schema of {}", self.section.header);
+        self.entries.get(key)
+    }
+
+    /// Where a key's value stands, else the table.
+    pub fn at(&self, key: &str) -> Range<usize> {
+        self.value(key).map_or_else(|| self.span.clone(), |value| value.span())
+    }
+
+    /// An error about a key: "`key` in [section] …".
+    pub fn fail<T>(&self, key: &str, message: impl std::fmt::Display) -> Checked<T> {
+        self.source.error(&self.at(key), format!("`{key}` in {} {message}", self.section.header))
+    }
+
+    pub fn wrong_type<T>(&self, key: &str, value: &Value<'_>, wanted: &str) -> Checked<T> {
+        let (header, found) = (self.section.header, value.get_ref().type_str());
+        let article = |noun: &str| if noun.starts_with(['a', 'i', 'o']) { "an" } else { "a" };
+        let message =
+            format!("`{key}` in {header} must be {} {wanted}, not {} {found}", article(wanted), article(found));
+        self.source.error(&value.span(), message)
+    }
+
+    pub fn string(&self, key: &str) -> Checked<Option<&'a str>> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(value) => match value.get_ref() {
+                DeValue::String(text) => Ok(Some(text)),
+                _ => self.wrong_type(key, value, "string"),
+            },
+        }
+    }
+
+    /// A string that may name an environment variable.
+    pub fn expanded(&self, key: &str) -> Checked<Option<String>> {
+        let Some(text) = self.string(key)? else { return Ok(None) };
+        self.source.expand(text, &self.at(key)).map(Some)
+    }
+
+    pub fn boolean(&self, key: &str, into: &mut bool) -> Checked<()> {
+        if let Some(value) = self.value(key) {
+            match value.get_ref() {
+                DeValue::Boolean(flag) => *into = *flag,
+                _ => return self.wrong_type(key, value, "boolean"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets `into` where the key is present.
+    pub fn integer<T: TryFrom<i64>>(&self, key: &str, range: RangeInclusive<i64>, into: &mut T) -> Checked<()> {
+        let Some(value) = self.value(key) else { return Ok(()) };
+        let DeValue::Integer(digits) = value.get_ref() else { return self.wrong_type(key, value, "integer") };
+        let number = i64::from_str_radix(digits.as_str(), digits.radix()).ok().filter(|n| range.contains(n));
+        match number.and_then(|n| T::try_from(n).ok()) {
+            Some(number) => *into = number,
+            None if *range.end() == i64::MAX => {
+                return self.fail(key, format_args!("must be at least {}, not {digits}", range.start()))
+            }
+            None => {
+                let (low, high) = range.into_inner();
+                return self.fail(key, format_args!("must be from {low} to {high}, not {digits}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A bound that is absent by default: at least 1.
+    pub fn bound(&self, key: &str) -> Checked<Option<u32>> {
+        let mut bound = 0u32;
+        self.integer(key, 1..=i64::from(u32::MAX), &mut bound)?;
+        Ok((bound > 0).then_some(bound))
+    }
+
+    /// One of a few words; case, `-` and `_` do not matter.
+    pub fn choice<T: Copy>(&self, key: &str, known: &[(&'static str, T)], into: &mut T) -> Checked<()> {
+        let Some(text) = self.string(key)? else { return Ok(()) };
+        match known.iter().find(|(word, _)| fold(word) == fold(text)) {
+            Some((_, value)) => *into = *value,
+            None => {
+                return self.fail(key, format_args!("is {}", unknown_word(text, known.iter().map(|(word, _)| *word))))
+            }
+        }
+        Ok(())
+    }
+
+    /// The elements of an array; none where the key is absent.
+    pub fn array(&self, key: &str) -> Checked<&'a [Value<'a>]> {
+        match self.value(key) {
+            None => Ok(&[]),
+            Some(value) => match value.get_ref() {
+                DeValue::Array(values) => Ok(values),
+                _ => self.wrong_type(key, value, "array"),
+            },
+        }
+    }
+
+    /// An array of strings, each with its place.
+    pub fn strings(&self, key: &str) -> Checked<Vec<(&'a str, Range<usize>)>> {
+        self.array(key)?
+            .iter()
+            .map(|value| match value.get_ref() {
+                DeValue::String(text) => Ok((text.as_ref(), value.span())),
+                _ => self.wrong_type(key, value, "array of strings"),
+            })
+            .collect()
+    }
+
+    /// `[key]`
+    pub fn table(&self, key: &str, section: &'static Section) -> Checked<Option<Table<'a>>> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        match value.get_ref() {
+            DeValue::Table(entries) => Table::new(self.source, entries, value.span(), section).map(Some),
+            DeValue::Array(_) => {
+                self.source.error(&value.span(), format!("`{key}` is one table; write it as {}", section.header))
+            }
+            _ => self.source.error(&value.span(), format!("`{key}` is a table; write it as {}", section.header)),
+        }
+    }
+
+    /// `[[key]]`
+    pub fn tables(&self, key: &str, section: &'static Section) -> Checked<Vec<Table<'a>>> {
+        let Some(value) = self.value(key) else { return Ok(Vec::new()) };
+        let message = format!("`{key}` is a list of tables; write each as {}", section.header);
+        let DeValue::Array(values) = value.get_ref() else { return self.source.error(&value.span(), message) };
+        let table = |value: &'a Value<'a>| match value.get_ref() {
+            DeValue::Table(entries) => Table::new(self.source, entries, value.span(), section),
+            _ => self.source.error(&value.span(), message.as_str()),
+        };
+        values.iter().map(table).collect()
+    }
+}
+
+fn unknown_key(key: &str, value: &DeValue<'_>, section: &Section) -> String {
+    let top = section.header == super::schema::TOP.header;
+    let table = top && matches!(value, DeValue::Table(_) | DeValue::Array(_));
+    let what = if table { "table" } else { "key" };
+    let start =
+        if top { format!("unknown {what} `{key}`") } else { format!("unknown {what} `{key}` in {}", section.header) };
+    if let Some(near) = nearest(key, section.keys.iter().copied()) {
+        return format!("{start}; did you mean `{near}`?");
+    }
+    match SECTIONS.iter().find(|other| other.keys.contains(&key)) {
+        Some(home) => format!("{start}; it belongs in {}", home.header),
+        None => format!("{start}; known are {}", section.keys.join(", ")),
+    }
+}
+
+/// "not known: `x`; did you mean `y`? Known are …"
+pub fn unknown_word<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
+    let hint = nearest(word, known.clone()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    format!("not known: `{word}`{hint} (known are {})", known.collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,420 @@
+//! Configuration: what is accepted, what every mistake is answered with, and that the documents tell the truth.
+
+use hoosh_core::config::{
+    catalogue, parse, schema, CacheMode, CapField, Config, ConfigError, ProviderKind, Strategy as Choice,
+};
+use proptest::prelude::*;
+
+/// Values no error may show.
+const SECRET: &str = "s3cr3t-value";
+
+fn environment(name: &str) -> Option<String> {
+    let value = match name {
+        "KEY" => SECRET,
+        "PADDED" => " padded\n",
+        "EMPTY" => "",
+        "SPACED" => "two words",
+        "URL" => "http://host.example:9/x",
+        "URL_WITH_KEY" => "https://user:s3cr3t-value@host.example",
+        "OPENAI_API_KEY" => "sk-from-environment",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+fn nothing(_: &str) -> Option<String> {
+    None
+}
+
+fn good(text: &str) -> Config {
+    parse(text, &environment).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn bad(text: &str) -> ConfigError {
+    let error = parse(text, &environment).expect_err(text);
+    assert!(!error.to_string().contains(SECRET), "{error}");
+    assert!(error.line.is_some_and(|line| (1..=text.lines().count().max(1)).contains(&line)), "{error:?}");
+    error
+}
+
+/// The base URL that a provider table ends up with.
+fn url(table: &str) -> String {
+    good(&format!("[[providers]]\n{table}")).providers[0].base_url.as_ref().unwrap().to_string()
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    let config = good("");
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+    assert_eq!(Config { warnings: vec![], ..config }, Config::default());
+}
+
+#[test]
+fn every_mistake_has_its_line_and_a_way_out() {
+    let long = "x".repeat(65);
+    for (text, line, words) in [
+        ("[server]\nprot = 1", 2, "unknown key `prot` in [server]; did you mean `port`?"),
+        ("[sever]\nport = 1", 1, "unknown table `sever`; did you mean `server`?"),
+        ("port = 1", 1, "unknown key `port`; it belongs in [server]"),
+        ("[server]\ncolour = 1", 2, "known are bind, port"),
+        ("[[providers]]\ntype = \"openai\"\nbaseurl = \"x\"", 3, "did you mean `base_url`?"),
+        ("[auth]\ntokens = [\n  \"a\",\n  { token = \"b\", nam = \"x\" },\n]", 4, "did you mean `name`?"),
+        ("[server]\nport = \"80\"", 2, "`port` in [server] must be an integer, not a string"),
+        ("[server]\nport = 65536", 2, "must be from 0 to 65535, not 65536"),
+        ("[server]\nport = -1", 2, "must be from 0 to 65535, not -1"),
+        ("[server]\nport = 99999999999999999999", 2, "must be from 0 to 65535"),
+        ("[server]\nbind = \"a:80\"", 2, "without a port"),
+        ("[server]\nbind = \"0.0.0.0\"", 2, "there are no [auth] tokens"),
+        ("[server]\nbind = \"::\"", 2, "there are no [auth] tokens"),
+        (
+            "[server]\nstrategy = \"priorty\"",
+            2,
+            "did you mean `priority`? (known are priority, round_robin, lowest_latency, direct)",
+        ),
+        ("[server]\nmax_body_bytes = 0", 2, "must be at least 1"),
+        ("[server]\nmax_body_bytes = 9\nmax_buffered_bytes = 8", 3, "leaves no room"),
+        ("server = 3", 1, "is a table; write it as [server]"),
+        ("[[server]]\nport = 1", 1, "is one table; write it as [server]"),
+        ("[providers]\ntype = \"openai\"", 1, "write each as [[providers]]"),
+        ("providers = [1]", 1, "write each as [[providers]]"),
+        ("[[providers]]\nname = \"x\"", 1, "`type` in [[providers]] is missing; it is one of ollama"),
+        ("[[providers]]\ntype = \"opnai\"", 2, "did you mean `openai`? (known are ollama,"),
+        ("[[providers]]\ntype = \"openai\"\nname = \"a/b\"", 3, "1 to 64 of the letters"),
+        (&format!("[[providers]]\ntype = \"openai\"\nname = \"{long}\""), 3, "1 to 64 of the letters"),
+        (
+            "[[providers]]\ntype = \"vllm\"\n\n[[providers]]\ntype = \"vllm\"",
+            4,
+            "the provider on line 1 is called `vllm` too",
+        ),
+        ("[[providers]]\ntype = \"vllm\"\npriority = 1.5", 3, "must be an integer, not a float"),
+        ("[[providers]]\ntype = \"vllm\"\npriority = 1000001", 3, "must be from -1000000 to 1000000"),
+        ("[[providers]]\ntype = \"vllm\"\nmax_concurrency = 0", 3, "must be from 1 to"),
+        ("[[providers]]\ntype = \"vllm\"\nmodels = \"x\"", 3, "must be an array, not a string"),
+        ("[[providers]]\ntype = \"vllm\"\nmodels = [\n\"ok\",\n3]", 5, "must be an array of strings, not an integer"),
+        ("[[providers]]\ntype = \"vllm\"\nmodels = [\"a*b\"]", 3, "one `*`, at its end"),
+        ("[[providers]]\ntype = \"vllm\"\nmodels = [\"\"]", 3, "must not be empty"),
+        ("[[providers]]\ntype = \"vllm\"\nmodels = [\"a b\"]", 3, "must not contain spaces"),
+        ("[[providers]]\ntype = \"openai_compatible\"", 1, "`base_url` in [[providers]] is missing"),
+        ("[[providers]]\ntype = \"engine\"\nbase_url = \"http://x\"", 3, "remove it"),
+        ("[[providers]]\ntype = \"engine\"\napi_key = \"$KEY\"", 3, "remove it"),
+        ("[[providers]]\ntype = \"openai\"\napi_key = \"$NONE\"", 3, "environment variable `NONE` is not set or empty"),
+        (
+            "[[providers]]\ntype = \"openai\"\napi_key = \"${EMPTY}\"",
+            3,
+            "environment variable `EMPTY` is not set or empty",
+        ),
+        ("[[providers]]\ntype = \"openai\"\napi_key = \"$s3cr3t-value\"", 3, "begin with `$$` for a dollar sign"),
+        ("[[providers]]\ntype = \"openai\"\napi_key = \"$\"", 3, "begin with `$$` for a dollar sign"),
+        ("[[providers]]\ntype = \"openai\"\napi_key = \"$SPACED\"", 3, "visible ASCII"),
+        ("[[providers]]\ntype = \"openai\"\napi_key = \"\"", 3, "visible ASCII"),
+        ("[auth]\ntokens = \"a\"", 2, "must be an array, not a string"),
+        ("[auth]\ntokens = [1]", 2, "array of strings or tables, not an integer"),
+        ("[auth]\ntokens = [\"\"]", 2, "visible ASCII"),
+        ("[auth]\ntokens = [{ name = \"x\" }]", 2, "`token` in [[auth.tokens]] is missing"),
+        ("[auth]\ntokens = [\"$NONE\"]", 2, "environment variable `NONE`"),
+        ("[auth]\ntokens = [\n\"s3cr3t-value\",\n\"$KEY\"]", 4, "tokens `key-1` and `key-2` are the same"),
+        ("[auth]\ntokens = [{ token = \"a\", name = \"key-2\" },\n\"b\"]", 3, "two tokens are called `key-2`"),
+        (
+            "[[auth.tokens]]\ntoken = \"a\"\nbudget = \"tem\"\n[[budgets]]\nname = \"team\"\ncapacity = 5",
+            3,
+            "did you mean `team`?",
+        ),
+        ("[[auth.tokens]]\ntoken = \"a\"\nbudget = \"team\"", 3, "add it under [[budgets]]"),
+        ("[[budgets]]\ncapacity = 5", 1, "give the budget a name"),
+        ("[[budgets]]\nname = \"a\"", 1, "`capacity` in [[budgets]] is missing"),
+        ("[[budgets]]\nname = \"a\"\ncapacity = 0", 3, "must be at least 1"),
+        ("[[budgets]]\nname = \"a\"\ncapacity = 5\nslice = 6", 4, "must be from 1 to 5, not 6"),
+        (
+            "[[budgets]]\nname = \"a\"\ncapacity = 5\n[[budgets]]\nname = \"a\"\ncapacity = 5",
+            5,
+            "two budgets are called `a`",
+        ),
+        ("[cache]\nenabled = 1", 2, "must be a boolean, not an integer"),
+        ("[cache]\nmode = \"often\"", 2, "(known are deterministic, always)"),
+        ("[cache]\nttl_secs = 0", 2, "must be from 1 to 31536000"),
+        ("[retry]\nmax_attempts = 0", 2, "must be from 1 to 100"),
+        ("[retry]\nbudget_percent = 101", 2, "must be from 0 to 100"),
+        ("[retry]\nbase_delay_ms = 9000", 2, "must not be larger than `max_delay_ms`"),
+        ("[limits]\nreserve_output = 0", 2, "must be at least 1"),
+        ("[deadlines]\nidle_secs = 0", 2, "must be from 1 to"),
+        ("[server]\nport = 1\nport = 2", 3, "not valid TOML"),
+        ("[server]\nbind = \"s3cr3t-value", 2, "not valid TOML"),
+        ("[server]\nport = s3cr3t-value", 2, "not valid TOML"),
+        ("# ok\n[server", 2, "not valid TOML"),
+    ] {
+        let error = bad(text);
+        assert_eq!(
+            (error.line, error.message.contains(words)),
+            (Some(line), true),
+            "{error}\n--- wanted: {words}\n{text}"
+        );
+    }
+}
+
+#[test]
+fn bad_urls_are_told_apart_and_never_quoted() {
+    for (text, words) in [
+        ("host.example", "must begin with `http://`"),
+        ("ftp://host", "must begin with `http://`"),
+        ("http://", "no valid host"),
+        ("http:///v1", "no valid host"),
+        ("http://ho st", "no valid host"),
+        ("http://bücher.example", "no valid host"),
+        ("http://a..b", "no valid host"),
+        ("https://u:s3cr3t-value@host", "put the key in `api_key`"),
+        ("$URL_WITH_KEY", "put the key in `api_key`"),
+        ("http://host/v1?key=s3cr3t-value", "query or fragment"),
+        ("http://host/#x", "query or fragment"),
+        ("http://host:0", "port from 1 to 65535"),
+        ("http://host:65536", "port from 1 to 65535"),
+        ("http://host:+1", "port from 1 to 65535"),
+        ("http://host:", "port from 1 to 65535"),
+        ("http://::1", "in brackets"),
+        ("http://[::1", "without `]`"),
+        ("http://[::g]", "no valid IPv6"),
+        ("http://[::1]8", "nothing after `]`"),
+        ("http://host/a b", "percent-encoded"),
+        ("http://host/a/../b", "segments"),
+        ("http://host/a//b", "segments"),
+    ] {
+        let error = bad(&format!("[[providers]]\ntype = \"openai\"\nbase_url = \"{text}\""));
+        assert_eq!(error.line, Some(3));
+        assert!(error.message.contains(words), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_path_is_kept_and_an_absent_one_filled_in() {
+    for (table, expected) in [
+        ("type = \"openai\"", "https://api.openai.com/v1"),
+        ("type = \"openai\"\nbase_url = \"https://api.openai.com\"", "https://api.openai.com/v1"),
+        ("type = \"openai\"\nbase_url = \"HTTPS://API.openai.com:443/\"", "https://api.openai.com/v1"),
+        ("type = \"openai\"\nbase_url = \"https://api.openai.com/v1/\"", "https://api.openai.com/v1"),
+        ("type = \"openai\"\nbase_url = \"http://proxy:81/team%20a/x\"", "http://proxy:81/team%20a/x"),
+        ("type = \"groq\"", "https://api.groq.com/openai/v1"),
+        ("type = \"groq\"\nbase_url = \"https://api.groq.com\"", "https://api.groq.com/openai/v1"),
+        ("type = \"open-router\"", "https://openrouter.ai/api/v1"),
+        ("type = \"openai-compatible\"\nbase_url = \"http://[0:0::1]:8000\"", "http://[::1]:8000/v1"),
+        ("type = \"openai-compatible\"\nbase_url = \"$URL\"", "http://host.example:9/x"),
+        ("type = \"Llama_CPP\"", "http://localhost:8080/v1"),
+        ("type = \"XAI\"", "https://api.x.ai/v1"),
+    ] {
+        assert_eq!(url(table), expected, "{table}");
+    }
+    let config = good("[[providers]]\ntype = \"groq\"\napi_key = \"k\"\nbase_url = \"https://api.groq.com/openai\"");
+    assert!(config.warnings[0].contains("add `/v1`"), "{:?}", config.warnings);
+}
+
+#[test]
+fn values_come_from_the_environment() {
+    let text = "[server]\nbind = \"[::1]\"\n[auth]\ntokens = [\"$KEY\", \"${PADDED}\", \"$$KEY\", \"plain\"]";
+    let config = good(text);
+    let tokens: Vec<_> = config.auth.tokens.iter().map(|t| (t.token.expose(), t.name.as_str())).collect();
+    assert_eq!(tokens, [(SECRET, "key-1"), ("padded", "key-2"), ("$KEY", "key-3"), ("plain", "key-4")]);
+    assert_eq!(config.server.bind, "::1");
+}
+
+#[test]
+fn the_types_key_goes_to_the_types_own_address_only() {
+    let own = good("[[providers]]\ntype = \"openai\"");
+    assert_eq!(own.providers[0].api_key.as_ref().map(|k| k.expose()), Some("sk-from-environment"));
+    assert!(own.warnings.is_empty(), "{:?}", own.warnings);
+
+    let elsewhere = good("[[providers]]\ntype = \"openai\"\nbase_url = \"http://localhost:9999\"");
+    assert_eq!(elsewhere.providers[0].api_key, None);
+    assert!(elsewhere.warnings[0].contains("write api_key = \"$OPENAI_API_KEY\""), "{:?}", elsewhere.warnings);
+
+    let without = parse("[[providers]]\ntype = \"groq\"", &nothing).unwrap();
+    assert!(without.warnings[0].contains("GROQ_API_KEY"), "{:?}", without.warnings);
+
+    let clear = good("[[providers]]\ntype = \"vllm\"\nbase_url = \"http://10.0.0.1\"\napi_key = \"$KEY\"");
+    assert!(clear.warnings[0].contains("unencrypted"), "{:?}", clear.warnings);
+    assert!(good("[[providers]]\ntype = \"vllm\"\napi_key = \"$KEY\"").warnings.is_empty());
+}
+
+#[test]
+fn a_full_file() {
+    let config = good(
+        "[server]\nbind = \"0.0.0.0\"\nport = 0\nstrategy = \"Lowest-Latency\"\n\
+         [[providers]]\ntype = \"openai\"\nname = \"main\"\npriority = -3\nmodels = [\"gpt-*\", \"m\"]\nrate_limit_rpm = 5\n\
+         [[providers]]\ntype = \"engine\"\nname = \"mine\"\n\
+         [auth]\ntokens = [{ token = \"t\", name = \"n\", models = [\"mine/*\"], budget = \"b\", max_concurrency = 2 }]\n\
+         [[budgets]]\nname = \"b\"\ncapacity = 1_000_000\n[[budgets]]\nname = \"small\"\ncapacity = 100\n\
+         [cache]\nenabled = true\nmode = \"always\"\n[deadlines]\nidle_secs = 7",
+    );
+    assert_eq!((config.server.port, config.server.strategy), (0, Choice::LowestLatency));
+    let main = &config.providers[0];
+    assert_eq!((main.name.as_str(), main.priority, main.rate_limit_rpm), ("main", -3, Some(5)));
+    assert_eq!((main.cap_field, main.found), (CapField::MaxCompletionTokens, false));
+    assert_eq!((config.providers[1].kind, &config.providers[1].base_url), (ProviderKind::Engine, &None));
+    assert_eq!(config.providers[1].priority, 10);
+    let token = &config.auth.tokens[0];
+    assert_eq!((token.budget.as_deref(), token.max_concurrency, token.rate_limit_rpm), (Some("b"), Some(2), None));
+    assert_eq!((config.budgets[0].slice, config.budgets[1].slice), (62_500, 100));
+    assert_eq!((config.cache.enabled, config.cache.mode), (true, CacheMode::Always));
+    assert_eq!((config.deadlines.idle_secs, config.deadlines.connect_secs), (7, 5));
+}
+
+#[test]
+fn without_a_file_local_servers_come_before_services() {
+    let config = Config::found(&environment);
+    let names: Vec<_> = config.providers.iter().map(|p| (p.name.as_str(), p.priority)).collect();
+    assert_eq!(names, [("ollama", 10), ("llamacpp", 10), ("lmstudio", 10), ("vllm", 10), ("openai", 20)]);
+    assert!(config.providers.iter().all(|p| p.found && p.base_url.is_some()));
+    assert!(config.providers[4].api_key.is_some());
+    assert_eq!(Config::found(&nothing).providers.len(), 4);
+}
+
+#[test]
+fn the_catalogue_is_consistent() {
+    for kind in catalogue::TYPES {
+        assert_eq!(catalogue::find(&kind.name.to_uppercase()), Some(kind));
+        for alias in kind.aliases {
+            assert_eq!(catalogue::find(alias), Some(kind), "{alias}");
+        }
+        if let Some(origin) = kind.origin {
+            assert_eq!(url(&format!("type = \"{}\"", kind.name)), format!("{origin}{}", kind.prefix));
+            assert_eq!(kind.local, kind.key_variable.is_none(), "{}", kind.name);
+        }
+    }
+}
+
+#[test]
+fn a_description_hides_secrets_and_parses_again() {
+    let text = format!(
+        "[server]\nstrategy = \"direct\"\n[[providers]]\ntype = \"openai\"\napi_key = \"$KEY\"\nmodels = [\"q\\\"uo*\"]\n\
+         [[providers]]\ntype = \"engine\"\n[auth]\ntokens = [{{ token = \"{SECRET}\", budget = \"b\", rate_limit_rpm = 3 }}]\n\
+         [[budgets]]\nname = \"b\"\ncapacity = 77\n[limits]\nmax_concurrency = 4"
+    );
+    let config = good(&text);
+    let described = config.describe();
+    assert!(!described.contains(SECRET) && described.contains("api_key = \"***\""), "{described}");
+    assert_eq!(good(&described).describe(), described);
+    for shown in [format!("{config:?}"), Config::found(&environment).describe()] {
+        assert!(!shown.contains(SECRET) && !shown.contains("sk-from-environment"), "{shown}");
+    }
+    let warned = good("").describe();
+    assert!(warned.starts_with("# warning: no [[providers]]"), "{warned}");
+}
+
+const EXAMPLE: &str = include_str!("../../../hoosh.example.toml");
+const DOCUMENT: &str = include_str!("../../../docs/config.md");
+
+/// The example with its commented keys switched on. A comment that is a key has ` = ` after its first word.
+fn uncommented() -> String {
+    let is_key =
+        |rest: &str| rest.starts_with("[[") || rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    EXAMPLE
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| is_key(rest)).unwrap_or(line).to_owned() + "\n")
+        .collect()
+}
+
+#[test]
+fn the_example_is_the_defaults_and_has_every_key() {
+    let config = good(EXAMPLE);
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    let parts = |c: Config| (c.server, c.auth, c.cache, c.retry, c.limits, c.deadlines);
+    assert_eq!(parts(config.clone()), parts(Config::default()));
+    assert_eq!(config.budgets[0].slice, good("[[budgets]]\nname = \"x\"\ncapacity = 10000000").budgets[0].slice);
+    assert_eq!(config.providers[0], good("[[providers]]\ntype = \"ollama\"").providers[0]);
+
+    let example = uncommented();
+    for section in schema::SECTIONS {
+        let body =
+            example.split_once(&format!("\n{}\n", section.header)).unwrap_or_else(|| panic!("{}", section.header)).1;
+        let body: Vec<&str> = body.lines().take_while(|l| !l.starts_with('[') || *l == section.header).collect();
+        for key in section.keys {
+            assert!(body.iter().any(|l| l.starts_with(&format!("{key} = "))), "{key} of {} is missing", section.header);
+        }
+    }
+}
+
+#[test]
+fn the_examples_commented_keys_are_valid() {
+    // `tokens` is shown in both of its forms, of which a file has one.
+    let text = uncommented().replace("tokens = [\"$HOOSH_TOKEN\"]\n", "");
+    let with_tokens = |name: &str| environment(name).or_else(|| name.ends_with("_TOKEN").then(|| "t".into()));
+    let config = parse(&text, &with_tokens).unwrap();
+    assert_eq!(config.auth.tokens[0].budget.as_deref(), Some("default"));
+    assert_eq!(config.limits.max_concurrency, Some(1_000));
+    let short = EXAMPLE.replace("# tokens = ", "tokens = ");
+    assert_eq!(parse(&short, &with_tokens).unwrap().auth.tokens.len(), 1);
+}
+
+#[test]
+fn the_document_has_every_key_and_type() {
+    for section in schema::SECTIONS {
+        let body = DOCUMENT
+            .split_once(&format!("\n## `{}`\n", section.header))
+            .unwrap_or_else(|| panic!("{}", section.header))
+            .1;
+        let body = body.split("\n## ").next().unwrap();
+        for key in section.keys {
+            assert!(body.contains(&format!("\n| `{key}` |")), "{key} of {}", section.header);
+        }
+    }
+    for kind in catalogue::TYPES {
+        let row = DOCUMENT
+            .lines()
+            .find(|l| l.starts_with(&format!("| `{}`", kind.name)))
+            .unwrap_or_else(|| panic!("{}", kind.name));
+        if let Some(origin) = kind.origin {
+            assert!(row.contains(&format!("`{origin}{}`", kind.prefix)), "{row}");
+        }
+        assert!(row.contains(kind.key_variable.unwrap_or("")), "{row}");
+    }
+}
+
+/// TOML-like text out of the words that mean something.
+fn soup() -> impl Strategy<Value = String> {
+    let words: Vec<String> = schema::SECTIONS
+        .iter()
+        .flat_map(|s| s.keys.iter().map(|k| format!("{k} = ")).chain([format!("\n{}\n", s.header)]))
+        .chain(
+            [
+                "\n",
+                "\"",
+                "[",
+                "]",
+                "{",
+                "}",
+                ",",
+                "$KEY",
+                "\"$KEY\"",
+                "\"x\"",
+                "1",
+                "-1",
+                "true",
+                "\"openai\"",
+                "#",
+                "é",
+                ".",
+            ]
+            .map(String::from),
+        )
+        .collect();
+    prop::collection::vec(prop::sample::select(words), 0..40).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn never_panics_and_never_tells_a_secret(text in soup()) {
+        match parse(&text, &environment) {
+            Ok(config) => prop_assert!(!config.describe().contains(SECRET)),
+            Err(error) => prop_assert!(error.line.is_some() && !error.to_string().contains(SECRET), "{}", error),
+        }
+    }
+
+    #[test]
+    fn what_is_described_parses_again(port in 0u16.., priority in -1_000_000i64..=1_000_000, capacity in 1u64..=i64::MAX as u64, models in prop::collection::vec("[^*\\s\\p{C}]{1,5}", 0..3)) {
+        let mut config = good("[[providers]]\ntype = \"ollama\"\n[[budgets]]\nname = \"b\"\ncapacity = 1");
+        config.server.port = port;
+        config.providers[0].priority = priority;
+        config.providers[0].models = models;
+        config.budgets[0].capacity = capacity;
+        prop_assert_eq!(good(&config.describe()), config);
+    }
+}

@@ -1,0 +1,73 @@
+//! `hoosh.Config`: the checked configuration.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hoosh_core::config;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyType};
+
+/// A whole, checked configuration, with every default filled in. Immutable; `docs/config.md` explains each key.
+///
+/// Made by `Config.parse` or `Config.found`. Neither reads the environment: it is a parameter.
+#[pyclass(module = "hoosh", frozen)]
+pub struct Config(Arc<config::Config>);
+
+#[pymethods]
+impl Config {
+    /// Parse and check TOML text. `$NAME` in a value is looked up in `environment`.
+    ///
+    /// Raises:
+    ///     ConfigError: what is wrong, in which line, and how to mend it. Never holds a secret.
+    #[classmethod]
+    fn parse(cls: &Bound<'_, PyType>, text: &str, environment: HashMap<String, String>) -> PyResult<Config> {
+        let py = cls.py();
+        let parsed = py.detach(|| config::parse(text, &|name: &str| environment.get(name).cloned()));
+        parsed.map(|config| Config(Arc::new(config))).map_err(|error| raise(py, &error))
+    }
+
+    /// What hoosh does without a file.
+    ///
+    /// That is: local servers on their default ports, then every service whose key is in `environment`.
+    #[classmethod]
+    fn found(_cls: &Bound<'_, PyType>, environment: HashMap<String, String>) -> Config {
+        Config(Arc::new(config::Config::found(&|name: &str| environment.get(name).cloned())))
+    }
+
+    /// The configuration in force as TOML, defaults spelled out and secrets hidden.
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    /// What is odd but workable, for the operator.
+    #[getter]
+    fn warnings(&self) -> Vec<String> {
+        self.0.warnings.clone()
+    }
+
+    /// Address to listen on.
+    #[getter]
+    fn bind(&self) -> &str {
+        &self.0.server.bind
+    }
+
+    /// TCP port to listen on; 0 lets the system choose.
+    #[getter]
+    fn port(&self) -> u16 {
+        self.0.server.port
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Config: {} providers, {}:{}>", self.0.providers.len(), self.0.server.bind, self.0.server.port)
+    }
+}
+
+fn raise(py: Python<'_>, error: &config::ConfigError) -> PyErr {
+    let make = || -> PyResult<PyErr> {
+        let named = PyDict::new(py);
+        named.set_item("line", error.line)?;
+        let class = py.import("hoosh.errors")?.getattr("ConfigError")?;
+        Ok(PyErr::from_value(class.call((&error.message,), Some(&named))?))
+    };
+    make().unwrap_or_else(|error| error)
+}

@@ -1,0 +1,45 @@
+//! `hoosh._native`: the only crate that knows Python. Thin functions around the kernels and the core; the typed,
+//! documented faces are in `python/hoosh`.
+
+mod body;
+mod config;
+mod errors;
+mod input;
+mod messages;
+mod sse;
+mod tokens;
+
+use pyo3::prelude::*;
+
+/// The native half of hoosh. Private: import the public modules of `hoosh` instead.
+#[pymodule]
+mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::body::{body_edit, body_scan, cache_key};
+    #[pymodule_export]
+    use super::config::Config;
+    #[pymodule_export]
+    use super::errors::error_codes;
+    #[pymodule_export]
+    use super::messages::tokens_count_messages;
+    #[pymodule_export]
+    use super::sse::sse_write;
+    #[pymodule_export]
+    use super::tokens::{tokens_count, tokens_encode, tokens_encoding_for_model};
+
+    /// The version of hoosh, from the crate that built this module.
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// Classes are known to Python by their public names (`hoosh.sse.Event`) and lie here under longer ones, because
+    /// this module is flat.
+    #[pymodule_init]
+    fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        module.add("SseEvent", py.get_type::<super::sse::SseEvent>())?;
+        module.add("SseParser", py.get_type::<super::sse::SseParser>())
+    }
+}

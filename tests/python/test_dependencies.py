@@ -1,0 +1,37 @@
+"""docs/dependencies.md lists what the manifests name, and nothing else."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def load(path: Path) -> dict:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def crates() -> set[str]:
+    names = set()
+    for manifest in [ROOT / "Cargo.toml", *ROOT.glob("*/*/Cargo.toml"), *ROOT.glob("*/Cargo.toml")]:
+        data = load(manifest)
+        tables = [data, data.get("workspace", {}), *data.get("target", {}).values()]
+        for table in tables:
+            for kind in ("dependencies", "dev-dependencies", "build-dependencies"):
+                names |= set(table.get(kind, {}))
+    return {name for name in names if not name.startswith("hoosh")}
+
+
+def packages() -> set[str]:
+    data = load(ROOT / "pyproject.toml")
+    lines = [*data["build-system"]["requires"], *data["project"]["dependencies"]]
+    for extra in data["project"]["optional-dependencies"].values():
+        lines += extra
+    return {re.split(r"[\[<>=!~; ]", line)[0] for line in lines}
+
+
+def test_each_direct_dependency_has_its_line():
+    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE)
+    listed = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert listed == crates() | packages()
