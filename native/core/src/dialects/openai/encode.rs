@@ -53,8 +53,7 @@ impl Stamp {
             }
             Item::Finish { choice, reason } => {
                 write_number(&mut out, u64::from(*choice));
-                let open: &[u8] =
-                    if endpoint == Endpoint::Completions { b",\"text\":\"\"" } else { b",\"delta\":{}" };
+                let open: &[u8] = if endpoint == Endpoint::Completions { b",\"text\":\"\"" } else { b",\"delta\":{}" };
                 out.extend_from_slice(open);
                 out.extend_from_slice(b",\"finish_reason\":");
                 write_string(&mut out, reason);
@@ -210,7 +209,11 @@ impl Choice {
                 write_string(out, &self.text);
             }
             for (at, call) in self.calls.iter().enumerate() {
-                out.extend_from_slice(if at == 0 { b",\"tool_calls\":[{\"type\":\"function\"" } else { b",{\"type\":\"function\"" });
+                out.extend_from_slice(if at == 0 {
+                    b",\"tool_calls\":[{\"type\":\"function\""
+                } else {
+                    b",{\"type\":\"function\""
+                });
                 write_call_body(out, &call.id, &call.name, &call.arguments);
             }
             out.extend_from_slice(if self.calls.is_empty() { b"}" } else { b"]}" });

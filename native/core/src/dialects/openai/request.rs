@@ -235,9 +235,7 @@ fn check_message(at: usize, message: Value<'_>, bound: &mut Bound) -> Result<(),
             let name = format!("messages[{at}].role");
             Err(Failure::new(Code::MissingField, format!("Missing required parameter: '{name}'.")).param(name))
         }
-        Some(role) if role.kind() != Kind::String => {
-            Err(wrong_type(&format!("messages[{at}].role"), "a string", role))
-        }
+        Some(role) if role.kind() != Kind::String => Err(wrong_type(&format!("messages[{at}].role"), "a string", role)),
         Some(_) => check_content(at, content, bound),
     }
 }
@@ -252,8 +250,10 @@ fn check_content(at: usize, content: Option<Value<'_>>, bound: &mut Bound) -> Re
                 return Err(wrong_type(&name(), "an object", part));
             }
             match part.get("type").and_then(|kind| kind.as_str()) {
-                None => Err(Failure::new(Code::MissingField, format!("Missing required parameter: '{}.type'.", name()))
-                    .param(format!("{}.type", name()))),
+                None => {
+                    Err(Failure::new(Code::MissingField, format!("Missing required parameter: '{}.type'.", name()))
+                        .param(format!("{}.type", name())))
+                }
                 Some(kind) => {
                     weigh_part(&kind, bound);
                     Ok(())
