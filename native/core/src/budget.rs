@@ -1,1 +1,0 @@
-//! Token pools with guards, spent from leases.

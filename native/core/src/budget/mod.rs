@@ -1,0 +1,183 @@
+//! Token pools with guards, spent from leases.
+//!
+//! A [`Pool`] is this process's part of one budget. The store lends it slices of the capacity; within what is leased,
+//! exchanges reserve before a call and settle with what was used, in memory, behind one short lock. The store is asked
+//! ahead of need (less than half a slice left), so a request waits for it only when it is larger than what is left.
+//!
+//! ```text
+//!   capacity ── leased ─┬─ used       settled
+//!                       ├─ reserved   guards out there: Reservation, or a grant that its Ticket has not fetched yet
+//!                       └─ free       what may still be granted; never more than min(leased, capacity) − the others
+//! ```
+//!
+//! What the gateway's loop does: look at [`Pool::lease_wanted`] when woken ([`Pool::on_lease_wanted`]), put the question
+//! to the store, and bring back its answer with [`Pool::leased`] or [`Pool::lease_failed`]. A store that answers twice,
+//! late or never cannot double a lease: each question has a number, and one answer.
+
+mod book;
+mod guard;
+
+pub use guard::{Answer, Reservation, Reserve, Settled, Ticket};
+
+use smallvec::SmallVec;
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{lock, Arc, Mutex};
+use crate::wake::Waker;
+use book::{Book, Took};
+
+/// To be woken after the lock is free again.
+type Wakers = SmallVec<[Waker; 2]>;
+
+/// This process's part of one budget. All amounts are tokens.
+pub struct Pool {
+    name: Arc<str>,
+    book: Mutex<Book>,
+    /// Whether the loop was told that a lease is wanted and has not asked for it yet. Written under the lock.
+    wanted: AtomicBool,
+}
+
+/// A question for the store: [`crate::store::Op::Lease`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseAsk {
+    /// Goes back with the answer.
+    pub id: u64,
+    /// How many tokens are asked for; at least 1.
+    pub tokens: u64,
+    /// The budget's capacity when this was asked.
+    pub capacity: u64,
+}
+
+/// For metrics, the budget endpoints and tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    /// In force now.
+    pub capacity: u64,
+    /// What the store lent to this process so far.
+    pub leased: u64,
+    /// Held by reservations.
+    pub reserved: u64,
+    /// Settled.
+    pub used: u64,
+    /// Of [`Self::used`], what was used beyond its reservation.
+    pub overrun: u64,
+    /// Requests that wait for the store.
+    pub waiting: usize,
+    /// The store has no more to lend, so what does not fit is refused without asking.
+    pub exhausted: bool,
+}
+
+impl Pool {
+    /// A pool with nothing leased yet. It wants its first `slice` (at least 1) at once.
+    pub fn new(name: impl Into<Arc<str>>, capacity: u64, slice: u64) -> Arc<Self> {
+        let book = Book::new(capacity, slice);
+        let wanted = AtomicBool::new(book.lease_needed());
+        Arc::new(Pool { name: name.into(), book: Mutex::new(book), wanted })
+    }
+
+    /// The budget's name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Reserves `want`, or where the budget is nearly spent (or the store is down) what is left, if that is at least
+    /// `min`. Waits for the store when the slice is too small for `want` and there may be more; `waker` is then called
+    /// once, when the ticket has an answer.
+    pub fn reserve(self: &Arc<Self>, min: u64, want: u64, waker: &Waker) -> Reserve {
+        match self.change(|book, _| book.reserve(min.min(want), want, waker)) {
+            Took::Granted { id, tokens } => Reserve::Granted(Reservation::new(self.clone(), id, tokens)),
+            Took::Waiting { id } => Reserve::Waiting(Ticket::new(self.clone(), id)),
+            Took::Refused { available } => Reserve::Refused { available },
+        }
+    }
+
+    /// For the loop: the next question for the store. `None` while none is needed or the last one is unanswered; the
+    /// usual case costs one atomic load.
+    pub fn lease_wanted(&self) -> Option<LeaseAsk> {
+        if !self.wanted.load(Ordering::Acquire) {
+            return None;
+        }
+        self.change(|book, _| book.ask())
+    }
+
+    /// The store answered question `id` with `tokens`. Less than was asked means that it has no more (until
+    /// [`Self::set_capacity`] or [`Self::reopen`]). False, and without effect, if the question is not open: a second or
+    /// late answer. Those tokens count as unspendable: better a slice unspent than one spent twice.
+    pub fn leased(&self, id: u64, tokens: u64) -> bool {
+        self.change(|book, _| book.answer(id, tokens))
+    }
+
+    /// The store could not answer question `id`. Who waits gets what is left, if that is enough, or
+    /// [`Answer::Unavailable`]. The lease may still be wanted: the loop asks again after a pause of its choosing, and is
+    /// not woken for it.
+    pub fn lease_failed(&self, id: u64) {
+        self.change(|book, wakers| {
+            if book.fail(id, wakers) {
+                self.wanted.store(true, Ordering::Release);
+            }
+        });
+    }
+
+    /// Changes the capacity (reload). It may lie below what is committed; then nothing more is granted.
+    pub fn set_capacity(&self, capacity: u64) {
+        self.change(|book, _| book.set_capacity(capacity));
+    }
+
+    /// Changes how much is leased at a time (reload).
+    pub fn set_slice(&self, slice: u64) {
+        self.change(|book, _| book.set_slice(slice));
+    }
+
+    /// The store may have tokens again (another process gave some back): the next need asks it.
+    pub fn reopen(&self) {
+        self.change(|book, _| book.reopen());
+    }
+
+    /// Takes what is leased and neither used nor reserved out of the pool, to be given back to the store
+    /// ([`crate::store::Op::Return`]) at shutdown or when the budget is removed.
+    pub fn give_back(&self) -> u64 {
+        self.change(|book, _| book.give_back())
+    }
+
+    /// Has the gateway's loop woken whenever a lease becomes wanted; at once if one is.
+    pub fn on_lease_wanted(&self, waker: Waker) {
+        let (before, wanted) = {
+            let mut book = lock(&self.book);
+            (book.set_loop_waker(waker.clone()), self.wanted.load(Ordering::Acquire))
+        };
+        drop(before);
+        if wanted {
+            waker.wake();
+        }
+    }
+
+    /// A snapshot.
+    pub fn state(&self) -> PoolState {
+        lock(&self.book).state()
+    }
+
+    /// Every change goes through here: edit the book, serve who waits, tell the loop, and only then, without the lock,
+    /// wake.
+    fn change<R>(&self, edit: impl FnOnce(&mut Book, &mut Wakers) -> R) -> R {
+        let mut wakers = Wakers::new();
+        let mut book = lock(&self.book);
+        let result = edit(&mut book, &mut wakers);
+        book.serve(&mut wakers);
+        let needed = book.lease_needed();
+        if needed != self.wanted.load(Ordering::Relaxed) {
+            self.wanted.store(needed, Ordering::Release);
+            if needed {
+                wakers.extend(book.loop_waker());
+            }
+        }
+        drop(book);
+        wakers.iter().for_each(|waker| waker.wake());
+        result
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,1 +1,0 @@
-//! Concurrency and rate limits with fair waiting.

@@ -1,0 +1,11 @@
+//! Concurrency and rate limits with fair waiting.
+//!
+//! [`Concurrency`] bounds how many exchanges run at once and lets the next ones wait in turn; [`Rate`] bounds how many
+//! begin in a minute and never lets anybody wait: it says when to come back.
+
+mod concurrency;
+mod queue;
+mod rate;
+
+pub use concurrency::{Acquire, Concurrency, ConcurrencyState, Permit, Ticket};
+pub use rate::Rate;
