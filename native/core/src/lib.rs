@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod limit;
 pub mod metrics;
 pub mod retry;
+pub mod rng;
 pub mod route;
 pub mod store;
 

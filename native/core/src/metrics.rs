@@ -1,1 +1,0 @@
-//! Counters and histograms, rendered once for every form.

@@ -1,0 +1,214 @@
+//! One thread's numbers, and what an exchange adds to them.
+
+use super::labels::{CacheResult, Limit, Outcome, Served, StatusClass};
+use super::names::Slot;
+use crate::error::Code;
+use crate::ledger::{Ending, Usage};
+use crate::sync::{lock, Mutex};
+
+/// Upper bounds of the histograms' buckets, microseconds: from a cache hit to the longest answer.
+pub(super) const BOUNDS_US: [u64; 18] = [
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    120_000_000,
+    300_000_000,
+    600_000_000,
+];
+
+pub(super) const ENDPOINTS: usize = Served::ALL.len();
+pub(super) const CLASSES: usize = StatusClass::ALL.len();
+pub(super) const ENDINGS: [Ending; 5] =
+    [Ending::Completed, Ending::Refused, Ending::Broken, Ending::CallerGone, Ending::Dropped];
+
+/// One exchange that is over: everything that it adds.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished<'a> {
+    /// What was asked for.
+    pub served: Served,
+    /// Status that the caller got; 499 if it left before one.
+    pub status: u16,
+    /// How it ended.
+    pub ending: Ending,
+    /// The error that was answered.
+    pub error: Option<Code>,
+    /// Its upstream attempts, each with its end.
+    pub attempts: &'a [(Slot, Outcome)],
+    /// How many of them were retries (not hedges).
+    pub retries: u32,
+    /// Whom `usage` is counted for.
+    pub provider: Slot,
+    /// Tokens used upstream; none for a cache hit.
+    pub usage: Usage,
+    /// What the cache said; `None` if the exchange never came to it.
+    pub cache: Option<CacheResult>,
+    /// The limit that refused it.
+    pub limited: Option<Limit>,
+    /// From the head to the end, microseconds.
+    pub duration_us: u64,
+    /// From the head to the first content byte handed over, microseconds.
+    pub first_content_us: Option<u64>,
+}
+
+/// The numbers of one thread. Aligned to two cache lines, because processors fetch them in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct Lane(Mutex<Counts>);
+
+#[derive(Clone, Debug)]
+pub(super) struct Counts {
+    /// By endpoint, status class and ending.
+    pub requests: [[[u64; ENDINGS.len()]; CLASSES]; ENDPOINTS],
+    pub errors: [u64; Code::ALL.len()],
+    pub retries: u64,
+    pub cache: [u64; CacheResult::ALL.len()],
+    pub limited: [u64; Limit::ALL.len()],
+    pub duration: [Histogram; ENDPOINTS],
+    pub first_content: [Histogram; ENDPOINTS],
+    /// By slot. Grown when providers are named, never while recording.
+    pub providers: Vec<Provider>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Provider {
+    pub attempts: [u64; Outcome::ALL.len()],
+    /// Input, output, cached.
+    pub tokens: [u64; 3],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Histogram {
+    /// Each bucket's own count; the last has no bound.
+    pub buckets: [u64; BOUNDS_US.len() + 1],
+    pub sum_us: u64,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Counts {
+            requests: Default::default(),
+            errors: [0; Code::ALL.len()],
+            retries: 0,
+            cache: Default::default(),
+            limited: Default::default(),
+            duration: Default::default(),
+            first_content: Default::default(),
+            providers: vec![Provider::default()],
+        }
+    }
+}
+
+impl Lane {
+    pub(super) fn new() -> Self {
+        Lane(Mutex::new(Counts::default()))
+    }
+
+    /// Counts one exchange.
+    pub fn record(&self, finished: &Finished<'_>) {
+        lock(&self.0).record(finished);
+    }
+
+    /// Counts one attempt that belongs to no exchange: a probe of the gateway's own.
+    pub fn attempt(&self, provider: Slot, outcome: Outcome) {
+        bump(&mut lock(&self.0).provider(provider).attempts[outcome as usize]);
+    }
+
+    /// Makes `slots` slots, and empties those that got another owner.
+    pub(super) fn make_room(&self, slots: usize, taken_over: &[Slot]) {
+        let mut counts = lock(&self.0);
+        if counts.providers.len() < slots {
+            counts.providers.resize(slots, Provider::default());
+        }
+        for slot in taken_over {
+            counts.providers[slot.0 as usize] = Provider::default();
+        }
+    }
+
+    pub(super) fn add_to(&self, sum: &mut Counts) {
+        sum.add(&lock(&self.0));
+    }
+}
+
+impl Counts {
+    fn record(&mut self, finished: &Finished<'_>) {
+        let endpoint = finished.served.index();
+        let class = StatusClass::of(finished.status) as usize;
+        bump(&mut self.requests[endpoint][class][finished.ending as usize]);
+        if let Some(code) = finished.error {
+            bump(&mut self.errors[code as usize]);
+        }
+        self.retries = self.retries.saturating_add(finished.retries.into());
+        if let Some(result) = finished.cache {
+            bump(&mut self.cache[result as usize]);
+        }
+        if let Some(limit) = finished.limited {
+            bump(&mut self.limited[limit as usize]);
+        }
+        self.duration[endpoint].observe(finished.duration_us);
+        if let Some(first_content_us) = finished.first_content_us {
+            self.first_content[endpoint].observe(first_content_us);
+        }
+        for (provider, outcome) in finished.attempts {
+            bump(&mut self.provider(*provider).attempts[*outcome as usize]);
+        }
+        let usage = &finished.usage;
+        let used = [usage.input_tokens, usage.output_tokens, usage.cached_tokens];
+        add(&mut self.provider(finished.provider).tokens, &used);
+    }
+
+    fn provider(&mut self, slot: Slot) -> &mut Provider {
+        // Slots of another Metrics, if they do not exist here, count as `other`.
+        let at = if (slot.0 as usize) < self.providers.len() { slot.0 as usize } else { 0 };
+        &mut self.providers[at]
+    }
+
+    fn add(&mut self, other: &Counts) {
+        add(self.requests.as_flattened_mut().as_flattened_mut(), other.requests.as_flattened().as_flattened());
+        add(&mut self.errors, &other.errors);
+        self.retries = self.retries.saturating_add(other.retries);
+        add(&mut self.cache, &other.cache);
+        add(&mut self.limited, &other.limited);
+        let histograms = self.duration.iter_mut().zip(&other.duration);
+        for (sum, one) in histograms.chain(self.first_content.iter_mut().zip(&other.first_content)) {
+            add(&mut sum.buckets, &one.buckets);
+            sum.sum_us = sum.sum_us.saturating_add(one.sum_us);
+        }
+        if self.providers.len() < other.providers.len() {
+            self.providers.resize(other.providers.len(), Provider::default());
+        }
+        for (sum, one) in self.providers.iter_mut().zip(&other.providers) {
+            add(&mut sum.attempts, &one.attempts);
+            add(&mut sum.tokens, &one.tokens);
+        }
+    }
+}
+
+impl Histogram {
+    fn observe(&mut self, value_us: u64) {
+        bump(&mut self.buckets[BOUNDS_US.partition_point(|bound| *bound < value_us)]);
+        self.sum_us = self.sum_us.saturating_add(value_us);
+    }
+}
+
+fn bump(count: &mut u64) {
+    *count = count.saturating_add(1);
+}
+
+/// Saturating, because token counts are what an upstream claims.
+fn add(sums: &mut [u64], more: &[u64]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        *sum = sum.saturating_add(*more);
+    }
+}

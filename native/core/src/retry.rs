@@ -1,1 +1,0 @@
-//! When and how often to try again.
