@@ -1,4 +1,5 @@
-//! Token pools against a store and simple sums. Threads are in `shuttle.rs`.
+//! Token pools against a store and simple sums. Threads are in `shuttle.rs`. "Faults" names what was planted, one line at a
+//! time, and made that test fail.
 #![cfg(not(feature = "shuttle"))]
 
 use std::sync::atomic::{AtomicU32, Ordering};
