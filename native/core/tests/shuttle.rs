@@ -4,7 +4,8 @@
 //!
 //! A waiter sleeps until its waker is called and not a moment longer, so a lost wake-up ends in "deadlock!". Every waker
 //! looks into the object that wakes it, so waking under a lock ends in "tried to acquire a Mutex it already holds".
-//! "Faults" names what was planted, one line at a time, and made that test fail. Each test runs under the random scheduler and under PCT, which finds bugs that need few but certain switches.
+//! Each test runs under the random scheduler and under PCT, which finds bugs that need few but certain switches.
+//! "Faults" names what was planted, one line at a time, and made that test fail.
 #![cfg(feature = "shuttle")]
 
 use hoosh_core::budget::{Answer, Pool, Reservation, Reserve};
@@ -171,7 +172,10 @@ fn fly(flights: &Arc<Flights<u64>>, leading: &AtomicU64, me: u64) {
         match follower.poll() {
             Follow::Waiting => {}
             Follow::Landed(answer) => return assert_ne!(*answer, me, "the answer of another"),
-            Follow::Promoted(leader) => return lead(leader, leading, me),
+            Follow::Promoted(leader) => {
+                drop(follower);
+                return lead(leader, leading, me);
+            }
         }
     }
 }
