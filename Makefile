@@ -22,13 +22,13 @@ unexport PYTHONHOME PYTHONPATH
 RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard native/*/Cargo.toml) $(shell find native/*/src -name '*.rs')
 
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
-TESTS := lint test-rust test-python
+TESTS := lint test-rust test-shuttle test-python
 
 .PHONY: run test build lint format clean $(TESTS)
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
-	@exec $(VENV)/bin/hoosh serve $(ARGS)
+	@exec $(VENV)/bin/hoosh serve --first-answer $(ARGS)
 
 test: $(VENV)/.dev $(VENV)/.extension
 	@MAKE="$(MAKE)" $(PYTHON) scripts/run_tests.py $(TESTS)
@@ -73,6 +73,10 @@ lint: $(VENV)/.dev $(VENV)/.extension
 
 test-rust: $(VENV)/.run
 	cargo test --workspace
+
+# The real limits, budgets, single flight and wake-ups under a scheduler that tries interleavings.
+test-shuttle: $(VENV)/.run
+	cargo test -p hoosh-core --features shuttle --test shuttle
 
 test-python: $(VENV)/.dev $(VENV)/.extension
 	$(PYTHON) -m pytest $(ARGS)

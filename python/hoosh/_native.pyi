@@ -7,14 +7,24 @@ from typing_extensions import Buffer
 
 __all__ = [
     "Config",
+    "Exchange",
+    "Gateway",
+    "Job",
+    "JobResult",
+    "MemoryStore",
     "SseEvent",
     "SseParser",
+    "StoreOp",
+    "StoreOutcome",
+    "WakeQueue",
     "__version__",
     "body_edit",
     "body_scan",
     "cache_key",
+    "error_body",
     "error_codes",
     "sse_write",
+    "step_names",
     "tokens_count",
     "tokens_count_messages",
     "tokens_encode",
@@ -25,6 +35,9 @@ __version__: Final[str]
 def body_edit(body: Buffer, changes: list[tuple[str, Buffer | None]]) -> bytes: ...
 def body_scan(body: Buffer) -> dict[str, slice[int, int, int]]: ...
 def cache_key(body: Buffer, tenant: str) -> str: ...
+def error_body(code: str, message: str) -> bytes:
+    """The OpenAI error body for a stable code: what a listener answers where no exchange could begin."""
+
 def error_codes() -> list[tuple[str, int, str, str]]: ...
 
 @final
@@ -63,6 +76,163 @@ class Config:
     @property
     def port(self) -> int:
         """TCP port to listen on; 0 lets the system choose."""
+
+    def exposed(self) -> str | None:
+        """Why it must not be served: a public address without keys. None if it may."""
+
+    @property
+    def providers(self) -> list[tuple[str, str, str | None]]:
+        """Name, type and base URL of each provider, in the order of the file."""
+
+    def listening(self, bind: str | None, port: int | None) -> Config:
+        """The same configuration on another address."""
+
+@final
+class Exchange:
+    """One caller request. See `native/core/src/exchange/step.rs` for the contract of every door and step."""
+
+    def begin(self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]], neutral: bool) -> None:
+        """The caller's request head. `neutral`: a caller of this process, without framing."""
+
+    def body(self, data: bytes) -> None:
+        """More of the caller's body."""
+
+    def body_end(self) -> None:
+        """The caller's body is complete."""
+
+    def connected(self, u: int) -> None:
+        """A connection stands."""
+
+    def sent(self, u: int) -> None:
+        """The request was written whole."""
+
+    def head(self, u: int, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """The answer's head came."""
+
+    def data(self, u: int, data: bytes) -> None:
+        """More of the answer's body."""
+
+    def end(self, u: int) -> None:
+        """The answer is complete."""
+
+    def failed(self, u: int, stage: str, reused: bool) -> None:
+        """The attempt failed, at `connect`, `tls`, `send`, `head`, `body` or `protocol`."""
+
+    def delta_text(self, u: int, choice: int, text: str) -> None:
+        """An engine said more text."""
+
+    def delta_tool_call(
+        self, u: int, choice: int, index: int, id: str | None, name: str | None, arguments: str
+    ) -> None:
+        """An engine said more of a tool call."""
+
+    def delta_finish(self, u: int, choice: int, reason: str) -> None:
+        """An engine finished a choice."""
+
+    def delta_embedding(self, u: int, index: int, vector: Sequence[float]) -> None:
+        """An engine gave one input's vector."""
+
+    def delta_usage(self, u: int, input_tokens: int, output_tokens: int) -> None:
+        """An engine said what it used."""
+
+    def worked(self, result: JobResult) -> None:
+        """A job is done."""
+
+    def child(self, c: int, status: int, body: bytes) -> None:
+        """A child answered."""
+
+    def written(self, size: int) -> None:
+        """The caller's transport took `size` more body bytes."""
+
+    def caller_gone(self) -> None:
+        """The caller left."""
+
+    @property
+    def request_id(self) -> str:
+        """`x-request-id`; empty before `begin`."""
+
+    def next(self, mono_us: int, wall_us: int) -> tuple[Any, ...]:
+        """What to do now: a tuple that begins with its kind."""
+
+@final
+class Gateway:
+    """What all exchanges of a process share. `seed` makes request ids and back-off differ between processes."""
+
+    def __new__(cls, config: Config, seed: int) -> Gateway: ...
+    def exchange(self, queue: WakeQueue, number: int) -> Exchange:
+        """A new exchange, number `number` in `queue`."""
+
+    def set_waker(self, queue: WakeQueue) -> None:
+        """Has the loop woken as number 0 of `queue`."""
+
+    def next(self, mono_us: int, wall_us: int) -> tuple[Any, ...]:
+        """What the loop must do now: a tuple that begins with its kind."""
+
+    def fetched(self, id: int, status: int, body: bytes, error: str | None, mono_us: int, wall_us: int) -> None:
+        """A fetch ended: with status and body, or with the words of an error."""
+
+    def stored(self, id: int, outcome: StoreOutcome, mono_us: int, wall_us: int) -> None:
+        """The store answered."""
+
+    def reload(self, config: Config, mono_us: int, wall_us: int) -> None:
+        """A new configuration for exchanges that begin from now on."""
+
+    def drain(self) -> None:
+        """No new request is admitted; those in progress end."""
+
+    def open_exchanges(self) -> int:
+        """Exchanges begun and not over."""
+
+    def rows_waiting(self) -> int:
+        """Ledger rows that the store has not confirmed yet."""
+
+@final
+class Job:
+    """CPU work for any thread."""
+
+    def run(self) -> JobResult:
+        """Do it, with the interpreter lock released."""
+
+@final
+class JobResult:
+    """What a job found."""
+
+@final
+class MemoryStore:
+    """A store that keeps everything in memory, and of the ledger the newest `max_rows`."""
+
+    def __new__(cls, max_rows: int) -> MemoryStore: ...
+    def perform(self, op: StoreOp) -> StoreOutcome:
+        """Perform `op`, once."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The ledger, oldest first: one dict for each exchange that reached an upstream."""
+
+@final
+class StoreOp:
+    """An operation for a store; only a store can look into it."""
+
+@final
+class StoreOutcome:
+    """What a store answered."""
+
+@final
+class WakeQueue:
+    """The woken exchanges of one event loop.
+
+    A wake puts an exchange's number here and one byte into a socket whose other end the loop waits on; it takes no
+    interpreter lock and may come from any thread. The loop waits until `fileno()` is readable, then calls `take()`.
+    """
+
+    def __new__(cls) -> WakeQueue: ...
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when something was woken."""
+
+    def take(self) -> list[int]:
+        """The numbers of the exchanges woken since the last call."""
+
+def step_names() -> list[str]:
+    """The kinds of steps, by number."""
 
 @final
 class SseEvent:

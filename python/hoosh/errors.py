@@ -133,6 +133,7 @@ class InternalError(HooshError):
 
 
 _CLASS_OF_CODE: dict[str, type[HooshError]] = {
+    "malformed_request": InvalidRequest,
     "invalid_json": InvalidRequest,
     "invalid_value": InvalidRequest,
     "missing_required_parameter": InvalidRequest,

@@ -38,6 +38,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The head of the request is not HTTP as everybody reads it.
+    MalformedRequest = 400, "invalid_request_error", "malformed_request", Caller;
     /// The body is not JSON.
     InvalidJson = 400, "invalid_request_error", "invalid_json", Caller;
     /// A field has the wrong type or value; `param` names it.

@@ -13,6 +13,13 @@ use pyo3::types::{PyDict, PyType};
 #[pyclass(module = "hoosh", frozen)]
 pub struct Config(Arc<config::Config>);
 
+impl Config {
+    /// The configuration itself.
+    pub fn core(&self) -> &config::Config {
+        &self.0
+    }
+}
+
 #[pymethods]
 impl Config {
     /// Parse and check TOML text. `$NAME` in a value is looked up in `environment`.
@@ -55,6 +62,27 @@ impl Config {
     #[getter]
     fn port(&self) -> u16 {
         self.0.server.port
+    }
+
+    /// Why it must not be served: a public address without keys. None if it may.
+    fn exposed(&self) -> Option<String> {
+        self.0.exposed()
+    }
+
+    /// Name, type and base URL of each provider, in the order of the file.
+    #[getter]
+    fn providers(&self) -> Vec<(String, String, Option<String>)> {
+        let row =
+            |p: &config::Provider| (p.name.clone(), p.type_name.clone(), p.base_url.as_ref().map(ToString::to_string));
+        self.0.providers.iter().map(row).collect()
+    }
+
+    /// The same configuration on another address.
+    fn listening(&self, bind: Option<String>, port: Option<u16>) -> Config {
+        let mut config = (*self.0).clone();
+        config.server.bind = bind.unwrap_or(config.server.bind);
+        config.server.port = port.unwrap_or(config.server.port);
+        Config(Arc::new(config))
     }
 
     fn __repr__(&self) -> String {

@@ -4,10 +4,13 @@
 mod body;
 mod config;
 mod errors;
+mod exchange;
+mod gateway;
 mod input;
 mod messages;
 mod sse;
 mod tokens;
+mod wake;
 
 use pyo3::prelude::*;
 
@@ -21,13 +24,19 @@ mod _native {
     #[pymodule_export]
     use super::config::Config;
     #[pymodule_export]
-    use super::errors::error_codes;
+    use super::errors::{error_body, error_codes};
+    #[pymodule_export]
+    use super::exchange::{step_names, Exchange, Job, JobResult};
+    #[pymodule_export]
+    use super::gateway::{Gateway, MemoryStore, StoreOp, StoreOutcome};
     #[pymodule_export]
     use super::messages::tokens_count_messages;
     #[pymodule_export]
     use super::sse::sse_write;
     #[pymodule_export]
     use super::tokens::{tokens_count, tokens_encode, tokens_encoding_for_model};
+    #[pymodule_export]
+    use super::wake::WakeQueue;
 
     /// The version of hoosh, from the crate that built this module.
     #[pymodule_export]

@@ -1,0 +1,252 @@
+//! `hoosh._native.Exchange`: the doors and steps of the core's exchange, as plain calls and tuples.
+
+use std::sync::{Mutex, MutexGuard};
+
+use bytes::Bytes;
+use hoosh_core::clock::Now;
+use hoosh_core::dialects::neutral::{Item, Request};
+use hoosh_core::exchange::{self as core, Caller, ChildAnswer, RequestHead, Stage, Step};
+use hoosh_core::http::{HeaderView, Headers, UpstreamRequest};
+use hoosh_core::ledger::{Usage, UsageSource};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+/// Kinds of steps, as the first member of what `Exchange.next` returns, in this order.
+const STEPS: [&str; 15] = [
+    "CONTINUE",
+    "READ_CALLER",
+    "SEND",
+    "READ",
+    "ABORT",
+    "CALL",
+    "WORK",
+    "CHILD",
+    "REPLY",
+    "START",
+    "EMIT",
+    "FINISH",
+    "BREAK",
+    "WAIT",
+    "DONE",
+];
+
+/// The kinds of steps, by number.
+#[pyfunction]
+pub fn step_names() -> [&'static str; 15] {
+    STEPS
+}
+
+/// One caller request. See `native/core/src/exchange/step.rs` for the contract of every door and step.
+#[pyclass(module = "hoosh", frozen)]
+pub struct Exchange(Mutex<core::Exchange>);
+
+/// CPU work for any thread.
+#[pyclass(module = "hoosh", frozen)]
+pub struct Job(Mutex<Option<core::Job>>);
+
+/// What a job found.
+#[pyclass(module = "hoosh", frozen)]
+pub struct JobResult(Mutex<Option<core::JobResult>>);
+
+struct View(Vec<(PyBackedBytes, PyBackedBytes)>);
+
+impl HeaderView for View {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| &**value)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// A buffer of Python's as a slice of the core, without a copy.
+fn shared(bytes: PyBackedBytes) -> Bytes {
+    Bytes::from_owner(bytes)
+}
+
+impl Exchange {
+    pub fn new(exchange: core::Exchange) -> Exchange {
+        Exchange(Mutex::new(exchange))
+    }
+}
+
+#[pymethods]
+impl Exchange {
+    /// The caller's request head. `neutral`: a caller of this process, without framing.
+    fn begin(&self, method: &str, target: &str, headers: Vec<(PyBackedBytes, PyBackedBytes)>, neutral: bool) {
+        let caller = if neutral { Caller::Neutral } else { Caller::Http };
+        lock(&self.0).begin(RequestHead { method, target, headers: &View(headers), caller });
+    }
+
+    /// More of the caller's body.
+    fn body(&self, data: PyBackedBytes) {
+        lock(&self.0).body(shared(data));
+    }
+
+    /// The caller's body is complete.
+    fn body_end(&self) {
+        lock(&self.0).body_end();
+    }
+
+    /// A connection stands.
+    fn connected(&self, u: u32) {
+        lock(&self.0).connected(u);
+    }
+
+    /// The request was written whole.
+    fn sent(&self, u: u32) {
+        lock(&self.0).sent(u);
+    }
+
+    /// The answer's head came.
+    fn head(&self, u: u32, status: u16, headers: Vec<(PyBackedBytes, PyBackedBytes)>) {
+        lock(&self.0).head(u, status, &View(headers));
+    }
+
+    /// More of the answer's body.
+    fn data(&self, u: u32, data: PyBackedBytes) {
+        lock(&self.0).data(u, shared(data));
+    }
+
+    /// The answer is complete.
+    fn end(&self, u: u32) {
+        lock(&self.0).end(u);
+    }
+
+    /// The attempt failed, at `connect`, `tls`, `send`, `head`, `body` or `protocol`.
+    fn failed(&self, u: u32, stage: &str, reused: bool) -> PyResult<()> {
+        let stage = match stage {
+            "connect" => Stage::Connect,
+            "tls" => Stage::Tls,
+            "send" => Stage::Send,
+            "head" => Stage::Head,
+            "body" => Stage::Body,
+            "protocol" => Stage::Protocol,
+            other => return Err(PyValueError::new_err(format!("unknown stage {other:?}"))),
+        };
+        lock(&self.0).failed(u, stage, reused);
+        Ok(())
+    }
+
+    /// An engine said more text.
+    fn delta_text(&self, u: u32, choice: u32, text: String) {
+        lock(&self.0).delta(u, Item::Text { choice, text });
+    }
+
+    /// An engine said more of a tool call.
+    #[pyo3(signature = (u, choice, index, id, name, arguments))]
+    fn delta_tool_call(
+        &self,
+        u: u32,
+        choice: u32,
+        index: u32,
+        id: Option<String>,
+        name: Option<String>,
+        arguments: String,
+    ) {
+        lock(&self.0).delta(u, Item::ToolCall { choice, index, id, name, arguments });
+    }
+
+    /// An engine finished a choice.
+    fn delta_finish(&self, u: u32, choice: u32, reason: String) {
+        lock(&self.0).delta(u, Item::Finish { choice, reason });
+    }
+
+    /// An engine gave one input's vector.
+    fn delta_embedding(&self, u: u32, index: u32, vector: Vec<f32>) {
+        lock(&self.0).delta(u, Item::Embedding { index, vector });
+    }
+
+    /// An engine said what it used.
+    fn delta_usage(&self, u: u32, input_tokens: u64, output_tokens: u64) {
+        let usage = Usage { input_tokens, output_tokens, cached_tokens: 0, source: UsageSource::Reported };
+        lock(&self.0).delta(u, Item::Usage(usage));
+    }
+
+    /// A job is done.
+    fn worked(&self, result: &JobResult) {
+        if let Some(result) = lock(&result.0).take() {
+            lock(&self.0).worked(result);
+        }
+    }
+
+    /// A child answered.
+    fn child(&self, c: u32, status: u16, body: PyBackedBytes) {
+        lock(&self.0).child(c, ChildAnswer { status, body: shared(body) });
+    }
+
+    /// The caller's transport took `size` more body bytes.
+    fn written(&self, size: usize) {
+        lock(&self.0).written(size);
+    }
+
+    /// The caller left.
+    fn caller_gone(&self) {
+        lock(&self.0).caller_gone();
+    }
+
+    /// `x-request-id`; empty before `begin`.
+    #[getter]
+    fn request_id(&self) -> String {
+        lock(&self.0).request_id().to_owned()
+    }
+
+    /// What to do now: a tuple that begins with its kind.
+    fn next<'py>(&self, py: Python<'py>, mono_us: u64, wall_us: i64) -> PyResult<Bound<'py, PyTuple>> {
+        let step = lock(&self.0).next(Now::new(mono_us, wall_us));
+        match step {
+            Step::Continue => (0,).into_pyobject(py),
+            Step::ReadCaller { credit } => (1, credit).into_pyobject(py),
+            Step::Send { u, request } => (2, u, send_tuple(py, &request)?).into_pyobject(py),
+            Step::Read { u, credit } => (3, u, credit).into_pyobject(py),
+            Step::Abort { u } => (4, u).into_pyobject(py),
+            Step::Call { u, engine, request } => {
+                let Request { endpoint, body } = request;
+                (5, u, &*engine, endpoint.as_str(), PyBytes::new(py, &body)).into_pyobject(py)
+            }
+            Step::Work { job } => (6, Bound::new(py, Job(Mutex::new(Some(job))))?).into_pyobject(py),
+            Step::Child { c, exchange } => (7, c, Bound::new(py, Exchange::new(*exchange))?).into_pyobject(py),
+            Step::Reply { status, headers, body } => {
+                (8, status, header_list(py, &headers)?, PyBytes::new(py, &body)).into_pyobject(py)
+            }
+            Step::Start { status, headers } => (9, status, header_list(py, &headers)?).into_pyobject(py),
+            Step::Emit { bytes } => (10, PyBytes::new(py, &bytes)).into_pyobject(py),
+            Step::Finish => (11,).into_pyobject(py),
+            Step::Break => (12,).into_pyobject(py),
+            Step::Wait { until_us } => (13, until_us).into_pyobject(py),
+            Step::Done => (14,).into_pyobject(py),
+        }
+    }
+}
+
+#[pymethods]
+impl Job {
+    /// Do it, with the interpreter lock released.
+    fn run(&self, py: Python<'_>) -> PyResult<JobResult> {
+        let job = lock(&self.0).take().ok_or_else(|| PyValueError::new_err("this job was done already"))?;
+        Ok(JobResult(Mutex::new(Some(py.detach(|| job.run())))))
+    }
+}
+
+fn header_list<'py>(py: Python<'py>, headers: &Headers) -> PyResult<Bound<'py, PyList>> {
+    PyList::new(py, headers.iter().map(|(name, value)| (PyBytes::new(py, name), PyBytes::new(py, value))))
+}
+
+/// (tls, host, port, authority, method, target, headers, body)
+pub fn send_tuple<'py>(py: Python<'py>, request: &UpstreamRequest) -> PyResult<Bound<'py, PyTuple>> {
+    let origin = &request.origin;
+    (
+        origin.tls,
+        origin.host.as_str(),
+        origin.port,
+        PyBytes::new(py, origin.authority().as_bytes()),
+        request.method,
+        PyBytes::new(py, &request.target),
+        header_list(py, &request.headers)?,
+        PyBytes::new(py, &request.body),
+    )
+        .into_pyobject(py)
+}

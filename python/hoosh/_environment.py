@@ -1,0 +1,28 @@
+"""The one module that reads the environment and looks for the configuration file."""
+
+import os
+from pathlib import Path
+
+from hoosh._native import Config
+from hoosh.errors import ConfigError
+
+
+def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | None]:
+    """Find and check the configuration: the file given, else `hoosh.toml` here, else what is found.
+
+    Returns the configuration and the file that it came from, None if it was found.
+
+    Raises:
+        ConfigError: the file cannot be read, or something in it is wrong.
+
+    """
+    environment = dict(os.environ)
+    named = path if path is not None else environment.get("HOOSH_CONFIG")
+    file = Path(named) if named is not None else Path("hoosh.toml")
+    if named is None and not file.exists():
+        return Config.found(environment), None
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}. Name another file with --config.") from error
+    return Config.parse(text, environment), file

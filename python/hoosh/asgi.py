@@ -1,0 +1,137 @@
+"""The gateway as an ASGI application: `hypercorn -k trio hoosh.asgi:app`, or mounted in a Starlette or FastAPI host.
+
+`app` reads `$HOOSH_CONFIG`, else `hoosh.toml` in the working directory, else what is found, when its first request or
+its lifespan begins. `Asgi(config)` takes a configuration of yours.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import anyio
+import sniffio
+
+from hoosh._driver import Driver, Headers
+from hoosh._environment import load
+from hoosh._native import Config
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Asgi:
+    """An ASGI 3 application. One object is one gateway; it serves one event loop."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        self._config = config
+        self._driver: Driver | None = None
+        self._stop: anyio.Event | None = None
+
+    @property
+    def driver(self) -> Driver:
+        """The driver; made from the configuration at the first use."""
+        if self._driver is None:
+            self._driver = Driver(self._config if self._config is not None else load()[0])
+        return self._driver
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one connection event, as ASGI says."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            if self._stop is None:
+                await self._start_alone()
+            caller = HttpCaller(receive, send)
+            await self.driver.drive(caller, scope["method"], target_of(scope), list(scope["headers"]), neutral=False)
+            if caller.was_cut:
+                raise ConnectionAbortedError("the caller took nothing for too long")
+        else:
+            raise ValueError(f"hoosh does not serve {scope['type']}")
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            driver = self.driver
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        self._stop = anyio.Event()
+        async with driver.running():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start_alone(self) -> None:
+        """A host without a lifespan (a mounted application has none): the loop runs beside it."""
+        self._stop = anyio.Event()
+        if sniffio.current_async_library() == "trio":
+            import trio
+
+            trio.lowlevel.spawn_system_task(self._run_alone)
+        else:
+            import asyncio
+
+            self._task = asyncio.get_running_loop().create_task(self._run_alone())
+
+    async def _run_alone(self) -> None:
+        async with self.driver.running():
+            await anyio.sleep_forever()
+
+
+def target_of(scope: MutableMapping[str, Any]) -> str:
+    """Path and query below the place where the application is mounted."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    if root and path.startswith(root + "/"):
+        path = path[len(root) :]
+    query: bytes = scope.get("query_string", b"")
+    return f"{path}?{query.decode('latin-1')}" if query else path
+
+
+class HttpCaller:
+    """A caller over ASGI."""
+
+    joins = True
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self.was_cut = False
+
+    async def read(self, credit: int) -> tuple[bytes, bool] | None:
+        """See `_driver.Caller`. A server hands over one message at a time, about 64 KiB."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            return None
+        return message.get("body", b""), not message.get("more_body", False)
+
+    async def gone(self) -> None:
+        """See `_driver.Caller`."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def go_on(self) -> None:
+        """See `_driver.Caller`: servers send `100 Continue` when the body is first asked for."""
+
+    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+        """See `_driver.Caller`."""
+        await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """See `_driver.Caller`."""
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def emit(self, data: bytes) -> None:
+        """See `_driver.Caller`."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self) -> None:
+        """See `_driver.Caller`."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def cut(self) -> None:
+        """See `_driver.Caller`: ASGI has no word for it but an application that fails."""
+        self.was_cut = True
+
+
+app = Asgi()

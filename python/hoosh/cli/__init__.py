@@ -1,0 +1,101 @@
+"""The command line: `hoosh serve | infer | models | check`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from hoosh import __version__
+from hoosh.errors import ConfigError, HooshError
+
+EPILOG = """\
+examples:
+  hoosh serve                                 serve hoosh.toml, or what is found
+  hoosh check --config prod.toml              say what a configuration means, and what is odd in it
+  hoosh models                                what can be asked, without a server
+  hoosh infer -m llama3.2 "Why is the sky blue?"
+  cat notes.txt | hoosh infer -m gpt-4o-mini  the prompt from standard input
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except ConfigError as error:
+        print(f"hoosh: {error}", file=sys.stderr)
+        return 1
+    except HooshError as error:
+        print(f"hoosh: {error} [{error.code}]", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hoosh",
+        description="An AI inference gateway: one endpoint in front of every model, with budgets that hold.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"hoosh {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, words: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=words, description=words)
+        made.add_argument("--config", metavar="FILE", help="else ./hoosh.toml, else what is found")
+        return made
+
+    serve = command("serve", "Listen and answer, until SIGTERM or Ctrl-C.")
+    serve.add_argument("--bind", help="address to listen on (default from the configuration: 127.0.0.1)")
+    serve.add_argument(
+        "--port", type=int, help="TCP port (default from the configuration: 8088); 0 lets the system choose"
+    )
+    serve.add_argument(
+        "--first-answer", action="store_true", help="ask a model one question through the port, and show it"
+    )
+    serve.set_defaults(run=_serve)
+    infer = command("infer", "Ask a model one question, without a server.")
+    infer.add_argument("-m", "--model", required=True)
+    infer.add_argument("prompt", nargs="?", help="else standard input")
+    infer.add_argument(
+        "--json", action="store_true", help="print the whole answer as JSON instead of streaming its text"
+    )
+    infer.set_defaults(run=_infer)
+    command("models", "List the models that can be asked.").set_defaults(run=_models)
+    command("check", "Check a configuration and print what is in force, secrets hidden.").set_defaults(run=_check)
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from hoosh._environment import load
+    from hoosh.server import serve
+
+    config, file = load(options.config)
+    config = config.listening(options.bind, options.port)
+    if reason := config.exposed():
+        raise ConfigError(reason)
+    return serve(config, file, show_first=options.first_answer)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from hoosh._environment import load
+
+    print(load(options.config)[0].describe(), end="")
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from hoosh._environment import load
+    from hoosh.cli.ask import models
+
+    return models(load(options.config)[0])
+
+
+def _infer(options: argparse.Namespace) -> int:
+    from hoosh._environment import load
+    from hoosh.cli.ask import infer
+
+    prompt = options.prompt if options.prompt is not None else sys.stdin.read()
+    return infer(load(options.config)[0], options.model, prompt, as_json=options.json)

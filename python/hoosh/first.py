@@ -1,0 +1,58 @@
+"""The first answer: what `make run` shows, so that a newcomer sees the gateway work or reads what to do next."""
+
+import sys
+
+import httpx2
+import trio
+
+QUESTION = "Say hello in one short sentence."
+WAIT_SECONDS = 5
+"""How long providers have to say which models they serve."""
+
+NOTHING = """
+No model can be asked yet. Do one of these, then run this again:
+  - start a local server: Ollama (port 11434), llama.cpp (8080), LM Studio (1234) or vLLM (8000) is found by itself;
+  - set the key of a service, such as OPENAI_API_KEY;
+  - write hoosh.toml: copy hoosh.example.toml and name your provider in it.
+The gateway stays up meanwhile and finds local servers that start later within five minutes.
+"""
+
+
+async def first_answer(address: str) -> None:
+    """Ask one question through the port, or say why not and what to do."""
+    try:
+        await _ask(address)
+    except httpx2.HTTPError as error:
+        _say(f"The first question failed: {error}")
+
+
+async def _ask(address: str) -> None:
+    async with httpx2.AsyncClient(timeout=120) as http:
+        if (await http.get(f"{address}/v1/models")).status_code == 401:
+            _say("Keys are configured, so the first question is yours: send one as 'Authorization: Bearer YOUR_KEY'.")
+            return
+        model = await _model(http, address)
+        if model is None:
+            _say(NOTHING)
+            return
+        _say(f"Asking {model}: {QUESTION}")
+        body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "max_tokens": 64}
+        answer = (await http.post(f"{address}/v1/chat/completions", json=body)).json()
+        if "error" in answer:
+            _say(f"It did not answer: {answer['error']['message']}")
+        else:
+            _say(f"It answered: {answer['choices'][0]['message']['content']}")
+
+
+async def _model(http: httpx2.AsyncClient, address: str) -> str | None:
+    for _ in range(WAIT_SECONDS * 10):
+        answer = await http.get(f"{address}/v1/models")
+        names = [entry["id"] for entry in answer.json().get("data", [])]
+        if chats := [name for name in names if "embed" not in name]:
+            return str(chats[0])
+        await trio.sleep(0.1)
+    return None
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)

@@ -1,0 +1,185 @@
+"""The trio server over real sockets, asked by the official OpenAI SDK."""
+
+import httpx2
+import openai
+import pytest
+import trio
+from tests.python.conftest import provider, serving
+from tests.upstream import open_upstream
+
+MESSAGES = [{"role": "user", "content": "Say hello"}]
+
+
+def client(url, **more):
+    return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=more.pop("api_key", "unused"), **more)
+
+
+async def rows(app, count):
+    with trio.fail_after(5):
+        while len(found := app.driver.store.rows()) < count:
+            await trio.sleep(0.01)
+    return found
+
+
+async def test_a_chat_is_answered_and_booked(upstream):
+    async with serving(provider(upstream)) as (url, app), client(url) as sdk:
+        answer = await sdk.chat.completions.create(model="fake-chat", messages=MESSAGES)
+        assert answer.choices[0].message.content
+        row = (await rows(app, 1))[0]
+        assert (row["ending"], row["status"], row["attempts"]) == ("completed", 200, 1)
+        assert row["input_tokens"] == answer.usage.prompt_tokens
+
+
+async def test_a_stream_arrives_whole_and_its_usage_stays_hidden(upstream):
+    async with serving(provider(upstream)) as (url, app), client(url) as sdk:
+        stream = await sdk.chat.completions.create(model="fake-chat", messages=MESSAGES, stream=True)
+        chunks = [chunk async for chunk in stream]
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        assert all(chunk.usage is None for chunk in chunks)
+        assert len({chunk.id for chunk in chunks}) == 1
+        assert upstream.requests[-1].json()["stream_options"] == {"include_usage": True}
+        assert (await rows(app, 1))[0]["usage_source"] == "reported"
+
+
+async def test_usage_is_shown_to_who_asks(upstream):
+    async with serving(provider(upstream)) as (url, _), client(url) as sdk:
+        stream = await sdk.chat.completions.create(
+            model="fake-chat", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+        )
+        usages = [chunk.usage async for chunk in stream if chunk.usage]
+        assert len(usages) == 1
+
+
+async def test_tools_and_parallel_tools_pass(upstream):
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+    async with serving(provider(upstream)) as (url, _), client(url) as sdk:
+        answer = await sdk.chat.completions.create(model="fake-chat", messages=MESSAGES, tools=[tool])
+        assert answer.choices[0].finish_reason == "tool_calls"
+        assert answer.choices[0].message.tool_calls[0].function.name == "weather"
+        stream = await sdk.chat.completions.create(model="fake-chat", messages=MESSAGES, tools=[tool], stream=True)
+        calls = [call async for chunk in stream for call in (chunk.choices[0].delta.tool_calls or [])]
+        assert calls[0].function.name == "weather"
+
+
+async def test_embeddings_in_both_encodings(upstream):
+    async with serving(provider(upstream)) as (url, _), client(url) as sdk:
+        answer = await sdk.embeddings.create(model="fake-embed", input=["a", "b"])
+        assert [entry.index for entry in answer.data] == [0, 1]
+        floats = await sdk.embeddings.create(model="fake-embed", input="a", encoding_format="float")
+        assert floats.data[0].embedding == pytest.approx(answer.data[0].embedding)
+
+
+async def test_more_inputs_than_a_provider_takes_are_asked_in_slices(upstream):
+    text = "[limits]\nmax_inputs = 2\n" + provider(upstream)
+    async with serving(text) as (url, app), client(url) as sdk:
+        answer = await sdk.embeddings.create(model="fake-embed", input=list("abcde"))
+        assert [entry.index for entry in answer.data] == list(range(5))
+        assert len(await rows(app, 3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("plan", "error", "code"),
+    [
+        ({"status": 500}, openai.InternalServerError, "upstream_error"),
+        ({"status": 429}, openai.RateLimitError, "upstream_rate_limited"),
+        ({"status": 401}, openai.InternalServerError, "upstream_credential_rejected"),
+        ({"reset_after": 0}, openai.InternalServerError, "upstream_error"),
+    ],
+)
+async def test_failures_have_the_sdks_classes_and_are_not_multiplied(upstream, plan, error, code):
+    text = "[retry]\nmax_attempts = 2\nbase_delay_ms = 1\n" + provider(upstream)
+    async with serving(text) as (url, _), client(url) as sdk:
+        await wait_for_lists(upstream)
+        for _ in range(10):
+            upstream.plan(**plan)
+        with pytest.raises(error) as caught:
+            await sdk.chat.completions.create(model="fake-chat", messages=MESSAGES)
+        assert caught.value.code == code
+        asked = [request for request in upstream.requests if request.path.endswith("/chat/completions")]
+        assert len(asked) <= 2
+
+
+async def test_the_next_provider_answers_for_one_that_fails(upstream):
+    async with open_upstream() as second:
+        text = provider(upstream, "one", 1) + provider(second, "two", 2)
+        async with serving(text) as (url, app), client(url) as sdk:
+            await wait_for_lists(upstream, second)
+            upstream.plan(status=503)
+            answer = await sdk.chat.completions.create(model="fake-chat", messages=MESSAGES)
+            assert answer.choices[0].message.content
+            row = (await rows(app, 1))[0]
+            assert (row["provider"], row["attempts"]) == ("two", 2)
+
+
+async def wait_for_lists(*upstreams):
+    """The gateway has asked for their models, so that a plan meets the request that it is meant for."""
+    with trio.fail_after(5):
+        for upstream in upstreams:
+            while not upstream.requests:
+                await trio.sleep(0.01)
+
+
+async def test_leaving_a_stream_stops_its_upstream(upstream):
+    async with serving(provider(upstream)) as (url, app), client(url) as sdk:
+        await wait_for_lists(upstream)
+        upstream.plan(stall="body", stall_after=2)
+        stream = await sdk.chat.completions.create(model="fake-chat", messages=MESSAGES, stream=True)
+        async for chunk in stream:
+            if chunk.choices[0].delta.content:
+                break
+        await stream.close()
+        row = (await rows(app, 1))[0]
+        assert row["ending"] == "caller_gone"
+        with trio.fail_after(5):
+            while not upstream.requests[-1].cancelled:
+                await trio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "body", "status", "code"),
+    [
+        ("POST", "/v1/chat/completions", {}, b"{", 400, "invalid_json"),
+        ("POST", "/v1/chat/completions", {}, b"[]", 400, "invalid_json"),
+        ("POST", "/v1/chat/completions", {}, b"{}", 400, "missing_required_parameter"),
+        ("POST", "/v1/chat/completions", {}, b'{"model":"fake-chat","messages":1}', 400, "invalid_value"),
+        ("POST", "/v1/chat/completions", {"content-type": "text/plain"}, b"{}", 415, "unsupported_media_type"),
+        ("POST", "/v1/chat/completions", {"authorization": "Bearer no"}, b"{}", 401, "invalid_api_key"),
+        (
+            "POST",
+            "/v1/chat/completions",
+            {},
+            b'{"model":"fake-chat","pad":"' + b"x" * 5000 + b'"}',
+            413,
+            "request_too_large",
+        ),
+        ("GET", "/v1/chat/completions", {}, b"", 405, "method_not_allowed"),
+        ("GET", "/v1/nothing", {}, b"", 404, "unknown_url"),
+    ],
+)
+async def test_bad_requests_are_answered_and_the_connection_stays(upstream, method, path, headers, body, status, code):
+    text = '[server]\nmax_body_bytes = 4096\n[auth]\ntokens = ["right"]\n' + provider(upstream)
+    async with serving(text) as (url, _), httpx2.AsyncClient() as http:
+        given = {"authorization": "Bearer right", "content-type": "application/json", "x-request-id": "mine"} | headers
+        answer = await http.request(method, url + path, headers=given, content=body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        assert answer.headers["x-request-id"] == "mine"
+        assert (await http.get(url + "/v1/health")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /v1/health HTTP/1.1\r\nhost: a/..\\@b?x#\r\n\r\n",
+        b"GET /v1/health HTTP/1.1\r\nhost: a\r\n" + b"".join(b"x-%d: 1\r\n" % n for n in range(150)) + b"\r\n",
+    ],
+)
+async def test_heads_that_two_parsers_could_read_in_two_ways_are_refused(upstream, head):
+    async with serving(provider(upstream)) as (url, _):
+        port = int(url.rpartition(":")[2])
+        stream = await trio.open_tcp_stream("127.0.0.1", port)
+        await stream.send_all(head)
+        with trio.fail_after(5):
+            answer = await stream.receive_some(4096)
+        assert answer.startswith(b"HTTP/1.1 400")
+        await stream.aclose()
