@@ -85,7 +85,7 @@ impl<T> Flights<T> {
         };
         flight.followers.insert(id, waker.clone());
         let landing = flight.landing.get_or_insert_with(Landing::default).clone();
-        Join::Follower(Follower { of: self.clone(), key, id, landing, spent: false })
+        Join::Follower(Follower { of: self.clone(), key, id, landing })
     }
 
     /// How many flights are under way.
@@ -169,7 +169,6 @@ pub struct Follower<T> {
     key: Key,
     id: u64,
     landing: Landing<T>,
-    spent: bool,
 }
 
 impl<T> Follower<T> {
@@ -180,9 +179,8 @@ impl<T> Follower<T> {
             return Follow::Landed(answer.clone());
         }
         match shard.flights.get_mut(&self.key) {
-            Some(flight) if !self.spent && flight.heir == Some(self.id) => {
+            Some(flight) if flight.heir == Some(self.id) => {
                 flight.heir = None;
-                self.spent = true;
                 Follow::Promoted(Leader { of: self.of.clone(), key: self.key, landed: false })
             }
             _ => Follow::Waiting,
@@ -192,13 +190,11 @@ impl<T> Follower<T> {
 
 impl<T> Drop for Follower<T> {
     fn drop(&mut self) {
-        if self.spent {
-            return;
-        }
         let mut shard = self.of.shard(&self.key);
         if self.landing.get().is_some() {
             return;
         }
+        // A follower that fetched the lead finds neither of its traces here, even in a later flight of the same key.
         let Some(flight) = shard.flights.get_mut(&self.key) else { return };
         // Kept until the lock is free: a waker's destructor is foreign code.
         let _left = flight.followers.remove(&self.id);

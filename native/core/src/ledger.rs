@@ -1,6 +1,6 @@
 //! The ledger: one row for each exchange that reached an upstream. Rows add up to the budgets.
 
-use std::sync::Arc;
+use crate::sync::Arc;
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,8 +1,8 @@
 //! Durable state behind one trait. The core asks ([`Op`]), a driver or thread performs, the answer ([`Outcome`]) comes
 //! back through [`crate::gateway::Gateway::done`]. [`MemoryStore`] is the store of a process that keeps nothing.
 
+use crate::sync::Arc;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use crate::ledger::Row;
 
@@ -27,6 +27,8 @@ pub enum Op {
     },
     /// Append rows to the ledger, all or none.
     Append {
+        /// Number of the group. A group that was appended already is not appended again: an answer may have been lost.
+        group: u64,
         /// In the order of settling.
         rows: Vec<Row>,
     },
@@ -58,12 +60,13 @@ pub struct MemoryStore {
     leased: HashMap<Arc<str>, u64>,
     rows: std::collections::VecDeque<Row>,
     max_rows: usize,
+    last_group: u64,
 }
 
 impl MemoryStore {
     /// Remembers at most `max_rows` ledger rows, the newest.
     pub fn new(max_rows: usize) -> Self {
-        MemoryStore { leased: HashMap::new(), rows: Default::default(), max_rows }
+        MemoryStore { leased: HashMap::new(), rows: Default::default(), max_rows, last_group: 0 }
     }
 
     /// The remembered ledger rows, oldest first.
@@ -86,7 +89,11 @@ impl Store for MemoryStore {
                 *leased = leased.saturating_sub(tokens);
                 Outcome::Stored
             }
-            Op::Append { rows } => {
+            Op::Append { group, rows } => {
+                if group <= self.last_group {
+                    return Outcome::Stored;
+                }
+                self.last_group = group;
                 self.rows.extend(rows);
                 let excess = self.rows.len().saturating_sub(self.max_rows);
                 self.rows.drain(..excess);

@@ -1,4 +1,5 @@
-//! Single flight against a simple model. Threads are in `shuttle.rs`.
+//! Single flight against a simple model. Threads are in `shuttle.rs`. "Faults" names what was planted, one line at a time,
+//! and made that test fail.
 #![cfg(not(feature = "shuttle"))]
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,6 +1,6 @@
 //! Concurrency and rate limits against simple models. Threads are in `shuttle.rs`.
 //!
-//! Planted faults that these tests caught (one line changed, one run each) are listed at the test that caught them.
+//! "Faults" names what was planted, one line at a time, and made that test fail.
 #![cfg(not(feature = "shuttle"))]
 
 use std::collections::{BTreeMap, VecDeque};
@@ -53,7 +53,7 @@ fn places_then_queue_then_refusal() {
     assert_eq!(limit.state().held, 0);
 }
 
-/// Fault: `lane.turn = again; turns.insert(again, ..)` with the old turn instead: owner 1 drains first.
+/// Faults: the owner gets its old turn again (owner 1 drains first); the last of an owner first.
 #[test]
 fn owners_take_turns_and_each_is_first_come_first_served() {
     let limit = Concurrency::new(1, 10);
@@ -168,7 +168,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     /// Faults: `held < max` with `<=` in `acquire`, and in `admit`; no `release` for a granted ticket that is dropped;
-    /// no `admit` after a release; `queue.remove` left out of a ticket's drop; `set_max` that admits one only.
+    /// no `admit` after a release; `queue.remove` left out of a ticket's drop; `set_max` that admits one only; a release,
+    /// a raise or a ticket's drop that wakes nobody; an owner who keeps its turn, or leaves its turn behind.
     #[test]
     fn concurrency_does_what_the_model_does(max in 0..4u32, max_waiting in 0..8u32, ops in ops()) {
         let limit = Concurrency::new(max, max_waiting);
@@ -274,7 +275,10 @@ fn seven_a_minute_is_seven_a_minute() {
     while now <= hour {
         match rate.take(now) {
             Ok(()) => taken += 1,
-            Err(free_at) => now = free_at,
+            Err(free_at) => {
+                assert!(free_at > now);
+                now = free_at;
+            }
         }
     }
     assert_eq!(taken, 2 + 7 * 60, "the burst, and then the rate, the last one at the full hour");

@@ -34,6 +34,13 @@ fn a_quiet_night_saves_nothing_up() {
 }
 
 #[test]
+fn the_floor_holds_one_second_and_no_more() {
+    let budget = RetryBudget::new(0, 3);
+    let granted = |now| (0..100).filter(|_| budget.withdraw(now)).count();
+    assert_eq!((granted(3_600 * SECOND), granted(7_200 * SECOND)), (3, 3));
+}
+
+#[test]
 fn zero_means_none() {
     let budget = RetryBudget::new(0, 0);
     (0..1_000).for_each(|_| budget.deposit(0));

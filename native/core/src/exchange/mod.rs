@@ -1,19 +1,50 @@
-//! One caller request, from its head to its last byte.
+//! One caller request, from its head to its last byte. What h11 is for HTTP/1.1, [`Exchange`] is for an LLM call.
+//!
+//! Strategy: doors only put down what happened ([`inbox`]); [`Exchange::next`] takes it up, moves through the phases
+//! below, and puts steps into a queue that it empties first. So a driver may use any door at any time, time enters at
+//! one place, and each phase reads as one function.
+//!
+//! ```text
+//! New ─ begin ─▶ Body ─▶ Read ─▶ Gates ─▶ Choose ─▶ Attempt ─▶ (Counting) ─▶ Draining ─▶ Over
+//!                        (Work)   limits, cache,   ▲       │
+//!                                 budget, flight   └ retry ┘
+//! ```
+//!
+//! `call` reads the head; `intake` the body; `gates` admits; `choose` finds an upstream and writes the request;
+//! `follow` reads its answer; `answer` writes to the caller; `settle` books. Dropping an exchange at any point settles
+//! it too.
 
+mod answer;
+mod attempt;
+mod call;
+mod choose;
+mod follow;
+mod gates;
 mod inbox;
+mod intake;
+mod settle;
 mod step;
 mod work;
 
 use bytes::Bytes;
 use std::collections::VecDeque;
 
-use crate::clock::Now;
+use crate::clock::{Now, SECOND};
 use crate::dialects::neutral::Item;
-use crate::gateway::Gateway;
+use crate::dialects::openai::request::Facts;
+use crate::gateway::{Gateway, Snapshot};
 use crate::http::HeaderView;
+use crate::rng::Rng;
 use crate::sync::Arc;
 use crate::wake::Waker;
+use answer::Out;
+use attempt::Attempt;
+use call::Call;
+use choose::Choice;
+use gates::{Gate, Holds};
 use inbox::{AnswerHead, Event};
+use intake::Intake;
+use settle::Account;
 pub use step::{Caller, RequestHead, Stage, Step, UpstreamId};
 pub use work::{Job, JobResult};
 
@@ -26,35 +57,117 @@ pub struct ChildAnswer {
     pub body: Bytes,
 }
 
-/// The machine.
-#[derive(Debug)]
+/// Where an exchange stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Waits for `begin`.
+    New,
+    /// Waits for the caller's body.
+    Body,
+    /// A job reads the body.
+    Reading,
+    /// Passes the gates one by one.
+    Gates(Gate),
+    /// Looks for an upstream.
+    Choose,
+    /// An upstream is open.
+    Attempt,
+    /// The answer is out; a job counts what it used.
+    Counting,
+    /// The answer is out and booked; the caller's transport still takes it.
+    Draining,
+    /// Nothing more.
+    Over,
+}
+
+/// What a phase did.
+enum Move {
+    /// Something changed: look again.
+    Again,
+    /// Nothing until a door, a wake, or this time.
+    Wait(Option<u64>),
+}
+
+/// The machine. One for each request; driven by one thread at a time.
 pub struct Exchange {
+    gateway: Arc<Gateway>,
+    snap: Arc<Snapshot>,
+    waker: Waker,
+    lane: usize,
+    rng: Rng,
+    now: Now,
+    begun: Now,
     inbox: VecDeque<Event>,
+    steps: VecDeque<Step>,
+    phase: Phase,
+    call: Option<Call>,
+    intake: Intake,
+    facts: Option<Facts>,
+    holds: Holds,
+    choice: Choice,
+    attempt: Option<Attempt>,
+    out: Out,
+    account: Account,
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange").field("id", &self.request_id()).field("phase", &self.phase).finish_non_exhaustive()
+    }
 }
 
 impl Exchange {
-    pub(crate) fn new(_gateway: Arc<Gateway>, _waker: Waker, _lane: usize) -> Exchange {
-        Exchange { inbox: VecDeque::new() }
+    pub(crate) fn new(gateway: Arc<Gateway>, snap: Arc<Snapshot>, waker: Waker, lane: usize, seed: u64) -> Exchange {
+        Exchange {
+            gateway,
+            snap,
+            waker,
+            lane,
+            rng: Rng::new(seed),
+            now: Now::default(),
+            begun: Now::default(),
+            inbox: VecDeque::with_capacity(8),
+            steps: VecDeque::with_capacity(4),
+            phase: Phase::New,
+            call: None,
+            intake: Intake::default(),
+            facts: None,
+            holds: Holds::default(),
+            choice: Choice::default(),
+            attempt: None,
+            out: Out::default(),
+            account: Account::default(),
+        }
     }
-    /// The caller's request head. Once, before every other door.
-    pub fn begin(&mut self, _head: RequestHead<'_>) {}
+
+    /// The caller's request head. Once, before every other door; a second one is ignored.
+    pub fn begin(&mut self, head: RequestHead<'_>) {
+        if self.call.is_none() {
+            self.call = Some(Call::read(head, &self.gateway, &self.snap, &mut self.rng));
+        }
+    }
+
     /// More of the caller's body, within the credit given.
     pub fn body(&mut self, bytes: Bytes) {
         self.inbox.push_back(Event::Body(bytes));
     }
-    /// The caller's body is complete. Also when it has none.
+
+    /// The caller's body is complete, by its own framing. Never used when it was cut off: that is [`Self::caller_gone`].
     pub fn body_end(&mut self) {
         self.inbox.push_back(Event::BodyEnd);
     }
-    /// A connection stands (new or reused).
+
+    /// A connection stands, new or used before.
     pub fn connected(&mut self, u: UpstreamId) {
         self.inbox.push_back(Event::Connected(u));
     }
+
     /// The request was written whole.
     pub fn sent(&mut self, u: UpstreamId) {
         self.inbox.push_back(Event::Sent(u));
     }
-    /// The answer's head came.
+
+    /// The answer's head came. Informational (1xx) heads are not reported.
     pub fn head(&mut self, u: UpstreamId, status: u16, headers: &dyn HeaderView) {
         let copy = |name| headers.get(name).map(Bytes::copy_from_slice);
         let head = AnswerHead {
@@ -65,44 +178,130 @@ impl Exchange {
         };
         self.inbox.push_back(Event::Head(u, head));
     }
+
     /// More of the answer's body, within the credit given.
     pub fn data(&mut self, u: UpstreamId, bytes: Bytes) {
         self.inbox.push_back(Event::Data(u, bytes));
     }
-    /// The answer is complete.
+
+    /// The answer is complete by its framing (or the engine is done).
     pub fn end(&mut self, u: UpstreamId) {
         self.inbox.push_back(Event::End(u));
     }
+
     /// The attempt failed. `reused`: on a connection that had served before.
     pub fn failed(&mut self, u: UpstreamId, stage: Stage, reused: bool) {
         self.inbox.push_back(Event::Failed(u, stage, reused));
     }
-    /// An engine of this process said something.
+
+    /// An engine of this process said something, within the credit given (an item costs its bytes of text, at least 1).
     pub fn delta(&mut self, u: UpstreamId, item: Item) {
         self.inbox.push_back(Event::Delta(u, item));
     }
+
     /// A job is done.
     pub fn worked(&mut self, result: JobResult) {
         self.inbox.push_back(Event::Worked(result));
     }
-    /// A child answered.
+
+    /// A child exchange answered.
     pub fn child(&mut self, c: u32, answer: ChildAnswer) {
         self.inbox.push_back(Event::Child(c, answer));
     }
-    /// The caller's transport took `bytes` more of what was given by `Reply` or `Emit` (body bytes only).
+
+    /// The caller's transport took `bytes` more of the body bytes given by `Reply` and `Emit`.
     pub fn written(&mut self, bytes: usize) {
         self.inbox.push_back(Event::Written(bytes));
     }
-    /// The caller left. Nothing more can be written.
+
+    /// The caller left; nothing more can be written to it.
     pub fn caller_gone(&mut self) {
         self.inbox.push_back(Event::CallerGone);
     }
-    /// What to do now.
-    pub fn next(&mut self, _now: Now) -> Step {
-        Step::Wait { until_us: None }
-    }
-    /// `x-request-id` of this exchange.
+
+    /// `x-request-id` of this exchange; empty before `begin`.
     pub fn request_id(&self) -> &str {
-        ""
+        self.call.as_ref().map_or("", |call| &call.request_id)
+    }
+
+    /// What to do now.
+    pub fn next(&mut self, now: Now) -> Step {
+        self.now = now;
+        loop {
+            if let Some(event) = self.inbox.pop_front() {
+                self.take(event);
+            } else if let Some(step) = self.steps.pop_front() {
+                return step;
+            } else if self.phase == Phase::Over {
+                return Step::Done;
+            } else if let Move::Wait(until_us) = self.advance() {
+                return Step::Wait { until_us };
+            }
+        }
+    }
+
+    fn advance(&mut self) -> Move {
+        if let Some(at) = self.total_deadline_us().filter(|at| *at <= self.now.mono_us) {
+            return self.overdue(at);
+        }
+        let moved = match self.phase {
+            Phase::New => self.start_reading(),
+            Phase::Body => self.wait_for_body(),
+            Phase::Reading | Phase::Counting => Move::Wait(None),
+            Phase::Gates(gate) => self.pass(gate),
+            Phase::Choose => self.choose(),
+            Phase::Attempt => self.follow(),
+            Phase::Draining => self.drain(),
+            Phase::Over => Move::Wait(None),
+        };
+        match moved {
+            Move::Wait(until) => Move::Wait(until.into_iter().chain(self.total_deadline_us()).min()),
+            again => again,
+        }
+    }
+
+    /// The whole exchange is bound in time until its first content byte; after that only a stream's pauses are.
+    fn total_deadline_us(&self) -> Option<u64> {
+        let waiting = matches!(self.phase, Phase::Gates(_) | Phase::Choose | Phase::Attempt | Phase::Reading);
+        let bound = waiting && !self.out.is_started() && !self.out.is_ended();
+        bound.then(|| self.begun.mono_us.saturating_add(self.snap.config.deadlines.total_secs.saturating_mul(SECOND)))
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Body(bytes) => self.take_body(bytes),
+            Event::BodyEnd => self.intake.end(),
+            Event::Worked(result) => self.take_result(result),
+            Event::Written(bytes) => self.take_written(bytes),
+            Event::CallerGone => self.take_caller_gone(),
+            Event::Child(..) => {}
+            Event::Connected(u)
+            | Event::Sent(u)
+            | Event::Head(u, _)
+            | Event::Data(u, _)
+            | Event::Delta(u, _)
+            | Event::End(u)
+            | Event::Failed(u, ..) => {
+                // What is said of an attempt that was given up came too late to matter.
+                if self.attempt.as_ref().is_some_and(|attempt| attempt.u == u) {
+                    self.take_upstream(event);
+                }
+            }
+        }
+    }
+
+    fn call(&self) -> &Call {
+        self.call.as_ref().expect("phases after New have a call")
+    }
+
+    fn facts(&self) -> &Facts {
+        self.facts.as_ref().expect("phases after the body have facts")
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.settle_dropped();
+        self.gateway.exchange_over();
     }
 }

@@ -1,39 +1,60 @@
-//! What exchanges share.
+//! What exchanges share: a snapshot of the configuration, swapped whole on reload, and the live state. It does no I/O;
+//! its own loop ([`Gateway::next`], [`Gateway::done`]) tells the driver what to fetch and to store.
 
+mod chores;
+mod snapshot;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+
+use crate::budget::PoolState;
+use crate::cache::Entry;
 use crate::clock::Now;
 use crate::config::Config;
 use crate::exchange::Exchange;
+use crate::flight::Flights;
+use crate::health::HealthState;
 use crate::http::UpstreamRequest;
+use crate::ledger::Row;
+use crate::metrics::{Gauge, Metrics};
 use crate::store;
-use crate::sync::Arc;
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{lock, Arc, Mutex};
 use crate::wake::Waker;
-use bytes::Bytes;
+use chores::Chores;
+pub(crate) use snapshot::{Holder, Snapshot, Upstream};
+
+/// Threads that may drive exchanges without sharing counters.
+const LANES: usize = 16;
+
+/// Ledger rows that may wait for the store. Beyond it new work is shed: what cannot be booked must not be spent.
+const MAX_WAITING_ROWS: usize = 100_000;
 
 /// What the process's one gateway loop must do.
 #[derive(Debug)]
 pub enum LoopStep {
     /// Ask an upstream something on the gateway's own account.
     Fetch {
-        /// Handle.
+        /// Handle for `done`.
         id: u64,
-        /// What.
+        /// What to send.
         request: UpstreamRequest,
     },
     /// Drop a fetch; its answer is no longer wanted.
     Cancel {
-        /// Handle.
+        /// Its handle.
         id: u64,
     },
     /// Have the store perform.
     Store {
-        /// Handle.
+        /// Handle for `done`.
         id: u64,
-        /// What.
+        /// What to do.
         op: store::Op,
     },
     /// Nothing until `done`, the loop's waker, or this time.
     Wait {
-        /// Monotonic microseconds.
+        /// Microseconds on [`Now::mono_us`].
         until_us: Option<u64>,
     },
 }
@@ -48,32 +69,197 @@ pub enum LoopResult {
 }
 
 /// Shared by all exchanges of a process.
-#[derive(Debug)]
-pub struct Gateway {}
+pub struct Gateway {
+    snapshot: ArcSwap<Snapshot>,
+    seed: u64,
+    ordinal: AtomicU64,
+    open: AtomicUsize,
+    draining: AtomicBool,
+    buffered: AtomicU64,
+    pub(crate) flights: Arc<Flights<Entry>>,
+    pub(crate) metrics: Metrics,
+    ledger: Vec<Mutex<Vec<Row>>>,
+    rows_waiting: AtomicUsize,
+    waker: Mutex<Option<Waker>>,
+    chores: Mutex<Chores>,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("open", &self.open_exchanges()).finish_non_exhaustive()
+    }
+}
 
 impl Gateway {
-    /// From a checked configuration. Equal seeds and doors give equal traces.
-    pub fn new(_config: Config, _seed: u64) -> Arc<Gateway> {
-        Arc::new(Gateway {})
+    /// From a checked configuration. Equal seeds and equal doors give equal traces.
+    pub fn new(config: Config, seed: u64) -> Arc<Gateway> {
+        let metrics = Metrics::new(LANES);
+        let chores = Chores::new(seed);
+        let snapshot = Snapshot::build(config, None, chores.discovered(), &metrics, seed, 0);
+        Arc::new(Gateway {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            seed,
+            ordinal: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            buffered: AtomicU64::new(0),
+            flights: Flights::new(),
+            metrics,
+            ledger: (0..LANES).map(|_| Mutex::new(Vec::new())).collect(),
+            rows_waiting: AtomicUsize::new(0),
+            waker: Mutex::new(None),
+            chores: Mutex::new(chores),
+        })
     }
+
     /// Who wakes the loop.
-    pub fn set_waker(&self, _waker: Waker) {}
-    /// A new exchange. `lane`: the driver thread's number, so that threads share no counters.
+    pub fn set_waker(&self, waker: Waker) {
+        for pool in &self.snapshot.load().budgets {
+            pool.on_lease_wanted(waker.clone());
+        }
+        *lock(&self.waker) = Some(waker);
+    }
+
+    /// A new exchange. `waker` is called when it should look again; `lane` is the driver thread's number, so that
+    /// threads share no counters.
     pub fn exchange(self: &Arc<Self>, waker: Waker, lane: usize) -> Exchange {
-        Exchange::new(self.clone(), waker, lane)
+        let ordinal = self.ordinal.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let seed = self.seed ^ ordinal.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Exchange::new(self.clone(), self.snapshot.load_full(), waker, lane, seed)
     }
-    /// What the loop must do now.
-    pub fn next(&self, _now: Now) -> LoopStep {
-        LoopStep::Wait { until_us: None }
+
+    /// A new configuration for exchanges that begin from now on. Revoked keys and withdrawn providers act at once.
+    pub fn reload(&self, config: Config, now: Now) {
+        self.swap(Some(config), now);
+        self.wake_loop();
     }
-    /// A step ended.
-    pub fn done(&self, _id: u64, _result: LoopResult) {}
-    /// A new configuration for exchanges that begin from now on.
-    pub fn reload(&self, _config: Config) {}
+
+    /// Builds and swaps the snapshot; `None` keeps the configuration (the discovered models changed).
+    fn swap(&self, config: Option<Config>, now: Now) {
+        let mut chores = lock(&self.chores);
+        let before = self.snapshot.load_full();
+        let config = config.unwrap_or_else(|| before.config.clone());
+        let next = Snapshot::build(config, Some(&before), chores.discovered(), &self.metrics, self.seed, now.mono_us);
+        let waker = lock(&self.waker).clone();
+        for pool in &next.budgets {
+            if let Some(waker) = &waker {
+                pool.on_lease_wanted(waker.clone());
+            }
+        }
+        for pool in before.budgets.iter().filter(|pool| next.budget(pool.name()).is_none()) {
+            chores.retire_pool(pool);
+        }
+        self.snapshot.store(Arc::new(next));
+    }
+
     /// No new exchange is admitted; those in progress end.
-    pub fn drain(&self) {}
-    /// Exchanges begun and not over.
-    pub fn open_exchanges(&self) -> usize {
-        0
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
     }
+
+    /// Whether [`Self::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Exchanges made and not dropped.
+    pub fn open_exchanges(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of bodies and answers that exchanges hold now.
+    pub fn buffered_bytes(&self) -> u64 {
+        self.buffered.load(Ordering::Relaxed)
+    }
+
+    /// Ledger rows that the store has not confirmed yet.
+    pub fn rows_waiting(&self) -> usize {
+        self.rows_waiting.load(Ordering::Relaxed)
+    }
+
+    /// Every configured budget as it stands in this process.
+    pub fn budgets(&self) -> Vec<(Arc<str>, PoolState)> {
+        self.snapshot.load().budgets.iter().map(|pool| (pool.name().clone(), pool.state())).collect()
+    }
+
+    /// Every provider's health.
+    pub fn health(&self) -> Vec<(Arc<str>, HealthState)> {
+        self.snapshot.load().upstreams.iter().map(|u| (u.name.clone(), u.live.health.state())).collect()
+    }
+
+    /// All metrics in the Prometheus text format.
+    pub fn render_metrics(&self) -> String {
+        let snapshot = self.snapshot.load();
+        let mut gauges = vec![
+            gauge("hoosh_open_exchanges", "Exchanges in progress.", Vec::new(), self.open_exchanges() as u64),
+            gauge("hoosh_buffered_bytes", "Bytes of bodies and answers held now.", Vec::new(), self.buffered_bytes()),
+            gauge("hoosh_ledger_rows_waiting", "Rows not stored yet.", Vec::new(), self.rows_waiting() as u64),
+        ];
+        let states: Vec<_> = snapshot.budgets.iter().map(|pool| (pool.name(), pool.state())).collect();
+        for (name, state) in &states {
+            let label = || vec![("budget", &***name)];
+            gauges.push(gauge("hoosh_budget_capacity_tokens", "Configured size.", label(), state.capacity));
+            gauges.push(gauge(
+                "hoosh_budget_reserved_tokens",
+                "Held by requests in progress.",
+                label(),
+                state.reserved,
+            ));
+            gauges.push(gauge("hoosh_budget_used_tokens", "Settled.", label(), state.used));
+        }
+        for upstream in &snapshot.upstreams {
+            let health = upstream.live.health.state();
+            let up = u64::from(health.state == crate::health::State::Closed);
+            gauges.push(gauge(
+                "hoosh_provider_up",
+                "1 while its breaker is closed.",
+                vec![("provider", &*upstream.name)],
+                up,
+            ));
+        }
+        if let Some(cache) = &snapshot.cache {
+            let stats = cache.stats();
+            gauges.push(gauge("hoosh_cache_entries", "Answers cached.", Vec::new(), stats.entries));
+            gauges.push(gauge("hoosh_cache_bytes", "Bytes cached.", Vec::new(), stats.bytes));
+        }
+        // A family's gauges must stand together in the exposition format.
+        gauges.sort_by_key(|gauge| gauge.name);
+        self.metrics.render(&gauges)
+    }
+
+    pub(crate) fn has_room(&self, snapshot: &Snapshot) -> bool {
+        self.buffered_bytes() < snapshot.config.server.max_buffered_bytes && self.rows_waiting() < MAX_WAITING_ROWS
+    }
+
+    pub(crate) fn hold_bytes(&self, bytes: u64) {
+        self.buffered.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn free_bytes(&self, bytes: u64) {
+        self.buffered.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn exchange_over(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Queues a row; the loop stores it with its neighbours.
+    pub(crate) fn book(&self, row: Row, lane: usize) {
+        lock(&self.ledger[lane % LANES]).push(row);
+        if self.rows_waiting.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.wake_loop();
+        }
+    }
+
+    fn wake_loop(&self) {
+        let waker = lock(&self.waker).clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+fn gauge<'a>(name: &'a str, help: &'a str, labels: Vec<(&'a str, &'a str)>, value: u64) -> Gauge<'a> {
+    Gauge { name, help, labels, value }
 }

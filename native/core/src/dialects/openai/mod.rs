@@ -4,5 +4,8 @@
 
 pub mod answer;
 pub mod chunk;
+pub mod count;
 pub mod encode;
+pub mod models;
+pub mod relay;
 pub mod request;

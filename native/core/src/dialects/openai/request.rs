@@ -67,8 +67,17 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
     let seeded = reader.field("seed").is_some();
     let deterministic = endpoint == Endpoint::Embeddings || seeded || temperature == Some(0.0);
     let budget = reader.budget()?;
-    let key = tenant.and_then(|tenant| cachekey::key(&body, &index, tenant, endpoint.as_str())).map(|key| key.0);
     let stream = stream && endpoint != Endpoint::Embeddings;
+    let kind = match (endpoint, stream, include_usage) {
+        (Endpoint::Embeddings, ..) => "embeddings",
+        (Endpoint::Chat, false, _) => "chat",
+        (Endpoint::Chat, true, false) => "chat stream",
+        (Endpoint::Chat, true, true) => "chat stream with usage",
+        (Endpoint::Completions, false, _) => "completions",
+        (Endpoint::Completions, true, false) => "completions stream",
+        (Endpoint::Completions, true, true) => "completions stream with usage",
+    };
+    let key = tenant.and_then(|tenant| cachekey::key(&body, &index, tenant, kind)).map(|key| key.0);
     let Bound { tokens: input_bound, unbounded } = bound;
     Ok(Facts {
         model,

@@ -8,9 +8,12 @@
 //!
 //! The usual path takes no lock: one word holds the generation and whether anything at all is the matter.
 
+mod breaker;
+
 use crate::clock::SECOND;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{lock, Arc, Mutex};
+use breaker::Breaker;
 
 /// How patient a breaker is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +77,7 @@ impl State {
 pub struct HealthState {
     /// The breaker. A bench for 429 does not change it: see `until_us`.
     pub state: State,
-    /// Consecutive upstream failures while closed.
+    /// Upstream failures since the last success.
     pub failures: u32,
     /// Why attempts are refused or probed, as in [`Admit::No`]; empty while they pass.
     pub reason: &'static str,
@@ -113,98 +116,13 @@ pub struct Health {
     word: AtomicU64,
     /// Moving average of the first byte's latency, microseconds; 0 before the first measurement.
     latency: AtomicU64,
-    inner: Mutex<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    state: State,
-    /// Moves with each change of `state`.
-    generation: u64,
-    failures: u32,
-    /// How often in a row it opened, without a success between: the exponent of the doubling.
-    opened: u32,
-    /// Why it opened; empty while closed.
-    reason: &'static str,
-    since_us: u64,
-    /// End of the open state.
-    open_until_us: u64,
-    /// End of the bench for 429; 0 if there is none.
-    benched_until_us: u64,
-    probing: bool,
-}
-
-impl Inner {
-    fn change(&mut self, state: State, now_us: u64) {
-        self.state = state;
-        self.since_us = now_us;
-        self.generation += 1;
-        self.probing = false;
-    }
-
-    fn close(&mut self, now_us: u64) {
-        self.failures = 0;
-        self.opened = 0;
-        self.reason = "";
-        self.change(State::Closed, now_us);
-    }
-
-    fn open(&mut self, now_us: u64, reason: &'static str, settings: &Settings) {
-        let doubled = settings.open_us.saturating_mul(1_u64 << self.opened.min(32));
-        self.open_until_us = now_us.saturating_add(doubled.min(settings.max_open_us));
-        self.opened = self.opened.saturating_add(1);
-        self.reason = reason;
-        self.change(State::Open, now_us);
-    }
-
-    fn bench(&mut self, until_us: u64) {
-        self.benched_until_us = self.benched_until_us.max(until_us);
-    }
-
-    /// When this upstream may be asked again and why not before, if not at `now_us`.
-    fn refused(&self, now_us: u64) -> Option<(u64, &'static str)> {
-        let open_until_us = if self.state == State::Open { self.open_until_us } else { 0 };
-        let refused = if self.benched_until_us > open_until_us {
-            (self.benched_until_us, "throttled")
-        } else {
-            (open_until_us, self.reason)
-        };
-        (refused.0 > now_us).then_some(refused)
-    }
-
-    /// Takes the probe's place if the breaker is due for one.
-    fn probe(&mut self, now_us: u64) -> bool {
-        if self.state == State::Closed || self.probing || self.refused(now_us).is_some() {
-            return false;
-        }
-        if self.state == State::Open {
-            self.change(State::HalfOpen, now_us);
-        }
-        self.probing = true;
-        true
-    }
-
-    fn word(&self) -> u64 {
-        let trouble = self.state != State::Closed || self.failures > 0 || self.benched_until_us > 0;
-        self.generation << 1 | trouble as u64
-    }
+    breaker: Mutex<Breaker>,
 }
 
 impl Health {
     /// Closed, unmeasured.
     pub fn new(settings: Settings) -> Self {
-        let inner = Inner {
-            state: State::Closed,
-            generation: 0,
-            failures: 0,
-            opened: 0,
-            reason: "",
-            since_us: 0,
-            open_until_us: 0,
-            benched_until_us: 0,
-            probing: false,
-        };
-        Health { settings, word: AtomicU64::new(0), latency: AtomicU64::new(0), inner: Mutex::new(inner) }
+        Health { settings, word: AtomicU64::new(0), latency: AtomicU64::new(0), breaker: Mutex::new(Breaker::new()) }
     }
 
     /// Asks leave for one attempt.
@@ -213,15 +131,15 @@ impl Health {
         if word & 1 == 0 {
             return Admit::Yes(self.attempt(word >> 1, false));
         }
-        self.under_lock(|inner| {
-            if let Some((until_us, reason)) = inner.refused(now_us) {
+        self.under_lock(|breaker| {
+            if let Some((until_us, reason)) = breaker.refused(now_us) {
                 return Admit::No { until_us, reason };
             }
-            inner.benched_until_us = 0;
-            if inner.state == State::Closed {
-                Admit::Yes(self.attempt(inner.generation, false))
-            } else if inner.probe(now_us) {
-                Admit::Probe(self.attempt(inner.generation, true))
+            breaker.benched_until_us = 0;
+            if breaker.state == State::Closed {
+                Admit::Yes(self.attempt(breaker.generation, false))
+            } else if breaker.probe(now_us) {
+                Admit::Probe(self.attempt(breaker.generation, true))
             } else {
                 Admit::No { until_us: now_us.saturating_add(PROBE_WAIT_US), reason: "probing" }
             }
@@ -230,14 +148,14 @@ impl Health {
 
     /// For the gateway's loop: a probe of its own, if the breaker is due for one and none is out.
     pub fn probe_wanted(self: &Arc<Self>, now_us: u64) -> Option<Attempt> {
-        self.under_lock(|inner| inner.probe(now_us).then(|| self.attempt(inner.generation, true)))
+        self.under_lock(|breaker| breaker.probe(now_us).then(|| self.attempt(breaker.generation, true)))
     }
 
     /// When [`Health::probe_wanted`] will next have one, monotonic microseconds; `None` while closed or probed already.
     pub fn probe_due_us(&self) -> Option<u64> {
-        let inner = lock(&self.inner);
-        let due = inner.state != State::Closed && !inner.probing;
-        due.then(|| inner.refused(0).map_or(0, |(until_us, _)| until_us))
+        let breaker = lock(&self.breaker);
+        let due = breaker.state != State::Closed && !breaker.probing;
+        due.then(|| breaker.refused(0).map_or(0, |(until_us, _)| until_us))
     }
 
     /// Moving average of first-byte latency, microseconds: 7/8 of the old and 1/8 of the new with every measured
@@ -251,13 +169,13 @@ impl Health {
 
     /// What an operator may see.
     pub fn state(&self) -> HealthState {
-        let inner = lock(&self.inner);
-        let (until_us, reason) = inner.refused(0).unwrap_or((0, inner.reason));
+        let breaker = lock(&self.breaker);
+        let (until_us, reason) = breaker.refused(0).unwrap_or((0, breaker.reason));
         HealthState {
-            state: inner.state,
-            failures: inner.failures,
+            state: breaker.state,
+            failures: breaker.failures,
             reason,
-            since_us: inner.since_us,
+            since_us: breaker.since_us,
             until_us,
             latency_us: self.latency_us(),
         }
@@ -268,10 +186,10 @@ impl Health {
     }
 
     /// Every change goes through here, so that none forgets to publish the word.
-    fn under_lock<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
-        let mut inner = lock(&self.inner);
-        let result = change(&mut inner);
-        self.word.store(inner.word(), Ordering::Release);
+    fn under_lock<T>(&self, change: impl FnOnce(&mut Breaker) -> T) -> T {
+        let mut breaker = lock(&self.breaker);
+        let result = change(&mut breaker);
+        self.word.store(breaker.word(), Ordering::Release);
         result
     }
 
@@ -287,39 +205,15 @@ impl Health {
         if self.word.load(Ordering::Acquire) == generation << 1 {
             return;
         }
-        self.under_lock(|inner| match inner.state {
-            _ if inner.generation != generation => {}
-            State::Closed => inner.failures = 0,
-            State::HalfOpen => inner.close(now_us),
-            State::Open => {}
-        });
+        self.under_lock(|breaker| breaker.succeeded(generation, now_us));
     }
 
     fn failed(&self, generation: u64, now_us: u64, blame: Blame) {
-        let settings = &self.settings;
-        self.under_lock(|inner| {
-            let current = inner.generation == generation;
-            match blame {
-                // A bench is a fact about the upstream's clock, whatever the breaker did since.
-                Blame::Throttled { until_us } => {
-                    inner.bench(until_us.unwrap_or(now_us.saturating_add(settings.throttle_us)));
-                    inner.probing &= !(current && inner.state == State::HalfOpen);
-                }
-                _ if !current => {}
-                Blame::Credential => inner.open(now_us, "credential_rejected", settings),
-                Blame::Upstream => {
-                    inner.failures = inner.failures.saturating_add(1);
-                    if inner.state == State::HalfOpen || inner.failures >= settings.failures_to_open {
-                        inner.open(now_us, "failing", settings);
-                    }
-                }
-                Blame::Nobody => {}
-            }
-        });
+        self.under_lock(|breaker| breaker.failed(generation, now_us, blame, &self.settings));
     }
 
     fn gave_back(&self, generation: u64) {
-        self.under_lock(|inner| inner.probing &= inner.generation != generation);
+        self.under_lock(|breaker| breaker.gave_back(generation));
     }
 }
 

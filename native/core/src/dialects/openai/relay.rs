@@ -1,0 +1,290 @@
+//! Follows a chat or completions stream from upstream to caller. Pure: bytes in, bytes out, at any split.
+//!
+//! Events pass as the very bytes that came, unless policy must change them: a usage chunk that the caller did not ask
+//! for is hidden, usage inside other chunks is taken out, a second `id` becomes the first. Neighbouring events that
+//! pass are handed on as one slice of the chunk they came in.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::chunk::{self, Chunk, Event};
+use crate::dialects::neutral::Endpoint;
+use crate::json::{Edits, Index};
+use crate::ledger::Usage;
+use crate::sse::{Frame, Framer, Limits};
+
+/// What [`Relay`] hands on: one piece of stream for an HTTP caller, one event's JSON for a neutral one.
+pub type Pieces = SmallVec<[Bytes; 4]>;
+
+const DONE: &[u8] = b"data: [DONE]\n\n";
+
+/// Words of an answer kept for counting, at most. What lies beyond is counted by its length.
+const MAX_TEXT: usize = 4 << 20;
+
+/// How a stream went on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fed {
+    /// More may come.
+    Open,
+    /// The end mark came; whatever follows is nobody's.
+    Done,
+    /// The upstream's error event, with its words.
+    Error(String),
+    /// An event that is no chunk, or too large to be one.
+    Malformed,
+}
+
+/// How a stream ended that has no end mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// A finish reason was seen, so nothing is missing; the mark was added.
+    Completed,
+    /// Nobody said that the answer is complete.
+    Truncated,
+}
+
+/// The follower of one stream.
+#[derive(Debug)]
+pub struct Relay {
+    framer: Framer,
+    neutral: bool,
+    show_usage: bool,
+    endpoint: Endpoint,
+    id: Option<Bytes>,
+    finished: bool,
+    clean: bool,
+    content: bool,
+    usage: Option<Usage>,
+    /// The usage chunk as it will be shown: the last one wins.
+    usage_piece: Option<Bytes>,
+    text: Vec<u8>,
+    text_beyond: u64,
+}
+
+enum Verdict {
+    Pass,
+    Replace(Bytes),
+    Hide,
+    End(Fed),
+}
+
+impl Relay {
+    /// `neutral`: pieces are events' JSON without framing. `show_usage`: the caller asked for the usage chunk.
+    pub fn new(endpoint: Endpoint, neutral: bool, show_usage: bool) -> Relay {
+        Relay {
+            framer: Framer::new(Limits::default()),
+            neutral,
+            show_usage,
+            endpoint,
+            id: None,
+            finished: false,
+            clean: true,
+            content: false,
+            usage: None,
+            usage_piece: None,
+            text: Vec::new(),
+            text_beyond: 0,
+        }
+    }
+
+    /// Whether something was seen that a caller would act on. Until then the attempt may be given up unseen.
+    pub fn has_content(&self) -> bool {
+        self.content
+    }
+
+    /// Every choice seen ended by itself: not cut by a cap, not filtered.
+    pub fn is_clean(&self) -> bool {
+        self.clean
+    }
+
+    /// What the upstream said it used; the last word counts.
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// The answer's words so far, and bytes beyond what is kept.
+    pub fn take_text(&mut self) -> (Vec<u8>, u64) {
+        (std::mem::take(&mut self.text), self.text_beyond)
+    }
+
+    /// Length of the answer's words so far, bytes.
+    pub fn text_bytes(&self) -> u64 {
+        self.text.len() as u64 + self.text_beyond
+    }
+
+    /// Bytes held back: an event that is not complete yet.
+    pub fn held(&self) -> usize {
+        self.framer.rest()
+    }
+
+    /// Takes the next bytes and hands on what may go to the caller.
+    pub fn feed(&mut self, chunk: Bytes, pieces: &mut Pieces) -> Fed {
+        let mut run = Run { base: chunk.clone(), range: 0..0 };
+        self.framer.push(chunk);
+        loop {
+            let frame = match self.framer.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(_) => {
+                    run.flush(pieces);
+                    return Fed::Malformed;
+                }
+            };
+            match self.judge(&frame) {
+                Verdict::Pass if self.neutral => {
+                    if frame.dispatches {
+                        pieces.push(frame.data);
+                    }
+                }
+                Verdict::Pass => run.add(frame.raw, pieces),
+                Verdict::Replace(bytes) => {
+                    run.flush(pieces);
+                    pieces.push(bytes);
+                }
+                Verdict::Hide => run.flush(pieces),
+                Verdict::End(Fed::Done) => {
+                    run.flush(pieces);
+                    self.close(pieces, Some(frame.raw));
+                    return Fed::Done;
+                }
+                Verdict::End(end) => {
+                    run.flush(pieces);
+                    return end;
+                }
+            }
+        }
+        run.flush(pieces);
+        Fed::Open
+    }
+
+    /// The upstream ended without a mark.
+    pub fn finish(&mut self, pieces: &mut Pieces) -> Ended {
+        if !self.finished {
+            return Ended::Truncated;
+        }
+        self.close(pieces, None);
+        Ended::Completed
+    }
+
+    fn close(&mut self, pieces: &mut Pieces, mark: Option<Bytes>) {
+        if self.show_usage {
+            pieces.extend(self.usage_piece.take());
+        }
+        if !self.neutral {
+            pieces.push(mark.unwrap_or(Bytes::from_static(DONE)));
+        }
+    }
+
+    fn judge(&mut self, frame: &Frame) -> Verdict {
+        if !frame.dispatches {
+            return Verdict::Pass;
+        }
+        if &frame.data[..] == b"[DONE]" {
+            return Verdict::End(Fed::Done);
+        }
+        let before = self.text.len();
+        let (event, index) = chunk::read(&frame.data, &mut self.text);
+        if self.text.len() > MAX_TEXT {
+            self.text_beyond += (self.text.len() - before) as u64;
+            self.text.truncate(before);
+        }
+        match (event, index) {
+            (Event::Chunk(chunk), Some(index)) => self.judge_chunk(frame, &chunk, &index),
+            (Event::Error(words), _) => Verdict::End(Fed::Error(words)),
+            _ => Verdict::End(Fed::Malformed),
+        }
+    }
+
+    fn judge_chunk(&mut self, frame: &Frame, chunk: &Chunk, index: &Index) -> Verdict {
+        self.content |= chunk.content;
+        self.finished |= chunk.finished;
+        self.clean &= !(chunk.finished_by_length || chunk.filtered);
+        if let Some(usage) = chunk.usage {
+            self.usage = Some(usage);
+        }
+        let mut edits = Edits::new();
+        if let Some((start, end)) = chunk.id {
+            let id = frame.data.slice(start..end);
+            match &self.id {
+                None => self.id = Some(id),
+                Some(first) if *first != id => edits.set("id", first.clone()),
+                Some(_) => {}
+            }
+        }
+        if chunk.has_usage {
+            self.hold_usage(frame, chunk, index, &edits);
+            if chunk.no_choices {
+                return Verdict::Hide;
+            }
+            edits.remove("usage");
+        }
+        if edits.is_empty() {
+            return Verdict::Pass;
+        }
+        Verdict::Replace(self.framed(&edits.apply(&frame.data, index)))
+    }
+
+    /// Keeps the usage chunk to be shown at the end: as it came if it is one, else made of the chunk that carried it.
+    fn hold_usage(&mut self, frame: &Frame, chunk: &Chunk, index: &Index, edits: &Edits) {
+        if !self.show_usage {
+            return;
+        }
+        self.usage_piece = Some(if chunk.no_choices && edits.is_empty() {
+            if self.neutral {
+                frame.data.clone()
+            } else {
+                frame.raw.clone()
+            }
+        } else {
+            let mut edits = edits.clone();
+            edits.set("choices", Bytes::from_static(b"[]"));
+            self.framed(&edits.apply(&frame.data, index))
+        });
+    }
+
+    fn framed(&self, json: &[u8]) -> Bytes {
+        if self.neutral {
+            return Bytes::copy_from_slice(json);
+        }
+        let mut out = Vec::with_capacity(json.len() + 8);
+        // An event whose data came in several lines holds line feeds between its tokens; JSON may lose them.
+        out.extend_from_slice(b"data: ");
+        out.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+        out.extend_from_slice(b"\n\n");
+        Bytes::from(out)
+    }
+
+    /// What kind of answer this is.
+    pub fn endpoint(&self) -> Endpoint {
+        self.endpoint
+    }
+}
+
+/// Neighbouring pieces of one chunk, joined without a copy.
+struct Run {
+    base: Bytes,
+    range: std::ops::Range<usize>,
+}
+
+impl Run {
+    fn add(&mut self, raw: Bytes, pieces: &mut Pieces) {
+        let at = (raw.as_ptr() as usize).wrapping_sub(self.base.as_ptr() as usize);
+        let inside = at.checked_add(raw.len()).is_some_and(|end| end <= self.base.len());
+        if inside && !self.range.is_empty() && self.range.end == at {
+            self.range.end += raw.len();
+            return;
+        }
+        self.flush(pieces);
+        if inside {
+            self.range = at..at + raw.len();
+        } else {
+            pieces.push(raw);
+        }
+    }
+
+    fn flush(&mut self, pieces: &mut Pieces) {
+        if !self.range.is_empty() {
+            pieces.push(self.base.slice(std::mem::take(&mut self.range)));
+        }
+    }
+}

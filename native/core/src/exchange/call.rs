@@ -1,0 +1,191 @@
+//! What a request head asks for, read before any byte of its body.
+
+use bytes::Bytes;
+
+use super::step::{Caller, RequestHead};
+use crate::dialects::neutral::Endpoint;
+use crate::error::{Code, Failure};
+use crate::gateway::{Gateway, Holder, Snapshot};
+use crate::http::HeaderView;
+use crate::keys;
+use crate::metrics::Served;
+use crate::rng::Rng;
+use crate::sync::Arc;
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Inference(Endpoint),
+    Models,
+    Model(String),
+    Health,
+    Ready,
+    Metrics,
+}
+
+impl Target {
+    pub fn served(&self) -> Served {
+        match self {
+            Target::Inference(endpoint) => Served::Inference(*endpoint),
+            Target::Models | Target::Model(_) => Served::Models,
+            _ => Served::Other,
+        }
+    }
+
+    fn of(path: &str) -> Option<Target> {
+        Some(match path {
+            "/v1/chat/completions" => Target::Inference(Endpoint::Chat),
+            "/v1/completions" => Target::Inference(Endpoint::Completions),
+            "/v1/embeddings" => Target::Inference(Endpoint::Embeddings),
+            "/v1/models" => Target::Models,
+            "/v1/health" => Target::Health,
+            "/v1/health/ready" => Target::Ready,
+            "/metrics" => Target::Metrics,
+            _ => Target::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?.into()),
+        })
+    }
+
+    fn method(&self) -> &'static str {
+        match self {
+            Target::Inference(_) => "POST",
+            _ => "GET",
+        }
+    }
+
+    /// Open to whoever reaches the port, so that a load balancer can ask.
+    fn is_open(&self) -> bool {
+        matches!(self, Target::Health | Target::Ready)
+    }
+}
+
+/// The facts of one request head.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub caller: Caller,
+    pub request_id: Arc<str>,
+    pub target: Option<Target>,
+    pub holder: Arc<Holder>,
+    /// `x-hoosh-pool`.
+    pub budget: Option<String>,
+    /// `Cache-Control: no-cache` or `no-store`.
+    pub no_cache: bool,
+    pub expects_continue: bool,
+    pub content_length: Option<u64>,
+    /// Methods that the path has, where the one given is not among them.
+    pub allow: Option<&'static str>,
+    /// Why it is refused before its body is read.
+    pub refusal: Option<Failure>,
+}
+
+impl Call {
+    pub fn read(head: RequestHead<'_>, gateway: &Gateway, snapshot: &Snapshot, rng: &mut Rng) -> Call {
+        let headers = head.headers;
+        let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
+        let mut call = Call {
+            caller: head.caller,
+            request_id: request_id(headers, rng),
+            target: Target::of(path),
+            holder: snapshot.anonymous.clone(),
+            budget: headers.get("x-hoosh-pool").map(|name| String::from_utf8_lossy(name).into_owned()),
+            no_cache: headers.get("cache-control").is_some_and(forbids_cache),
+            expects_continue: headers.get("expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue")),
+            content_length: headers.get("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok()),
+            allow: None,
+            refusal: None,
+        };
+        call.refusal = call.check(head, path, gateway, snapshot).err();
+        call
+    }
+
+    fn check(&mut self, head: RequestHead<'_>, path: &str, gateway: &Gateway, snap: &Snapshot) -> Result<(), Failure> {
+        let Some(target) = &self.target else {
+            let words = format!("Unknown path: {} {}. See /v1/models, /v1/chat/completions.", head.method, shown(path));
+            // Without a key nothing tells which paths exist.
+            self.holder = holder(head, snap)?;
+            return Err(Failure::new(Code::UnknownPath, words));
+        };
+        let holder = if target.is_open() { Ok(snap.anonymous.clone()) } else { holder(head, snap) };
+        self.holder = holder?;
+        if head.method != target.method() {
+            self.allow = Some(target.method());
+            let words = format!("{} does not allow {}; use {}.", shown(path), shown(head.method), target.method());
+            return Err(Failure::new(Code::WrongMethod, words));
+        }
+        let Target::Inference(_) = target else { return Ok(()) };
+        if gateway.is_draining() {
+            return Err(Failure::new(Code::Draining, "The gateway is going down; ask again.").retry_after(1));
+        }
+        if self.caller == Caller::Http && !is_json(head.headers.get("content-type")) {
+            let words = "The body must be JSON: send 'Content-Type: application/json'.";
+            return Err(Failure::new(Code::WrongContentType, words));
+        }
+        let limit = snap.config.server.max_body_bytes;
+        if self.content_length.is_some_and(|length| length > limit) {
+            return Err(too_large(limit));
+        }
+        if !gateway.has_room(snap) {
+            return Err(Failure::new(Code::Overloaded, "The gateway is out of room; ask again.").retry_after(1));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn too_large(limit: u64) -> Failure {
+    let words = format!("The body is larger than {limit} bytes. Send less, or raise [server] max_body_bytes.");
+    Failure::new(Code::BodyTooLarge, words)
+}
+
+fn holder(head: RequestHead<'_>, snap: &Snapshot) -> Result<Arc<Holder>, Failure> {
+    if head.caller == Caller::Neutral {
+        return Ok(snap.local.clone());
+    }
+    if snap.keys.is_empty() {
+        return Ok(snap.anonymous.clone());
+    }
+    let Some(presented) = head.headers.get("authorization").and_then(keys::bearer) else {
+        let words = "No API key was given: send 'Authorization: Bearer YOUR_KEY'.";
+        return Err(Failure::new(Code::InvalidKey, words));
+    };
+    let known = snap.keys.find(presented).and_then(|key| snap.holders.get(key.index as usize));
+    known
+        .cloned()
+        .ok_or_else(|| Failure::new(Code::InvalidKey, "Incorrect API key. Check [auth] tokens of this gateway."))
+}
+
+/// The caller's own id if it is fit to be repeated in headers and logs, else a new one.
+fn request_id(headers: &dyn HeaderView, rng: &mut Rng) -> Arc<str> {
+    let given = headers.get("x-request-id").and_then(|id| std::str::from_utf8(id).ok());
+    if let Some(id) = given.filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())) {
+        return id.into();
+    }
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut id = [0u8; 36];
+    id[..4].copy_from_slice(b"req_");
+    let bits = (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64());
+    for (at, place) in id[4..].iter_mut().enumerate() {
+        *place = HEX[(bits >> (124 - 4 * at)) as usize & 15];
+    }
+    std::str::from_utf8(&id).unwrap_or("req_").into()
+}
+
+fn is_json(content_type: Option<&[u8]>) -> bool {
+    let Some(value) = content_type else { return false };
+    let essence = value.split(|b| *b == b';').next().unwrap_or(value).trim_ascii();
+    essence.eq_ignore_ascii_case(b"application/json")
+}
+
+fn forbids_cache(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|part| {
+        part.trim_ascii().eq_ignore_ascii_case(b"no-cache") || part.trim_ascii().eq_ignore_ascii_case(b"no-store")
+    })
+}
+
+/// A piece of the request in a message: short, and nothing that a terminal would obey.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(128).collect()
+}
+
+/// Header of every answer.
+pub(super) fn id_header(call: &Call) -> (Bytes, Bytes) {
+    (Bytes::from_static(b"x-request-id"), Bytes::copy_from_slice(call.request_id.as_bytes()))
+}

@@ -1,0 +1,160 @@
+//! The caller's body: asked for against credit, bounded in size and time, then read once.
+
+use bytes::{Bytes, BytesMut};
+
+use super::call::{too_large, Target};
+use super::gates::Gate;
+use super::work::{Job, JobResult};
+use super::{Caller, Exchange, Move, Phase, Step};
+use crate::clock::SECOND;
+use crate::dialects::neutral::Endpoint;
+use crate::dialects::openai::request::{self, Facts};
+use crate::error::{Code, Failure};
+use crate::ledger::Usage;
+
+/// Bytes that a caller may send ahead.
+const WINDOW: usize = 64 << 10;
+
+/// Bodies beyond this are read by a job: scanning, checking and hashing 64 KiB takes about 0.1 ms.
+const INLINE_BYTES: usize = 64 << 10;
+
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    /// The usual body comes in one piece and is never copied.
+    first: Bytes,
+    rest: BytesMut,
+    received: u64,
+    credit: usize,
+    ended: bool,
+}
+
+impl Intake {
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    fn add(&mut self, bytes: Bytes) {
+        self.received += bytes.len() as u64;
+        self.credit = self.credit.saturating_sub(bytes.len());
+        if self.first.is_empty() && self.rest.is_empty() {
+            self.first = bytes;
+            return;
+        }
+        if self.rest.is_empty() {
+            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.rest.extend_from_slice(&bytes);
+    }
+
+    fn take(&mut self) -> Bytes {
+        if self.rest.is_empty() {
+            std::mem::take(&mut self.first)
+        } else {
+            std::mem::take(&mut self.rest).freeze()
+        }
+    }
+}
+
+impl Exchange {
+    pub(super) fn start_reading(&mut self) -> Move {
+        let Some(call) = &mut self.call else { return Move::Wait(None) };
+        self.begun = self.now;
+        if let Some(refusal) = call.refusal.take() {
+            self.fail(refusal);
+            return Move::Again;
+        }
+        match call.target.clone() {
+            Some(Target::Inference(_)) => {
+                self.snap.retries.deposit(self.now.mono_us);
+                if call.expects_continue && call.caller == Caller::Http {
+                    self.steps.push_back(Step::Continue);
+                }
+                self.phase = Phase::Body;
+            }
+            Some(target) => self.answer_locally(&target),
+            None => self.fail(Failure::new(Code::Internal, "A request without a target was let in.")),
+        }
+        Move::Again
+    }
+
+    pub(super) fn wait_for_body(&mut self) -> Move {
+        if self.intake.ended {
+            self.read_body();
+            return Move::Again;
+        }
+        let deadline = self.begun.mono_us.saturating_add(self.snap.config.deadlines.body_secs.saturating_mul(SECOND));
+        if self.now.mono_us >= deadline {
+            let words = "The body did not arrive in time. Send it faster, or raise [deadlines] body_secs.";
+            self.fail(Failure::new(Code::BodyTimeout, words));
+            return Move::Again;
+        }
+        if self.intake.credit <= WINDOW / 2 {
+            let credit = WINDOW - self.intake.credit;
+            self.intake.credit = WINDOW;
+            self.steps.push_back(Step::ReadCaller { credit });
+            return Move::Again;
+        }
+        Move::Wait(Some(deadline))
+    }
+
+    pub(super) fn take_body(&mut self, bytes: Bytes) {
+        if self.phase != Phase::Body || bytes.is_empty() {
+            return;
+        }
+        self.hold(bytes.len());
+        self.intake.add(bytes);
+        let limit = self.snap.config.server.max_body_bytes;
+        if self.intake.received > limit {
+            self.fail(too_large(limit));
+        }
+    }
+
+    fn read_body(&mut self) {
+        let body = self.intake.take();
+        let endpoint = self.endpoint();
+        let tenant = self.snap.cache.is_some().then(|| self.call().holder.tenant.clone());
+        if body.len() <= INLINE_BYTES {
+            self.take_facts(request::read(body, endpoint, tenant.as_deref()));
+            return;
+        }
+        self.phase = Phase::Reading;
+        let job = Job::new(move || request::read(body, endpoint, tenant.as_deref()));
+        self.steps.push_back(Step::Work { job });
+    }
+
+    fn take_facts(&mut self, read: Result<Facts, Failure>) {
+        match read {
+            Ok(facts) => {
+                self.facts = Some(facts);
+                self.phase = Phase::Gates(Gate::Scope);
+            }
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    /// A job's result. One that comes after its exchange went elsewhere is nobody's.
+    pub(super) fn take_result(&mut self, result: JobResult) {
+        match self.phase {
+            Phase::Reading => match result.open::<Result<Facts, Failure>>() {
+                Some(read) => self.take_facts(read),
+                None => self.fail(Failure::new(Code::Internal, "A job came back without its result.")),
+            },
+            Phase::Counting => {
+                let usage = result.open::<Usage>().unwrap_or_default();
+                self.take_count(usage);
+            }
+            Phase::Gates(Gate::Count) => {
+                let input = result.open::<u64>();
+                self.take_exact_input(input);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn endpoint(&self) -> Endpoint {
+        match self.call.as_ref().and_then(|call| call.target.as_ref()) {
+            Some(Target::Inference(endpoint)) => *endpoint,
+            _ => Endpoint::Chat,
+        }
+    }
+}

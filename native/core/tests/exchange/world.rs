@@ -1,0 +1,258 @@
+//! A driver made of function calls.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hoosh_core::clock::Now;
+use hoosh_core::config;
+use hoosh_core::exchange::{Caller, Exchange, RequestHead, Step, UpstreamId};
+use hoosh_core::gateway::{Gateway, LoopResult, LoopStep};
+use hoosh_core::http::{Headers, UpstreamRequest};
+use hoosh_core::ledger::Row;
+use hoosh_core::store::{MemoryStore, Store};
+use hoosh_core::wake::NoWake;
+
+pub const ONE: &str = r#"
+[[providers]]
+name = "one"
+type = "openai_compatible"
+base_url = "http://127.0.0.1:1/v1"
+models = ["m"]
+"#;
+
+pub const TWO: &str = r#"
+[[providers]]
+name = "one"
+type = "openai_compatible"
+base_url = "http://127.0.0.1:1/v1"
+models = ["m"]
+priority = 1
+[[providers]]
+name = "two"
+type = "openai_compatible"
+base_url = "http://127.0.0.1:2/v1"
+models = ["m"]
+priority = 2
+"#;
+
+pub const GUARDED: &str = r#"
+[auth]
+tokens = ["secret"]
+[[budgets]]
+name = "default"
+capacity = 300
+[[providers]]
+name = "one"
+type = "openai_compatible"
+base_url = "http://127.0.0.1:1/v1"
+models = ["m"]
+"#;
+
+pub const CACHED: &str = r#"
+[cache]
+enabled = true
+mode = "always"
+[[providers]]
+name = "one"
+type = "openai_compatible"
+base_url = "http://127.0.0.1:1/v1"
+models = ["m"]
+"#;
+
+pub struct World {
+    pub gateway: Arc<Gateway>,
+    pub key: Option<&'static str>,
+    now: Now,
+    store: MemoryStore,
+}
+
+pub struct Call {
+    pub exchange: Exchange,
+    body: Option<Bytes>,
+    credit: usize,
+    waiting: bool,
+}
+
+pub struct Reply {
+    pub status: u16,
+    headers: Headers,
+    pub body: Bytes,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(n, _)| &n[..] == name.as_bytes())?;
+        std::str::from_utf8(&found.1).ok()
+    }
+}
+
+impl World {
+    pub fn new(text: &str) -> World {
+        let config = config::parse(text, &|_: &str| None).unwrap();
+        let gateway = Gateway::new(config, 7);
+        let mut world = World {
+            gateway,
+            key: None,
+            now: Now::new(1_000_000, 1_700_000_000_000_000),
+            store: MemoryStore::new(1_000),
+        };
+        world.run_loop();
+        world
+    }
+
+    /// Lets the gateway's loop do its work; nothing answers fetches.
+    pub fn run_loop(&mut self) {
+        loop {
+            match self.gateway.next(self.now) {
+                LoopStep::Store { id, op } => {
+                    let outcome = self.store.perform(op);
+                    self.gateway.done(id, LoopResult::Stored(outcome), self.now);
+                }
+                LoopStep::Fetch { id, .. } => {
+                    self.gateway.done(id, LoopResult::Fetched(Err("no network here".into())), self.now);
+                }
+                LoopStep::Cancel { .. } => {}
+                LoopStep::Wait { .. } => return,
+            }
+        }
+    }
+
+    pub fn rows(&mut self) -> Vec<Row> {
+        self.now.mono_us += 10_000;
+        self.run_loop();
+        self.store.rows().cloned().collect()
+    }
+
+    pub fn begin(&self, method: &str, target: &str, body: Option<&str>) -> Call {
+        let mut headers = vec![("content-type".to_string(), "application/json".to_string())];
+        headers.extend(self.key.map(|key| ("authorization".to_string(), format!("Bearer {key}"))));
+        let mut exchange = self.gateway.exchange(Arc::new(NoWake), 0);
+        exchange.begin(RequestHead { method, target, headers: &headers, caller: Caller::Http });
+        Call { exchange, body: body.map(|body| Bytes::copy_from_slice(body.as_bytes())), credit: 0, waiting: false }
+    }
+
+    pub fn post(&self, target: &str, body: &str) -> Call {
+        self.begin("POST", target, Some(body))
+    }
+
+    pub fn get(&mut self, target: &str) -> Reply {
+        let mut call = self.begin("GET", target, None);
+        let reply = call.reply(self);
+        call.over(self);
+        reply
+    }
+}
+
+impl Call {
+    /// The next step that a test wants to see. Plain plumbing is done here; time passes while it waits.
+    fn step(&mut self, world: &mut World) -> Step {
+        for _ in 0..100 {
+            match self.exchange.next(world.now) {
+                Step::ReadCaller { .. } => {
+                    self.exchange.body(self.body.take().unwrap_or_default());
+                    self.exchange.body_end();
+                }
+                Step::Read { credit, .. } => self.credit += credit,
+                Step::Work { job } => self.exchange.worked(job.run()),
+                Step::Wait { until_us } => {
+                    world.run_loop();
+                    if self.waiting {
+                        world.now.mono_us = until_us.expect("an exchange waits for ever");
+                    }
+                    self.waiting = !self.waiting;
+                    continue;
+                }
+                step => {
+                    self.waiting = false;
+                    return step;
+                }
+            }
+            self.waiting = false;
+        }
+        panic!("an exchange makes no progress")
+    }
+
+    pub fn sent(&mut self, world: &mut World) -> (UpstreamId, UpstreamRequest) {
+        match self.step(world) {
+            Step::Send { u, request } => {
+                self.exchange.connected(u);
+                self.exchange.sent(u);
+                (u, request)
+            }
+            other => panic!("not sent: {other:?}"),
+        }
+    }
+
+    pub fn partial(&mut self, u: UpstreamId, status: u16, kind: &str, body: &str) {
+        self.exchange.head(u, status, &vec![("content-type", kind)]);
+        self.exchange.data(u, Bytes::copy_from_slice(body.as_bytes()));
+    }
+
+    pub fn answer(&mut self, u: UpstreamId, status: u16, kind: &str, body: &str) {
+        self.partial(u, status, kind, body);
+        self.exchange.end(u);
+    }
+
+    pub fn reply(&mut self, world: &mut World) -> Reply {
+        match self.step(world) {
+            Step::Reply { status, headers, body } => {
+                self.exchange.written(body.len());
+                Reply { status, headers, body }
+            }
+            other => panic!("no reply: {other:?}"),
+        }
+    }
+
+    pub fn stream(&mut self, world: &mut World) -> String {
+        let mut out = Vec::new();
+        match self.step(world) {
+            Step::Start { status: 200, .. } => {}
+            other => panic!("no start: {other:?}"),
+        }
+        loop {
+            match self.step(world) {
+                Step::Emit { bytes } => {
+                    self.exchange.written(bytes.len());
+                    out.extend_from_slice(&bytes);
+                }
+                Step::Finish => return String::from_utf8(out).unwrap(),
+                other => panic!("not in a stream: {other:?}"),
+            }
+        }
+    }
+
+    /// Takes steps until the exchange waits.
+    pub fn pump(&mut self, world: &mut World) {
+        loop {
+            match self.exchange.next(world.now) {
+                Step::ReadCaller { .. } => {
+                    self.exchange.body(self.body.take().unwrap_or_default());
+                    self.exchange.body_end();
+                }
+                Step::Wait { .. } => return,
+                Step::Work { job } => self.exchange.worked(job.run()),
+                _ => {}
+            }
+        }
+    }
+
+    pub fn until(&mut self, world: &mut World, wanted: impl Fn(&Step) -> bool) -> bool {
+        loop {
+            match self.exchange.next(world.now) {
+                step if wanted(&step) => return true,
+                Step::Wait { .. } | Step::Done => return false,
+                _ => {}
+            }
+        }
+    }
+
+    pub fn over(&mut self, world: &mut World) {
+        loop {
+            match self.step(world) {
+                Step::Done => return,
+                Step::Abort { .. } => {}
+                other => panic!("not over: {other:?}"),
+            }
+        }
+    }
+}
