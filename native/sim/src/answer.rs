@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::dice::Dice;
 
 /// What an upstream answer says and is, as far as the checks need it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Said {
     /// Exchange.
     pub x: usize,

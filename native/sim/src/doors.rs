@@ -1,7 +1,9 @@
 //! The caller's side of the driver: its body comes in pieces, its transport takes the answer at its own pace.
 
 use hoosh_core::clock::MILLISECOND;
+use hoosh_core::exchange::Step;
 
+use crate::check::Invariant;
 use crate::world::{Event, World};
 
 impl World {
@@ -89,21 +91,19 @@ impl World {
     pub(crate) fn audit(&mut self) {
         let x = self.dice.below(self.xs.len());
         let driven = &mut self.xs[x];
-        let (Some(exchange), Some((until_us, config)), false) = (&mut driven.exchange, driven.waits, driven.look_set)
-        else {
-            return;
-        };
         // A reload and the end of admission need not wake anybody.
-        let due = until_us.is_some_and(|at| at <= self.now.mono_us);
-        if due || config != self.config || self.draining || !self.is_quiet() {
-            return;
-        }
-        let step = self.xs[x].exchange.as_mut().map(|exchange| exchange.next(self.now));
-        self.count("audits");
-        if let Some(step) = step {
-            if !matches!(step, hoosh_core::exchange::Step::Wait { .. }) {
+        let quiet = driven.waits.filter(|(until_us, config)| {
+            !driven.look_set
+                && !self.draining
+                && *config == self.config
+                && until_us.is_none_or(|at| at > self.now.mono_us)
+        });
+        if let (Some(exchange), Some(_)) = (&mut driven.exchange, quiet) {
+            let step = exchange.next(self.now);
+            self.count("audits");
+            if !matches!(step, Step::Wait { .. }) {
                 let words = format!("it waited, nobody woke it, and yet there was something to do: {step:?}");
-                self.fail(crate::check::Invariant::Wakes, Some(x), words);
+                self.fail(Invariant::Wakes, Some(x), words);
             }
         }
         let again = self.dice.span(MILLISECOND, 4_000 * MILLISECOND);
