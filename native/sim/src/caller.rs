@@ -24,7 +24,7 @@ pub enum Flaw {
     None,
     /// Not JSON.
     Json,
-    /// No model, or one nobody serves.
+    /// No model.
     Model,
     /// A field of the wrong type.
     Type,
@@ -112,7 +112,7 @@ impl Caller {
         let question = if dice.chance(40) { dice.range(1, 3) } else { 1_000 + number as u64 };
         let stream = dice.chance(50) && path != Path::Inference(Endpoint::Embeddings);
         let (model, mut caller) = (model(dice, config), Caller::plain(path, flaw));
-        caller.neutral = dice.chance(10);
+        caller.neutral = flaw != Flaw::ContentType && dice.chance(10);
         caller.model = model;
         caller.stream = stream;
         caller.include_usage = stream && dice.chance(40);
@@ -125,6 +125,18 @@ impl Caller {
         caller.headers = caller.write_headers(dice, number);
         caller.manners(dice);
         caller
+    }
+
+    /// The caller of a child: patient, and in process.
+    pub fn child(&self) -> Caller {
+        let mut child = Caller::plain(self.path, Flaw::None);
+        child.neutral = self.neutral;
+        child.key = self.key;
+        child.model.clone_from(&self.model);
+        child.deterministic = self.deterministic;
+        child.no_cache = true;
+        child.question = self.question;
+        child
     }
 
     fn plain(path: Path, flaw: Flaw) -> Caller {
@@ -188,11 +200,14 @@ impl Caller {
         let asked = match endpoint {
             Endpoint::Chat => format!(r#""messages":[{{"role":"user","content":"{text}"}}]"#),
             Endpoint::Completions => format!(r#""prompt":"{text}""#),
+            Endpoint::Embeddings if self.question % 3 == 0 => {
+                let more = r#","more""#.repeat(self.question as usize % 4);
+                format!(r#""input":["{text}"{more}]"#)
+            }
             Endpoint::Embeddings => format!(r#""input":"{text}""#),
         };
         let mut fields = vec![asked];
         match self.flaw {
-            Flaw::Model if dice.chance(50) => fields.insert(0, r#""model":"nobody-has-this""#.into()),
             Flaw::Model => {}
             _ => fields.insert(0, format!(r#""model":"{}""#, self.model)),
         }
@@ -270,6 +285,9 @@ impl Caller {
 }
 
 fn model(dice: &mut Dice, config: &Config) -> String {
+    if dice.chance(2) {
+        return "nobody-lists-this".into();
+    }
     let model = dice.pick(MODELS);
     if dice.chance(25) {
         return format!("{}/{model}", config.providers[dice.below(config.providers.len())].name);

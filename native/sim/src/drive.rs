@@ -1,13 +1,13 @@
 //! The driver: performs steps, uses doors. The same loop as in every driver, with a script instead of sockets.
 
 use hoosh_core::clock::MILLISECOND;
-use hoosh_core::exchange::{Caller as Framing, JobResult, RequestHead, Step};
+use hoosh_core::exchange::{Caller as Framing, ChildAnswer, Exchange, JobResult, RequestHead, Step};
 
 use crate::answer::Said;
 use crate::check::Invariant;
 use crate::plan::Mood;
 use crate::upstream::{self, Act, Asked, Script};
-use crate::world::{Event, Up, UpState, World};
+use crate::world::{Driven, Event, Up, UpState, World};
 
 impl World {
     pub(crate) fn begin(&mut self, x: usize) {
@@ -50,12 +50,7 @@ impl World {
             let driven = &mut self.xs[x];
             let Some(exchange) = &mut driven.exchange else { return };
             if driven.caller.dropped_at_step == Some(driven.steps) {
-                driven.exchange = None;
-                driven.dropped = true;
-                self.ended += 1;
-                self.count("driver drops");
-                self.note(Some(x), || "the driver drops the exchange".into());
-                return;
+                return self.drop_exchange(x);
             }
             if driven.caller.leaves_at_step == Some(driven.steps) {
                 driven.caller.leaves_at_step = None;
@@ -130,15 +125,62 @@ impl World {
                 let driven = &mut self.xs[x];
                 driven.taken = driven.out.bytes.len();
             }
-            // No policy has children yet; `check_step` says so.
-            Step::Child { .. } => {}
+            Step::Child { c, exchange } => self.raise_child(x, c, *exchange),
             Step::Wait { until_us } => self.wait(x, until_us),
             Step::Done => {
                 self.xs[x].done = true;
                 self.xs[x].exchange = None;
                 self.ended += 1;
+                self.leave_family(x);
                 self.check_done(x);
             }
+        }
+    }
+
+    fn drop_exchange(&mut self, x: usize) {
+        let driven = &mut self.xs[x];
+        driven.exchange = None;
+        driven.dropped = true;
+        self.ended += 1;
+        self.count("driver drops");
+        self.note(Some(x), || "the driver drops the exchange".into());
+        self.leave_family(x);
+    }
+
+    fn raise_child(&mut self, x: usize, c: u32, exchange: Exchange) {
+        let parent = &self.xs[x];
+        let mut child = Driven::new(parent.caller.child());
+        child.config = parent.config;
+        child.begun_us = parent.begun_us;
+        child.id = exchange.request_id().to_string();
+        child.exchange = Some(exchange);
+        child.parent = Some((x, c));
+        if self.dice.chance(3) {
+            child.caller.dropped_at_step = Some(self.dice.range(0, 10) as u32);
+        }
+        let number = self.xs.len();
+        self.xs.push(child);
+        self.xs[x].children.push(number);
+        self.books.requests += 1;
+        self.look_soon(number);
+    }
+
+    /// An exchange is over: its children go with it, its parent hears what it answered.
+    fn leave_family(&mut self, x: usize) {
+        for child in std::mem::take(&mut self.xs[x].children) {
+            if self.xs[child].exchange.is_some() {
+                self.drop_exchange(child);
+            }
+            self.xs[x].raised.push(child);
+        }
+        let Some((parent, c)) = self.xs[x].parent else { return };
+        let out = &self.xs[x].out;
+        // A driver that loses a child answers for it.
+        let status = if out.is_over() { out.status } else { 500 };
+        let answer = ChildAnswer { status, body: out.bytes.clone().into() };
+        if let Some(exchange) = &mut self.xs[parent].exchange {
+            exchange.child(c, answer);
+            self.look_soon(parent);
         }
     }
 
@@ -190,7 +232,6 @@ impl World {
             set: false,
             reached: false,
             sent: false,
-            engine,
             provider,
             number,
         };

@@ -52,8 +52,9 @@ pub fn run(seed: u64, words: bool, only: Option<usize>) -> Report {
         let words = words.or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string())).unwrap_or_default();
         world.fail(Invariant::Panic, None, words);
     }
-    let wanted = |x: Option<usize>| only.is_none() || x.is_none() || x == only;
-    let lines = world.trace.lines().iter().filter(|line| wanted(line.x)).map(|line| {
+    let common = |words: &str| words.starts_with("reload") || words.starts_with("drain") || words.starts_with("BROKEN");
+    let wanted = |line: &&trace::Line| only.is_none() || line.x == only || (line.x.is_none() && common(&line.words));
+    let lines = world.trace.lines().iter().filter(wanted).map(|line| {
         let who = line.x.map_or("gateway".to_string(), |x| format!("sim-{x}"));
         format!("{:>13.6} {who:>8} {}", line.at_us as f64 / 1e6, line.words)
     });

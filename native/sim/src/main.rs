@@ -17,7 +17,7 @@ const LINES: usize = 40;
 /// What a run of 10,000 exchanges or more must have seen, or it proves nothing.
 const MUST_SEE: &[&str] = &[
     "Continue", "ReadCaller", "Send", "Read", "Abort", "Call", "Work", "Reply", "Start", "Emit", "Finish", "Break", "Wait",
-    "Done", "complete", "broken off", "shared", "audits", "caller leaves", "driver drops", "loop stores", "loop fetches",
+    "Done", "complete", "broken off", "shared", "joined", "Child", "audits", "caller leaves", "driver drops", "loop stores", "loop fetches",
     "loop cancels", "status 200", "status 400", "status 401", "status 403", "status 404", "status 405", "status 408",
     "status 413", "status 415", "status 429", "status 502", "status 503", "status 504",
 ];
@@ -83,7 +83,7 @@ fn run_many(exchanges: u64, first: u64) -> ExitCode {
 fn show_failure(report: &Report) {
     let Some(broken) = &report.broken else { return };
     println!("\nseed {}: invariant {} is broken: {}", report.seed, broken.invariant, broken.words);
-    let lines = run(report.seed, true, Some(broken.x.unwrap_or(usize::MAX))).lines;
+    let lines = run(report.seed, true, broken.x).lines;
     for line in &lines[lines.len().saturating_sub(LINES)..] {
         println!("  {}", line.chars().take(300).collect::<String>());
     }

@@ -148,6 +148,7 @@ fn config(dice: &mut Dice) -> Config {
             max_waiting: dice.pick(&[0, 2, 128]),
             wait_secs: dice.pick(&[1, 10]),
             reserve_output: dice.pick(&[16, 256, 4_096]),
+            max_inputs: dice.pick(&[1, 2, 2_048]),
         },
         deadlines: Deadlines {
             connect_secs: dice.range(1, 3),

@@ -36,8 +36,6 @@ pub enum Act {
 pub struct Script {
     /// Delay in microseconds, and act.
     pub acts: VecDeque<(u64, Act)>,
-    /// Bytes that the caller must never be given: an answer's head was not 200.
-    pub refuses: bool,
 }
 
 /// What an attempt asks for.
@@ -61,12 +59,10 @@ pub fn http(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: usi
         Mood::Down => 95,
     };
     let mut cut = None;
-    let mut refuses = false;
     if !dice.chance(fault) {
         content(dice, asked, Oddity::None, number, said, &mut acts);
     } else if mood == Mood::Storm {
         refusal(dice, 429, wall_us, &mut acts);
-        refuses = true;
     } else if mood == Mood::Down {
         cut = Some(0);
     } else {
@@ -74,8 +70,7 @@ pub fn http(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: usi
             0 => {
                 let status = dice.pick(&[429, 429, 500, 502, 503, 529, 408, 400, 401, 403, 404, 422, 301, 204]);
                 refusal(dice, status, wall_us, &mut acts);
-                refuses = true;
-            }
+                    }
             1 => {
                 let oddity = dice.pick(ODDITIES);
                 content(dice, asked, oddity, number, said, &mut acts);
@@ -96,7 +91,7 @@ pub fn http(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: usi
         said.fit = false;
         break_off(dice, cut, &mut acts);
     }
-    Script { acts: paced(dice, acts), refuses }
+    Script { acts: paced(dice, acts) }
 }
 
 /// Cuts the acts off after the first `cut`: with a failure, or with silence.
@@ -255,7 +250,7 @@ pub fn engine(dice: &mut Dice, mood: Mood, endpoint: Endpoint, number: usize, sa
             acts.push(Act::Fail(if cut == 0 { Stage::Connect } else { Stage::Body }, false));
         }
     }
-    Script { acts: paced(dice, acts), refuses: false }
+    Script { acts: paced(dice, acts) }
 }
 
 /// `seconds` since the epoch as in RFC 9110 section 5.6.7.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use hoosh_core::clock::{Now, SECOND};
 use hoosh_core::config::Config;
 use hoosh_core::exchange::{Exchange, JobResult};
@@ -63,7 +62,6 @@ pub(crate) struct Up {
     /// The exchange was told that the request left, and looked.
     pub reached: bool,
     pub sent: bool,
-    pub engine: bool,
     pub provider: String,
     /// Its answer's number.
     pub number: usize,
@@ -100,6 +98,12 @@ pub(crate) struct Driven {
     pub dropped: bool,
     /// No room or going down when it began.
     pub must_refuse: bool,
+    /// Whose child it is, and by which handle.
+    pub parent: Option<(usize, u32)>,
+    /// Children in progress.
+    pub children: Vec<usize>,
+    /// Children of one that is over.
+    pub raised: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -274,7 +278,11 @@ impl World {
         for bell in woken {
             self.trace.mix(bell.map_or(u64::MAX, |x| x as u64));
             match bell {
-                Some(x) => self.look_soon(x),
+                // A child has its parent's waker.
+                Some(x) => {
+                    self.look_soon(x);
+                    self.xs[x].children.clone().into_iter().for_each(|child| self.look_soon(child));
+                }
                 None => self.look_loop(),
             }
         }
@@ -344,7 +352,7 @@ impl World {
 }
 
 impl Driven {
-    fn new(caller: Caller) -> Driven {
+    pub(crate) fn new(caller: Caller) -> Driven {
         Driven {
             caller,
             exchange: None,
@@ -370,6 +378,9 @@ impl Driven {
             done: false,
             dropped: false,
             must_refuse: false,
+            parent: None,
+            children: Vec::new(),
+            raised: Vec::new(),
         }
     }
 
@@ -386,8 +397,4 @@ impl Driven {
         self.gone_us.is_some()
     }
 
-    /// What is left of the body.
-    pub(crate) fn rest_of_body(&self) -> Bytes {
-        self.caller.body.slice(self.given..)
-    }
 }

@@ -44,12 +44,11 @@ impl World {
         if caller.flaw != Flaw::None {
             return outcome(format!("a request with a flaw ({:?}) was answered with 200", caller.flaw));
         }
-        let began = out.stand != Stand::Replied && caller.stream;
-        if began != caller.stream && out.stand != Stand::Replied {
+        if !out.replied && !caller.stream {
             return outcome("a stream that nobody asked for");
         }
         let heard = match out.stand {
-            Stand::Replied => Heard::whole(&out.bytes),
+            _ if out.replied => Heard::whole(&out.bytes),
             _ if caller.neutral => Heard::neutral(&out.pieces),
             _ => Heard::stream(&out.bytes),
         };
@@ -58,7 +57,7 @@ impl World {
     }
 
     fn judge_heard(&mut self, x: usize, heard: &Heard, whole: bool) -> Judged {
-        let (driven, replied) = (&self.xs[x], self.xs[x].out.stand == Stand::Replied);
+        let (driven, replied) = (&self.xs[x], self.xs[x].out.replied);
         if let Some(words) = heard.broken.as_ref().filter(|_| whole) {
             return outcome(format!("the caller cannot read its answer: {words}"));
         }
@@ -88,6 +87,10 @@ impl World {
         if completed && !replied && !heard.finished {
             return outcome("a stream without finish reason is passed as complete");
         }
+        if driven.raised.contains(&said.x) {
+            self.count("joined");
+            return self.judge_joined(x);
+        }
         if said.x == x {
             let last = driven.ups.len() - 1;
             self.count(if completed { "complete" } else { "broken off" });
@@ -100,12 +103,29 @@ impl World {
         self.judge_shared(x, &said).map_err(|words| (Invariant::Cache, words))
     }
 
+    /// The answers of all children, in their order.
+    fn judge_joined(&self, x: usize) -> Judged {
+        let driven = &self.xs[x];
+        let mine = vectors(&driven.out.bytes);
+        let theirs: Vec<i64> = driven.raised.iter().flat_map(|child| vectors(&self.xs[*child].out.bytes)).collect();
+        match mine == theirs {
+            true => Ok(()),
+            false => outcome(format!("answers of children were joined to {mine:?}, they are {theirs:?}")),
+        }
+    }
+
+    /// Who asked for it at first.
+    fn root(&self, x: usize) -> usize {
+        self.xs[x].parent.map_or(x, |(parent, _)| parent)
+    }
+
     /// The answer was another's: from the cache, or from a flight that both were on.
     fn judge_shared(&self, x: usize, said: &Said) -> Result<(), String> {
-        let (mine, theirs) = (&self.xs[x], &self.xs[said.x]);
+        let other = self.root(said.x);
+        let (mine, theirs) = (&self.xs[x], &self.xs[other]);
         let cache = &self.pinned(x).cache;
-        if self.tenant(x) != self.tenant(said.x) {
-            return Err(format!("{:?} was given the answer of {:?}", self.tenant(x), self.tenant(said.x)));
+        if self.tenant(x) != self.tenant(other) {
+            return Err(format!("{:?} was given the answer of {:?}", self.tenant(x), self.tenant(other)));
         }
         let question = |driven: &crate::world::Driven| {
             let c = &driven.caller;
@@ -174,4 +194,11 @@ impl World {
             false => Ok(()),
         }
     }
+}
+
+/// The first number of each vector of an embeddings answer.
+fn vectors(body: &[u8]) -> Vec<i64> {
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let data = body["data"].as_array().cloned().unwrap_or_default();
+    data.iter().map(|vector| vector["embedding"][0].as_f64().unwrap_or(-1.0) as i64).collect()
 }

@@ -18,6 +18,8 @@ pub(crate) enum Stand {
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub(crate) stand: Stand,
+    /// By one reply, whatever came after.
+    pub(crate) replied: bool,
     pub(crate) status: u16,
     pub(crate) headers: Headers,
     /// All bytes given.
@@ -33,6 +35,7 @@ impl Outcome {
         self.start(status, headers, now_us);
         self.emit(body);
         self.stand = Stand::Replied;
+        self.replied = true;
     }
 
     pub(crate) fn start(&mut self, status: u16, headers: Headers, now_us: u64) {

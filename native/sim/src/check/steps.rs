@@ -113,7 +113,7 @@ impl World {
                 Some(up) if up.state != UpState::Aborted => Ok(()),
                 _ => Err((Invariant::Upstreams, format!("{step:?} of what is not open"))),
             },
-            Step::Child { .. } => Err((Invariant::Outcome, "no policy has children yet".into())),
+            Step::Child { .. } => outcome(!ended, "a child is born"),
             Step::Work { .. } | Step::Wait { .. } => Ok(()),
             Step::Done => match driven.ups.iter().position(|up| up.state == UpState::Open) {
                 Some(open) => Err((Invariant::Upstreams, format!("done, and attempt {open} is open"))),
