@@ -121,7 +121,9 @@ pub fn whole(endpoint: Endpoint, number: usize, words: &str, oddity: Oddity) -> 
     match (oddity, endpoint) {
         (Oddity::Malformed, _) => r#"{"choices":[{"index":0,"#.into(),
         (Oddity::WrongShape, _) => r#"{"answer":"42"}"#.into(),
-        (Oddity::ErrorFirst | Oddity::ErrorLater, _) => r#"{"error":{"message":"it broke","type":"x","code":null}}"#.into(),
+        (Oddity::ErrorFirst | Oddity::ErrorLater, _) => {
+            r#"{"error":{"message":"it broke","type":"x","code":null}}"#.into()
+        }
         (_, Endpoint::Embeddings) => format!(
             r#"{{"object":"list","data":[{{"object":"embedding","index":0,"embedding":[{number}.0,0.5]}}],"model":"m"{usage}}}"#
         ),
@@ -139,7 +141,8 @@ pub fn whole(endpoint: Endpoint, number: usize, words: &str, oddity: Oddity) -> 
 /// The events of a stream, each the data of one.
 pub fn events(dice: &mut Dice, endpoint: Endpoint, number: usize, pieces: &[String], oddity: Oddity) -> Vec<String> {
     let chat = endpoint == Endpoint::Chat;
-    let head = format!(r#"{{"id":"c-{number}","object":"{}""#, if chat { "chat.completion.chunk" } else { "text_completion" });
+    let head =
+        format!(r#"{{"id":"c-{number}","object":"{}""#, if chat { "chat.completion.chunk" } else { "text_completion" });
     let choice = |inner: String| format!(r#"{head},"choices":[{{"index":0,{inner}}}]}}"#);
     let piece = |text: &str| match chat {
         true => choice(format!(r#""delta":{{"content":{}}},"finish_reason":null"#, json(text))),

@@ -90,14 +90,17 @@ pub struct Caller {
 impl Caller {
     /// Draws a caller; `number` makes its request id and, mostly, its question unique.
     pub fn draw(dice: &mut Dice, config: &Config, number: usize) -> Caller {
-        let path = match dice.below(100) {
+        let question = if dice.chance(40) { dice.range(1, 3) } else { 1_000 + number as u64 };
+        // Twins ask alike in nearly everything, or none would ever meet.
+        let twin = question < 1_000;
+        let path = match if twin { 33 * question as usize } else { dice.below(100) } {
             0..=71 => Path::Inference(Endpoint::Chat),
             72..=81 => Path::Inference(Endpoint::Completions),
             82..=91 => Path::Inference(Endpoint::Embeddings),
             92..=95 => Path::Other("/v1/models"),
+            99 => Path::Inference(Endpoint::Embeddings),
             96 => Path::Other("/v1/health"),
-            97 => Path::Other("/metrics"),
-            98 => Path::Other("/v1/models/alpha"),
+            97 => Path::Other(if dice.chance(50) { "/metrics" } else { "/v1/models/alpha" }),
             _ => Path::Other("/v2/nothing"),
         };
         let flaw = match dice.below(100) {
@@ -109,17 +112,22 @@ impl Caller {
             6 => Flaw::TooLarge,
             _ => Flaw::None,
         };
-        let question = if dice.chance(40) { dice.range(1, 3) } else { 1_000 + number as u64 };
         let stream = dice.chance(50) && path != Path::Inference(Endpoint::Embeddings);
         let (model, mut caller) = (model(dice, config), Caller::plain(path, flaw));
         caller.neutral = flaw != Flaw::ContentType && dice.chance(10);
-        caller.model = model;
+        caller.model = if twin && dice.chance(80) { "alpha".into() } else { model };
         caller.stream = stream;
         caller.include_usage = stream && dice.chance(40);
-        caller.deterministic = path == Path::Inference(Endpoint::Embeddings) || dice.chance(60);
+        caller.deterministic = path == Path::Inference(Endpoint::Embeddings) || dice.chance(if twin { 90 } else { 50 });
         caller.no_cache = dice.chance(5);
         caller.question = question;
-        caller.key = (!config.auth.tokens.is_empty() && dice.chance(94)).then(|| dice.below(config.auth.tokens.len()));
+        caller.key = (!config.auth.tokens.is_empty() && dice.chance(94)).then(|| {
+            if twin && dice.chance(60) {
+                0
+            } else {
+                dice.below(config.auth.tokens.len())
+            }
+        });
         caller.body = caller.write_body(dice, config);
         caller.expects_continue = dice.chance(8) && !caller.neutral;
         caller.headers = caller.write_headers(dice, number);

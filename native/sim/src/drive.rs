@@ -192,7 +192,11 @@ impl World {
         if until_us <= self.now.mono_us {
             driven.spins += 1;
             if driven.spins > 100 {
-                return self.fail(Invariant::Wakes, Some(x), "it waits for a time that is past, again and again".into());
+                return self.fail(
+                    Invariant::Wakes,
+                    Some(x),
+                    "it waits for a time that is past, again and again".into(),
+                );
             }
         } else {
             driven.spins = 0;
@@ -225,16 +229,8 @@ impl World {
         };
         self.note(Some(x), || format!("  script of {u} at {provider}: {:?}", script.acts));
         self.said.push(said);
-        let up = Up {
-            script,
-            credit: 0,
-            state: UpState::Open,
-            set: false,
-            reached: false,
-            sent: false,
-            provider,
-            number,
-        };
+        let up =
+            Up { script, credit: 0, state: UpState::Open, set: false, reached: false, sent: false, provider, number };
         self.xs[x].ups.push(up);
         self.upstream_goes_on(x, u);
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
-    Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Deadlines, Limits, Provider, ProviderKind, Retry, Secret,
-    Server, Strategy, Token,
+    Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Deadlines, Limits, Provider, ProviderKind, Retry,
+    Secret, Server, Strategy, Token,
 };
 use hoosh_core::http::Origin;
 
@@ -121,7 +121,12 @@ fn config(dice: &mut Dice) -> Config {
     let max_body_bytes = dice.pick(&[100_000, 400_000]);
     Config {
         server: Server {
-            strategy: dice.pick(&[Strategy::Priority, Strategy::RoundRobin, Strategy::LowestLatency, Strategy::Direct]),
+            strategy: match dice.below(10) {
+                0..=3 => Strategy::Priority,
+                4..=6 => Strategy::RoundRobin,
+                7..=8 => Strategy::LowestLatency,
+                _ => Strategy::Direct,
+            },
             max_body_bytes,
             max_buffered_bytes: if dice.chance(10) { max_body_bytes } else { 64 << 20 },
             ..Server::default()
@@ -166,7 +171,8 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
     let engine = at > 0 && dice.chance(25);
     let name = format!("p{at}");
     let origin = Arc::new(Origin { tls: at % 2 == 1, host: format!("{name}.example"), port: 8_000 + at as u16 });
-    let models: &[&str] = dice.pick(&[&[][..], &["alpha", "beta"], &["beta*"], &["alpha", "beta", "beta-2", "gamma"]]);
+    let models: &[&str] =
+        dice.pick(&[&[][..], &[], &["alpha", "beta"], &["beta*"], &["alpha", "beta", "beta-2", "gamma"]]);
     Provider {
         name: name.clone(),
         type_name: if engine { "engine" } else { "openai_compatible" }.into(),
@@ -200,7 +206,17 @@ fn tokens(dice: &mut Dice, budgets: &[Budget]) -> Vec<Token> {
     if dice.chance(15) {
         return Vec::new();
     }
-    let scopes: &[&[&str]] = &[&[], &[], &["alpha"], &["beta*"], &["p0/*"], &["p1/alpha", "gamma"], &["p0/beta*", "p1/*"]];
+    let scopes: &[&[&str]] = &[
+        &[],
+        &[],
+        &[],
+        &["alpha", "beta*"],
+        &["alpha"],
+        &["beta*"],
+        &["p0/*"],
+        &["p1/alpha", "gamma"],
+        &["p0/beta*", "p1/*"],
+    ];
     (0..3)
         .map(|at| Token {
             token: Secret::new(format!("key-of-caller-{at}")),

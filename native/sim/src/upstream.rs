@@ -70,7 +70,7 @@ pub fn http(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: usi
             0 => {
                 let status = dice.pick(&[429, 429, 500, 502, 503, 529, 408, 400, 401, 403, 404, 422, 301, 204]);
                 refusal(dice, status, wall_us, &mut acts);
-                    }
+            }
             1 => {
                 let oddity = dice.pick(ODDITIES);
                 content(dice, asked, oddity, number, said, &mut acts);
@@ -88,7 +88,8 @@ pub fn http(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: usi
         acts.push(Act::Fail(stage, true));
         said.fit = false;
     } else if let Some(cut) = cut {
-        said.fit = false;
+        // A stream that breaks off after its end mark was whole.
+        said.fit &= asked.stream && cut + 1 == acts.len();
         break_off(dice, cut, &mut acts);
     }
     Script { acts: paced(dice, acts) }

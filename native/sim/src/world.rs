@@ -147,7 +147,8 @@ impl World {
         let mut dice = Dice::new(seed);
         let plan = Plan::draw(&mut dice, exchanges);
         let gateway = Gateway::new(plan.configs[0].clone(), dice.bits());
-        let now = Now::new(dice.range(SECOND, 1_000 * SECOND), dice.range(1_000, 2_000) as i64 * 1_000_000 * SECOND as i64);
+        let now =
+            Now::new(dice.range(SECOND, 1_000 * SECOND), dice.range(1_000, 2_000) as i64 * 1_000_000 * SECOND as i64);
         let woken = Arc::new(Mutex::new(Vec::new()));
         let mut world = World {
             dice,
@@ -396,5 +397,4 @@ impl Driven {
     pub(crate) fn is_gone(&self) -> bool {
         self.gone_us.is_some()
     }
-
 }

@@ -147,7 +147,10 @@ impl World {
         if !self.pinned(x).providers.iter().any(|p| p.name == said.provider) {
             return Err(format!("{} is not among its providers", said.provider));
         }
-        let Some(ended_us) = said.ended_us else { return Err("the answer had not ended".into()) };
+        // What children said was joined when the last one ended.
+        let family = theirs.raised.iter().chain(&theirs.children).flat_map(|child| &self.xs[*child].ups);
+        let last = family.filter_map(|up| self.said[up.number - 1].ended_us).max();
+        let Some(ended_us) = said.ended_us.max(last) else { return Err("the answer had not ended".into()) };
         let age = mine.out.began_us.saturating_sub(ended_us);
         if age > cache.ttl_secs * SECOND + SLACK_US + 4 * self.plan.lag_us {
             return Err(format!("the answer is {age} µs old"));
