@@ -22,9 +22,9 @@ unexport PYTHONHOME PYTHONPATH
 RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard native/*/Cargo.toml) $(shell find native/*/src -name '*.rs')
 
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
-TESTS := lint test-rust test-shuttle test-python
+TESTS := lint test-rust test-shuttle test-sim test-python
 
-.PHONY: run test build lint format clean $(TESTS)
+.PHONY: run test build lint format clean soak mutations $(TESTS)
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -80,6 +80,17 @@ test-shuttle: $(VENV)/.run
 
 test-python: $(VENV)/.dev $(VENV)/.extension
 	$(PYTHON) -m pytest $(ARGS)
+
+# 100,000 exchanges in scripted worlds (docs/simulator.md); a failure prints the seed that repeats it.
+test-sim: $(VENV)/.run
+	cargo run --quiet -p hoosh-sim -- run --exchanges 100000
+
+soak: $(VENV)/.run
+	cargo run --quiet -p hoosh-sim -- run --exchanges 10000000 --seed 1000000
+
+# Plants one fault after another in a copy of the core; the simulator must find each.
+mutations: $(VENV)/.run
+	$(PYTHON) scripts/mutate.py
 
 # --- for people at work -----------------------------------------------------------------------------------------
 

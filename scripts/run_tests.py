@@ -2,7 +2,7 @@
 
 Usage: run_tests.py TARGET...      (`make test` calls it; MAKE names the make to use)
 
-A target whose output has closing lines of cargo test or pytest adds what they counted; any other target (lints, a
+A target whose output has closing lines of cargo test, pytest or the simulator adds what they counted; any other target (lints, a
 simulator run, a header comparison) counts as one test. All targets run even after one has failed, so that one run
 shows everything there is to mend. Exits 1 if anything failed.
 """
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 _CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
 _PYTEST = re.compile(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s(?: \([\d:]+\))?(?: =+)?$")
+_SIMULATOR = re.compile(r"^(\d+) passed, (\d+) failed$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _WORDS = {"passed": 0, "xpassed": 0, "failed": 1, "error": 1, "errors": 1, "skipped": 2, "xfailed": 2}
 
@@ -40,6 +41,8 @@ def counts(line: str) -> tuple[int, int, int] | None:
     line = _COLOUR.sub("", line).strip()
     if match := _CARGO.match(line):
         return int(match[1]), int(match[2]), int(match[3])
+    if match := _SIMULATOR.match(line):
+        return int(match[1]), int(match[2]), 0
     if match := _PYTEST.match(line):
         found = [0, 0, 0]
         for part in match[1].split(", "):

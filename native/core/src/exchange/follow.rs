@@ -382,7 +382,7 @@ impl Exchange {
             self.finish();
         } else {
             let body = stamp.whole(endpoint, &collected, &usage.unwrap_or_default());
-            self.succeed(usage, true, (collected.text().into_bytes(), 0));
+            self.succeed(usage, collected.is_clean(), (collected.text().into_bytes(), 0));
             self.reply_whole(Bytes::from(body));
         }
     }

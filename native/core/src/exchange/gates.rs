@@ -364,7 +364,7 @@ impl Exchange {
             }
         } else if self.holds.leader.is_none() {
             if let Some(key) = self.cache_key() {
-                match self.gateway.flights.join(key, &self.waker) {
+                match self.snap.flights.join(key, &self.waker) {
                     Join::Leader(leader) => self.holds.leader = Some(leader),
                     Join::Follower(follower) => {
                         self.holds.follower = Some(follower);

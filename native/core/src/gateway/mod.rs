@@ -8,11 +8,9 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 
 use crate::budget::PoolState;
-use crate::cache::Entry;
 use crate::clock::Now;
 use crate::config::Config;
 use crate::exchange::Exchange;
-use crate::flight::Flights;
 use crate::health::HealthState;
 use crate::http::UpstreamRequest;
 use crate::ledger::Row;
@@ -76,7 +74,6 @@ pub struct Gateway {
     open: AtomicUsize,
     draining: AtomicBool,
     buffered: AtomicU64,
-    pub(crate) flights: Arc<Flights<Entry>>,
     pub(crate) metrics: Metrics,
     ledger: Vec<Mutex<Vec<Row>>>,
     rows_waiting: AtomicUsize,
@@ -103,7 +100,6 @@ impl Gateway {
             open: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             buffered: AtomicU64::new(0),
-            flights: Flights::new(),
             metrics,
             ledger: (0..LANES).map(|_| Mutex::new(Vec::new())).collect(),
             rows_waiting: AtomicUsize::new(0),

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 
 use crate::budget::Pool;
-use crate::cache::Cache;
+use crate::cache::{Cache, Entry};
 use crate::config::{CapField, Config, Provider, ProviderKind};
 use crate::dialects::neutral::Endpoint;
+use crate::flight::Flights;
 use crate::health::{Health, Settings};
 use crate::http::Origin;
 use crate::keys::{Key, Keys};
@@ -33,6 +34,7 @@ pub(crate) struct Snapshot {
     pub local: Arc<Holder>,
     pub budgets: Vec<Arc<Pool>>,
     pub cache: Option<Arc<Cache>>,
+    pub flights: Arc<Flights<Entry>>,
     pub retries: Arc<RetryBudget>,
     pub concurrency: Option<Arc<Concurrency>>,
 }
@@ -206,20 +208,17 @@ impl Snapshot {
             None => Pool::new(budget.name.as_str(), budget.capacity, budget.slice),
         });
         let budgets: Vec<_> = budgets.collect();
-        let cache = config.cache.enabled.then(|| match before {
-            // Answers were made under the old routes; they stay only if nothing that chose them changed.
-            Some(Snapshot { config: old, cache: Some(cache), .. })
-                if old.cache == config.cache && old.providers == config.providers =>
-            {
-                cache.clone()
-            }
-            _ => Arc::new(Cache::new(
-                config.cache.max_entries,
-                config.cache.max_bytes,
-                config.cache.ttl_secs.saturating_mul(crate::clock::SECOND),
-                seed,
-            )),
-        });
+        // Answers were made under the old routes; they stay only if nothing that chose them changed. The same goes for
+        // those still in flight.
+        let alike = |old: &Config| old.cache == config.cache && old.providers == config.providers;
+        let same = before.filter(|before| alike(&before.config));
+        let new_cache = || {
+            let ttl_us = config.cache.ttl_secs.saturating_mul(crate::clock::SECOND);
+            Arc::new(Cache::new(config.cache.max_entries, config.cache.max_bytes, ttl_us, seed))
+        };
+        let kept = || same.and_then(|before| before.cache.clone());
+        let cache = config.cache.enabled.then(|| kept().unwrap_or_else(new_cache));
+        let flights = same.map_or_else(Flights::new, |before| before.flights.clone());
         let retries = match before {
             Some(before) if before.config.retry == config.retry => before.retries.clone(),
             _ => Arc::new(RetryBudget::new(config.retry.budget_percent, config.retry.min_per_sec)),
@@ -243,6 +242,7 @@ impl Snapshot {
             local: before.map_or_else(|| lone("local"), |b| b.local.clone()),
             budgets,
             cache,
+            flights,
             retries,
             concurrency,
             config,

@@ -167,6 +167,12 @@ impl Collected {
         }
     }
 
+    /// Every choice ended by itself: not cut by a cap, not filtered.
+    pub fn is_clean(&self) -> bool {
+        let cut = |reason: &str| matches!(reason, "length" | "content_filter");
+        !self.choices.iter().any(|choice| choice.finish.as_deref().is_some_and(cut))
+    }
+
     /// All words said, for counting.
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -1,0 +1,304 @@
+//! Scripted callers: what they ask, how they send it, how they read, and when they leave.
+
+use bytes::Bytes;
+use hoosh_core::clock::{MILLISECOND, SECOND};
+use hoosh_core::config::Config;
+use hoosh_core::dialects::neutral::Endpoint;
+
+use crate::dice::Dice;
+use crate::plan::MODELS;
+
+/// Where a caller's request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// An inference endpoint.
+    Inference(Endpoint),
+    /// `GET /v1/models` and the like; the path.
+    Other(&'static str),
+}
+
+/// What is wrong with a request by intention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// Nothing.
+    None,
+    /// Not JSON.
+    Json,
+    /// No model.
+    Model,
+    /// A field of the wrong type.
+    Type,
+    /// `GET` instead of `POST`.
+    Method,
+    /// `text/plain`.
+    ContentType,
+    /// Larger than allowed.
+    TooLarge,
+}
+
+/// One caller's script.
+#[derive(Debug)]
+pub struct Caller {
+    /// In process rather than by HTTP.
+    pub neutral: bool,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Where to.
+    pub path: Path,
+    /// Header block.
+    pub headers: Vec<(String, String)>,
+    /// Which configured key it shows; `None`: none, or a wrong one.
+    pub key: Option<usize>,
+    /// Its body.
+    pub body: Bytes,
+    /// As in the body.
+    pub model: String,
+    /// A stream is asked for.
+    pub stream: bool,
+    /// The usage chunk is asked for.
+    pub include_usage: bool,
+    /// A repeatable answer is asked for.
+    pub deterministic: bool,
+    /// Forbids the cache.
+    pub no_cache: bool,
+    /// Which question: callers with equal numbers, keys and models may be given each other's answers.
+    pub question: u64,
+    /// What is wrong with it.
+    pub flaw: Flaw,
+    /// Sends its body only after `100 Continue`.
+    pub expects_continue: bool,
+    /// Sends pieces of at most so many bytes,
+    pub piece: usize,
+    /// with pauses of so long between them,
+    pub pause_us: u64,
+    /// and stops for ever after so many bytes.
+    pub stops_at: Option<usize>,
+    /// Takes so many bytes of the answer at a time,
+    pub take: usize,
+    /// each so long after the one before,
+    pub take_us: u64,
+    /// and takes no more after so many bytes.
+    pub stuck_at: Option<usize>,
+    /// Leaves so long after it came.
+    pub leaves_us: Option<u64>,
+    /// Leaves at this step of its exchange.
+    pub leaves_at_step: Option<u32>,
+    /// The driver drops the exchange at this step.
+    pub dropped_at_step: Option<u32>,
+}
+
+impl Caller {
+    /// Draws a caller; `number` makes its request id and, mostly, its question unique.
+    pub fn draw(dice: &mut Dice, config: &Config, number: usize) -> Caller {
+        let question = if dice.chance(40) { dice.range(1, 3) } else { 1_000 + number as u64 };
+        // Twins ask alike in nearly everything, or none would ever meet.
+        let twin = question < 1_000;
+        let path = match if twin { 33 * question as usize } else { dice.below(100) } {
+            0..=71 => Path::Inference(Endpoint::Chat),
+            72..=81 => Path::Inference(Endpoint::Completions),
+            82..=91 => Path::Inference(Endpoint::Embeddings),
+            92..=95 => Path::Other("/v1/models"),
+            99 => Path::Inference(Endpoint::Embeddings),
+            96 => Path::Other("/v1/health"),
+            97 => Path::Other(if dice.chance(50) { "/metrics" } else { "/v1/models/alpha" }),
+            _ => Path::Other("/v2/nothing"),
+        };
+        let flaw = match dice.below(100) {
+            0..=1 => Flaw::Json,
+            2 => Flaw::Model,
+            3 => Flaw::Type,
+            4 => Flaw::Method,
+            5 => Flaw::ContentType,
+            6 => Flaw::TooLarge,
+            _ => Flaw::None,
+        };
+        let stream = dice.chance(50) && path != Path::Inference(Endpoint::Embeddings);
+        let (model, mut caller) = (model(dice, config), Caller::plain(path, flaw));
+        caller.neutral = flaw != Flaw::ContentType && dice.chance(10);
+        caller.model = if twin && dice.chance(80) { "alpha".into() } else { model };
+        caller.stream = stream;
+        caller.include_usage = stream && dice.chance(40);
+        caller.deterministic = path == Path::Inference(Endpoint::Embeddings) || dice.chance(if twin { 90 } else { 50 });
+        caller.no_cache = dice.chance(5);
+        caller.question = question;
+        caller.key = (!config.auth.tokens.is_empty() && dice.chance(94)).then(|| {
+            if twin && dice.chance(60) {
+                0
+            } else {
+                dice.below(config.auth.tokens.len())
+            }
+        });
+        caller.body = caller.write_body(dice, config);
+        caller.expects_continue = dice.chance(8) && !caller.neutral;
+        caller.headers = caller.write_headers(dice, number);
+        caller.manners(dice);
+        caller
+    }
+
+    /// The caller of a child: patient, and in process.
+    pub fn child(&self) -> Caller {
+        let mut child = Caller::plain(self.path, Flaw::None);
+        child.neutral = self.neutral;
+        child.key = self.key;
+        child.model.clone_from(&self.model);
+        child.deterministic = self.deterministic;
+        child.no_cache = true;
+        child.question = self.question;
+        child
+    }
+
+    fn plain(path: Path, flaw: Flaw) -> Caller {
+        let post = matches!(path, Path::Inference(_)) && flaw != Flaw::Method;
+        Caller {
+            neutral: false,
+            method: if post { "POST" } else { "GET" },
+            path,
+            headers: Vec::new(),
+            key: None,
+            body: Bytes::new(),
+            model: String::new(),
+            stream: false,
+            include_usage: false,
+            deterministic: false,
+            no_cache: false,
+            question: 0,
+            flaw,
+            expects_continue: false,
+            piece: usize::MAX,
+            pause_us: 0,
+            stops_at: None,
+            take: usize::MAX,
+            take_us: 10,
+            stuck_at: None,
+            leaves_us: None,
+            leaves_at_step: None,
+            dropped_at_step: None,
+        }
+    }
+
+    /// The request target.
+    pub fn target(&self) -> &'static str {
+        match self.path {
+            Path::Inference(Endpoint::Chat) => "/v1/chat/completions",
+            Path::Inference(Endpoint::Completions) => "/v1/completions",
+            Path::Inference(Endpoint::Embeddings) => "/v1/embeddings",
+            Path::Other(path) => path,
+        }
+    }
+
+    /// The endpoint, if it is one of inference.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        match self.path {
+            Path::Inference(endpoint) => Some(endpoint),
+            Path::Other(_) => None,
+        }
+    }
+
+    fn write_body(&self, dice: &mut Dice, config: &Config) -> Bytes {
+        let Some(endpoint) = self.endpoint() else { return Bytes::new() };
+        let mut text = format!("question {} ", self.question);
+        let twin = self.question < 1_000;
+        if self.flaw == Flaw::TooLarge {
+            text.push_str(&"x".repeat(config.server.max_body_bytes as usize));
+        } else if !twin && dice.chance(2) {
+            text.push_str(&"why? ".repeat(dice.range(14_000, 18_000) as usize));
+        } else if !twin {
+            text.push_str(&"why? ".repeat(dice.below(40)));
+        }
+        let asked = match endpoint {
+            Endpoint::Chat => format!(r#""messages":[{{"role":"user","content":"{text}"}}]"#),
+            Endpoint::Completions => format!(r#""prompt":"{text}""#),
+            Endpoint::Embeddings if self.question % 3 == 0 => {
+                let more = r#","more""#.repeat(self.question as usize % 4);
+                format!(r#""input":["{text}"{more}]"#)
+            }
+            Endpoint::Embeddings => format!(r#""input":"{text}""#),
+        };
+        let mut fields = vec![asked];
+        match self.flaw {
+            Flaw::Model => {}
+            _ => fields.insert(0, format!(r#""model":"{}""#, self.model)),
+        }
+        if self.stream {
+            fields.push(r#""stream":true"#.into());
+        }
+        if self.include_usage {
+            fields.push(r#""stream_options":{"include_usage":true}"#.into());
+        }
+        if self.deterministic && endpoint != Endpoint::Embeddings {
+            fields.push(r#""temperature":0"#.into());
+        }
+        if self.flaw == Flaw::Type {
+            fields.push(r#""n":"two""#.into());
+        }
+        if !twin && endpoint != Endpoint::Embeddings && dice.chance(40) {
+            fields.push(format!(r#""max_tokens":{}"#, dice.span(1, 5_000)));
+        }
+        if !config.budgets.is_empty() && dice.chance(15) {
+            fields.push(format!(r#""pool":"{}""#, dice.pick(&["default", "team", "none"])));
+        }
+        let mut body = format!("{{{}}}", fields.join(","));
+        if self.flaw == Flaw::Json {
+            body.truncate(body.len() - dice.range(1, 5) as usize);
+        }
+        body.into()
+    }
+
+    fn write_headers(&self, dice: &mut Dice, number: usize) -> Vec<(String, String)> {
+        let mut headers = vec![("X-Request-Id".to_string(), format!("sim-{number}"))];
+        let mut add = |name: &str, value: String| headers.push((name.into(), value));
+        if self.method == "POST" {
+            add("content-type", if self.flaw == Flaw::ContentType { "text/plain" } else { "application/json" }.into());
+            if dice.chance(80) {
+                add("Content-Length", self.body.len().to_string());
+            }
+        }
+        match self.key {
+            Some(key) => add("Authorization", format!("Bearer key-of-caller-{key}")),
+            None if dice.chance(50) => add("Authorization", "Bearer wrong".into()),
+            None => {}
+        }
+        if self.no_cache {
+            add("cache-control", "no-cache".into());
+        }
+        if self.expects_continue {
+            add("expect", "100-continue".into());
+        }
+        headers
+    }
+
+    fn manners(&mut self, dice: &mut Dice) {
+        if dice.chance(30) {
+            self.piece = dice.span(1, 4_096) as usize;
+            self.piece = self.piece.max(self.body.len() / 20);
+            self.pause_us = dice.span(1, 100 * MILLISECOND);
+        }
+        if dice.chance(3) {
+            self.stops_at = Some(dice.below(self.body.len() + 1));
+        }
+        if dice.chance(25) {
+            self.take = dice.span(64, 8_192) as usize;
+            self.take_us = dice.span(100, 800 * MILLISECOND);
+        }
+        if dice.chance(4) {
+            self.stuck_at = Some(dice.below(2_000));
+        }
+        match dice.below(100) {
+            0..=7 => self.leaves_us = Some(dice.span(1, 20 * SECOND)),
+            8..=13 => self.leaves_at_step = Some(dice.range(0, 20) as u32),
+            14..=17 => self.dropped_at_step = Some(dice.range(0, 20) as u32),
+            _ => {}
+        }
+    }
+}
+
+fn model(dice: &mut Dice, config: &Config) -> String {
+    if dice.chance(2) {
+        return "nobody-lists-this".into();
+    }
+    let model = dice.pick(MODELS);
+    if dice.chance(25) {
+        return format!("{}/{model}", config.providers[dice.below(config.providers.len())].name);
+    }
+    if dice.chance(60) { "alpha" } else { model }.into()
+}

@@ -1,0 +1,207 @@
+//! Whether what a caller got is what an upstream said to it, or to somebody whose answer it may be given.
+
+use hoosh_core::clock::{MILLISECOND, SECOND};
+use hoosh_core::config::CacheMode;
+
+use super::outcome::Stand;
+use super::Invariant;
+use crate::answer::{number, Heard, Said};
+use crate::caller::{Flaw, Path};
+use crate::world::World;
+
+/// Between the last byte of an answer and its being cached lie the driver's lag and a counting job.
+const SLACK_US: u64 = 60 * MILLISECOND;
+
+type Judged = Result<(), (Invariant, String)>;
+
+fn outcome<T>(words: impl Into<String>) -> Result<T, (Invariant, String)> {
+    Err((Invariant::Outcome, words.into()))
+}
+
+impl World {
+    /// Checks an exchange that is done.
+    pub(crate) fn check_done(&mut self, x: usize) {
+        if let Err((invariant, words)) = self.judge_answer(x) {
+            self.fail(invariant, Some(x), words);
+        }
+    }
+
+    fn judge_answer(&mut self, x: usize) -> Judged {
+        let driven = &self.xs[x];
+        let (out, caller) = (&driven.out, &driven.caller);
+        if out.stand == Stand::Nothing {
+            return Ok(());
+        }
+        if out.header("x-request-id") != Some(driven.id.as_bytes()) {
+            return outcome("the answer has not its request id");
+        }
+        if out.status != 200 {
+            return self.judge_refusal(x);
+        }
+        if caller.path == Path::Other("/metrics") || caller.endpoint().is_none() {
+            return Ok(());
+        }
+        if caller.flaw != Flaw::None {
+            return outcome(format!("a request with a flaw ({:?}) was answered with 200", caller.flaw));
+        }
+        if !out.replied && !caller.stream {
+            return outcome("a stream that nobody asked for");
+        }
+        let heard = match out.stand {
+            _ if out.replied => Heard::whole(&out.bytes),
+            _ if caller.neutral => Heard::neutral(&out.pieces),
+            _ => Heard::stream(&out.bytes),
+        };
+        let whole = matches!(out.stand, Stand::Replied | Stand::Finished);
+        self.judge_heard(x, &heard, whole)
+    }
+
+    fn judge_heard(&mut self, x: usize, heard: &Heard, whole: bool) -> Judged {
+        let (driven, replied) = (&self.xs[x], self.xs[x].out.replied);
+        if let Some(words) = heard.broken.as_ref().filter(|_| whole) {
+            return outcome(format!("the caller cannot read its answer: {words}"));
+        }
+        if heard.after_end {
+            return outcome("events after the end of the stream");
+        }
+        if heard.usage && !replied && !driven.caller.include_usage {
+            return outcome("usage was shown to a caller who did not ask");
+        }
+        if whole && !replied && !heard.error && !driven.caller.neutral && !heard.done {
+            return outcome("a stream without [DONE] or error");
+        }
+        let completed = whole && !heard.error;
+        let Some(number) = number(&heard.words) else {
+            return match completed && !heard.finished {
+                true => outcome("an answer without content is passed as complete"),
+                false => Ok(()),
+            };
+        };
+        let Some(said) = self.said.get(number - 1).cloned() else { return outcome("words that no upstream said") };
+        if completed && heard.words != said.words {
+            return outcome(format!("complete, but not what was said: {:?} for {:?}", heard.words, said.words));
+        }
+        if !said.words.starts_with(&heard.words) {
+            return outcome(format!("words were changed: {:?} for {:?}", heard.words, said.words));
+        }
+        if completed && !replied && !heard.finished {
+            return outcome("a stream without finish reason is passed as complete");
+        }
+        if driven.raised.contains(&said.x) {
+            self.count("joined");
+            return self.judge_joined(x);
+        }
+        if said.x == x {
+            let last = driven.ups.len() - 1;
+            self.count(if completed { "complete" } else { "broken off" });
+            return match said.u as usize == last {
+                true => Ok(()),
+                false => outcome(format!("words of attempt {}, but {last} was the last", said.u)),
+            };
+        }
+        self.count("shared");
+        self.judge_shared(x, &said).map_err(|words| (Invariant::Cache, words))
+    }
+
+    /// The answers of all children, in their order.
+    fn judge_joined(&self, x: usize) -> Judged {
+        let driven = &self.xs[x];
+        let mine = vectors(&driven.out.bytes);
+        let theirs: Vec<i64> = driven.raised.iter().flat_map(|child| vectors(&self.xs[*child].out.bytes)).collect();
+        match mine == theirs {
+            true => Ok(()),
+            false => outcome(format!("answers of children were joined to {mine:?}, they are {theirs:?}")),
+        }
+    }
+
+    /// Who asked for it at first.
+    fn root(&self, x: usize) -> usize {
+        self.xs[x].parent.map_or(x, |(parent, _)| parent)
+    }
+
+    /// The answer was another's: from the cache, or from a flight that both were on.
+    fn judge_shared(&self, x: usize, said: &Said) -> Result<(), String> {
+        let other = self.root(said.x);
+        let (mine, theirs) = (&self.xs[x], &self.xs[other]);
+        let cache = &self.pinned(x).cache;
+        if self.tenant(x) != self.tenant(other) {
+            return Err(format!("{:?} was given the answer of {:?}", self.tenant(x), self.tenant(other)));
+        }
+        let question = |driven: &crate::world::Driven| {
+            let c = &driven.caller;
+            (c.question, c.endpoint(), c.model.clone(), c.deterministic)
+        };
+        if question(mine) != question(theirs) {
+            return Err(format!("the answer to {:?} was given to {:?}", question(theirs), question(mine)));
+        }
+        if !mine.ups.is_empty() && mine.out.stand == Stand::Started {
+            return Err("a shared answer came on top of its own".into());
+        }
+        if !said.fit {
+            return Err("the answer was truncated, filtered, cut or an error".into());
+        }
+        let wanted = cache.mode == CacheMode::Always || mine.caller.deterministic;
+        if !cache.enabled || !wanted || mine.caller.no_cache {
+            return Err("the cache must not be used for it".into());
+        }
+        if !self.pinned(x).providers.iter().any(|p| p.name == said.provider) {
+            return Err(format!("{} is not among its providers", said.provider));
+        }
+        // What children said was joined when the last one ended.
+        let family = theirs.raised.iter().chain(&theirs.children).flat_map(|child| &self.xs[*child].ups);
+        let last = family.filter_map(|up| self.said[up.number - 1].ended_us).max();
+        let Some(ended_us) = said.ended_us.max(last) else { return Err("the answer had not ended".into()) };
+        let age = mine.out.began_us.saturating_sub(ended_us);
+        if age > cache.ttl_secs * SECOND + SLACK_US + 4 * self.plan.lag_us {
+            return Err(format!("the answer is {age} µs old"));
+        }
+        Ok(())
+    }
+
+    /// Whose cache it is: name and scope of the key.
+    fn tenant(&self, x: usize) -> (String, Vec<String>) {
+        let (config, caller) = (self.pinned(x), &self.xs[x].caller);
+        if caller.neutral {
+            return ("local".into(), Vec::new());
+        }
+        let name = caller.key.map(|key| format!("key-of-caller-{key}"));
+        match config.auth.tokens.iter().find(|t| Some(t.token.expose()) == name.as_deref()) {
+            Some(token) => (token.name.clone(), token.models.clone()),
+            None => ("anonymous".into(), Vec::new()),
+        }
+    }
+
+    fn judge_refusal(&self, x: usize) -> Judged {
+        let driven = &self.xs[x];
+        let (out, caller) = (&driven.out, &driven.caller);
+        if matches!(caller.path, Path::Other("/v1/health/ready")) {
+            return Ok(());
+        }
+        if !(400..=599).contains(&out.status) {
+            return outcome(format!("status {}", out.status));
+        }
+        let body: serde_json::Value = match serde_json::from_slice(&out.bytes) {
+            Ok(body) => body,
+            Err(error) => return outcome(format!("an error that is not JSON: {error}")),
+        };
+        let error = &body["error"];
+        if !(error["message"].is_string() && error["type"].is_string() && !error["code"].is_number()) {
+            return outcome(format!("an error of another shape: {body}"));
+        }
+        if !driven.ups.is_empty() && out.header("x-should-retry") != Some(b"false") {
+            return outcome("attempts are spent, and the caller is not told so");
+        }
+        let reads_secret = String::from_utf8_lossy(&out.bytes);
+        match reads_secret.contains("secret-of-") || reads_secret.contains("key-of-caller") {
+            true => Err((Invariant::Scope, "an error tells a secret".into())),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The first number of each vector of an embeddings answer.
+fn vectors(body: &[u8]) -> Vec<i64> {
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let data = body["data"].as_array().cloned().unwrap_or_default();
+    data.iter().map(|vector| vector["embedding"][0].as_f64().unwrap_or(-1.0) as i64).collect()
+}

@@ -1,0 +1,156 @@
+//! Books of our own: budgets, buffers, the ledger.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hoosh_core::budget::PoolState;
+use hoosh_core::ledger::{Ending, Row};
+
+use super::outcome::Stand;
+use super::Invariant;
+use crate::world::World;
+
+/// What is counted over the whole run.
+#[derive(Debug)]
+pub struct Books {
+    /// Exchanges begun.
+    pub(crate) requests: u64,
+    /// Attempts beyond the first of their exchange.
+    pub(crate) retries: u64,
+    pub(crate) began_us: u64,
+    /// Providers with a connection in the pool.
+    pub(crate) served: BTreeSet<String>,
+    pools: BTreeMap<Arc<str>, PoolState>,
+}
+
+impl Books {
+    pub(crate) fn new(now_us: u64) -> Books {
+        Books { requests: 0, retries: 0, began_us: now_us, served: BTreeSet::new(), pools: BTreeMap::new() }
+    }
+}
+
+impl World {
+    /// Checks what holds at every instant.
+    pub(crate) fn check_always(&mut self) {
+        for (name, state) in self.gateway.budgets() {
+            let before = self.books.pools.insert(name.clone(), state);
+            let lent = self.store.leased.get(&name).copied().unwrap_or(0);
+            if let Err(words) = judge_pool(&state, before.as_ref(), lent) {
+                self.fail(Invariant::Reservations, None, format!("budget {name}: {words}: {state:?}"));
+            }
+        }
+        let open = self.xs.iter().filter(|x| x.exchange.is_some()).count() as u64;
+        if self.gateway.open_exchanges() as u64 != open {
+            let words = format!("{} exchanges are said to be open, {open} are", self.gateway.open_exchanges());
+            self.fail(Invariant::Buffers, None, words);
+        }
+        let most = open * (self.plan.configs[0].server.max_body_bytes + (1 << 20));
+        if self.gateway.buffered_bytes() > most {
+            let words = format!("{} bytes are held by {open} exchanges", self.gateway.buffered_bytes());
+            self.fail(Invariant::Buffers, None, words);
+        }
+    }
+
+    /// Closes the books when every exchange is over and every row stored.
+    pub(crate) fn check_end(&mut self) {
+        if self.gateway.rows_waiting() > 0 {
+            let words = format!("{} rows are not stored, though the store is well", self.gateway.rows_waiting());
+            return self.fail(Invariant::Ledger, None, words);
+        }
+        if self.gateway.buffered_bytes() != 0 {
+            let words = format!("{} bytes are held, and no exchange is open", self.gateway.buffered_bytes());
+            self.fail(Invariant::Buffers, None, words);
+        }
+        let mut rows: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+        for row in &self.store.rows {
+            rows.entry(&row.request_id).or_default().push(row);
+        }
+        let found = (0..self.xs.len()).find_map(|x| {
+            let mine = rows.remove(self.xs[x].id.as_str()).unwrap_or_default();
+            self.judge_rows(x, &mine).err().map(|words| (x, words))
+        });
+        let stray = rows.keys().next().map(|id| format!("a row of nobody: {id}"));
+        if let Some((x, words)) = found {
+            return self.fail(Invariant::Ledger, Some(x), words);
+        }
+        if let Some(words) = stray {
+            return self.fail(Invariant::Ledger, None, words);
+        }
+        for (name, state) in self.gateway.budgets() {
+            if let Err((invariant, words)) = self.judge_sum(&name, &state) {
+                self.fail(invariant, None, format!("budget {name}: {words}: {state:?}"));
+            }
+        }
+    }
+
+    fn judge_sum(&self, name: &str, state: &PoolState) -> Result<(), (Invariant, String)> {
+        if state.reserved != 0 || state.waiting != 0 {
+            return Err((Invariant::Reservations, "something is reserved, and no exchange is open".into()));
+        }
+        let mine = || self.store.rows.iter().filter(|row| row.budget.as_deref() == Some(name));
+        let sum: u64 = mine().map(|row| row.usage.total()).sum();
+        if sum != state.used {
+            return Err((Invariant::Ledger, format!("rows add up to {sum}")));
+        }
+        if mine().any(|row| row.overrun) != (state.overrun > 0) {
+            return Err((Invariant::Reservations, "rows do not agree about the overrun".into()));
+        }
+        Ok(())
+    }
+
+    fn judge_rows(&self, x: usize, rows: &[&Row]) -> Result<(), String> {
+        let driven = &self.xs[x];
+        if driven.ups.is_empty() {
+            // Dropped between the decision and the step, it may have a row all the same.
+            return match rows.is_empty() || driven.dropped || driven.is_gone() {
+                true => Ok(()),
+                false => Err("a row, and no upstream was asked".into()),
+            };
+        }
+        if driven.ups.iter().any(|up| up.reached) && rows.len() != 1 {
+            return Err(format!("{} rows, and an upstream was reached", rows.len()));
+        }
+        let &[row] = rows else {
+            return match rows.is_empty() {
+                true => Ok(()),
+                false => Err(format!("{} rows", rows.len())),
+            };
+        };
+        if !driven.dropped && !driven.is_gone() && row.attempts as usize != driven.ups.len() {
+            return Err(format!("the row says {} attempts, there were {}", row.attempts, driven.ups.len()));
+        }
+        let completed = row.ending == Ending::Completed;
+        let answered = matches!(driven.out.stand, Stand::Replied | Stand::Finished);
+        if completed && !answered && !driven.dropped && !driven.is_gone() && driven.out.stand != Stand::Cut {
+            return Err("the row says completed, and the caller has no whole answer".into());
+        }
+        if row.status != driven.out.status && driven.out.status != 0 {
+            return Err(format!("the row says status {}, the caller got {}", row.status, driven.out.status));
+        }
+        let said = &self.said[driven.ups[driven.ups.len() - 1].number - 1];
+        match said.usage {
+            Some(usage) if completed && driven.ups.len() == 1 && row.usage.total() != usage && said.fit => {
+                Err(format!("the row says {} tokens, the upstream said {usage}", row.usage.total()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn judge_pool(state: &PoolState, before: Option<&PoolState>, lent: u64) -> Result<(), String> {
+    if state.leased > lent {
+        return Err(format!("more is leased than the store lent ({lent})"));
+    }
+    if state.reserved.saturating_add(state.used) > state.leased.saturating_add(state.overrun) {
+        return Err("more is committed than leased".into());
+    }
+    let Some(before) = before else { return Ok(()) };
+    if state.used < before.used || state.overrun < before.overrun {
+        return Err(format!("what was settled came back; before: {before:?}"));
+    }
+    let granted = state.reserved > before.reserved;
+    if granted && state.reserved + state.used > state.leased.min(state.capacity) {
+        return Err(format!("a grant beyond the cap in force; before: {before:?}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Where an attempt may go: configured providers, the key's scope, live revocation; and how many there may be.
+
+use hoosh_core::clock::SECOND;
+use hoosh_core::config::{Config, Provider, Token};
+use hoosh_core::http::UpstreamRequest;
+
+use super::Invariant;
+use crate::answer::Heard;
+use crate::caller::Flaw;
+use crate::world::World;
+
+impl World {
+    /// The provider that a request goes to, by its address; the address itself if it is nobody's.
+    pub(crate) fn provider_of(&self, request: &UpstreamRequest) -> String {
+        let all = self.plan.configs.iter().flat_map(|config| &config.providers);
+        let found = all.into_iter().find(|p| p.base_url.as_ref().is_some_and(|url| url.origin == request.origin));
+        found.map_or_else(|| request.origin.authority(), |provider| provider.name.clone())
+    }
+
+    /// Checks one attempt.
+    pub(crate) fn check_send(&mut self, x: usize, u: u32, to: &str, body: &[u8], request: Option<&UpstreamRequest>) {
+        if u > 0 {
+            self.books.retries += 1;
+        }
+        let judged = self
+            .judge_place(x, to, body, request)
+            .map_err(|words| (Invariant::Scope, words))
+            .and_then(|()| self.judge_retry(x, u).map_err(|words| (Invariant::Retries, words)))
+            .and_then(|()| self.judge_content(x).map_err(|words| (Invariant::Outcome, words)));
+        if let Err((invariant, words)) = judged {
+            self.fail(invariant, Some(x), words);
+        }
+    }
+
+    fn judge_place(&self, x: usize, to: &str, body: &[u8], request: Option<&UpstreamRequest>) -> Result<(), String> {
+        let (driven, pinned, current) = (&self.xs[x], self.pinned(x), &self.plan.configs[self.config]);
+        let caller = &driven.caller;
+        let Some(provider) = pinned.providers.iter().find(|p| p.name == to) else {
+            return Err(format!("{to} is not among the providers that it began with"));
+        };
+        if !current.providers.iter().any(|p| p.name == to) {
+            return Err(format!("{to} was withdrawn"));
+        }
+        if driven.must_refuse {
+            return Err("it came while nothing new was to be let in".into());
+        }
+        if caller.flaw != Flaw::None || caller.endpoint().is_none() {
+            return Err(format!("a request with a flaw ({:?}) went to an upstream", caller.flaw));
+        }
+        let model = model_in(body).ok_or("the request names no model")?;
+        if !serves(provider, &model) {
+            return Err(format!("{to} does not serve {model}"));
+        }
+        if let Some(request) = request {
+            check_secrets(request, provider)?;
+        }
+        if caller.neutral || pinned.auth.tokens.is_empty() {
+            // Whoever needs no key is let go on only as long as nobody needs one.
+            return match caller.neutral || current.auth.tokens.is_empty() {
+                true => Ok(()),
+                false => Err("keys are asked for since".into()),
+            };
+        }
+        let name = caller.key.map(|key| format!("key-of-caller-{key}")).ok_or("it has no key")?;
+        let token = token(pinned, &name).ok_or("its key is not known")?;
+        if token_scope_excludes(token, pinned, to, &model) {
+            return Err(format!("{:?} does not allow {model} at {to}", token.models));
+        }
+        match self.plan.configs[self.config].auth.tokens.iter().any(|t| t.token.expose() == name) {
+            true => Ok(()),
+            false => Err("its key was revoked".into()),
+        }
+    }
+
+    fn judge_retry(&self, x: usize, u: u32) -> Result<(), String> {
+        let retry = &self.pinned(x).retry;
+        if u >= retry.max_attempts {
+            return Err(format!("attempt {} of at most {}", u + 1, retry.max_attempts));
+        }
+        let seconds = (self.now.mono_us - self.books.began_us).div_ceil(SECOND) + 1;
+        let floor = seconds * u64::from(retry.min_per_sec);
+        let share = self.books.requests * u64::from(retry.budget_percent) / 100;
+        if self.books.retries > floor + share {
+            let words = format!("{} retries of {} requests in {seconds} s", self.books.retries, self.books.requests);
+            return Err(format!("{words}: more than {floor} + {share}"));
+        }
+        Ok(())
+    }
+
+    fn judge_content(&self, x: usize) -> Result<(), String> {
+        let driven = &self.xs[x];
+        if driven.out.bytes.is_empty() {
+            return Ok(());
+        }
+        let heard = match driven.caller.neutral {
+            true => Heard::neutral(&driven.out.pieces),
+            false => Heard::stream(&driven.out.bytes),
+        };
+        match heard.words.is_empty() {
+            true => Ok(()),
+            false => Err("a second attempt after content reached the caller".into()),
+        }
+    }
+}
+
+fn check_secrets(request: &UpstreamRequest, provider: &Provider) -> Result<(), String> {
+    let wanted = provider.api_key.as_ref().map(|key| format!("Bearer {}", key.expose()));
+    let sent = request.headers.iter().find(|(name, _)| &name[..] == b"authorization").map(|(_, value)| value.to_vec());
+    if sent != wanted.map(String::into_bytes) {
+        return Err("the provider's credential is not the one configured".into());
+    }
+    let leaks = |bytes: &[u8]| bytes.windows(13).any(|window| window == b"key-of-caller");
+    match request.headers.iter().any(|(_, value)| leaks(value)) || leaks(&request.body) {
+        true => Err("the caller's key went to an upstream".into()),
+        false => Ok(()),
+    }
+}
+
+/// The model in a body as this crate writes it: `model` comes first.
+fn model_in(body: &[u8]) -> Option<String> {
+    let start = body.windows(9).position(|window| window == b"\"model\":\"")? + 9;
+    let length = body[start..].iter().position(|byte| *byte == b'"')?;
+    String::from_utf8(body[start..start + length].to_vec()).ok()
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |prefix| name.starts_with(prefix))
+}
+
+fn serves(provider: &Provider, model: &str) -> bool {
+    provider.models.is_empty() || provider.models.iter().any(|pattern| matches(pattern, model))
+}
+
+fn token<'a>(config: &'a Config, key: &str) -> Option<&'a Token> {
+    config.auth.tokens.iter().find(|token| token.token.expose() == key)
+}
+
+fn token_scope_excludes(token: &Token, config: &Config, provider: &str, model: &str) -> bool {
+    let allows = |pattern: &String| match pattern.split_once('/') {
+        Some((first, rest)) if config.providers.iter().any(|p| p.name == first) => {
+            first == provider && matches(rest, model)
+        }
+        _ => matches(pattern, model),
+    };
+    !token.models.is_empty() && !token.models.iter().any(allows)
+}

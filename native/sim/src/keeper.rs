@@ -1,0 +1,86 @@
+//! The gateway's own loop: fetches and the store.
+
+use bytes::Bytes;
+use hoosh_core::clock::{MILLISECOND, SECOND};
+use hoosh_core::gateway::{LoopResult, LoopStep};
+use hoosh_core::http::UpstreamRequest;
+
+use crate::check::Invariant;
+use crate::plan::{Mood, MODELS};
+use crate::world::{Event, World};
+
+/// A loop that asks for more than this without waiting asks for ever.
+const MOST_STEPS: usize = 10_000;
+
+impl World {
+    pub(crate) fn look_at_loop(&mut self) {
+        self.loop_set = false;
+        for _ in 0..MOST_STEPS {
+            match self.gateway.next(self.now) {
+                LoopStep::Fetch { id, request } => self.fetch(id, &request),
+                LoopStep::Cancel { id } => {
+                    self.count("loop cancels");
+                    self.note(None, || format!("loop: cancel {id}"));
+                }
+                LoopStep::Store { id, op } => {
+                    self.count("loop stores");
+                    self.note(None, || format!("loop: store {id}: {op:?}"));
+                    let answers = self.store.perform(&mut self.dice, &self.plan.store, op);
+                    for (delay, outcome) in answers {
+                        self.after(delay, Event::LoopDone(id, LoopResult::Stored(outcome)));
+                    }
+                }
+                LoopStep::Wait { until_us } => {
+                    self.loop_timer += 1;
+                    if let Some(until_us) = until_us {
+                        let at = until_us.max(self.now.mono_us) + self.lag();
+                        let timer = self.loop_timer;
+                        self.put(at, Event::LoopTimer(timer));
+                    }
+                    return;
+                }
+            }
+        }
+        self.fail(Invariant::Wakes, None, "the gateway's loop never waits".into());
+    }
+
+    pub(crate) fn loop_done(&mut self, id: u64, result: LoopResult) {
+        self.note(None, || format!("loop: {id} answered {result:?}"));
+        self.trace.mix(id);
+        self.gateway.done(id, result, self.now);
+        self.look_loop();
+    }
+
+    fn fetch(&mut self, id: u64, request: &UpstreamRequest) {
+        self.count("loop fetches");
+        let provider = self.provider_of(request);
+        self.note(None, || format!("loop: fetch {id} from {provider} {:?}", request.target));
+        if !self.plan.configs[self.config].providers.iter().any(|p| p.name == provider) {
+            self.fail(Invariant::Scope, None, format!("the loop asks {provider}, which is not configured"));
+        }
+        let mood = self.plan.configs[0].providers.iter().position(|p| p.name == provider);
+        let well = match mood.map(|at| self.plan.moods[at]) {
+            Some(Mood::Down) => 5,
+            Some(Mood::Faulty(percent)) => 100 - percent,
+            _ => 95,
+        };
+        let delay = self.dice.span(MILLISECOND, 2 * SECOND);
+        let result = if self.dice.chance(well) {
+            let list: Vec<String> = MODELS.iter().map(|id| format!(r#"{{"id":"{id}","object":"model"}}"#)).collect();
+            Ok((200, Bytes::from(format!(r#"{{"object":"list","data":[{}]}}"#, list.join(",")))))
+        } else {
+            match self.dice.below(5) {
+                0 => return,
+                1 => Err("refused".into()),
+                2 => Ok((200, Bytes::from_static(b"<html>"))),
+                3 => Ok((401, Bytes::new())),
+                _ => Ok((500, Bytes::new())),
+            }
+        };
+        if self.dice.chance(10) {
+            let again = self.dice.span(delay, delay + 12 * SECOND);
+            self.after(again, Event::LoopDone(id, LoopResult::Fetched(result.clone())));
+        }
+        self.after(delay, Event::LoopDone(id, LoopResult::Fetched(result)));
+    }
+}

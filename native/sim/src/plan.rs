@@ -1,0 +1,263 @@
+//! The scenery of one world, drawn from its seed: configuration, moods, and what happens to all at once.
+
+use std::sync::Arc;
+
+use hoosh_core::clock::{MILLISECOND, SECOND};
+use hoosh_core::config::{
+    Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Deadlines, Limits, Provider, ProviderKind, Retry,
+    Secret, Server, Strategy, Token,
+};
+use hoosh_core::http::Origin;
+
+use crate::dice::Dice;
+
+/// Model names that callers use and providers list.
+pub const MODELS: &[&str] = &["alpha", "beta", "beta-2", "gamma"];
+
+/// How a provider is disposed in one world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    /// Answers as it should.
+    Well,
+    /// So many of 100 answers have a fault of any kind.
+    Faulty(u64),
+    /// Nearly all answers are 429.
+    Storm,
+    /// Cannot be reached.
+    Down,
+}
+
+/// How the store is disposed: percentages of answers.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreMood {
+    /// Failed, and nothing done.
+    pub fails: u64,
+    /// Never answered; done or not.
+    pub silent: u64,
+    /// Answered after the gateway gave up waiting.
+    pub late: u64,
+    /// Answered twice.
+    pub twice: u64,
+}
+
+/// One world.
+#[derive(Debug)]
+pub struct Plan {
+    /// Configurations in the order of their coming into force; the first from the beginning.
+    pub configs: Vec<Config>,
+    /// When each of `configs` but the first comes into force.
+    pub reloads_us: Vec<u64>,
+    /// By index of the first configuration's providers.
+    pub moods: Vec<Mood>,
+    /// The store's mood.
+    pub store: StoreMood,
+    /// How many callers come.
+    pub exchanges: usize,
+    /// They come within this time.
+    pub horizon_us: u64,
+    /// Longest delay between an event and the driver's look at it.
+    pub lag_us: u64,
+    /// When admission ends.
+    pub drain_us: Option<u64>,
+    /// Jumps of the wall clock: when, and by how much.
+    pub jumps: Vec<(u64, i64)>,
+    /// How often, at random, a waiting exchange is looked at without reason. Such a look must find nothing to do.
+    pub audits: u64,
+}
+
+impl Plan {
+    /// Draws a world of `exchanges` callers.
+    pub fn draw(dice: &mut Dice, exchanges: usize) -> Plan {
+        let config = config(dice);
+        let moods = config.providers.iter().map(|_| mood(dice)).collect();
+        let horizon_us = dice.span(20 * MILLISECOND, 60 * SECOND);
+        let mut configs = vec![config];
+        let mut reloads_us = Vec::new();
+        if dice.chance(40) {
+            for _ in 0..dice.range(1, 3) {
+                let next = reloaded(dice, &configs);
+                configs.push(next);
+                reloads_us.push(dice.range(0, horizon_us * 2));
+            }
+            reloads_us.sort_unstable();
+        }
+        let day = 86_400 * SECOND as i64;
+        let jumps = (0..if dice.chance(30) { dice.range(1, 3) } else { 0 })
+            .map(|_| (dice.range(0, horizon_us), dice.range(0, 4 * day as u64) as i64 - 2 * day))
+            .collect();
+        Plan {
+            configs,
+            reloads_us,
+            moods,
+            store: store_mood(dice),
+            exchanges,
+            horizon_us,
+            lag_us: dice.pick(&[0, 0, 5, 300, 5 * MILLISECOND]),
+            drain_us: dice.chance(10).then(|| dice.range(0, horizon_us)),
+            jumps,
+            audits: if dice.chance(50) { 20 } else { 0 },
+        }
+    }
+}
+
+fn mood(dice: &mut Dice) -> Mood {
+    match dice.below(10) {
+        0..=2 => Mood::Well,
+        3..=5 => Mood::Faulty(20),
+        6..=7 => Mood::Faulty(70),
+        8 => Mood::Storm,
+        _ => Mood::Down,
+    }
+}
+
+fn store_mood(dice: &mut Dice) -> StoreMood {
+    let mut some = |high| if dice.chance(30) { dice.range(1, high) } else { 0 };
+    StoreMood { fails: some(50), silent: some(30), late: some(30), twice: some(60) }
+}
+
+fn config(dice: &mut Dice) -> Config {
+    let budgets = budgets(dice);
+    let providers: Vec<Provider> = (0..dice.range(1, 4)).map(|at| provider(dice, at as usize)).collect();
+    let max_body_bytes = dice.pick(&[100_000, 400_000]);
+    Config {
+        server: Server {
+            strategy: match dice.below(10) {
+                0..=3 => Strategy::Priority,
+                4..=6 => Strategy::RoundRobin,
+                7..=8 => Strategy::LowestLatency,
+                _ => Strategy::Direct,
+            },
+            max_body_bytes,
+            max_buffered_bytes: if dice.chance(10) { max_body_bytes } else { 64 << 20 },
+            ..Server::default()
+        },
+        auth: Auth { tokens: tokens(dice, &budgets) },
+        budgets,
+        providers,
+        cache: Cache {
+            enabled: dice.chance(70),
+            mode: dice.pick(&[CacheMode::Deterministic, CacheMode::Always]),
+            ttl_secs: dice.pick(&[1, 2, 10, 300]),
+            max_entries: dice.pick(&[1, 8, 1_000]),
+            max_bytes: dice.pick(&[10_000, 1 << 20]),
+        },
+        retry: Retry {
+            max_attempts: dice.range(1, 5) as u32,
+            base_delay_ms: dice.pick(&[1, 50, 250]),
+            max_delay_ms: dice.pick(&[250, 2_000]),
+            budget_percent: dice.pick(&[0, 10, 10, 50]),
+            min_per_sec: dice.pick(&[0, 1, 10]),
+        },
+        limits: Limits {
+            max_concurrency: dice.chance(30).then(|| dice.range(1, 8) as u32),
+            max_waiting: dice.pick(&[0, 2, 128]),
+            wait_secs: dice.pick(&[1, 10]),
+            reserve_output: dice.pick(&[16, 256, 4_096]),
+            max_inputs: dice.pick(&[1, 2, 2_048]),
+        },
+        deadlines: Deadlines {
+            connect_secs: dice.range(1, 3),
+            first_byte_secs: dice.range(1, 10),
+            idle_secs: dice.range(1, 5),
+            total_secs: dice.range(2, 40),
+            body_secs: dice.range(1, 5),
+            caller_stall_secs: dice.range(1, 5),
+        },
+        warnings: Vec::new(),
+    }
+}
+
+fn provider(dice: &mut Dice, at: usize) -> Provider {
+    let engine = at > 0 && dice.chance(25);
+    let name = format!("p{at}");
+    let origin = Arc::new(Origin { tls: at % 2 == 1, host: format!("{name}.example"), port: 8_000 + at as u16 });
+    let models: &[&str] =
+        dice.pick(&[&[][..], &[], &["alpha", "beta"], &["beta*"], &["alpha", "beta", "beta-2", "gamma"]]);
+    Provider {
+        name: name.clone(),
+        type_name: if engine { "engine" } else { "openai_compatible" }.into(),
+        kind: if engine { ProviderKind::Engine } else { ProviderKind::OpenAi },
+        base_url: (!engine).then(|| BaseUrl { origin, prefix: "/v1".into() }),
+        api_key: dice.chance(80).then(|| Secret::new(format!("secret-of-{name}"))),
+        priority: dice.range(0, 2) as i64,
+        models: models.iter().map(|m| m.to_string()).collect(),
+        max_concurrency: dice.chance(20).then(|| dice.range(1, 3) as u32),
+        rate_limit_rpm: dice.chance(15).then(|| dice.range(1, 60) as u32),
+        cap_field: dice.pick(&[CapField::MaxTokens, CapField::MaxCompletionTokens]),
+        found: false,
+    }
+}
+
+fn budgets(dice: &mut Dice) -> Vec<Budget> {
+    let mut named = |name: &str| {
+        let capacity = dice.span(300, 400_000);
+        Budget { name: name.into(), capacity, slice: dice.span(1, capacity) }
+    };
+    let (default, team) = (named("default"), named("team"));
+    match dice.below(4) {
+        0 => vec![],
+        1 => vec![default],
+        2 => vec![team],
+        _ => vec![default, team],
+    }
+}
+
+fn tokens(dice: &mut Dice, budgets: &[Budget]) -> Vec<Token> {
+    if dice.chance(15) {
+        return Vec::new();
+    }
+    let scopes: &[&[&str]] = &[
+        &[],
+        &[],
+        &[],
+        &["alpha", "beta*"],
+        &["alpha"],
+        &["beta*"],
+        &["p0/*"],
+        &["p1/alpha", "gamma"],
+        &["p0/beta*", "p1/*"],
+    ];
+    (0..3)
+        .map(|at| Token {
+            token: Secret::new(format!("key-of-caller-{at}")),
+            name: format!("caller-{at}"),
+            models: dice.pick(scopes).iter().map(|s| s.to_string()).collect(),
+            budget: budgets.first().filter(|_| dice.chance(30)).map(|b| b.name.clone()),
+            max_concurrency: dice.chance(20).then(|| dice.range(1, 3) as u32),
+            rate_limit_rpm: dice.chance(15).then(|| dice.range(2, 200) as u32),
+        })
+        .collect()
+}
+
+/// What an operator might do next. Retry settings stay, so that retries can be held against one rule for a whole run;
+/// budgets stay too, with another size.
+fn reloaded(dice: &mut Dice, before: &[Config]) -> Config {
+    let (first, last) = (&before[0], &before[before.len() - 1]);
+    let mut next = last.clone();
+    if dice.chance(50) && next.providers.len() > 1 {
+        next.providers.remove(dice.below(next.providers.len()));
+    } else if dice.chance(30) {
+        next.providers = first.providers.clone();
+    }
+    if dice.chance(50) && !next.auth.tokens.is_empty() {
+        next.auth.tokens.remove(dice.below(next.auth.tokens.len()));
+    } else if dice.chance(30) {
+        next.auth.tokens = first.auth.tokens.clone();
+    }
+    if let Some(token) = next.auth.tokens.first_mut().filter(|_| dice.chance(20)) {
+        token.models = vec!["alpha".into()];
+    }
+    for budget in &mut next.budgets {
+        if dice.chance(50) {
+            budget.capacity = dice.span(200, 400_000);
+            budget.slice = dice.span(1, budget.capacity);
+        }
+    }
+    if dice.chance(30) {
+        next.limits.max_concurrency = dice.chance(70).then(|| dice.range(1, 8) as u32);
+    }
+    if dice.chance(20) {
+        next.cache.enabled ^= true;
+    }
+    next
+}
