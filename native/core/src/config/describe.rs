@@ -54,6 +54,7 @@ impl Config {
         out.value("max_waiting", self.limits.max_waiting);
         out.value("wait_secs", self.limits.wait_secs);
         out.value("reserve_output", self.limits.reserve_output);
+        out.value("max_inputs", self.limits.max_inputs);
         out.header("[deadlines]");
         out.value("connect_secs", self.deadlines.connect_secs);
         out.value("first_byte_secs", self.deadlines.first_byte_secs);

@@ -282,11 +282,14 @@ pub struct Limits {
     pub wait_secs: u64,
     /// Output tokens reserved (and sent as the cap) under a budget when the caller names none. Default 4,096.
     pub reserve_output: u64,
+    /// Embedding inputs in one request to a provider; a longer array is asked in slices of so many. Default 2,048,
+    /// OpenAI's own bound.
+    pub max_inputs: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_concurrency: None, max_waiting: 128, wait_secs: 10, reserve_output: 4_096 }
+        Limits { max_concurrency: None, max_waiting: 128, wait_secs: 10, reserve_output: 4_096, max_inputs: 2_048 }
     }
 }
 

@@ -151,6 +151,7 @@ fn limits(top: &Table<'_>) -> Checked<Limits> {
     t.integer("max_waiting", 0..=MANY, &mut limits.max_waiting)?;
     t.integer("wait_secs", 0..=YEAR_SECS, &mut limits.wait_secs)?;
     t.integer("reserve_output", 1..=i64::MAX, &mut limits.reserve_output)?;
+    t.integer("max_inputs", 1..=MANY, &mut limits.max_inputs)?;
     Ok(limits)
 }
 

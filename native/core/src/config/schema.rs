@@ -41,8 +41,10 @@ pub const RETRY: Section = Section {
     keys: &["max_attempts", "base_delay_ms", "max_delay_ms", "budget_percent", "min_per_sec"],
 };
 /// `[limits]`
-pub const LIMITS: Section =
-    Section { header: "[limits]", keys: &["max_concurrency", "max_waiting", "wait_secs", "reserve_output"] };
+pub const LIMITS: Section = Section {
+    header: "[limits]",
+    keys: &["max_concurrency", "max_waiting", "wait_secs", "reserve_output", "max_inputs"],
+};
 /// `[deadlines]`
 pub const DEADLINES: Section = Section {
     header: "[deadlines]",

@@ -126,6 +126,11 @@ impl Exchange {
         }
         self.choice.turn = self.snap.routes.turn(model);
         self.choice.candidates = Some(candidates);
+        if self.is_child {
+            // Its parent passed the other gates and gave it of what it holds.
+            self.phase = Phase::Choose;
+            return Move::Again;
+        }
         self.go(Gate::KeyRate)
     }
 
@@ -368,7 +373,7 @@ impl Exchange {
                 }
             }
         }
-        self.phase = Phase::Choose;
+        self.phase = if self.split() { Phase::Children } else { Phase::Choose };
         Move::Again
     }
 }

@@ -33,6 +33,13 @@ impl Intake {
         self.ended = true;
     }
 
+    /// The body of a child: whole, from its parent.
+    pub fn given(&mut self, body: Bytes) {
+        self.received = body.len() as u64;
+        self.first = body;
+        self.ended = true;
+    }
+
     fn add(&mut self, bytes: Bytes) {
         self.received += bytes.len() as u64;
         self.credit = self.credit.saturating_sub(bytes.len());
@@ -59,6 +66,9 @@ impl Exchange {
     pub(super) fn start_reading(&mut self) -> Move {
         let Some(call) = &mut self.call else { return Move::Wait(None) };
         self.begun = self.now;
+        if let Some(started_us) = self.started_us {
+            self.begun.mono_us = started_us;
+        }
         if let Some(refusal) = call.refusal.take() {
             self.fail(refusal);
             return Move::Again;

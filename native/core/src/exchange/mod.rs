@@ -6,8 +6,9 @@
 //!
 //! ```text
 //! New ─ begin ─▶ Body ─▶ Read ─▶ Gates ─▶ Choose ─▶ Attempt ─▶ (Counting) ─▶ Draining ─▶ Over
-//!                        (Work)   limits, cache,   ▲       │
-//!                                 budget, flight   └ retry ┘
+//!                        (Work)   limits, cache, │ ▲       │    (Work)         ▲
+//!                                 budget, flight │ └ retry ┘                   │
+//!                                                └─▶ Children ─────────────────┘
 //! ```
 //!
 //! `call` reads the head; `intake` the body; `gates` admits; `choose` finds an upstream and writes the request;
@@ -17,6 +18,7 @@
 mod answer;
 mod attempt;
 mod call;
+mod children;
 mod choose;
 mod follow;
 mod gates;
@@ -40,6 +42,7 @@ use crate::wake::Waker;
 use answer::Out;
 use attempt::Attempt;
 use call::Call;
+use children::Children;
 use choose::Choice;
 use gates::{Gate, Holds};
 use inbox::{AnswerHead, Event};
@@ -70,6 +73,8 @@ enum Phase {
     Gates(Gate),
     /// Looks for an upstream.
     Choose,
+    /// Children do the work.
+    Children,
     /// An upstream is open.
     Attempt,
     /// The answer is out; a job counts what it used.
@@ -104,6 +109,10 @@ pub struct Exchange {
     intake: Intake,
     facts: Option<Facts>,
     holds: Holds,
+    children: Children,
+    is_child: bool,
+    /// A child's time began with its parent's.
+    started_us: Option<u64>,
     choice: Choice,
     attempt: Option<Attempt>,
     out: Out,
@@ -133,6 +142,9 @@ impl Exchange {
             intake: Intake::default(),
             facts: None,
             holds: Holds::default(),
+            children: Children::default(),
+            is_child: false,
+            started_us: None,
             choice: Choice::default(),
             attempt: None,
             out: Out::default(),
@@ -204,7 +216,7 @@ impl Exchange {
         self.inbox.push_back(Event::Worked(result));
     }
 
-    /// A child exchange answered.
+    /// A child exchange (handle `c` of its `Child` step) answered.
     pub fn child(&mut self, c: u32, answer: ChildAnswer) {
         self.inbox.push_back(Event::Child(c, answer));
     }
@@ -250,6 +262,7 @@ impl Exchange {
             Phase::Reading | Phase::Counting => Move::Wait(None),
             Phase::Gates(gate) => self.pass(gate),
             Phase::Choose => self.choose(),
+            Phase::Children => self.raise_children(),
             Phase::Attempt => self.follow(),
             Phase::Draining => self.drain(),
             Phase::Over => Move::Wait(None),
@@ -262,7 +275,8 @@ impl Exchange {
 
     /// The whole exchange is bound in time until its first content byte; after that only a stream's pauses are.
     fn total_deadline_us(&self) -> Option<u64> {
-        let waiting = matches!(self.phase, Phase::Gates(_) | Phase::Choose | Phase::Attempt | Phase::Reading);
+        let waiting =
+            matches!(self.phase, Phase::Gates(_) | Phase::Choose | Phase::Children | Phase::Attempt | Phase::Reading);
         let bound = waiting && !self.out.is_started() && !self.out.is_ended();
         bound.then(|| self.begun.mono_us.saturating_add(self.snap.config.deadlines.total_secs.saturating_mul(SECOND)))
     }
@@ -274,7 +288,7 @@ impl Exchange {
             Event::Worked(result) => self.take_result(result),
             Event::Written(bytes) => self.take_written(bytes),
             Event::CallerGone => self.take_caller_gone(),
-            Event::Child(..) => {}
+            Event::Child(c, answer) => self.take_child(c, answer),
             Event::Connected(u)
             | Event::Sent(u)
             | Event::Head(u, _)

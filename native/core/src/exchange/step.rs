@@ -93,7 +93,8 @@ pub enum Step {
         /// The job; [`Job::run`] does it.
         job: Job,
     },
-    /// Begin a child exchange as described, drive it to its end, and hand what it answered to `child`.
+    /// Drive this exchange too, as a caller in process would, and hand what it replied to `child`. If this exchange is
+    /// over first, drop the child.
     Child {
         /// Handle of the child, local to this exchange.
         c: u32,

@@ -124,7 +124,7 @@ impl Gateway {
     /// threads share no counters.
     pub fn exchange(self: &Arc<Self>, waker: Waker, lane: usize) -> Exchange {
         let ordinal = self.ordinal.fetch_add(1, Ordering::Relaxed);
-        self.open.fetch_add(1, Ordering::Relaxed);
+        self.exchange_begun();
         let seed = self.seed ^ ordinal.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Exchange::new(self.clone(), self.snapshot.load_full(), waker, lane, seed)
     }
@@ -238,6 +238,10 @@ impl Gateway {
 
     pub(crate) fn free_bytes(&self, bytes: u64) {
         self.buffered.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn exchange_begun(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn exchange_over(&self) {

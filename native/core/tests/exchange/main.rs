@@ -196,6 +196,35 @@ fn an_equal_request_is_answered_from_the_cache() {
 }
 
 #[test]
+fn a_long_list_of_inputs_is_asked_in_slices() {
+    let mut world = World::new(&format!("[limits]\nmax_inputs = 2\n{ONE}"));
+    let mut call = world.post("/v1/embeddings", r#"{"model":"m","input":["a","b","c"]}"#);
+    let mut children = call.children(&mut world);
+    assert_eq!(children.len(), 2);
+    for (c, child) in &mut children {
+        let (u, request) = child.sent(&mut world);
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let wanted = [r#"["a","b"]"#, r#"["c"]"#][*c as usize];
+        assert!(body.contains(wanted), "{body}");
+        let vectors =
+            ["{\"index\":0,\"embedding\":[1]},{\"index\":1,\"embedding\":[2]}", "{\"index\":0,\"embedding\":[3]}"];
+        let answer = format!(r#"{{"data":[{}],"usage":{{"prompt_tokens":2,"total_tokens":2}}}}"#, vectors[*c as usize]);
+        child.answer(u, 200, "application/json", &answer);
+        let reply = child.reply(&mut world);
+        child.over(&mut world);
+        call.exchange.child(*c, hoosh_core::exchange::ChildAnswer { status: reply.status, body: reply.body });
+    }
+    let reply = call.reply(&mut world);
+    let body = String::from_utf8_lossy(&reply.body).into_owned();
+    assert_eq!(
+        body,
+        r#"{"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[2]},{"index":2,"embedding":[3]}],"usage":{"prompt_tokens":4,"total_tokens":4}}"#
+    );
+    call.over(&mut world);
+    assert_eq!(world.rows().len(), 2, "each slice has its row");
+}
+
+#[test]
 fn everything_is_given_back() {
     let mut world = World::new(GUARDED);
     world.key = Some("secret");

@@ -221,6 +221,23 @@ impl Call {
         }
     }
 
+    pub fn children(&mut self, world: &mut World) -> Vec<(u32, Call)> {
+        let mut children = Vec::new();
+        loop {
+            match self.exchange.next(world.now) {
+                Step::ReadCaller { .. } => {
+                    self.exchange.body(self.body.take().unwrap_or_default());
+                    self.exchange.body_end();
+                }
+                Step::Child { c, exchange } => {
+                    children.push((c, Call { exchange: *exchange, body: None, credit: 0, waiting: false }));
+                }
+                Step::Wait { .. } => return children,
+                other => panic!("no child: {other:?}"),
+            }
+        }
+    }
+
     /// Takes steps until the exchange waits.
     pub fn pump(&mut self, world: &mut World) {
         loop {
