@@ -88,6 +88,26 @@ test-sim: $(VENV)/.run
 soak: $(VENV)/.run
 	cargo run --quiet -p hoosh-sim -- run --exchanges 10000000 --seed 1000000
 
+# --- figures: benchmarks/README.md ------------------------------------------------------------------------------
+
+.PHONY: bench bench-core bench-relay bench-python
+
+bench: bench-core bench-relay bench-python
+	cargo bench -p hoosh-core
+
+bench-core:
+	cargo run --release -p hoosh-core-cost
+
+bench-relay: $(VENV)/.run
+	cargo build --release -p hoosh-relay
+	$(PYTHON) benchmarks/relay/run.py $${CARGO_TARGET_DIR:-target}/release/hoosh-relay $(ARGS)
+
+# The extension as users get it: optimised as a release, in place of the one that the tests load.
+bench-python: $(VENV)/.dev
+	@rm -f $(VENV)/.extension
+	PIP_QUIET=1 $(VENV)/bin/maturin develop --release
+	$(PYTHON) benchmarks/python/run.py $(ARGS)
+
 # --- for people at work -----------------------------------------------------------------------------------------
 
 format: $(VENV)/.dev

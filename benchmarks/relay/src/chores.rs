@@ -15,7 +15,7 @@ use crate::clock::{instant, now};
 use crate::upstream::Upstreams;
 
 /// Ledger rows kept in memory.
-const ROWS: usize = 100_000;
+const ROWS: usize = 10_000;
 
 struct Bell(Notify);
 

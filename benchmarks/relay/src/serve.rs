@@ -52,7 +52,11 @@ pub async fn listen(
         let service = Gate { gateway: gateway.clone(), upstreams: upstreams.clone(), place: Rc::default() };
         tokio::task::spawn_local(async move {
             // An error is a caller that left or was cut; the exchange was told by the drop of its answer.
-            let _ = http1::Builder::new().max_buf_size(BUFFER).serve_connection(TokioIo::new(stream), service).await;
+            let _ = http1::Builder::new()
+                .writev(false)
+                .max_buf_size(BUFFER)
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }

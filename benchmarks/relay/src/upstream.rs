@@ -14,7 +14,7 @@ use hoosh_core::exchange::{Exchange, Stage, UpstreamId};
 use hoosh_core::http::{HeaderView, Origin, UpstreamRequest};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{handshake, SendRequest};
+use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, HOST};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Request, Response, Uri};
@@ -109,7 +109,8 @@ async fn connect(origin: Arc<Origin>) -> Result<Connection, Stage> {
     }
     let stream = TcpStream::connect((origin.host.as_str(), origin.port)).await.map_err(|_| Stage::Connect)?;
     stream.set_nodelay(true).map_err(|_| Stage::Connect)?;
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| Stage::Connect)?;
+    let (sender, connection) =
+        Builder::new().writev(false).handshake(TokioIo::new(stream)).await.map_err(|_| Stage::Connect)?;
     let task = tokio::task::spawn_local(async move { drop(connection.await) }).abort_handle();
     Ok(Connection { sender, task, used: false })
 }
