@@ -1,0 +1,148 @@
+"""Plants one fault after another in a copy of the core, and expects the simulator to name the invariant it breaks.
+
+Usage: mutate.py [WORD...]      (`make mutations` calls it; WORDs select invariants)
+
+Shows that the simulator can fail. Each fault is one small replacement, the kind of slip that a review could miss.
+Exits 1 if a fault was not found, or if its place in the source is gone.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parent.parent
+_BROKEN = re.compile(r"invariant (.+?) is broken: (.*)")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`old` becomes `new` in `file` (below native/core/src); `breaks` is the invariant as the simulator names it."""
+
+    breaks: str
+    what: str
+    file: str
+    old: str
+    new: str
+
+
+FAULTS = [
+    Fault(
+        "1 reservations",
+        "what is reserved may be granted again",
+        "budget/book.rs",
+        "self.leased.min(self.capacity).saturating_sub(self.committed())",
+        "self.leased.min(self.capacity).saturating_sub(self.used)",
+    ),
+    Fault(
+        "2 one outcome",
+        "a failed attempt is retried after content",
+        "exchange/follow.rs",
+        "if self.out.has_content() {",
+        "if false {",
+    ),
+    Fault(
+        "3 scope",
+        "a revoked key goes on until its exchange ends",
+        "gateway/snapshot.rs",
+        "&& !self.live.revoked.load(Ordering::Relaxed)",
+        "",
+    ),
+    Fault(
+        "4 retries",
+        "one attempt too many",
+        "exchange/choose.rs",
+        "self.choice.attempts < settings.max_attempts",
+        "self.choice.attempts <= settings.max_attempts",
+    ),
+    Fault(
+        "5 cache",
+        "all tenants share one cache",
+        "gateway/snapshot.rs",
+        'tenant: format!("{name}\\0{}", models.join("\\0")),',
+        "tenant: String::new(),",
+    ),
+    Fault(
+        "6 upstreams",
+        "a caller that left does not stop its upstream",
+        "exchange/answer.rs",
+        "        self.leave_attempt();\n",
+        "",
+    ),
+    Fault(
+        "7 buffers",
+        "a slow caller does not stop the reading of its upstream",
+        "exchange/follow.rs",
+        "if behind < MAX_BEHIND && attempt",
+        "if behind < u64::MAX && attempt",
+    ),
+    Fault(
+        "8 trace",
+        "the seed is not the only source of chance",
+        "gateway/mod.rs",
+        "        let metrics = Metrics::new(LANES);\n",
+        "        let metrics = Metrics::new(LANES);\n"
+        "        let chance = std::collections::hash_map::RandomState::new();\n"
+        "        let seed = seed ^ std::hash::BuildHasher::hash_one(&chance, seed);\n",
+    ),
+    Fault(
+        "9 ledger",
+        "a group that is asked for again gets a new number",
+        "gateway/chores.rs",
+        "group: group.number, rows: group.rows.clone()",
+        "group: group.number.max(id), rows: group.rows.clone()",
+    ),
+    Fault(
+        "10 progress",
+        "followers are not woken when their leader lands",
+        "flight.rs",
+        "for_each(|waker| waker.wake());",
+        "for_each(|_| ());",
+    ),
+]
+
+
+def found(fault: Fault, tree: Path, target: Path) -> tuple[bool, str]:
+    """Plants `fault`, runs the simulator, takes it out again; whether it was found, and what was said."""
+    path = tree / "native/core/src" / fault.file
+    source = path.read_text()
+    if source.count(fault.old) != 1:
+        return False, f"its place is in {fault.file} {source.count(fault.old)} times"
+    path.write_text(source.replace(fault.old, fault.new))
+    command = ["cargo", "run", "--quiet", "-p", "hoosh-sim", "--", "run", "--exchanges", "400000"]
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": "-Awarnings"}
+    run = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
+    path.write_text(source)
+    named = _BROKEN.findall(run.stdout)
+    if not named:
+        return False, (run.stderr or run.stdout)[-400:]
+    words = next((words for invariant, words in named if invariant == fault.breaks), None)
+    if words is None:
+        return False, f"found, but as {named[0][0]}: {named[0][1]}"
+    return True, words[:100]
+
+
+def main(words: list[str]) -> int:
+    """Runs the chosen faults; 0 if each was found."""
+    chosen = [fault for fault in FAULTS if not words or any(word in fault.breaks for word in words)]
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        for name in ["Cargo.toml", "Cargo.lock", "native"]:
+            here = _ROOT / name
+            (shutil.copytree if here.is_dir() else shutil.copy)(here, tree / name)
+        target = Path(os.environ.get("CARGO_TARGET_DIR", _ROOT / "target")) / "mutations"
+        for fault in chosen:
+            ok, said = found(fault, tree, target)
+            missed += not ok
+            print(f"{'found ' if ok else 'MISSED'} {fault.breaks}: {fault.what} ({said})", flush=True)
+    print(f"{len(chosen) - missed} passed, {missed} failed")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
