@@ -24,7 +24,7 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard native/*/Cargo.toml) $(shell fi
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
 TESTS := lint test-rust test-shuttle test-sim test-python
 
-.PHONY: run test build lint format clean soak $(TESTS)
+.PHONY: run test build lint format clean soak mutations $(TESTS)
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -87,6 +87,10 @@ test-sim: $(VENV)/.run
 
 soak: $(VENV)/.run
 	cargo run --quiet -p hoosh-sim -- run --exchanges 10000000 --seed 1000000
+
+# Plants one fault after another in a copy of the core; the simulator must find each.
+mutations: $(VENV)/.run
+	$(PYTHON) scripts/mutate.py
 
 # --- figures: benchmarks/README.md ------------------------------------------------------------------------------
 
