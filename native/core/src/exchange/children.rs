@@ -19,6 +19,9 @@ const AT_ONCE: usize = 4;
 /// Children of one exchange in all; a longer array is not an embeddings request any more.
 const MOST: usize = 64;
 
+/// Brackets of a slice, and the margin of its own input bound.
+const AROUND_BYTES: usize = 16;
+
 /// The slices of a request and what became of them.
 #[derive(Default)]
 pub(super) struct Children {
@@ -57,6 +60,21 @@ impl Exchange {
         true
     }
 
+    /// Input tokens that slices may cost beyond those of the whole: each repeats what stands around `input`.
+    pub(super) fn split_overhead(&self) -> u64 {
+        let most = self.snap.config.limits.max_inputs as usize;
+        let facts = self.facts();
+        if self.endpoint() != Endpoint::Embeddings || self.is_child {
+            return 0;
+        }
+        let Some(input) = facts.index.get(&facts.body, "input").filter(|input| input.kind() == Kind::Array) else {
+            return 0;
+        };
+        let slices = input.elements().count().div_ceil(most);
+        let around = facts.body.len().saturating_sub(input.raw().len()) + AROUND_BYTES;
+        (slices * around) as u64
+    }
+
     pub(super) fn raise_children(&mut self) -> Move {
         if self.children.running >= AT_ONCE {
             return Move::Wait(None);
@@ -72,12 +90,11 @@ impl Exchange {
     }
 
     fn child_of(&mut self, c: u32, body: Bytes) -> Exchange {
-        // The cheap bound of the whole body covers the slices' bodies only with what repeats in each; a part that
-        // cannot be carved is reserved by the child's own overrun, flagged in its row.
-        let share = body.len() as u64;
+        // What is left is shared out by length, so that the last child gets all of the rest.
+        let left: usize = body.len() + self.children.waiting.iter().map(Bytes::len).sum::<usize>();
         let carved: Option<Reservation> = self.holds.reservation.as_mut().and_then(|whole| {
-            let share = share.min(whole.tokens());
-            whole.carve(share)
+            let share = u128::from(whole.tokens()) * body.len() as u128 / left.max(1) as u128;
+            whole.carve(share as u64)
         });
         let seed = self.rng.next_u64();
         let mut child = Exchange::new(self.gateway.clone(), self.snap.clone(), self.waker.clone(), self.lane, seed);

@@ -307,7 +307,8 @@ impl Exchange {
         let facts = self.facts();
         let input = self.input_bound();
         if self.endpoint() == Endpoint::Embeddings {
-            return (input, input);
+            let whole = input.saturating_add(self.split_overhead());
+            return (whole, whole);
         }
         let output = facts.output_cap.unwrap_or(self.snap.config.limits.reserve_output).max(1);
         (input.saturating_add(facts.choices), input.saturating_add(output.saturating_mul(facts.choices)))

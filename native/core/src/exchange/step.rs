@@ -94,7 +94,7 @@ pub enum Step {
         job: Job,
     },
     /// Drive this exchange too, as a caller in process would, and hand what it replied to `child`. If this exchange is
-    /// over first, drop the child.
+    /// over first, drop the child. A child has its parent's waker: when that is called, look at both.
     Child {
         /// Handle of the child, local to this exchange.
         c: u32,

@@ -225,6 +225,30 @@ fn a_long_list_of_inputs_is_asked_in_slices() {
 }
 
 #[test]
+fn slices_stay_within_the_reservation() {
+    let mut world = World::new(&format!("[limits]\nmax_inputs = 1\n{}", GUARDED.replace("300", "3_000")));
+    world.key = Some("secret");
+    let mut call = world.post("/v1/embeddings", r#"{"model":"m","input":["aaaa","b","c"]}"#);
+    let mut children = call.children(&mut world);
+    assert_eq!(children.len(), 3);
+    for (c, child) in &mut children {
+        let (u, request) = child.sent(&mut world);
+        // As many tokens as its body has bytes: the worst that byte-level tokenizers can do.
+        let used = request.body.len();
+        let answer = format!(
+            r#"{{"data":[{{"index":0,"embedding":[1]}}],"usage":{{"prompt_tokens":{used},"total_tokens":{used}}}}}"#
+        );
+        child.answer(u, 200, "application/json", &answer);
+        let reply = child.reply(&mut world);
+        child.over(&mut world);
+        call.exchange.child(*c, hoosh_core::exchange::ChildAnswer { status: reply.status, body: reply.body });
+    }
+    assert_eq!(call.reply(&mut world).status, 200);
+    call.over(&mut world);
+    assert!(world.rows().iter().all(|row| !row.overrun));
+}
+
+#[test]
 fn everything_is_given_back() {
     let mut world = World::new(GUARDED);
     world.key = Some("secret");
