@@ -2,6 +2,7 @@
 
 import httpx2
 import openai
+import pydantic
 import pytest
 import trio
 from tests.python.conftest import provider, serving
@@ -183,3 +184,43 @@ async def test_heads_that_two_parsers_could_read_in_two_ways_are_refused(upstrea
             answer = await stream.receive_some(4096)
         assert answer.startswith(b"HTTP/1.1 400")
         await stream.aclose()
+
+
+async def test_parallel_tool_calls_keep_their_pieces(upstream):
+    names = ("weather", "time")
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
+        for name in names
+    ]
+    async with serving(provider(upstream)) as (url, _), client(url) as sdk:
+        stream = await sdk.chat.completions.create(
+            model="fake-chat", messages=MESSAGES, tools=tools, parallel_tool_calls=True, stream=True
+        )
+        calls: dict[int, str] = {}
+        async for chunk in stream:
+            for call in chunk.choices[0].delta.tool_calls or []:
+                calls[call.index] = calls.get(call.index, "") + (call.function.name or "")
+        assert tuple(calls.values()) == names
+
+
+async def test_structured_output_is_parsed_by_the_sdk(upstream):
+    class Answer(pydantic.BaseModel):
+        word: str
+        count: int
+
+    async with serving(provider(upstream)) as (url, _), client(url) as sdk:
+        answer = await sdk.chat.completions.parse(model="fake-chat", messages=MESSAGES, response_format=Answer)
+        assert isinstance(answer.choices[0].message.parsed, Answer)
+
+
+async def test_asked_without_the_event_loop(upstream):
+    async with serving(provider(upstream)) as (url, _):
+
+        def ask():
+            with openai.OpenAI(base_url=f"{url}/v1", api_key="unused") as sdk:
+                whole = sdk.chat.completions.create(model="fake-chat", messages=MESSAGES)
+                stream = sdk.chat.completions.create(model="fake-chat", messages=MESSAGES, stream=True)
+                return whole.choices[0].message.content, "".join(c.choices[0].delta.content or "" for c in stream)
+
+        whole, streamed = await trio.to_thread.run_sync(ask)
+        assert whole == streamed
