@@ -24,7 +24,7 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard native/*/Cargo.toml) $(shell fi
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
 TESTS := lint test-rust test-shuttle test-sim test-python
 
-.PHONY: run test build lint format clean soak mutations $(TESTS)
+.PHONY: run test build lint format clean soak mutations header $(TESTS)
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -78,6 +78,10 @@ test-rust: $(VENV)/.run
 test-shuttle: $(VENV)/.run
 	cargo test -p hoosh-core --features shuttle --test shuttle
 
+# include/hoosh.h from cffi/src; `make test-rust` compares.
+header:
+	UPDATE_HEADER=1 cargo test -p hoosh-cffi
+
 test-python: $(VENV)/.dev $(VENV)/.extension
 	$(PYTHON) -m pytest $(ARGS)
 
@@ -109,7 +113,7 @@ bench-relay: $(VENV)/.run
 # The extension as users get it: optimised as a release, in place of the one that the tests load.
 bench-python: $(VENV)/.dev
 	@rm -f $(VENV)/.extension
-	PIP_QUIET=1 $(VENV)/bin/maturin develop --release
+	$(PYTHON) -m pip install --quiet "httpx>=0.28,<1" && PIP_QUIET=1 $(VENV)/bin/maturin develop --release
 	$(PYTHON) benchmarks/python/run.py $(ARGS)
 
 # --- for people at work -----------------------------------------------------------------------------------------

@@ -116,3 +116,50 @@ pub struct Row {
     /// From the head to the end, microseconds.
     pub duration_us: u64,
 }
+
+impl Row {
+    /// The row as one JSON object, for stores and tests that read text.
+    pub fn to_json(&self) -> String {
+        let mut out = Vec::with_capacity(512);
+        let mut field = |name: &str, value: Field<'_>| {
+            out.extend_from_slice(if out.is_empty() { b"{\"" } else { b",\"" });
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            match value {
+                Field::Text(Some(text)) => crate::json::write_string(&mut out, text),
+                Field::Text(None) => out.extend_from_slice(b"null"),
+                Field::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+                Field::Flag(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
+            }
+        };
+        field("request_id", Field::Text(Some(&self.request_id)));
+        field("at_us", Field::Number(self.at_us));
+        field("key", Field::Text(Some(&self.key)));
+        field("budget", Field::Text(self.budget.as_deref()));
+        field("endpoint", Field::Text(Some(self.endpoint)));
+        field("model", Field::Text(Some(&self.model)));
+        field("provider", Field::Text(Some(&self.provider)));
+        field("attempts", Field::Number(self.attempts.into()));
+        field("status", Field::Number(self.status.into()));
+        field("ending", Field::Text(Some(self.ending.as_str())));
+        field("error", Field::Text(self.error));
+        field("stream", Field::Flag(self.stream));
+        field("input_tokens", Field::Number(self.usage.input_tokens as i64));
+        field("output_tokens", Field::Number(self.usage.output_tokens as i64));
+        field("cached_tokens", Field::Number(self.usage.cached_tokens as i64));
+        field("usage_source", Field::Text(Some(self.usage.source.as_str())));
+        field("overrun", Field::Flag(self.overrun));
+        field("terminator_added", Field::Flag(self.terminator_added));
+        field("bytes_out", Field::Number(self.bytes_out as i64));
+        field("first_content_us", Field::Number(self.first_content_us as i64));
+        field("duration_us", Field::Number(self.duration_us as i64));
+        out.push(b'}');
+        String::from_utf8(out).unwrap_or_default()
+    }
+}
+
+enum Field<'a> {
+    Text(Option<&'a str>),
+    Number(i64),
+    Flag(bool),
+}

@@ -121,32 +121,8 @@ impl MemoryStore {
 
     /// The ledger, oldest first: one dict for each exchange that reached an upstream.
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        lock(&self.0).rows().map(|row| row_dict(py, row)).collect()
+        let loads = py.import("json")?.getattr("loads")?;
+        let rows: Vec<String> = lock(&self.0).rows().map(Row::to_json).collect();
+        rows.into_iter().map(|row| Ok(loads.call1((row,))?.cast_into::<PyDict>()?)).collect()
     }
-}
-
-fn row_dict<'py>(py: Python<'py>, row: &Row) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("request_id", &*row.request_id)?;
-    dict.set_item("at_us", row.at_us)?;
-    dict.set_item("key", &*row.key)?;
-    dict.set_item("budget", row.budget.as_deref())?;
-    dict.set_item("endpoint", row.endpoint)?;
-    dict.set_item("model", &*row.model)?;
-    dict.set_item("provider", &*row.provider)?;
-    dict.set_item("attempts", row.attempts)?;
-    dict.set_item("status", row.status)?;
-    dict.set_item("ending", row.ending.as_str())?;
-    dict.set_item("error", row.error)?;
-    dict.set_item("stream", row.stream)?;
-    dict.set_item("input_tokens", row.usage.input_tokens)?;
-    dict.set_item("output_tokens", row.usage.output_tokens)?;
-    dict.set_item("cached_tokens", row.usage.cached_tokens)?;
-    dict.set_item("usage_source", row.usage.source.as_str())?;
-    dict.set_item("overrun", row.overrun)?;
-    dict.set_item("terminator_added", row.terminator_added)?;
-    dict.set_item("bytes_out", row.bytes_out)?;
-    dict.set_item("first_content_us", row.first_content_us)?;
-    dict.set_item("duration_us", row.duration_us)?;
-    Ok(dict)
 }
