@@ -261,6 +261,51 @@ enum hoosh_result hoosh_exchange_begin(struct hoosh_exchange *exchange,
                                        size_t header_count,
                                        bool neutral);
 
+// The caller's body is complete, by its own framing.
+//
+// # Safety
+// Pointers are valid as the header says.
+enum hoosh_result hoosh_exchange_body_end(struct hoosh_exchange *exchange);
+
+// A connection stands.
+//
+// # Safety
+// Pointers are valid as the header says.
+enum hoosh_result hoosh_exchange_connected(struct hoosh_exchange *exchange, uint32_t u);
+
+// The request was written whole.
+//
+// # Safety
+// Pointers are valid as the header says.
+enum hoosh_result hoosh_exchange_sent(struct hoosh_exchange *exchange, uint32_t u);
+
+// The answer is complete by its framing.
+//
+// # Safety
+// Pointers are valid as the header says.
+enum hoosh_result hoosh_exchange_end(struct hoosh_exchange *exchange, uint32_t u);
+
+// The caller's transport took `size` more body bytes.
+//
+// # Safety
+// Pointers are valid as the header says.
+enum hoosh_result hoosh_exchange_written(struct hoosh_exchange *exchange, size_t size);
+
+// The caller left.
+//
+// # Safety
+// Pointers are valid as the header says.
+enum hoosh_result hoosh_exchange_caller_gone(struct hoosh_exchange *exchange);
+
+// An engine said what it used.
+//
+// # Safety
+// Pointers are valid as the header says.
+enum hoosh_result hoosh_exchange_delta_usage(struct hoosh_exchange *exchange,
+                                             uint32_t u,
+                                             uint64_t input_tokens,
+                                             uint64_t output_tokens);
+
 // More of the caller's body; copied.
 //
 // # Safety
@@ -430,6 +475,30 @@ enum hoosh_result hoosh_store_perform(struct hoosh_store *store,
 // # Safety
 // Pointers are valid as the header says.
 struct hoosh_bytes hoosh_store_rows(struct hoosh_store *store);
+
+// Frees a configuration.
+//
+// # Safety
+// It is NULL, or came from this library and is not used again.
+void hoosh_config_free(struct hoosh_config *it);
+
+// Frees a text.
+//
+// # Safety
+// It is NULL, or came from this library and is not used again.
+void hoosh_text_free(struct hoosh_text *it);
+
+// Frees a gateway; its exchanges may outlive it.
+//
+// # Safety
+// It is NULL, or came from this library and is not used again.
+void hoosh_gateway_free(struct hoosh_gateway *it);
+
+// Frees a store.
+//
+// # Safety
+// It is NULL, or came from this library and is not used again.
+void hoosh_store_free(struct hoosh_store *it);
 
 // Counts the tokens of `text` in `encoding` (`cl100k_base` or `o200k_base`), offline. The first use loads a vocabulary
 // (about 40 ms).

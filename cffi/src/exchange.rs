@@ -259,40 +259,94 @@ fn door(exchange: *mut hoosh_exchange, body: impl FnOnce(&mut Exchange) -> hoosh
     })
 }
 
-macro_rules! doors {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) |$exchange:ident| $body:expr;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// # Safety
-        /// Pointers are valid as the header says.
-        #[no_mangle]
-        pub unsafe extern "C" fn $name(exchange: *mut hoosh_exchange $(, $arg: $type)*) -> hoosh_result {
-            door(exchange, |$exchange| {
-                $body;
-                hoosh_result::Ok
-            })
-        }
-    )*};
+/// The caller's body is complete, by its own framing.
+///
+/// # Safety
+/// Pointers are valid as the header says.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_exchange_body_end(exchange: *mut hoosh_exchange) -> hoosh_result {
+    door(exchange, |exchange| {
+        exchange.body_end();
+        hoosh_result::Ok
+    })
 }
 
-doors! {
-    /// The caller's body is complete, by its own framing.
-    hoosh_exchange_body_end() |exchange| exchange.body_end();
-    /// A connection stands.
-    hoosh_exchange_connected(u: u32) |exchange| exchange.connected(u);
-    /// The request was written whole.
-    hoosh_exchange_sent(u: u32) |exchange| exchange.sent(u);
-    /// The answer is complete by its framing.
-    hoosh_exchange_end(u: u32) |exchange| exchange.end(u);
-    /// The caller's transport took `size` more body bytes.
-    hoosh_exchange_written(size: usize) |exchange| exchange.written(size);
-    /// The caller left.
-    hoosh_exchange_caller_gone() |exchange| exchange.caller_gone();
-    /// An engine said what it used.
-    hoosh_exchange_delta_usage(u: u32, input_tokens: u64, output_tokens: u64) |exchange| {
+/// A connection stands.
+///
+/// # Safety
+/// Pointers are valid as the header says.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_exchange_connected(exchange: *mut hoosh_exchange, u: u32) -> hoosh_result {
+    door(exchange, |exchange| {
+        exchange.connected(u);
+        hoosh_result::Ok
+    })
+}
+
+/// The request was written whole.
+///
+/// # Safety
+/// Pointers are valid as the header says.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_exchange_sent(exchange: *mut hoosh_exchange, u: u32) -> hoosh_result {
+    door(exchange, |exchange| {
+        exchange.sent(u);
+        hoosh_result::Ok
+    })
+}
+
+/// The answer is complete by its framing.
+///
+/// # Safety
+/// Pointers are valid as the header says.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_exchange_end(exchange: *mut hoosh_exchange, u: u32) -> hoosh_result {
+    door(exchange, |exchange| {
+        exchange.end(u);
+        hoosh_result::Ok
+    })
+}
+
+/// The caller's transport took `size` more body bytes.
+///
+/// # Safety
+/// Pointers are valid as the header says.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_exchange_written(exchange: *mut hoosh_exchange, size: usize) -> hoosh_result {
+    door(exchange, |exchange| {
+        exchange.written(size);
+        hoosh_result::Ok
+    })
+}
+
+/// The caller left.
+///
+/// # Safety
+/// Pointers are valid as the header says.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_exchange_caller_gone(exchange: *mut hoosh_exchange) -> hoosh_result {
+    door(exchange, |exchange| {
+        exchange.caller_gone();
+        hoosh_result::Ok
+    })
+}
+
+/// An engine said what it used.
+///
+/// # Safety
+/// Pointers are valid as the header says.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_exchange_delta_usage(
+    exchange: *mut hoosh_exchange,
+    u: u32,
+    input_tokens: u64,
+    output_tokens: u64,
+) -> hoosh_result {
+    door(exchange, |exchange| {
         let usage = Usage { input_tokens, output_tokens, cached_tokens: 0, source: UsageSource::Reported };
-        exchange.delta(u, Item::Usage(usage))
-    };
+        exchange.delta(u, Item::Usage(usage));
+        hoosh_result::Ok
+    })
 }
 
 /// More of the caller's body; copied.

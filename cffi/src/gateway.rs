@@ -369,29 +369,50 @@ pub unsafe extern "C" fn hoosh_store_rows(store: *mut hoosh_store) -> hoosh_byte
     hoosh_bytes::of(store.json.as_bytes())
 }
 
-macro_rules! free {
-    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// # Safety
-        /// It is NULL, or came from this library and is not used again.
-        #[no_mangle]
-        pub unsafe extern "C" fn $name(it: *mut $type) {
-            if !it.is_null() {
-                // SAFETY: the caller's promise.
-                drop(unsafe { Box::from_raw(it) });
-            }
-        }
-    )*};
+/// Frees a configuration.
+///
+/// # Safety
+/// It is NULL, or came from this library and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_config_free(it: *mut hoosh_config) {
+    if !it.is_null() {
+        // SAFETY: the caller's promise.
+        drop(unsafe { Box::from_raw(it) });
+    }
 }
 
-free! {
-    /// Frees a configuration.
-    hoosh_config_free: hoosh_config;
-    /// Frees a text.
-    hoosh_text_free: hoosh_text;
-    /// Frees a gateway; its exchanges may outlive it.
-    hoosh_gateway_free: hoosh_gateway;
-    /// Frees a store.
-    hoosh_store_free: hoosh_store;
+/// Frees a text.
+///
+/// # Safety
+/// It is NULL, or came from this library and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_text_free(it: *mut hoosh_text) {
+    if !it.is_null() {
+        // SAFETY: the caller's promise.
+        drop(unsafe { Box::from_raw(it) });
+    }
+}
+
+/// Frees a gateway; its exchanges may outlive it.
+///
+/// # Safety
+/// It is NULL, or came from this library and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_gateway_free(it: *mut hoosh_gateway) {
+    if !it.is_null() {
+        // SAFETY: the caller's promise.
+        drop(unsafe { Box::from_raw(it) });
+    }
+}
+
+/// Frees a store.
+///
+/// # Safety
+/// It is NULL, or came from this library and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_store_free(it: *mut hoosh_store) {
+    if !it.is_null() {
+        // SAFETY: the caller's promise.
+        drop(unsafe { Box::from_raw(it) });
+    }
 }
