@@ -19,12 +19,18 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONHOME PYTHONPATH
 
-RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard native/*/Cargo.toml) $(shell find native/*/src -name '*.rs')
+RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard native/*/Cargo.toml cffi/Cargo.toml) $(shell find native/*/src cffi/src -name '*.rs')
+
+# The sample driver in C, one of the three that tests/cases is put to.
+C_GATEWAY := target/c-gateway
+C_SOURCES := $(wildcard cffi/samples/*.[ch]) include/hoosh.h
+CFLAGS ?= -O1 -g
+LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
 
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
 TESTS := lint test-rust test-shuttle test-sim test-python
 
-.PHONY: run test build lint format clean soak mutations header $(TESTS)
+.PHONY: run test build lint format clean soak mutations header c-gateway memcheck $(TESTS)
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -82,8 +88,22 @@ test-shuttle: $(VENV)/.run
 header:
 	UPDATE_HEADER=1 cargo test -p hoosh-cffi
 
-test-python: $(VENV)/.dev $(VENV)/.extension
+test-python: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY)
 	$(PYTHON) -m pytest $(ARGS)
+
+c-gateway: $(C_GATEWAY)
+
+$(C_GATEWAY): $(VENV)/.run $(RUST_SOURCES) $(C_SOURCES)
+	@echo "Building the C sample ..."
+	@cargo build --quiet -p hoosh-cffi
+	@mkdir -p target
+	@$(CC) -std=c99 -pedantic -Wall -Wextra -Werror $(CFLAGS) -Iinclude $(filter %.c,$(C_SOURCES)) $(LIBHOOSH) \
+	   -lpthread -ldl -lm -o $@
+
+# Every case again, the C program under valgrind: no byte read or written that is not its own, none left behind.
+memcheck: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY)
+	HOOSH_C_WRAPPER="valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
+	  $(PYTHON) -m pytest tests/python/test_cases.py -k "c and not split" -p no:cacheprovider
 
 # 100,000 exchanges in scripted worlds (docs/simulator.md); a failure prints the seed that repeats it.
 test-sim: $(VENV)/.run

@@ -13,6 +13,7 @@ use crate::error::{Code, Failure};
 use crate::http::Headers;
 use crate::ledger::Ending;
 use crate::metrics::CacheResult;
+use crate::sse;
 
 /// Events held before the first content byte; a longer prelude is given to the caller, and with it the chance to
 /// fail over.
@@ -173,7 +174,7 @@ impl Exchange {
         self.out.started = true;
         self.out.status = 200;
         self.out.progress_us = self.now.mono_us;
-        if self.holds.leader.is_some() && !self.is_neutral() {
+        if self.holds.leader.is_some() {
             self.out.capture = Some(Vec::new());
         }
         let mut headers = self.headers(b"text/event-stream", 3);
@@ -189,13 +190,7 @@ impl Exchange {
         if bytes.is_empty() {
             return;
         }
-        if let Some(capture) = &mut self.out.capture {
-            if capture.len() + bytes.len() <= MAX_CAPTURE {
-                capture.extend_from_slice(&bytes);
-            } else {
-                self.out.capture = None;
-            }
-        }
+        self.capture(&bytes);
         if self.out.behind() == 0 {
             self.out.progress_us = self.now.mono_us;
         }
@@ -204,8 +199,39 @@ impl Exchange {
         self.steps.push_back(Step::Emit { bytes });
     }
 
+    /// Keeps a piece for the cache, always as an event stream: an equal caller may want the other form of it.
+    fn capture(&mut self, piece: &[u8]) {
+        let neutral = self.is_neutral();
+        let Some(mut capture) = self.out.capture.take() else { return };
+        if capture.len() + piece.len() > MAX_CAPTURE {
+            return;
+        }
+        if !neutral {
+            capture.extend_from_slice(piece);
+        } else if !std::str::from_utf8(piece).is_ok_and(|json| sse::write_event(&mut capture, None, None, json).is_ok())
+        {
+            return;
+        }
+        self.out.capture = Some(capture);
+    }
+
+    /// Gives a kept stream to a caller: as it lies there, or event by event.
+    fn replay(&mut self, stream: &Bytes) {
+        if !self.is_neutral() {
+            return self.emit(stream.clone());
+        }
+        for event in sse::Parser::new(sse::Limits::default()).feed(stream).unwrap_or_default() {
+            if event.data != "[DONE]" {
+                self.emit(Bytes::from(event.data));
+            }
+        }
+    }
+
     /// The stream is complete.
     pub(super) fn finish(&mut self) {
+        if self.is_neutral() {
+            self.capture(b"[DONE]");
+        }
         self.steps.push_back(Step::Finish);
         self.out.ended = true;
         self.conclude(Ending::Completed, None);
@@ -230,7 +256,7 @@ impl Exchange {
         if entry.stream {
             self.holds.leader = None;
             self.start();
-            self.emit(entry.body.clone());
+            self.replay(&entry.body);
             self.finish();
             return;
         }

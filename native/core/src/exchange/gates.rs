@@ -1,7 +1,7 @@
 //! What must let a request through before an upstream is asked: scope, rate, cache, places, budget, single flight.
 
 use super::work::Job;
-use super::{Caller, Exchange, Move, Phase, Step};
+use super::{Exchange, Move, Phase, Step};
 use crate::budget::{Answer, Pool, Reservation, Reserve};
 use crate::cache::Entry;
 use crate::clock::SECOND;
@@ -165,10 +165,8 @@ impl Exchange {
     pub(super) fn cache_key(&self) -> Option<[u8; 32]> {
         self.snap.cache.as_ref()?;
         let (facts, call) = (self.facts.as_ref()?, self.call());
-        // A neutral stream has no bytes that an HTTP caller could be given, nor the other way round.
-        let unfit = call.no_cache || (facts.stream && call.caller == Caller::Neutral);
         let wanted = facts.deterministic || self.snap.config.cache.mode == CacheMode::Always;
-        facts.key.filter(|_| wanted && !unfit)
+        facts.key.filter(|_| wanted && !call.no_cache)
     }
 
     fn pass_place(&mut self) -> Move {
