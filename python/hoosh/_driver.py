@@ -11,7 +11,7 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from hoosh import _upstream
-from hoosh._native import Config, Exchange, Gateway, Job, MemoryStore, StoreOp, WakeQueue
+from hoosh._native import Config, Exchange, Gateway, Job, MemoryStore, StoreOp, WakeQueue, WireRefusal
 
 # The kinds of steps: the order is that of `_native.step_names()`, which a test compares.
 (
@@ -39,7 +39,7 @@ class Caller(Protocol):
     joins: bool
     """Whether neighbouring pieces may be written as one."""
 
-    async def read(self, credit: int) -> tuple[bytes, bool] | None:
+    async def read(self, credit: int) -> tuple[bytes, bool] | WireRefusal | None:
         """At most about `credit` bytes of the body, and whether that was the end. None: the caller is gone."""
 
     async def gone(self) -> None:
@@ -144,6 +144,14 @@ class Driver:
         number = self._last
         exchange = self.gateway.exchange(self._queue, number)
         exchange.begin(method, target, headers, neutral)
+        await self._drive(exchange, caller, number)
+
+    async def refuse(self, caller: Caller, refusal: WireRefusal) -> None:
+        """Answer a request whose head could not be read."""
+        self._last += 1
+        number = self._last
+        exchange = self.gateway.exchange(self._queue, number)
+        exchange.refused(refusal)
         await self._drive(exchange, caller, number)
 
     async def _drive(
@@ -340,6 +348,10 @@ class Run:
                 self._exchange.caller_gone()
                 self.ring()
                 return
+            if isinstance(part, WireRefusal):
+                self._exchange.refused(part)
+                self.ring()
+                break
             data, ended = part
             if data:
                 self._exchange.body(data)

@@ -17,6 +17,8 @@ __all__ = [
     "StoreOp",
     "StoreOutcome",
     "WakeQueue",
+    "WireGuard",
+    "WireRefusal",
     "__version__",
     "body_edit",
     "body_scan",
@@ -93,6 +95,9 @@ class Exchange:
 
     def begin(self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]], neutral: bool) -> None:
         """The caller's request head. `neutral`: a caller of this process, without framing."""
+
+    def refused(self, refusal: WireRefusal) -> None:
+        """The listener could not read the request."""
 
     def body(self, data: bytes) -> None:
         """More of the caller's body."""
@@ -307,3 +312,33 @@ def tokens_count_messages(
 ) -> tuple[int, bool]: ...
 def tokens_encode(text: str, encoding: str | None, model: str | None) -> list[int]: ...
 def tokens_encoding_for_model(model: str) -> Literal["cl100k_base", "o200k_base"] | None: ...
+
+@final
+class WireGuard:
+    """Judges the bytes of one connection before the server's own parser reads them; `docs/wire.md` has the rules."""
+
+    def __new__(cls) -> WireGuard: ...
+    def feed(self, data: bytes | bytearray) -> None:
+        """What the socket gave."""
+
+    def next(self) -> bytes | WireRefusal | None:
+        """Bytes for the parser, at most to the end of one request; or why the connection is refused; None: feed more."""
+
+    @property
+    def in_head(self) -> bool:
+        """Whether a head has begun and is not whole."""
+
+    def slow_head(self) -> WireRefusal:
+        """The refusal of a head that takes too long."""
+
+@final
+class WireRefusal:
+    """Why a connection is refused: for `Exchange.refused`."""
+
+    @property
+    def code(self) -> str:
+        """The stable code."""
+
+    @property
+    def ending(self) -> bytes | None:
+        """What ends the body for the parser; None: it has seen nothing of the request."""

@@ -4,15 +4,19 @@
 its lifespan begins. `Asgi(config)` takes a configuration of yours.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import sniffio
 
 from hoosh._driver import Driver, Headers
 from hoosh._environment import load
-from hoosh._native import Config
+from hoosh._native import Config, WireRefusal
+
+if TYPE_CHECKING:
+    from hoosh.wire import GuardedStream
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -25,7 +29,7 @@ class Asgi:
     def __init__(self, config: Config | None = None) -> None:
         self._config = config
         self._driver: Driver | None = None
-        self._stop: anyio.Event | None = None
+        self._runs = False
 
     @property
     def driver(self) -> Driver:
@@ -39,31 +43,46 @@ class Asgi:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            if self._stop is None:
+            if not self._runs:
                 await self._start_alone()
-            caller = HttpCaller(receive, send)
-            await self.driver.drive(caller, scope["method"], target_of(scope), list(scope["headers"]), neutral=False)
+            wire: GuardedStream | None = scope.get("extensions", {}).get("hoosh.wire")
+            caller = HttpCaller(receive, send, wire)
+            if wire is not None and wire.refusal is not None and wire.stood_in(scope["path"]):
+                await self.driver.refuse(caller, wire.refusal)
+            else:
+                await self.driver.drive(
+                    caller, scope["method"], target_of(scope), list(scope["headers"]), neutral=False
+                )
             if caller.was_cut:
                 raise ConnectionAbortedError("the caller took nothing for too long")
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close"})
         else:
             raise ValueError(f"hoosh does not serve {scope['type']}")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the gateway's own loop, which a lifespan does otherwise."""
+        self._runs = True
+        async with self.driver.running():
+            yield
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            driver = self.driver
+            self.driver  # noqa: B018 - made here, so that a wrong configuration ends the start
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        self._stop = anyio.Event()
-        async with driver.running():
+        async with self.running():
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start_alone(self) -> None:
         """A host without a lifespan (a mounted application has none): the loop runs beside it."""
-        self._stop = anyio.Event()
+        self._runs = True
         if sniffio.current_async_library() == "trio":
             import trio
 
@@ -93,15 +112,17 @@ class HttpCaller:
 
     joins = True
 
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
+    def __init__(self, receive: Receive, send: Send, wire: "GuardedStream | None" = None) -> None:
+        self._receive, self._send, self._wire = receive, send, wire
         self.was_cut = False
 
-    async def read(self, credit: int) -> tuple[bytes, bool] | None:
+    async def read(self, credit: int) -> tuple[bytes, bool] | WireRefusal | None:
         """See `_driver.Caller`. A server hands over one message at a time, about 64 KiB."""
         message = await self._receive()
         if message["type"] == "http.disconnect":
             return None
+        if not message.get("more_body", False) and (refusal := self._refusal()):
+            return refusal
         return message.get("body", b""), not message.get("more_body", False)
 
     async def gone(self) -> None:
@@ -112,9 +133,17 @@ class HttpCaller:
     async def go_on(self) -> None:
         """See `_driver.Caller`: servers send `100 Continue` when the body is first asked for."""
 
+    def _refusal(self) -> WireRefusal | None:
+        """Of this request's body. A refused head is one of its own, maybe behind this request."""
+        refusal = self._wire.refusal if self._wire is not None else None
+        return refusal if refusal is not None and refusal.ending is not None else None
+
     async def reply(self, status: int, headers: Headers, body: bytes) -> None:
         """See `_driver.Caller`."""
-        await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])
+        framing = [(b"content-length", str(len(body)).encode())]
+        if self._refusal():
+            framing.append((b"connection", b"close"))
+        await self.start(status, [*headers, *framing])
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def start(self, status: int, headers: Headers) -> None:

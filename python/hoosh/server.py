@@ -4,20 +4,26 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import hypercorn.trio
 import trio
+from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
 
 from hoosh._environment import load
-from hoosh._native import Config, error_body
-from hoosh.asgi import Asgi, Message, Receive, Send
+from hoosh._native import Config
+from hoosh.asgi import Asgi, Receive, Send
 from hoosh.errors import ConfigError
+from hoosh.wire import MAX_HEAD, GuardedStream
 
 DRAIN_SECONDS = 30
 """How long requests in progress may take after SIGTERM; a caller that stopped reading must not hold the exit open."""
-MOST_HEADERS = 100
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept: longer than the pools of callers and proxies keep theirs (5 to 60 s), so that none
+is closed under a request."""
 
 
 def serve(config: Config, file: Path | None, *, show_first: bool = False) -> int:
@@ -26,25 +32,16 @@ def serve(config: Config, file: Path | None, *, show_first: bool = False) -> int
 
 
 async def _serve(config: Config, file: Path | None, show_first: bool) -> int:
-    settings = HypercornConfig()
-    host = f"[{config.bind}]" if ":" in config.bind else config.bind
-    settings.bind = [f"{host}:{config.port}"]
-    settings.graceful_timeout = DRAIN_SECONDS
-    settings.h11_max_incomplete_size = 64 << 10
-    settings.alpn_protocols = ["http/1.1"]
-    settings.errorlog = None
     app = Asgi(config)
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_signals, app, file, stop, nursery.cancel_scope)
-        binds = await nursery.start(
-            partial(hypercorn.trio.serve, guarded(app), settings, shutdown_trigger=stop.wait, mode="asgi")
-        )
-        _announce(config, file, binds[0])
+        address = await nursery.start(listen, app, config.bind, config.port, stop)
+        _announce(config, file, address)
         if show_first:
             from hoosh.first import first_answer
 
-            nursery.start_soon(first_answer, binds[0])
+            nursery.start_soon(first_answer, address)
         await stop.wait()
         with trio.move_on_after(DRAIN_SECONDS + 5):
             while app.driver.gateway.open_exchanges():  # noqa: ASYNC110 - the count has no event, and this is the exit
@@ -53,6 +50,45 @@ async def _serve(config: Config, file: Path | None, show_first: bool) -> int:
         await trio.sleep(0.2)
         nursery.cancel_scope.cancel()
     return 0
+
+
+async def listen(
+    app: Asgi,
+    bind: str,
+    port: int,
+    stop: trio.Event,
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `app` until `stop`, each connection behind the wire guard; starts with the address that it listens on.
+
+    Connections are hypercorn's own `TCPServer`s: what `hypercorn.trio.serve` does, with another stream.
+    """
+    settings = HypercornConfig()
+    settings.h11_max_incomplete_size = MAX_HEAD
+    settings.keep_alive_timeout = KEEP_ALIVE_SECONDS
+    settings.errorlog = None
+    context = WorkerContext(None)
+
+    async def connection(stream: trio.SocketStream) -> None:
+        wire = GuardedStream(stream)
+
+        async def behind(scope: Any, receive: Receive, send: Send) -> None:
+            scope["extensions"]["hoosh.wire"] = wire
+            await app(scope, receive, send)
+
+        # hypercorn asks for an SSL stream, and for a socket stream finds out by itself.
+        await TCPServer(ASGIWrapper(cast(Any, behind)), settings, context, ConnectionState({}), cast(Any, wire))
+
+    listeners = await trio.open_tcp_listeners(port, host=bind)
+    address = listeners[0].socket.getsockname()
+    async with app.running(), trio.open_nursery() as connections:
+        async with trio.open_nursery() as accepting:
+            accepting.start_soon(partial(trio.serve_listeners, connection, listeners, handler_nursery=connections))
+            task_status.started(f"http://{f'[{address[0]}]' if ':' in address[0] else address[0]}:{address[1]}")
+            await stop.wait()
+            accepting.cancel_scope.cancel()
+        await context.terminated.set()
+        connections.cancel_scope.deadline = trio.current_time() + DRAIN_SECONDS
 
 
 async def _signals(app: Asgi, file: Path | None, stop: trio.Event, scope: trio.CancelScope) -> None:
@@ -87,46 +123,3 @@ def _announce(config: Config, file: Path | None, address: str) -> None:
 
 def _say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
-
-
-def guarded(app: Asgi) -> Any:
-    """Refuse what hypercorn lets pass and two parsers could read in two ways (RFC 9112 sections 3.2 and 6.1)."""
-
-    async def guard(scope: Any, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (fault := wire_fault(scope)):
-            await _refuse(fault, send)
-            return
-        await app(scope, receive, send)
-
-    return guard
-
-
-def wire_fault(scope: Any) -> str | None:
-    """What is wrong with a request head, or None."""
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
-    names = [name for name, _ in headers]
-    lengths = [value for name, value in headers if name == b"content-length"]
-    if len(headers) > MOST_HEADERS:
-        return f"more than {MOST_HEADERS} headers"
-    if b"transfer-encoding" in names and (lengths or scope["http_version"] == "1.0"):
-        return "Transfer-Encoding where it must not be"
-    if any(not value.isdigit() for value in lengths):
-        return "a malformed Content-Length"
-    hosts = [value for name, value in headers if name == b"host"]
-    if any(set(value) & set(b"/\\@?# \t") for value in hosts):
-        return "a malformed Host"
-    if not scope["path"].startswith("/"):
-        return "a target that is not a path"
-    return None
-
-
-async def _refuse(fault: str, send: Send) -> None:
-    body = error_body("malformed_request", f"The request has {fault}.")
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
-    ]
-    start: Message = {"type": "http.response.start", "status": 400, "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,17 +1,14 @@
 """Fixtures: a fake upstream, and hoosh in front of it, each on a port that the system chose."""
 
 from contextlib import asynccontextmanager
-from functools import partial
 
-import hypercorn.trio
 import pytest
 import trio
-from hypercorn.config import Config as HypercornConfig
 from tests.upstream import open_upstream
 
 from hoosh import Config
 from hoosh.asgi import Asgi
-from hoosh.server import guarded
+from hoosh.server import listen
 
 PROVIDER = """
 [[providers]]
@@ -30,16 +27,11 @@ def provider(upstream, name="one", priority=1):
 async def serving(text):
     """The server with configuration `text`: gives (base URL, the ASGI application)."""
     app = Asgi(Config.parse(text, {}))
-    settings = HypercornConfig()
-    settings.bind = ["127.0.0.1:0"]
-    settings.errorlog = None
     async with trio.open_nursery() as nursery:
         stop = trio.Event()
-        binds = await nursery.start(
-            partial(hypercorn.trio.serve, guarded(app), settings, shutdown_trigger=stop.wait, mode="asgi")
-        )
+        address = await nursery.start(listen, app, "127.0.0.1", 0, stop)
         try:
-            yield binds[0], app
+            yield address, app
         finally:
             stop.set()
             with trio.CancelScope(shield=True), trio.move_on_after(2):

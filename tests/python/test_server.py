@@ -167,25 +167,6 @@ async def test_bad_requests_are_answered_and_the_connection_stays(upstream, meth
         assert (await http.get(url + "/v1/health")).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"GET /v1/health HTTP/1.1\r\nhost: a/..\\@b?x#\r\n\r\n",
-        b"GET /v1/health HTTP/1.1\r\nhost: a\r\n" + b"".join(b"x-%d: 1\r\n" % n for n in range(150)) + b"\r\n",
-    ],
-)
-async def test_heads_that_two_parsers_could_read_in_two_ways_are_refused(upstream, head):
-    async with serving(provider(upstream)) as (url, _):
-        port = int(url.rpartition(":")[2])
-        stream = await trio.open_tcp_stream("127.0.0.1", port)
-        await stream.send_all(head)
-        with trio.fail_after(5):
-            answer = await stream.receive_some(4096)
-        assert answer.startswith(b"HTTP/1.1 400")
-        await stream.aclose()
-
-
 async def test_parallel_tool_calls_keep_their_pieces(upstream):
     names = ("weather", "time")
     tools = [

@@ -66,12 +66,20 @@ codes! {
     UnknownPath = 404, "invalid_request_error", "unknown_url", Caller;
     /// The path exists, the method does not.
     WrongMethod = 405, "invalid_request_error", "method_not_allowed", Caller;
-    /// The body did not arrive in time.
+    /// The head or the body did not arrive in time.
     BodyTimeout = 408, "invalid_request_error", "request_timeout", Caller;
     /// The body is larger than configured.
     BodyTooLarge = 413, "invalid_request_error", "request_too_large", Caller;
     /// Not `application/json`.
     WrongContentType = 415, "invalid_request_error", "unsupported_media_type", Caller;
+    /// An expectation other than `100-continue`.
+    ExpectationFailed = 417, "invalid_request_error", "expectation_failed", Caller;
+    /// The head is too long or has too many headers.
+    HeadTooLarge = 431, "invalid_request_error", "headers_too_large", Caller;
+    /// A transfer coding other than `chunked`.
+    UnsupportedCoding = 501, "invalid_request_error", "unsupported_transfer_coding", Caller;
+    /// Not HTTP/1.1 or 1.0.
+    WrongVersion = 505, "invalid_request_error", "http_version_not_supported", Caller;
     /// More requests a minute than the key or provider allows.
     RateLimited = 429, "rate_limit_error", "rate_limit_exceeded", Caller;
     /// More requests at once than allowed, and no place to wait, or the wait was too long.

@@ -17,6 +17,7 @@ pub mod cachekey;
 pub mod json;
 pub mod sse;
 pub mod tokens;
+pub mod wire;
 
 // Policies, each a small type with few verbs.
 pub mod budget;

@@ -81,6 +81,11 @@ impl Exchange {
         lock(&self.0).begin(RequestHead { method, target, headers: &View(headers), caller });
     }
 
+    /// The listener could not read the request.
+    fn refused(&self, refusal: &crate::wire::WireRefusal) {
+        lock(&self.0).refused(refusal.failure.clone());
+    }
+
     /// More of the caller's body.
     fn body(&self, data: PyBackedBytes) {
         lock(&self.0).body(shared(data));

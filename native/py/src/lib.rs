@@ -11,6 +11,7 @@ mod messages;
 mod sse;
 mod tokens;
 mod wake;
+mod wire;
 
 use pyo3::prelude::*;
 
@@ -37,6 +38,8 @@ mod _native {
     use super::tokens::{tokens_count, tokens_encode, tokens_encoding_for_model};
     #[pymodule_export]
     use super::wake::WakeQueue;
+    #[pymodule_export]
+    use super::wire::{WireGuard, WireRefusal};
 
     /// The version of hoosh, from the crate that built this module.
     #[pymodule_export]

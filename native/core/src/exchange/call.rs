@@ -97,6 +97,23 @@ impl Call {
         call
     }
 
+    /// A request whose head nobody could read.
+    pub fn unread(failure: Failure, snapshot: &Snapshot, rng: &mut Rng) -> Call {
+        let no_headers: &[(&[u8], &[u8])] = &[];
+        Call {
+            caller: Caller::Http,
+            request_id: request_id(&no_headers, rng),
+            target: None,
+            holder: snapshot.anonymous.clone(),
+            budget: None,
+            no_cache: false,
+            expects_continue: false,
+            content_length: None,
+            allow: None,
+            refusal: Some(failure),
+        }
+    }
+
     fn check(&mut self, head: RequestHead<'_>, path: &str, gateway: &Gateway, snap: &Snapshot) -> Result<(), Failure> {
         let Some(target) = &self.target else {
             let words = format!("Unknown path: {} {}. See /v1/models, /v1/chat/completions.", head.method, shown(path));

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::step::{Stage, UpstreamId};
 use super::work::JobResult;
 use crate::dialects::neutral::Item;
+use crate::error::Failure;
 
 /// The head of an upstream's answer, as far as the core reads it.
 #[derive(Debug)]
@@ -30,4 +31,5 @@ pub(super) enum Event {
     Child(u32, super::ChildAnswer),
     Written(usize),
     CallerGone,
+    Refused(Failure),
 }

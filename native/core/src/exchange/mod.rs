@@ -34,6 +34,7 @@ use std::collections::VecDeque;
 use crate::clock::{Now, SECOND};
 use crate::dialects::neutral::Item;
 use crate::dialects::openai::request::Facts;
+use crate::error::Failure;
 use crate::gateway::{Gateway, Snapshot};
 use crate::http::HeaderView;
 use crate::rng::Rng;
@@ -156,6 +157,15 @@ impl Exchange {
     pub fn begin(&mut self, head: RequestHead<'_>) {
         if self.call.is_none() {
             self.call = Some(Call::read(head, &self.gateway, &self.snap, &mut self.rng));
+        }
+    }
+
+    /// The listener could not read the request, or not all of it ([`crate::wire`]): instead of `begin`, or while the body
+    /// comes. After an answer began it says nothing.
+    pub fn refused(&mut self, failure: Failure) {
+        match self.call {
+            None => self.call = Some(Call::unread(failure, &self.snap, &mut self.rng)),
+            Some(_) => self.inbox.push_back(Event::Refused(failure)),
         }
     }
 
@@ -287,6 +297,7 @@ impl Exchange {
             Event::BodyEnd => self.intake.end(),
             Event::Worked(result) => self.take_result(result),
             Event::Written(bytes) => self.take_written(bytes),
+            Event::Refused(failure) => self.fail(failure),
             Event::CallerGone => self.take_caller_gone(),
             Event::Child(c, answer) => self.take_child(c, answer),
             Event::Connected(u)

@@ -1,0 +1,203 @@
+//! Request heads: bounds while they arrive, and the rules once they are whole.
+
+use memchr::memchr;
+
+use super::{malformed, Framing, MAX_HEAD, MAX_HEADERS};
+use crate::error::{Code, Failure};
+
+const MAX_METHOD: usize = 32;
+
+/// Where the head in `input` ends (after its empty line), judging what came after the first `seen` bytes for bounds and
+/// line ends alone, so that a flood is refused before it is kept. `None`: not yet.
+pub(super) fn end_of(input: &[u8], seen: usize) -> Result<Option<usize>, Failure> {
+    refuse_early(input)?;
+    let most = &input[..input.len().min(MAX_HEAD)];
+    // A line end could lie across the border of what was seen: CR LF CR LF.
+    let mut at = seen.saturating_sub(3);
+    while let Some(found) = memchr(b'\n', &most[at..]) {
+        let lf = at + found;
+        if lf == 0 || most[lf - 1] != b'\r' {
+            return Err(malformed("a line ends in LF without CR"));
+        }
+        if lf >= 3 && most[lf - 3] == b'\r' && most[lf - 2] == b'\n' {
+            return Ok(Some(lf + 1));
+        }
+        at = lf + 1;
+    }
+    if input.len() >= MAX_HEAD {
+        return Err(too_large("is longer than 64 KiB"));
+    }
+    Ok(None)
+}
+
+/// What does not begin with a method is no HTTP request, which can be said before its end: that may never come.
+fn refuse_early(input: &[u8]) -> Result<(), Failure> {
+    let first = input.split(|&b| b == b'\r').next().unwrap_or(input);
+    match first.iter().position(|&b| !is_token(b)) {
+        Some(0) => Err(malformed("it does not begin with a method")),
+        Some(end) if first[end] != b' ' || end > MAX_METHOD => Err(malformed("it does not begin with a method")),
+        None if first.len() > MAX_METHOD => Err(malformed("it does not begin with a method")),
+        _ => Ok(()),
+    }
+}
+
+/// Judges a whole head, its empty line included, and says how the body is framed.
+pub(super) fn judge(head: &[u8]) -> Result<Framing, Failure> {
+    let mut lines = Lines(&head[..head.len() - 2]);
+    let version = request_line(lines.next().ok_or_else(|| malformed("it has no request line"))?)?;
+    let mut found = Found::default();
+    for (count, line) in lines.enumerate() {
+        if count == MAX_HEADERS {
+            return Err(too_large("has more than 100 headers"));
+        }
+        let (name, value) = field(line)?;
+        found.take(name, value)?;
+    }
+    found.framing(version)
+}
+
+/// The lines of a head without their CRLF. Every LF has been seen to follow a CR.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let lf = memchr(b'\n', self.0)?;
+        let (line, rest) = self.0.split_at(lf + 1);
+        self.0 = rest;
+        Some(&line[..lf - 1])
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http10,
+    Http11,
+}
+
+/// RFC 9112 section 3: method SP target SP version, single spaces.
+fn request_line(line: &[u8]) -> Result<Version, Failure> {
+    let mut words = line.split(|&b| b == b' ');
+    let (Some(_), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next()) else {
+        return Err(malformed("its first line is not `method target HTTP/1.1` with single spaces"));
+    };
+    let version = match version {
+        b"HTTP/1.1" => Version::Http11,
+        b"HTTP/1.0" => Version::Http10,
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', ..] => {
+            let message = "This listener speaks HTTP/1.1 (and 1.0); HTTP/2 is not spoken without TLS.";
+            return Err(Failure::new(Code::WrongVersion, message));
+        }
+        _ => return Err(malformed("its first line does not end in a version")),
+    };
+    if target.first() != Some(&b'/') {
+        return Err(malformed("its target is not a path"));
+    }
+    if !target.iter().all(|&b| b.is_ascii_graphic() && b != b'#') {
+        return Err(malformed("its target holds a byte that must be percent-encoded"));
+    }
+    Ok(version)
+}
+
+/// RFC 9112 section 5: name, colon, value; no white space before the colon, no folded lines.
+pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Failure> {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Err(malformed("a header is folded over two lines"));
+    }
+    let colon = memchr(b':', line).ok_or_else(|| malformed("a header has no colon"))?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    if name.is_empty() || !name.iter().all(|&b| is_token(b)) {
+        return Err(malformed("a header's name holds white space or a byte that a name cannot hold"));
+    }
+    if value.iter().any(|&b| (b < 0x20 && b != b'\t') || b == 0x7f) {
+        return Err(malformed("a header's value holds a control character"));
+    }
+    Ok((name, value.trim_ascii()))
+}
+
+#[derive(Default)]
+struct Found {
+    host: bool,
+    length: Option<u64>,
+    chunked: bool,
+}
+
+impl Found {
+    /// Looks at the headers that decide where a request ends and for whom it is.
+    fn take(&mut self, name: &[u8], value: &[u8]) -> Result<(), Failure> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        match name.len() {
+            4 if is("host") => self.host(value),
+            6 if is("expect") && !value.eq_ignore_ascii_case(b"100-continue") => {
+                Err(Failure::new(Code::ExpectationFailed, "Of expectations only 100-continue can be met."))
+            }
+            7 if is("upgrade") => upgrade(value),
+            14 if is("content-length") => self.content_length(value),
+            17 if is("transfer-encoding") => self.transfer_encoding(value),
+            _ => Ok(()),
+        }
+    }
+
+    /// RFC 9110 section 7.2 and RFC 3986 section 3.2.2, without user information.
+    fn host(&mut self, value: &[u8]) -> Result<(), Failure> {
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(b);
+        if std::mem::replace(&mut self.host, true) {
+            return Err(malformed("it has two Host headers"));
+        }
+        if value.contains(&b',') || !value.iter().all(plain) {
+            return Err(malformed("its Host is not a name or address"));
+        }
+        Ok(())
+    }
+
+    /// RFC 9112 section 6.3: one decimal number. Repeated ones are refused even where they agree.
+    fn content_length(&mut self, value: &[u8]) -> Result<(), Failure> {
+        let digits = (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+        if !digits || self.length.is_some() {
+            return Err(malformed("its Content-Length is not one number"));
+        }
+        self.length = Some(value.iter().fold(0, |sum, b| sum * 10 + u64::from(b - b'0')));
+        Ok(())
+    }
+
+    /// RFC 9112 section 6.1: a coding that is not understood could hide the body's end.
+    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Failure> {
+        if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+            let message = "Of transfer codings only `chunked`, once and alone, is understood.";
+            return Err(Failure::new(Code::UnsupportedCoding, message));
+        }
+        self.chunked = true;
+        Ok(())
+    }
+
+    fn framing(self, version: Version) -> Result<Framing, Failure> {
+        if version == Version::Http11 && !self.host {
+            return Err(malformed("it has no Host"));
+        }
+        match (self.chunked, self.length) {
+            (true, Some(_)) => Err(malformed("it has both Content-Length and Transfer-Encoding")),
+            (true, None) if version == Version::Http10 => Err(malformed("HTTP/1.0 has no Transfer-Encoding")),
+            (true, None) => Ok(Framing::Chunked),
+            (false, length) => Ok(Framing::Length(length.unwrap_or(0))),
+        }
+    }
+}
+
+/// An upgrade to clear-text HTTP/2 tunnels requests past a proxy in front; it was removed from HTTP/2 (RFC 9113 section 3.1).
+fn upgrade(value: &[u8]) -> Result<(), Failure> {
+    let mut names = value.split(|&b| b == b',').map(|word| word.trim_ascii());
+    if names.any(|name| name.eq_ignore_ascii_case(b"h2c")) {
+        return Err(malformed("it asks to go on in clear-text HTTP/2 (Upgrade: h2c), which is not spoken"));
+    }
+    Ok(())
+}
+
+/// `tchar` of RFC 9110 section 5.6.2.
+fn is_token(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
+}
+
+fn too_large(what: &str) -> Failure {
+    Failure::new(Code::HeadTooLarge, format!("The head of the request {what}."))
+}

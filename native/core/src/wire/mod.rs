@@ -1,0 +1,174 @@
+//! The wire guard: judges an HTTP/1.1 request stream before a server's own parser sees it.
+//!
+//! It gives on only what two parsers cannot read in two ways (RFC 9112, RFC 9110): heads whole and bounded, framing
+//! that is certain, chunk headers without their extensions, no trailers. What it refuses, it refuses with an error of
+//! ours, which most servers' parsers cannot. docs/wire.md lists every rule.
+//!
+//! ```
+//! let mut guard = hoosh_core::wire::Guard::new();
+//! guard.feed(b"GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\nGET /");
+//! assert_eq!(guard.next().unwrap().unwrap(), b"GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n");
+//! assert_eq!(guard.next().unwrap(), None); // the next head is not whole yet
+//! assert!(guard.in_head());
+//! ```
+
+mod body;
+mod head;
+
+use crate::error::{Code, Failure};
+use body::Chunks;
+
+/// Longest head in bytes, and so the most that is buffered. h11's and nginx's defaults are 16 and 32 KiB; agents send
+/// long cookies and trace baggage.
+pub const MAX_HEAD: usize = 64 << 10;
+/// Most header lines of a head.
+pub const MAX_HEADERS: usize = 100;
+
+/// One connection's requests, from the first byte to the last. Refuses once; what follows is not read.
+pub struct Guard {
+    input: Vec<u8>,
+    /// How much of `input` has been given on.
+    taken: usize,
+    /// How much of a head that is not whole yet has been looked at.
+    seen: usize,
+    /// Whether an empty line before the head was skipped.
+    skipped: bool,
+    state: State,
+}
+
+enum State {
+    Head,
+    /// Bytes of a body with a length that are still to come.
+    Length(u64),
+    Chunks(Chunks),
+    Refused,
+}
+
+/// How a request's body is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Length(u64),
+    Chunked,
+}
+
+/// Why a connection is refused, and what the parser behind may be given so that it sees a clean end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What to answer.
+    pub failure: Failure,
+    /// `None`: the head was refused and no byte of it was given on. `Some(bytes)`: the body was; these end it.
+    pub ending: Option<&'static [u8]>,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Guard::new()
+    }
+}
+
+impl Guard {
+    /// A guard at the beginning of a connection.
+    pub fn new() -> Self {
+        Guard { input: Vec::new(), taken: 0, seen: 0, skipped: false, state: State::Head }
+    }
+
+    /// Takes what the socket gave, of any size. At most one head and what came with it is kept.
+    pub fn feed(&mut self, data: &[u8]) {
+        self.input.drain(..self.taken);
+        self.taken = 0;
+        self.input.extend_from_slice(data);
+    }
+
+    /// Whether a head has begun and is not whole: the time of `slow_head` runs.
+    pub fn in_head(&self) -> bool {
+        matches!(self.state, State::Head) && self.taken < self.input.len()
+    }
+
+    /// The refusal of a head that takes too long.
+    pub fn slow_head(&mut self) -> Refusal {
+        self.state = State::Refused;
+        Refusal {
+            failure: Failure::new(Code::BodyTimeout, "The head of the request did not arrive in time."),
+            ending: None,
+        }
+    }
+
+    /// The next bytes for the parser behind, never beyond the end of a request; `None`: feed more.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
+        let rest = &self.input[self.taken..];
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        match &mut self.state {
+            State::Refused => Ok(None),
+            State::Head => self.head(),
+            State::Length(left) => {
+                let size = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                let out = rest[..size].to_vec();
+                *left -= size as u64;
+                if *left == 0 {
+                    self.state = State::Head;
+                }
+                self.taken += size;
+                Ok(Some(out))
+            }
+            State::Chunks(chunks) => {
+                let mut out = Vec::with_capacity(rest.len());
+                let (size, result) = chunks.pass(rest, &mut out);
+                self.taken += size;
+                if !out.is_empty() {
+                    // A fault is met again by the next call, when what was good has been given on.
+                    if chunks.ended() {
+                        self.state = State::Head;
+                    }
+                    return Ok(Some(out));
+                }
+                let Err(failure) = result else { return Ok(None) };
+                let ending = Some(chunks.ending());
+                self.state = State::Refused;
+                Err(Refusal { failure, ending })
+            }
+        }
+    }
+
+    fn head(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
+        match self.whole_head() {
+            Ok(found) => Ok(found),
+            Err(failure) => {
+                self.state = State::Refused;
+                Err(Refusal { failure, ending: None })
+            }
+        }
+    }
+
+    fn whole_head(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        // RFC 9112 section 2.2: an empty line before the request line is skipped. One, since more is a flood.
+        if !self.skipped && self.seen == 0 {
+            match &self.input[self.taken..] {
+                b"\r" => return Ok(None),
+                [b'\r', b'\n', ..] => (self.taken, self.skipped) = (self.taken + 2, true),
+                _ => {}
+            }
+        }
+        let rest = &self.input[self.taken..];
+        let Some(size) = head::end_of(rest, self.seen)? else {
+            self.seen = rest.len();
+            return Ok(None);
+        };
+        let framing = head::judge(&rest[..size])?;
+        let out = rest[..size].to_vec();
+        self.taken += size;
+        (self.seen, self.skipped) = (0, false);
+        self.state = match framing {
+            Framing::Length(0) => State::Head,
+            Framing::Length(left) => State::Length(left),
+            Framing::Chunked => State::Chunks(Chunks::new()),
+        };
+        Ok(Some(out))
+    }
+}
+
+fn malformed(what: &str) -> Failure {
+    Failure::new(Code::MalformedRequest, format!("The request is not HTTP/1.1 as everybody reads it: {what}."))
+}

@@ -1,0 +1,252 @@
+//! The wire guard: what it gives on and what it refuses, fed whole, byte by byte and at every split.
+
+mod properties;
+
+use hoosh_core::error::Code;
+use hoosh_core::wire::{Guard, Refusal, MAX_HEAD};
+
+/// What came out, and why it ended, if it was refused.
+type Outcome = (Vec<Vec<u8>>, Option<Refusal>);
+
+fn run(parts: &[&[u8]]) -> Outcome {
+    let (mut guard, mut out) = (Guard::new(), Vec::new());
+    for part in parts {
+        guard.feed(part);
+        loop {
+            match guard.next() {
+                Ok(Some(bytes)) => out.push(bytes),
+                Ok(None) => break,
+                Err(refusal) => return (out, Some(refusal)),
+            }
+        }
+    }
+    (out, None)
+}
+
+fn bytewise(input: &[u8]) -> Outcome {
+    run(&input.chunks(1).collect::<Vec<_>>())
+}
+
+fn passes(input: &[u8], expected: &[u8]) {
+    let (out, refusal) = run(&[input]);
+    assert_eq!(refusal, None, "{}", input.escape_ascii());
+    assert_eq!(out.concat().escape_ascii().to_string(), expected.escape_ascii().to_string());
+    let (out, refusal) = bytewise(input);
+    assert_eq!((out.concat(), refusal), (expected.to_vec(), None));
+}
+
+fn refuses(input: impl AsRef<[u8]>, code: Code, word: &str) {
+    let input = input.as_ref();
+    let (out, refusal) = run(&[input]);
+    let refusal = refusal.unwrap_or_else(|| panic!("passed: {}", input.escape_ascii()));
+    assert_eq!((refusal.failure.code, refusal.ending), (code, None), "{}", input.escape_ascii());
+    assert!(refusal.failure.message.contains(word), "{}", refusal.failure.message);
+    assert_eq!(out, Vec::<Vec<u8>>::new());
+    assert_eq!(bytewise(input), (out, Some(refusal)));
+}
+
+fn head(line: &str) -> String {
+    format!("GET / HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n")
+}
+
+#[test]
+fn what_clients_send_passes_as_it_is() {
+    for input in [
+        &b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..],
+        b"GET /v1/models?a=%20b&c=[1] HTTP/1.1\r\nhost:127.0.0.1:8088\r\n\r\n",
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: a\r\nX: \t caf\xc3\xa9 \r\nEmpty:\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\naPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        passes(input, input);
+    }
+}
+
+#[test]
+fn bytes_are_given_on_request_by_request() {
+    let (out, _) =
+        run(&[b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nxGET /b HTTP/1.1\r\nHost: a\r\n\r\nGET /c"]);
+    let ends: Vec<usize> = out.iter().map(Vec::len).collect();
+    assert_eq!(ends, [48, 1, 28]);
+}
+
+#[test]
+fn one_empty_line_before_a_request_is_skipped() {
+    passes(
+        b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET / HTTP/1.0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.0\r\n\r\n",
+    );
+    refuses("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Code::MalformedRequest, "method");
+}
+
+#[test]
+fn extensions_and_trailers_are_dropped() {
+    let start = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let body = b"0A ;name=\"value\"\r\n0123456789\r\n00\r\nX-Sum: 1\r\n\r\n";
+    passes(&[&start[..], body].concat(), &[&start[..], b"a\r\n0123456789\r\n0\r\n\r\n"].concat());
+}
+
+#[test]
+fn request_lines_are_strict() {
+    for (line, word) in [
+        ("GET  / HTTP/1.1", "single spaces"),
+        ("GET / HTTP/1.1 ", "single spaces"),
+        ("GET /", "single spaces"),
+        ("GET / http/1.1", "version"),
+        ("GET http://b/ HTTP/1.1", "path"),
+        ("OPTIONS * HTTP/1.1", "path"),
+        ("CONNECT a:80 HTTP/1.1", "path"),
+        ("GET /#a HTTP/1.1", "percent-encoded"),
+        ("GET /\u{e4} HTTP/1.1", "percent-encoded"),
+        ("GET /\0 HTTP/1.1", "percent-encoded"),
+        (" GET / HTTP/1.1", "method"),
+        ("G(T / HTTP/1.1", "method"),
+        ("\u{16}\u{3}\u{1}\u{2}", "method"),
+    ] {
+        refuses(format!("{line}\r\nHost: a\r\n\r\n"), Code::MalformedRequest, word);
+    }
+}
+
+#[test]
+fn other_versions_are_named() {
+    refuses("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Code::WrongVersion, "HTTP/1.1");
+    refuses("GET / HTTP/3.0\r\nHost: a\r\n\r\n", Code::WrongVersion, "HTTP/1.1");
+}
+
+#[test]
+fn header_lines_are_strict() {
+    for (line, word) in [
+        ("A : b", "name"),
+        (" A: b", "folded"),
+        ("A: b\r\n\tc", "folded"),
+        ("A", "colon"),
+        (": b", "name"),
+        ("A\u{e4}: b", "name"),
+        ("A: b\rc", "control"),
+        ("A: b\0", "control"),
+        ("A: b\u{7f}", "control"),
+        ("Host: b", "two Host"),
+        ("Upgrade: h2c", "h2c"),
+        ("Upgrade: websocket, H2C", "h2c"),
+    ] {
+        refuses(head(line), Code::MalformedRequest, word);
+    }
+    refuses(head("Expect: 200-ok"), Code::ExpectationFailed, "100-continue");
+}
+
+#[test]
+fn lines_end_in_crlf() {
+    for input in [
+        "GET / HTTP/1.1\nHost: a\n\n",
+        "GET / HTTP/1.1\r\nHost: a\nB: c\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n\n",
+        "\n",
+    ] {
+        refuses(input, Code::MalformedRequest, "");
+    }
+}
+
+#[test]
+fn hosts_are_names_or_addresses() {
+    for host in ["a/..", "a\\b", "a@b", "a?b", "a#b", "a b", "a,b", "\u{e4}"] {
+        refuses(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"), Code::MalformedRequest, "Host");
+    }
+    refuses("GET / HTTP/1.1\r\n\r\n", Code::MalformedRequest, "no Host");
+}
+
+#[test]
+fn framing_is_certain() {
+    for line in [
+        "Content-Length: 4, 4",
+        "Content-Length: +4",
+        "Content-Length: -1",
+        "Content-Length:",
+        "Content-Length: 4\r\nContent-Length: 4",
+    ] {
+        refuses(head(line), Code::MalformedRequest, "Content-Length");
+    }
+    refuses(head("Content-Length: 9999999999999999999"), Code::MalformedRequest, "Content-Length");
+    refuses(head("Content-Length: 4\r\nTransfer-Encoding: chunked"), Code::MalformedRequest, "both");
+    refuses("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", Code::MalformedRequest, "1.0");
+    for coding in [
+        "gzip",
+        "chunked, identity",
+        "gzip, chunked",
+        "xchunked",
+        "",
+        "chunked\r\nTransfer-Encoding: chunked",
+        "\x0bchunked",
+    ] {
+        let code = if coding.starts_with('\x0b') { Code::MalformedRequest } else { Code::UnsupportedCoding };
+        refuses(head(&format!("Transfer-Encoding: {coding}")), code, "");
+    }
+}
+
+#[test]
+fn floods_of_heads_are_refused_before_they_are_kept() {
+    refuses(head(&format!("A: {}", "b".repeat(MAX_HEAD))), Code::HeadTooLarge, "64 KiB");
+    refuses(head(&"A: b\r\n".repeat(100)), Code::HeadTooLarge, "100 headers");
+    let mut guard = Guard::new();
+    guard.feed(&[b'A'; 33]);
+    assert!(guard.next().is_err(), "no method is as long");
+    let mut guard = Guard::new();
+    guard.feed(b"GET /");
+    let fed = (1..).find(|_| {
+        guard.feed(&[b'a'; 1024]);
+        guard.next().is_err()
+    });
+    assert_eq!(fed, Some(MAX_HEAD / 1024));
+}
+
+#[test]
+fn a_head_that_never_ends_is_known_as_begun() {
+    let mut guard = Guard::new();
+    assert!(!guard.in_head());
+    guard.feed(b"GET /");
+    assert_eq!(guard.next(), Ok(None));
+    assert!(guard.in_head());
+    assert_eq!(guard.slow_head().failure.code, Code::BodyTimeout);
+    guard.feed(b" HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(guard.next(), Ok(None), "what follows a refusal is not read");
+}
+
+#[test]
+fn chunks_are_strict_and_their_fault_leaves_a_clean_end() {
+    let start = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let long = format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(300));
+    let trailers = format!("0\r\n{}\r\n", "A: b\r\n".repeat(2000));
+    for (body, clean) in [
+        ("+4\r\nabcd\r\n", "0\r\n\r\n"),
+        ("4_0\r\n", "0\r\n\r\n"),
+        ("0x1\r\n", "0\r\n\r\n"),
+        (" 1\r\n", "0\r\n\r\n"),
+        ("1 a\r\n", "0\r\n\r\n"),
+        ("\r\n", "0\r\n\r\n"),
+        ("1\na\n0\n\n", "0\r\n\r\n"),
+        ("1;a\nb\r\n", "0\r\n\r\n"),
+        ("1;a\rb\r\n", "0\r\n\r\n"),
+        ("1;\0\r\n", "0\r\n\r\n"),
+        ("1111111111111111\r\n", "0\r\n\r\n"),
+        (&long, "0\r\n\r\n"),
+        ("3\r\nabcd\r\n", "3\r\nabc\r\n0\r\n\r\n"),
+        ("3\r\nabc\n0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n"),
+        ("2\r\nab\r\nzz\r\n", "2\r\nab\r\n0\r\n\r\n"),
+        ("0\r\nbad\r\n\r\n", "0\r\n\r\n"),
+        ("0\r\nA : b\r\n\r\n", "0\r\n\r\n"),
+        ("0\r\nA: b\n\r\n", "0\r\n\r\n"),
+        (&trailers, "0\r\n\r\n"),
+    ] {
+        let input = [start, body.as_bytes()].concat();
+        for (out, refusal) in [run(&[&input]), bytewise(&input)] {
+            let refusal = refusal.unwrap_or_else(|| panic!("passed: {}", body.escape_debug()));
+            assert_eq!(refusal.failure.code, Code::MalformedRequest);
+            let seen = [out.concat(), refusal.ending.unwrap_or_default().to_vec()].concat();
+            assert_eq!(
+                seen.escape_ascii().to_string(),
+                [start, clean.as_bytes()].concat().escape_ascii().to_string(),
+                "{body:?}"
+            );
+        }
+    }
+}
