@@ -99,7 +99,7 @@ async def test_chunks_are_refused_in_the_callers_shape(upstream, body):
         refused(second, 400, "malformed_request")
         assert not upstream.requests or upstream.requests[-1].path != "/v1/chat/completions"
         with trio.fail_after(5):
-            while app.driver.gateway.open_exchanges():  # noqa: ASYNC110 - the count has no event
+            while app.driver.gateway.open_exchanges():
                 await trio.sleep(0.01)
 
 
