@@ -30,7 +30,7 @@ LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
 TESTS := lint test-rust test-shuttle test-sim test-python
 
-.PHONY: run test build lint format clean soak mutations header c-gateway memcheck $(TESTS)
+.PHONY: run test build lint format clean soak mutations header c-gateway memcheck test-llamacpp $(TESTS)
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -112,6 +112,16 @@ test-sim: $(VENV)/.run
 soak: $(VENV)/.run
 	cargo run --quiet -p hoosh-sim -- run --exchanges 10000000 --seed 1000000
 
+# A real llama.cpp server behind hoosh. Built once, in an environment of its own (.llamacpp), in about 4 minutes.
+test-llamacpp: $(VENV)/.dev $(VENV)/.extension .llamacpp/.ready
+	$(PYTHON) -m pytest tests/llamacpp $(ARGS)
+
+.llamacpp/.ready: $(VENV)/.run
+	@echo "Building llama-cpp-python into .llamacpp (about 4 minutes; needs a C++ compiler) ..."
+	@python=$$(scripts/find-python) || exit 1; $$python -m venv .llamacpp
+	@.llamacpp/bin/python -m pip install --quiet "llama-cpp-python[server]>=0.3,<0.4" gguf numpy
+	@touch $@
+
 # Plants one fault after another in a copy of the core; the simulator must find each.
 mutations: $(VENV)/.run
 	$(PYTHON) scripts/mutate.py
@@ -144,4 +154,4 @@ format: $(VENV)/.dev
 	$(VENV)/bin/ruff format
 
 clean:
-	rm -rf $(VENV) target python/hoosh/*.so
+	rm -rf $(VENV) .llamacpp target python/hoosh/*.so

@@ -1,5 +1,7 @@
 """The trio server over real sockets, asked by the official OpenAI SDK."""
 
+import uuid
+
 import httpx2
 import openai
 import pydantic
@@ -205,3 +207,15 @@ async def test_asked_without_the_event_loop(upstream):
 
         whole, streamed = await trio.to_thread.run_sync(ask)
         assert whole == streamed
+
+
+async def test_request_ids_are_uuids_and_strict_upstreams_get_no_others(upstream):
+    strict = provider(upstream).replace("openai_compatible", "llamacpp")
+    async with serving(strict) as (url, _), httpx2.AsyncClient() as caller:
+        ask = {"model": "fake-chat", "messages": MESSAGES}
+        answer = await caller.post(f"{url}/v1/chat/completions", json=ask)
+        assert uuid.UUID(answer.headers["x-request-id"]).version == 4
+        assert upstream.requests[-1].header("x-request-id") == answer.headers["x-request-id"]
+        answer = await caller.post(f"{url}/v1/chat/completions", json=ask, headers={"x-request-id": "mine"})
+        assert answer.headers["x-request-id"] == "mine"
+        assert upstream.requests[-1].header("x-request-id") is None

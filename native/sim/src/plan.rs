@@ -184,6 +184,7 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         max_concurrency: dice.chance(20).then(|| dice.range(1, 3) as u32),
         rate_limit_rpm: dice.chance(15).then(|| dice.range(1, 60) as u32),
         cap_field: dice.pick(&[CapField::MaxTokens, CapField::MaxCompletionTokens]),
+        uuid_ids: dice.chance(20),
         found: false,
     }
 }

@@ -19,6 +19,9 @@ pub struct ProviderType {
     pub key_variable: Option<&'static str>,
     /// The field that bounds a chat's output.
     pub cap_field: CapField,
+    /// Refuses an `x-request-id` that is no UUID: llama-cpp-python's server answers 400 without a word
+    /// (starlette-context's `RequestIdPlugin`).
+    pub uuid_ids: bool,
     /// Runs on the operator's machine: needs no key, and is looked for when nothing is configured.
     pub local: bool,
 }
@@ -45,6 +48,7 @@ const BASE: ProviderType = ProviderType {
     prefix: "/v1",
     key_variable: None,
     cap_field: CapField::MaxTokens,
+    uuid_ids: false,
     local: false,
 };
 
@@ -61,7 +65,7 @@ impl ProviderType {
 /// Every type. The order is the order in which found providers of equal priority are asked.
 pub const TYPES: &[ProviderType] = &[
     local("ollama", "http://localhost:11434"),
-    local("llamacpp", "http://localhost:8080"),
+    ProviderType { uuid_ids: true, ..local("llamacpp", "http://localhost:8080") },
     local("lmstudio", "http://localhost:1234"),
     local("vllm", "http://localhost:8000"),
     local("localai", "http://localhost:8080"),

@@ -159,6 +159,8 @@ pub struct Provider {
     pub rate_limit_rpm: Option<u32>,
     /// From `type`.
     pub cap_field: CapField,
+    /// From `type`: an `x-request-id` that is no UUID is not sent.
+    pub uuid_ids: bool,
     /// Found rather than configured (environment keys, default ports): tried, and silent when absent.
     pub found: bool,
 }

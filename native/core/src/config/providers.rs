@@ -225,6 +225,7 @@ impl ProviderType {
             kind: self.kind,
             base_url: url,
             cap_field: self.cap_field,
+            uuid_ids: self.uuid_ids,
             ..Provider::default()
         }
     }

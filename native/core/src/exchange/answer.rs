@@ -356,7 +356,7 @@ impl Exchange {
         let prefix =
             if self.endpoint() == crate::dialects::neutral::Endpoint::Completions { "cmpl" } else { "chatcmpl" };
         Stamp {
-            id: format!("{prefix}-{}", self.request_id().trim_start_matches("req_")),
+            id: format!("{prefix}-{}", self.request_id()),
             created: self.begun.wall_us / SECOND as i64,
             model: self.facts.as_ref().map_or_else(String::new, |facts| facts.model.clone()),
         }

@@ -175,14 +175,31 @@ fn request_id(headers: &dyn HeaderView, rng: &mut Rng) -> Arc<str> {
     if let Some(id) = given.filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())) {
         return id.into();
     }
+    new_id(rng).into()
+}
+
+/// A UUID of version 4 (RFC 9562), which is what the strictest of upstreams takes as a request id.
+fn new_id(rng: &mut Rng) -> String {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut id = [0u8; 36];
-    id[..4].copy_from_slice(b"req_");
     let bits = (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64());
-    for (at, place) in id[4..].iter_mut().enumerate() {
-        *place = HEX[(bits >> (124 - 4 * at)) as usize & 15];
+    let bits = bits & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
+    let mut id = String::with_capacity(36);
+    for at in 0..32 {
+        if matches!(at, 8 | 12 | 16 | 20) {
+            id.push('-');
+        }
+        id.push(HEX[(bits >> (124 - 4 * at)) as usize & 15] as char);
     }
-    std::str::from_utf8(&id).unwrap_or("req_").into()
+    id
+}
+
+/// 32 hexadecimal digits, with or without the usual hyphens.
+pub(super) fn is_uuid(id: &str) -> bool {
+    let digits = id.bytes().filter(|&b| b != b'-').count();
+    let hyphens = id.match_indices('-').map(|(at, _)| at);
+    digits == 32
+        && id.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+        && (id.len() == 32 || hyphens.eq([8, 13, 18, 23]))
 }
 
 fn is_json(content_type: Option<&[u8]>) -> bool {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::attempt::{Attempt, Follow, Stage};
+use super::call::is_uuid;
 use super::gates::seconds_until;
 use super::{Caller, Exchange, Move, Phase, Step, UpstreamId};
 use crate::clock::SECOND;
@@ -278,7 +279,9 @@ impl Exchange {
         headers.push((Bytes::from_static(b"accept"), Bytes::from_static(accept)));
         headers.push((Bytes::from_static(b"accept-encoding"), Bytes::from_static(b"identity")));
         headers.push((Bytes::from_static(b"user-agent"), Bytes::from_static(USER_AGENT.as_bytes())));
-        headers.push(super::call::id_header(call));
+        if !upstream.uuid_ids || is_uuid(&call.request_id) {
+            headers.push(super::call::id_header(call));
+        }
         if let Some(authorization) = &upstream.authorization {
             headers.push((Bytes::from_static(b"authorization"), authorization.clone()));
         }
