@@ -82,11 +82,12 @@ async def test_a_stream_is_what_the_server_streams(llama):
         assert row["output_tokens"] > 0
 
 
-async def test_asking_for_usage_in_a_stream_does_no_harm(llama):
+async def test_usage_of_a_stream_is_shown_to_who_asks(llama):
     ask = {"model": "tiny", "messages": MESSAGES, "max_tokens": 8, "stream": True}
     async with through(llama) as (sdk, _, _):
         chunks = [c async for c in await sdk.chat.completions.create(**ask, stream_options={"include_usage": True})]
-        assert any(chunk.choices and chunk.choices[0].finish_reason for chunk in chunks)
+        assert [chunk.usage is not None for chunk in chunks].index(True) == len(chunks) - 1
+        assert chunks[-1].usage.completion_tokens > 0
 
 
 async def test_completions(llama):

@@ -34,6 +34,10 @@ pub enum Flaw {
     ContentType,
     /// Larger than allowed.
     TooLarge,
+    /// A head that the listener cannot read.
+    Head,
+    /// A body whose framing the listener cannot read to its end.
+    Framing,
 }
 
 /// One caller's script.
@@ -110,11 +114,13 @@ impl Caller {
             4 => Flaw::Method,
             5 => Flaw::ContentType,
             6 => Flaw::TooLarge,
+            7 => Flaw::Head,
+            8 => Flaw::Framing,
             _ => Flaw::None,
         };
         let stream = dice.chance(50) && path != Path::Inference(Endpoint::Embeddings);
         let (model, mut caller) = (model(dice, config), Caller::plain(path, flaw));
-        caller.neutral = flaw != Flaw::ContentType && dice.chance(10);
+        caller.neutral = !matches!(flaw, Flaw::ContentType | Flaw::Head | Flaw::Framing) && dice.chance(10);
         caller.model = if twin && dice.chance(80) { "alpha".into() } else { model };
         caller.stream = stream;
         caller.include_usage = stream && dice.chance(40);

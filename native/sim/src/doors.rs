@@ -1,8 +1,10 @@
 //! The caller's side of the driver: its body comes in pieces, its transport takes the answer at its own pace.
 
 use hoosh_core::clock::MILLISECOND;
+use hoosh_core::error::{Code, Failure};
 use hoosh_core::exchange::Step;
 
+use crate::caller::Flaw;
 use crate::check::Invariant;
 use crate::world::{Event, World};
 
@@ -37,7 +39,11 @@ impl World {
             exchange.body(piece);
         }
         if driven.given == driven.caller.body.len() && driven.caller.stops_at.is_none() {
-            exchange.body_end();
+            if driven.caller.flaw == Flaw::Framing {
+                exchange.refused(Failure::new(Code::MalformedRequest, "The body cannot be read."));
+            } else {
+                exchange.body_end();
+            }
             driven.body_over = true;
         }
         self.look_soon(x);

@@ -1,9 +1,11 @@
 //! The driver: performs steps, uses doors. The same loop as in every driver, with a script instead of sockets.
 
 use hoosh_core::clock::MILLISECOND;
+use hoosh_core::error::{Code, Failure};
 use hoosh_core::exchange::{Caller as Framing, ChildAnswer, Exchange, JobResult, RequestHead, Step};
 
 use crate::answer::Said;
+use crate::caller::Flaw;
 use crate::check::Invariant;
 use crate::plan::Mood;
 use crate::upstream::{self, Act, Asked, Script};
@@ -19,12 +21,16 @@ impl World {
         let room = self.gateway.buffered_bytes() < self.plan.configs[self.config].server.max_buffered_bytes;
         driven.must_refuse = self.draining || !room;
         let caller = &driven.caller;
-        exchange.begin(RequestHead {
-            method: caller.method,
-            target: caller.target(),
-            headers: &caller.headers,
-            caller: if caller.neutral { Framing::Neutral } else { Framing::Http },
-        });
+        if caller.flaw == Flaw::Head {
+            exchange.refused(Failure::new(Code::MalformedRequest, "The head cannot be read."));
+        } else {
+            exchange.begin(RequestHead {
+                method: caller.method,
+                target: caller.target(),
+                headers: &caller.headers,
+                caller: if caller.neutral { Framing::Neutral } else { Framing::Http },
+            });
+        }
         driven.id = exchange.request_id().to_string();
         if caller.body.is_empty() {
             exchange.body_end();

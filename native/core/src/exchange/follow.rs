@@ -370,16 +370,21 @@ impl Exchange {
         let stamp = self.stamp();
         if streams {
             let mut pieces = Pieces::new();
+            let owed = usage.is_none() && self.facts().include_usage;
             if let Some(usage) = usage.filter(|_| self.facts().include_usage) {
                 pieces.push(framed(stamp.usage_chunk(endpoint, &usage), self.is_neutral()));
             }
-            if !self.is_neutral() {
+            if !self.is_neutral() && !owed {
                 pieces.push(Bytes::from_static(b"data: [DONE]\n\n"));
             }
             self.say(pieces, true);
             self.succeed(usage, false, (collected.text().into_bytes(), 0));
             self.attempt = None;
-            self.finish();
+            if owed {
+                self.count_owed(Bytes::from(stamp.usage_chunk(endpoint, &Usage::default())));
+            } else {
+                self.finish();
+            }
         } else {
             let body = stamp.whole(endpoint, &collected, &usage.unwrap_or_default());
             self.succeed(usage, collected.is_clean(), (collected.text().into_bytes(), 0));
@@ -394,13 +399,17 @@ impl Exchange {
         let Some(attempt) = &mut self.attempt else { return };
         let Follow::Stream(relay) = &mut attempt.follow else { return };
         let (usage, clean, text) = (relay.usage(), relay.is_clean(), relay.take_text());
+        let owed = relay.take_owed();
         attempt.follow = Follow::Tail;
         attempt.since_us = self.now.mono_us;
         self.succeed(usage, clean && !terminator_added, text);
         if closed {
             self.attempt = None;
         }
-        self.finish();
+        match owed {
+            Some(chunk) => self.count_owed(chunk),
+            None => self.finish(),
+        }
     }
 
     /// The attempt did what was asked.

@@ -9,6 +9,7 @@ use super::work::Job;
 use super::{Exchange, Phase, Step};
 use crate::cache::Entry;
 use crate::dialects::openai::count::Question;
+use crate::dialects::openai::relay::owed_usage;
 use crate::error::Code;
 use crate::gateway::Upstream;
 use crate::ledger::{Ending, Row, Usage, UsageSource};
@@ -24,6 +25,8 @@ pub(super) struct Account {
     settled: u64,
     /// Words of an answer whose upstream did not say what it used.
     uncounted: Option<(Vec<u8>, u64)>,
+    /// A chunk of the stream, while the usage that the caller asked for is counted.
+    owed: Option<Bytes>,
     ended_attempts: SmallVec<[(Slot, Outcome); 4]>,
     /// Of the last attempt.
     pub provider: Option<Arc<Upstream>>,
@@ -72,24 +75,42 @@ impl Exchange {
             return;
         }
         self.account.ending = Some((ending, error));
-        match (self.account.uncounted.take(), &self.facts) {
-            (Some((text, beyond)), Some(facts)) => {
-                let question = Question::of(facts, self.endpoint());
-                let job = Job::new(move || question.usage(&text, beyond));
-                self.steps.push_back(Step::Work { job });
-                self.phase = Phase::Counting;
-            }
-            _ => {
-                self.book();
-                self.phase = Phase::Draining;
-            }
+        // Words that are being counted are booked when they are.
+        if self.phase != Phase::Counting && !self.count() {
+            self.book();
+            self.phase = Phase::Draining;
+        }
+    }
+
+    /// Has the answer's words counted, if its upstream did not say what it used.
+    fn count(&mut self) -> bool {
+        let (Some((text, beyond)), Some(facts)) = (self.account.uncounted.take(), &self.facts) else { return false };
+        let question = Question::of(facts, self.endpoint());
+        let job = Job::new(move || question.usage(&text, beyond));
+        self.steps.push_back(Step::Work { job });
+        self.phase = Phase::Counting;
+        true
+    }
+
+    /// A stream is complete but for its usage, which the caller asked for and nobody named: count, then say it after the
+    /// model of `chunk`, a chunk of this stream.
+    pub(super) fn count_owed(&mut self, chunk: Bytes) {
+        self.account.owed = Some(chunk);
+        if !self.count() {
+            self.finish();
         }
     }
 
     pub(super) fn take_count(&mut self, usage: Usage) {
         self.account.add(usage);
-        self.book();
         self.phase = Phase::Draining;
+        match self.account.owed.take().filter(|_| self.account.ending.is_none()) {
+            Some(chunk) => {
+                self.say(owed_usage(&chunk, self.endpoint(), &usage, self.is_neutral()), true);
+                self.finish();
+            }
+            None => self.book(),
+        }
     }
 
     /// A failed attempt is charged at once; the next one reserves anew.

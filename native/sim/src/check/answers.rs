@@ -67,6 +67,9 @@ impl World {
         if heard.usage && !replied && !driven.caller.include_usage {
             return outcome("usage was shown to a caller who did not ask");
         }
+        if whole && !replied && !heard.error && driven.caller.include_usage && !heard.usage {
+            return outcome("usage that was asked for was not shown");
+        }
         if whole && !replied && !heard.error && !driven.caller.neutral && !heard.done {
             return outcome("a stream without [DONE] or error");
         }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::chunk::{self, Chunk, Event};
+use super::encode::write_usage;
 use crate::dialects::neutral::Endpoint;
 use crate::json::{Edits, Index};
 use crate::ledger::Usage;
@@ -57,6 +58,8 @@ pub struct Relay {
     usage: Option<Usage>,
     /// The usage chunk as it will be shown: the last one wins.
     usage_piece: Option<Bytes>,
+    /// The first chunk, after which a usage chunk is made that the upstream leaves out. Kept only if it is to be shown.
+    first: Option<Bytes>,
     text: Vec<u8>,
     text_beyond: u64,
 }
@@ -82,6 +85,7 @@ impl Relay {
             content: false,
             usage: None,
             usage_piece: None,
+            first: None,
             text: Vec::new(),
             text_beyond: 0,
         }
@@ -166,8 +170,21 @@ impl Relay {
         Ended::Completed
     }
 
+    /// What is owed to a caller who asked for usage of an upstream that named none: a chunk to be made by [`owed_usage`],
+    /// and the end mark behind it.
+    pub fn take_owed(&mut self) -> Option<Bytes> {
+        if self.usage.is_none() {
+            self.first.take()
+        } else {
+            None
+        }
+    }
+
     fn close(&mut self, pieces: &mut Pieces, mark: Option<Bytes>) {
         if self.show_usage {
+            if self.usage.is_none() && self.first.is_some() {
+                return;
+            }
             pieces.extend(self.usage_piece.take());
         }
         if !self.neutral {
@@ -201,6 +218,9 @@ impl Relay {
         self.clean &= !(chunk.finished_by_length || chunk.filtered);
         if let Some(usage) = chunk.usage {
             self.usage = Some(usage);
+        }
+        if self.show_usage && self.first.is_none() {
+            self.first = Some(frame.data.clone());
         }
         let mut edits = Edits::new();
         if let Some((start, end)) = chunk.id {
@@ -243,21 +263,42 @@ impl Relay {
     }
 
     fn framed(&self, json: &[u8]) -> Bytes {
-        if self.neutral {
-            return Bytes::copy_from_slice(json);
-        }
-        let mut out = Vec::with_capacity(json.len() + 8);
-        // An event whose data came in several lines holds line feeds between its tokens; JSON may lose them.
-        out.extend_from_slice(b"data: ");
-        out.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
-        out.extend_from_slice(b"\n\n");
-        Bytes::from(out)
+        framed(json, self.neutral)
     }
 
     /// What kind of answer this is.
     pub fn endpoint(&self) -> Endpoint {
         self.endpoint
     }
+}
+
+/// The usage chunk that an upstream left out, modelled on `chunk` of the same stream, and the end mark where there is one.
+pub fn owed_usage(chunk: &Bytes, endpoint: Endpoint, usage: &Usage, neutral: bool) -> Pieces {
+    let mut pieces = Pieces::new();
+    if let Ok(index) = Index::scan(chunk, crate::json::Limits::default()) {
+        let mut counts = Vec::new();
+        write_usage(&mut counts, endpoint, usage);
+        let mut edits = Edits::new();
+        edits.set("choices", Bytes::from_static(b"[]"));
+        edits.set("usage", Bytes::from(counts));
+        pieces.push(framed(&edits.apply(chunk, &index), neutral));
+    }
+    if !neutral {
+        pieces.push(Bytes::from_static(DONE));
+    }
+    pieces
+}
+
+fn framed(json: &[u8], neutral: bool) -> Bytes {
+    if neutral {
+        return Bytes::copy_from_slice(json);
+    }
+    let mut out = Vec::with_capacity(json.len() + 8);
+    // An event whose data came in several lines holds line feeds between its tokens; JSON may lose them.
+    out.extend_from_slice(b"data: ");
+    out.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    out.extend_from_slice(b"\n\n");
+    Bytes::from(out)
 }
 
 /// Neighbouring pieces of one chunk, joined without a copy.
