@@ -60,6 +60,9 @@ pub struct Relay {
     usage_piece: Option<Bytes>,
     /// The first chunk, after which a usage chunk is made that the upstream leaves out. Kept only if it is to be shown.
     first: Option<Bytes>,
+    /// The frame before ended in CR, whose LF may come yet; and whether it passed as it was.
+    after_cr: bool,
+    passed: bool,
     text: Vec<u8>,
     text_beyond: u64,
 }
@@ -86,6 +89,8 @@ impl Relay {
             usage: None,
             usage_piece: None,
             first: None,
+            after_cr: false,
+            passed: false,
             text: Vec::new(),
             text_beyond: 0,
         }
@@ -126,7 +131,7 @@ impl Relay {
         let mut run = Run { base: chunk.clone(), range: 0..0 };
         self.framer.push(chunk);
         loop {
-            let frame = match self.framer.next_frame() {
+            let mut frame = match self.framer.next_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 Err(_) => {
@@ -134,7 +139,10 @@ impl Relay {
                     return Fed::Malformed;
                 }
             };
-            match self.judge(&frame) {
+            self.join_line_end(&mut frame, &mut run, pieces);
+            let verdict = self.judge(&frame);
+            self.passed = matches!(verdict, Verdict::Pass);
+            match verdict {
                 Verdict::Pass if self.neutral => {
                     if frame.dispatches {
                         pieces.push(frame.data);
@@ -148,7 +156,7 @@ impl Relay {
                 Verdict::Hide => run.flush(pieces),
                 Verdict::End(Fed::Done) => {
                     run.flush(pieces);
-                    self.close(pieces, Some(frame.raw));
+                    self.close(pieces, Some(whole_lines(frame.raw)));
                     return Fed::Done;
                 }
                 Verdict::End(end) => {
@@ -161,10 +169,24 @@ impl Relay {
         Fed::Open
     }
 
+    /// The LF of a CRLF that two chunks shared begins the second one's frame: it goes where the frame before went.
+    fn join_line_end(&mut self, frame: &mut Frame, run: &mut Run, pieces: &mut Pieces) {
+        if self.after_cr && frame.raw.first() == Some(&b'\n') {
+            let line_end = frame.raw.split_to(1);
+            if self.passed && !self.neutral {
+                run.add(line_end, pieces);
+            }
+        }
+        self.after_cr = frame.raw.last() == Some(&b'\r');
+    }
+
     /// The upstream ended without a mark.
     pub fn finish(&mut self, pieces: &mut Pieces) -> Ended {
         if !self.finished {
             return Ended::Truncated;
+        }
+        if self.after_cr && self.passed && !self.neutral && self.framer.finish().starts_with(b"\n") {
+            pieces.push(Bytes::from_static(b"\n"));
         }
         self.close(pieces, None);
         Ended::Completed
@@ -253,7 +275,7 @@ impl Relay {
             if self.neutral {
                 frame.data.clone()
             } else {
-                frame.raw.clone()
+                whole_lines(frame.raw.clone())
             }
         } else {
             let mut edits = edits.clone();
@@ -269,6 +291,15 @@ impl Relay {
     /// What kind of answer this is.
     pub fn endpoint(&self) -> Endpoint {
         self.endpoint
+    }
+}
+
+/// An event that is sent apart from its neighbours, ending as it would if its last LF had come with it.
+fn whole_lines(raw: Bytes) -> Bytes {
+    if raw.ends_with(b"\r\n\r") {
+        Bytes::from([&raw[..], b"\n"].concat())
+    } else {
+        raw
     }
 }
 
