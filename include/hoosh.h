@@ -261,6 +261,15 @@ enum hoosh_result hoosh_exchange_begin(struct hoosh_exchange *exchange,
                                        size_t header_count,
                                        bool neutral);
 
+// The listener could not read the request, or not all of it: instead of `hoosh_exchange_begin`, or while the body comes.
+// `code`: a stable code, such as `malformed_request`. `message`: what is wrong, for the caller.
+//
+// # Safety
+// Pointers are valid as the header says.
+enum hoosh_result hoosh_exchange_refused(struct hoosh_exchange *exchange,
+                                         struct hoosh_bytes code,
+                                         struct hoosh_bytes message);
+
 // The caller's body is complete, by its own framing.
 //
 // # Safety
@@ -398,14 +407,6 @@ enum hoosh_result hoosh_config_parse(struct hoosh_bytes text,
 // # Safety
 // `text` is NULL or a text of this library.
 struct hoosh_bytes hoosh_text_bytes(const struct hoosh_text *text);
-
-// The OpenAI error body for a stable code, for a driver that must refuse before an exchange can begin.
-//
-// # Safety
-// Pointers are valid as the header says.
-enum hoosh_result hoosh_error_body(struct hoosh_bytes code,
-                                   struct hoosh_bytes message,
-                                   struct hoosh_text **body);
 
 // A gateway from a configuration, which stays yours. `seed` should be random: it makes ids differ between processes.
 //

@@ -28,14 +28,20 @@ void caller_head(struct caller *c, unsigned status, const struct hoosh_header *h
     if (!c->keep_alive) buffer_print(&c->out, "connection: close\r\n");
 }
 
+/* What cannot be read is answered, and nothing after it is. */
+static void refuse(struct caller *c, struct run *run) {
+    hoosh_exchange_refused(run->exchange, text("malformed_request"), text("The request is not HTTP as everybody reads it."));
+    c->body.ended = true;
+    c->keep_alive = false;
+    run->due = true;
+}
+
 void caller_deliver(struct caller *c) {
     struct run *run = c->run;
     struct hoosh_bytes part;
     while (run != NULL && run->credit > 0 && !c->body.ended) {
         if (!body_take(&c->body, &c->in, run->credit, &part)) {
-            c->gone = true;
-            hoosh_exchange_caller_gone(run->exchange);
-            run->due = true;
+            refuse(c, run);
             return;
         }
         if (part.len == 0 && !c->body.ended) return;
@@ -46,16 +52,6 @@ void caller_deliver(struct caller *c) {
     }
 }
 
-static void refuse(struct caller *c) {
-    struct hoosh_text *body = NULL;
-    hoosh_error_body(text("malformed_request"), text("The request is not HTTP as everybody reads it."), &body);
-    struct hoosh_bytes bytes = hoosh_text_bytes(body);
-    buffer_print(&c->out, "HTTP/1.1 400 \r\ncontent-type: application/json\r\ncontent-length: %zu\r\nconnection: close\r\n\r\n", bytes.len);
-    buffer_add(&c->out, bytes.ptr, bytes.len);
-    hoosh_text_free(body);
-    c->closing = true;
-}
-
 /* Begins the next request of a connection, if it is there whole and the last one is over. */
 void caller_begin(struct caller *c) {
     struct head head;
@@ -63,7 +59,8 @@ void caller_begin(struct caller *c) {
     size_t length = head_parse(&head, buffer_data(&c->in), buffer_left(&c->in), true);
     if (length == 0) return;
     if (length == (size_t)-1 || !body_begin(&c->body, &head, true)) {
-        refuse(c);
+        c->run = run_new(c, NULL);
+        refuse(c, c->run);
         return;
     }
     c->keep_alive = head.keep_alive;

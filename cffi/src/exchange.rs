@@ -4,6 +4,7 @@ use std::ffi::c_void;
 
 use bytes::Bytes;
 use hoosh_core::dialects::neutral::Item;
+use hoosh_core::error::{Code, Failure};
 use hoosh_core::exchange::{Caller, ChildAnswer, Exchange, Job, RequestHead, Stage, Step};
 use hoosh_core::http::{HeaderView, Headers, UpstreamRequest};
 use hoosh_core::ledger::{Usage, UsageSource};
@@ -256,6 +257,27 @@ fn door(exchange: *mut hoosh_exchange, body: impl FnOnce(&mut Exchange) -> hoosh
             Some(exchange) => body(&mut exchange.exchange),
             None => hoosh_result::Null,
         }
+    })
+}
+
+/// The listener could not read the request, or not all of it: instead of `hoosh_exchange_begin`, or while the body comes.
+/// `code`: a stable code, such as `malformed_request`. `message`: what is wrong, for the caller.
+///
+/// # Safety
+/// Pointers are valid as the header says.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_exchange_refused(
+    exchange: *mut hoosh_exchange,
+    code: hoosh_bytes,
+    message: hoosh_bytes,
+) -> hoosh_result {
+    door(exchange, |exchange| {
+        // SAFETY: the caller's promise.
+        let (code, message) = unsafe { (code.text(), message.text()) };
+        let known = code.and_then(|code| Code::ALL.iter().find(|known| known.as_str() == code));
+        let (Some(code), Some(message)) = (known, message) else { return hoosh_result::Invalid };
+        exchange.refused(Failure::new(*code, message));
+        hoosh_result::Ok
     })
 }
 

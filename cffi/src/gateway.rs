@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use hoosh_core::config;
-use hoosh_core::error::{Code, Failure};
 use hoosh_core::gateway::{Gateway, LoopResult, LoopStep};
 use hoosh_core::ledger::Row;
 use hoosh_core::store::{MemoryStore, Op, Outcome, Store};
@@ -150,31 +149,6 @@ pub unsafe extern "C" fn hoosh_config_parse(
 pub unsafe extern "C" fn hoosh_text_bytes(text: *const hoosh_text) -> hoosh_bytes {
     // SAFETY: the caller's promise.
     unsafe { text.as_ref() }.map_or(hoosh_bytes::NONE, |text| hoosh_bytes::of(text.0.as_bytes()))
-}
-
-/// The OpenAI error body for a stable code, for a driver that must refuse before an exchange can begin.
-///
-/// # Safety
-/// Pointers are valid as the header says.
-#[no_mangle]
-pub unsafe extern "C" fn hoosh_error_body(
-    code: hoosh_bytes,
-    message: hoosh_bytes,
-    body: *mut *mut hoosh_text,
-) -> hoosh_result {
-    guarded(|| {
-        if body.is_null() {
-            return hoosh_result::Null;
-        }
-        // SAFETY: the caller's promise.
-        let (code, message) = unsafe { (code.text(), message.text()) };
-        let known = code.and_then(|code| Code::ALL.iter().find(|known| known.as_str() == code));
-        let (Some(code), Some(message)) = (known, message) else { return hoosh_result::Invalid };
-        let text = String::from_utf8_lossy(&Failure::new(*code, message).openai_body()).into_owned();
-        // SAFETY: not NULL, and the caller's promise.
-        unsafe { *body = Box::into_raw(Box::new(hoosh_text(text))) };
-        hoosh_result::Ok
-    })
 }
 
 /// A gateway from a configuration, which stays yours. `seed` should be random: it makes ids differ between processes.

@@ -23,7 +23,6 @@ __all__ = [
     "body_edit",
     "body_scan",
     "cache_key",
-    "error_body",
     "error_codes",
     "sse_write",
     "step_names",
@@ -37,9 +36,6 @@ __version__: Final[str]
 def body_edit(body: Buffer, changes: list[tuple[str, Buffer | None]]) -> bytes: ...
 def body_scan(body: Buffer) -> dict[str, slice[int, int, int]]: ...
 def cache_key(body: Buffer, tenant: str) -> str: ...
-def error_body(code: str, message: str) -> bytes:
-    """The OpenAI error body for a stable code: what a listener answers where no exchange could begin."""
-
 def error_codes() -> list[tuple[str, int, str, str]]: ...
 
 @final

@@ -34,11 +34,3 @@ pub fn error_codes() -> Vec<(&'static str, u16, &'static str, &'static str)> {
     };
     Code::ALL.iter().map(|&code| (code.as_str(), code.status(), code.openai_type(), fault(code))).collect()
 }
-
-/// The OpenAI error body for a stable code: what a listener answers where no exchange could begin.
-#[pyfunction]
-pub fn error_body(code: &str, message: &str) -> PyResult<Vec<u8>> {
-    let known = Code::ALL.iter().find(|known| known.as_str() == code);
-    let known = known.ok_or_else(|| pyo3::exceptions::PyValueError::new_err(format!("unknown code {code:?}")))?;
-    Ok(Failure::new(*known, message).openai_body().to_vec())
-}

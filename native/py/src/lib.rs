@@ -25,7 +25,7 @@ mod _native {
     #[pymodule_export]
     use super::config::Config;
     #[pymodule_export]
-    use super::errors::{error_body, error_codes};
+    use super::errors::error_codes;
     #[pymodule_export]
     use super::exchange::{step_names, Exchange, Job, JobResult};
     #[pymodule_export]
