@@ -103,7 +103,7 @@ $(C_GATEWAY): $(VENV)/.run $(RUST_SOURCES) $(C_SOURCES)
 # Every case again, the C program under valgrind: no byte read or written that is not its own, none left behind.
 memcheck: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY)
 	HOOSH_C_WRAPPER="valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
-	  $(PYTHON) -m pytest tests/python/test_cases.py -k "c and not split" -p no:cacheprovider
+	  $(PYTHON) -m pytest tests/python/test_cases.py -k "c]" -p no:cacheprovider
 
 # 100,000 exchanges in scripted worlds (docs/simulator.md); a failure prints the seed that repeats it.
 test-sim: $(VENV)/.run
