@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use crate::json::{self, ErrorKind, Lone};
+use crate::json::{self, ErrorKind, Lone, Visit};
 
 /// Top-level fields that can change neither the answer nor what the upstream does besides, each with the reason.
 /// Everything else is part of the key, known or not. `service_tier` is, although it does not change the text: it is a
@@ -57,41 +57,120 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// The key of a request: `index` must come from `body`. Different tenants and different endpoints have different keys.
-///
-/// `None` if the request cannot be cached: a nested key occurs twice, so that readers may disagree on what is asked, or
-/// a number's exponent has more than 18 digits.
-pub fn key(body: &[u8], index: &json::Index, tenant: &str, endpoint: &str) -> Option<Key> {
-    canonical_key(body, index, tenant, endpoint).ok()
-}
-
-/// The key of the request `body`, as 64 hexadecimal digits, for use without an exchange (the endpoint is empty).
+/// The key of the request `body`. Different tenants and different endpoints have different keys.
 ///
 /// # Errors
-/// What [`json::Index::scan`] refuses within the default limits, and where [`key`] has no answer:
-/// [`ErrorKind::DuplicateKey`] in a nested object and [`ErrorKind::Exponent`].
-pub fn key_of(body: &[u8], tenant: &str) -> Result<String, json::Error> {
-    let index = json::Index::scan(body, json::Limits::default())?;
-    canonical_key(body, &index, tenant, "").map(Key::to_hex)
+/// What [`json::Index::scan`] refuses within the default limits; and what makes a request one that cannot be cached:
+/// [`ErrorKind::DuplicateKey`] in a nested object, because readers may disagree on what is asked, and
+/// [`ErrorKind::Exponent`], a number whose exponent has more than 18 digits.
+pub fn key(body: &[u8], tenant: &str, endpoint: &str) -> Result<Key, json::Error> {
+    let mut draft = Draft::with_capacity(body.len());
+    match json::Index::scan_with(body, json::Limits::default(), &mut draft) {
+        Ok(_) => Ok(draft.finish(tenant, endpoint)),
+        Err(error) => Err(json::Error { key: draft.form.duplicate.take().or(error.key), ..error }),
+    }
 }
 
-fn canonical_key(body: &[u8], index: &json::Index, tenant: &str, endpoint: &str) -> Result<Key, json::Error> {
-    let mut fields: SmallVec<[(Cow<'_, [u8]>, json::Value<'_>); 24]> = SmallVec::new();
-    fields.extend(index.raw_iter(body).map(|(name, value)| (meaning(name), value)).filter(|(name, _)| !ignored(name)));
-    fields.sort_unstable_by(|a, b| shorter_first(&a.0, &b.0));
+/// [`key`] as 64 hexadecimal digits, for use without an exchange (the endpoint is empty).
+///
+/// # Errors
+/// Those of [`key`].
+pub fn key_of(body: &[u8], tenant: &str) -> Result<String, json::Error> {
+    key(body, tenant, "").map(Key::to_hex)
+}
 
-    let mut form = Canonical::with_capacity(body.len() + tenant.len() + 64);
-    form.out.extend_from_slice(b"hoosh1");
-    form.text(tenant.as_bytes());
-    form.text(endpoint.as_bytes());
-    form.out.push(b'{');
-    for (name, value) in &fields {
-        form.out.push(b'k');
-        form.text(name);
-        form.value(*value, body)?;
+/// The canonical form of a request, written while its text is scanned ([`json::Index::scan_with`]), because tenant and
+/// endpoint are known only when that is over.
+pub(crate) struct Draft {
+    form: Canonical,
+    /// Fields of the top level that count.
+    fields: SmallVec<[Field; 24]>,
+    /// Containers that are open.
+    depth: u32,
+    /// Within a field that does not count.
+    muted: bool,
+}
+
+impl Draft {
+    pub fn with_capacity(body_bytes: usize) -> Draft {
+        let form = Canonical::with_capacity(body_bytes + 64);
+        Draft { form, fields: SmallVec::new(), depth: 0, muted: false }
     }
-    form.out.push(b'}');
-    Ok(Key(*blake3::hash(&form.out).as_bytes()))
+
+    /// The key, once the scan found nothing wrong.
+    pub fn finish(&mut self, tenant: &str, endpoint: &str) -> Key {
+        let written = std::mem::take(&mut self.form.out);
+        let ends = self.fields.iter().skip(1).map(|next| next.start).chain([written.len()]);
+        let mut spans: SmallVec<[(Field, usize); 24]> = self.fields.iter().copied().zip(ends).collect();
+        spans.sort_unstable_by(|(a, _), (b, _)| shorter_first(a.name(&written), b.name(&written)));
+        let mut form = Canonical::with_capacity(written.len() + tenant.len() + endpoint.len() + 32);
+        form.out.extend_from_slice(b"hoosh1");
+        form.text(tenant.as_bytes());
+        form.text(endpoint.as_bytes());
+        form.out.push(b'{');
+        for (field, end) in &spans {
+            form.out.extend_from_slice(&written[field.start..*end]);
+        }
+        form.out.push(b'}');
+        Key(*blake3::hash(&form.out).as_bytes())
+    }
+
+    fn top_key(&mut self, text: &[u8], escaped: bool) {
+        let meant = if escaped { meaning(text) } else { Cow::Borrowed(text) };
+        self.muted = ignored(&meant);
+        if !self.muted {
+            let field = self.form.field(&meant, false);
+            self.fields.push(field);
+        }
+    }
+}
+
+impl Visit for Draft {
+    #[inline]
+    fn key(&mut self, at: usize, text: &[u8], escaped: bool) {
+        if self.depth == 0 {
+            self.top_key(text, escaped);
+        } else if !self.muted {
+            self.form.key(at, text, escaped);
+        }
+    }
+
+    #[inline]
+    fn string(&mut self, at: usize, text: &[u8], escaped: bool) {
+        if !self.muted {
+            self.form.string(at, text, escaped);
+        }
+    }
+
+    fn number(&mut self, at: usize, text: &[u8]) -> Result<(), ErrorKind> {
+        if self.muted {
+            return Ok(());
+        }
+        self.form.number(at, text)
+    }
+
+    fn literal(&mut self, at: usize, first: u8) {
+        if !self.muted {
+            self.form.literal(at, first);
+        }
+    }
+
+    #[inline]
+    fn open(&mut self, at: usize, object: bool) {
+        self.depth += 1;
+        if !self.muted {
+            self.form.open(at, object);
+        }
+    }
+
+    #[inline]
+    fn close(&mut self, at: usize, object: bool) -> Result<(), ErrorKind> {
+        self.depth -= 1;
+        if self.muted {
+            return Ok(());
+        }
+        self.form.close(at, object)
+    }
 }
 
 fn ignored(name: &[u8]) -> bool {
@@ -151,15 +230,6 @@ impl Canonical {
         }
     }
 
-    /// Appends a value of `body`. Its depth was checked when it was scanned.
-    fn value(&mut self, value: json::Value<'_>, body: &[u8]) -> Result<(), json::Error> {
-        let start = value.span_in(body).start;
-        match json::walk(body, start, u32::MAX, &mut 0, self) {
-            Ok(_) => Ok(()),
-            Err(fault) => Err(json::Error { key: self.duplicate.take(), ..fault.into_error(body) }),
-        }
-    }
-
     /// LEB128.
     #[inline(always)]
     fn count(&mut self, mut value: u64) {
@@ -174,6 +244,15 @@ impl Canonical {
     fn text(&mut self, text: &[u8]) {
         self.count(text.len() as u64);
         self.out.extend_from_slice(text);
+    }
+
+    /// Begins a field.
+    #[inline(always)]
+    fn field(&mut self, name: &[u8], escaped: bool) -> Field {
+        let start = self.out.len();
+        self.out.push(b'k');
+        let name_len = self.json_text(name, escaped);
+        Field { start, name: self.out.len() - name_len, name_len }
     }
 
     /// A text as it is written in JSON. Returns the length of its meaning.
@@ -220,22 +299,20 @@ impl Canonical {
     }
 }
 
-impl json::Visit for Canonical {
+impl Visit for Canonical {
     #[inline]
-    fn key(&mut self, text: &[u8], escaped: bool) {
-        let start = self.out.len();
-        self.out.push(b'k');
-        let name_len = self.json_text(text, escaped);
-        self.fields.push(Field { start, name: self.out.len() - name_len, name_len });
+    fn key(&mut self, _: usize, text: &[u8], escaped: bool) {
+        let field = self.field(text, escaped);
+        self.fields.push(field);
     }
 
     #[inline]
-    fn string(&mut self, text: &[u8], escaped: bool) {
+    fn string(&mut self, _: usize, text: &[u8], escaped: bool) {
         self.out.push(b's');
         self.json_text(text, escaped);
     }
 
-    fn number(&mut self, text: &[u8]) -> Result<(), ErrorKind> {
+    fn number(&mut self, _: usize, text: &[u8]) -> Result<(), ErrorKind> {
         let decimal = json::Decimal::parse(text).ok_or(ErrorKind::Exponent)?;
         if decimal.len() == 0 {
             self.out.push(b'z');
@@ -249,12 +326,12 @@ impl json::Visit for Canonical {
         Ok(())
     }
 
-    fn literal(&mut self, first: u8) {
+    fn literal(&mut self, _: usize, first: u8) {
         self.out.push(first);
     }
 
     #[inline]
-    fn open(&mut self, object: bool) {
+    fn open(&mut self, _: usize, object: bool) {
         if object {
             self.objects.push(self.fields.len());
         }
@@ -262,7 +339,7 @@ impl json::Visit for Canonical {
     }
 
     #[inline]
-    fn close(&mut self, object: bool) -> Result<(), ErrorKind> {
+    fn close(&mut self, _: usize, object: bool) -> Result<(), ErrorKind> {
         if !object {
             self.out.push(b']');
             return Ok(());

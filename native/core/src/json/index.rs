@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::error::{Error, ErrorKind, Fault};
-use super::{scan, text, validate, walk, Limits, Value};
+use super::{scan, text, validate, walk, Limits, Value, Visit};
 
 /// Fields that an index holds without the heap.
 const INLINE: usize = 24;
@@ -21,6 +21,10 @@ pub(super) struct Field {
     pub value: u32,
     /// After the last byte of the value.
     pub end: u32,
+    /// The upper half of the key's [`fingerprint`], so that a look-up seldom reads a key that is not the one.
+    print: u32,
+    /// The place of its value in an [`super::Outline`], where one was made.
+    pub node: u32,
 }
 
 impl Field {
@@ -43,6 +47,8 @@ pub struct Index {
     fields: SmallVec<[Field; INLINE]>,
     /// The opening brace.
     open: u32,
+    /// A key holds an escape: keys have to be compared by meaning.
+    escaped: bool,
 }
 
 impl Index {
@@ -53,10 +59,16 @@ impl Index {
     /// Every kind but [`ErrorKind::Exponent`]. The first fault counts, except that UTF-8 and, among more than 24 fields
     /// or escaped keys, duplicates are looked for at the end.
     pub fn scan(bytes: &[u8], limits: Limits) -> Result<Index, Error> {
-        // One place for the answer, filled in place: an index is 400 bytes and not worth moving.
+        Index::scan_with(bytes, limits, &mut ())
+    }
+
+    /// [`Index::scan`] that tells `visit` of all it reads, but for the braces around it: a top-level key is told outside
+    /// of any container. What `visit` refuses is a fault of the text.
+    pub(crate) fn scan_with<V: Visit>(bytes: &[u8], limits: Limits, visit: &mut V) -> Result<Index, Error> {
+        // One place for the answer, filled in place: an index is 500 bytes and not worth moving.
         let mut answer = Ok(Index::default());
         if let Ok(index) = &mut answer {
-            if let Err(fault) = index.fill(bytes, limits) {
+            if let Err(fault) = index.fill(bytes, limits, visit) {
                 answer = Err(explain(fault, bytes, limits));
             }
         }
@@ -64,7 +76,7 @@ impl Index {
     }
 
     #[inline]
-    fn fill(&mut self, bytes: &[u8], limits: Limits) -> Result<(), Fault> {
+    fn fill<V: Visit>(&mut self, bytes: &[u8], limits: Limits, visit: &mut V) -> Result<(), Fault> {
         if bytes.len() > u32::MAX as usize {
             return Err(Fault { at: u32::MAX as usize, kind: ErrorKind::TooLong });
         }
@@ -85,9 +97,21 @@ impl Index {
         loop {
             let mut escaped = false;
             let (key_end, value) = scan::key(bytes, pos, &mut high, &mut escaped)?;
-            seen.note(&self.fields, bytes, pos, key_end, escaped)?;
-            let end = top_value(bytes, value, limits, &mut high)?;
-            self.fields.push(Field { key: pos as u32, key_end: key_end as u32, value: value as u32, end: end as u32 });
+            self.escaped |= escaped;
+            let key = &bytes[pos + 1..key_end - 1];
+            let print = fingerprint(key);
+            seen.note(&self.fields, bytes, pos, key, print)?;
+            visit.key(pos, key, escaped);
+            let node = visit.place();
+            let end = top_value(bytes, value, limits, &mut high, visit)?;
+            self.fields.push(Field {
+                key: pos as u32,
+                key_end: key_end as u32,
+                value: value as u32,
+                end: end as u32,
+                print: (print >> 32) as u32,
+                node,
+            });
             pos = scan::space(bytes, end);
             match bytes.get(pos) {
                 Some(b',') => pos = scan::space(bytes, pos + 1),
@@ -95,7 +119,7 @@ impl Index {
                 _ => return Err(pos.into()),
             }
         }
-        if seen.escaped || self.fields.len() > INLINE {
+        if self.escaped || self.fields.len() > INLINE {
             no_duplicates(&self.fields, bytes)?;
         }
         scan::finish(bytes, pos + 1, high)
@@ -104,13 +128,22 @@ impl Index {
     /// The value of a top-level field.
     #[inline]
     pub fn get<'a>(&self, bytes: &'a [u8], key: &str) -> Option<Value<'a>> {
-        self.position(bytes, key).map(|at| self.fields[at].value(bytes))
+        self.field(bytes, key).map(|field| field.value(bytes))
+    }
+
+    #[inline]
+    pub(super) fn field(&self, bytes: &[u8], key: &str) -> Option<&Field> {
+        self.position(bytes, key).map(|at| &self.fields[at])
     }
 
     /// Which field has this key.
     #[inline]
     pub(super) fn position(&self, bytes: &[u8], key: &str) -> Option<usize> {
-        self.fields.iter().position(|field| text::means(field.key_text(bytes), key.as_bytes()))
+        if self.escaped {
+            return self.fields.iter().position(|field| text::means(field.key_text(bytes), key.as_bytes()));
+        }
+        let print = (fingerprint(key.as_bytes()) >> 32) as u32;
+        self.fields.iter().position(|field| field.print == print && field.key_text(bytes) == key.as_bytes())
     }
 
     /// Keys (unescaped) and values, in the order of the text.
@@ -135,6 +168,11 @@ impl Index {
         self.fields.is_empty()
     }
 
+    /// Whether a key holds an escape.
+    pub(super) fn escaped(&self) -> bool {
+        self.escaped
+    }
+
     pub(super) fn fields(&self) -> &[Field] {
         &self.fields
     }
@@ -147,12 +185,31 @@ impl Index {
 
 /// Reads the value of a top-level field: what is short there without a call.
 #[inline(always)]
-fn top_value(bytes: &[u8], pos: usize, limits: Limits, high: &mut u64) -> Result<usize, Fault> {
+fn top_value<V: Visit>(
+    bytes: &[u8],
+    pos: usize,
+    limits: Limits,
+    high: &mut u64,
+    visit: &mut V,
+) -> Result<usize, Fault> {
     match bytes.get(pos) {
-        Some(b'"') => Ok(scan::string(bytes, pos + 1, high, &mut false)?),
-        Some(b'{' | b'[') => walk(bytes, pos, limits.max_depth - 1, high, &mut ()),
-        Some(b'-' | b'0'..=b'9') => Ok(scan::number(bytes, pos)?),
-        Some(&first) => Ok(scan::word(bytes, pos, first)?),
+        Some(b'"') => {
+            let mut escaped = false;
+            let end = scan::string(bytes, pos + 1, high, &mut escaped)?;
+            visit.string(pos, &bytes[pos + 1..end - 1], escaped);
+            Ok(end)
+        }
+        Some(b'{' | b'[') => walk(bytes, pos, limits.max_depth - 1, high, visit),
+        Some(b'-' | b'0'..=b'9') => {
+            let end = scan::number(bytes, pos)?;
+            visit.number(pos, &bytes[pos..end]).map_err(|kind| Fault { at: pos, kind })?;
+            Ok(end)
+        }
+        Some(&first) => {
+            let end = scan::word(bytes, pos, first)?;
+            visit.literal(pos, first);
+            Ok(end)
+        }
         None => Err(pos.into()),
     }
 }
@@ -179,18 +236,15 @@ fn explain(fault: Fault, bytes: &[u8], limits: Limits) -> Error {
 #[derive(Default)]
 struct Seen {
     filter: u64,
-    /// A key holds an escape: keys have to be compared by meaning, once, at the end.
-    escaped: bool,
 }
 
 impl Seen {
     /// Refuses a key that is written like an earlier one. Beyond [`INLINE`] fields this is left to [`no_duplicates`].
     #[inline(always)]
-    fn note(&mut self, fields: &[Field], bytes: &[u8], key: usize, key_end: usize, escaped: bool) -> Result<(), Fault> {
-        self.escaped |= escaped;
-        let bit = 1 << (fingerprint(bytes, key + 1, key_end - key - 2) >> 58);
+    fn note(&mut self, fields: &[Field], bytes: &[u8], at: usize, key: &[u8], print: u64) -> Result<(), Fault> {
+        let bit = 1 << (print >> 58);
         if self.filter & bit != 0 && fields.len() <= INLINE {
-            return written_before(fields, bytes, key, key_end);
+            return written_before(fields, bytes, at, key);
         }
         self.filter |= bit;
         Ok(())
@@ -198,22 +252,27 @@ impl Seen {
 }
 
 #[inline(never)]
-fn written_before(fields: &[Field], bytes: &[u8], key: usize, key_end: usize) -> Result<(), Fault> {
-    let text = &bytes[key + 1..key_end - 1];
-    if fields.iter().any(|field| field.key_text(bytes) == text) {
-        return Err(Fault { at: key, kind: ErrorKind::DuplicateKey });
+fn written_before(fields: &[Field], bytes: &[u8], at: usize, key: &[u8]) -> Result<(), Fault> {
+    if fields.iter().any(|field| field.key_text(bytes) == key) {
+        return Err(Fault { at, kind: ErrorKind::DuplicateKey });
     }
     Ok(())
 }
 
-/// A cheap hash of a key: its length and its first bytes, at most eight.
+/// A cheap hash of a key: its length and its first and last bytes, at most eight of each.
 #[inline(always)]
-fn fingerprint(bytes: &[u8], start: usize, len: usize) -> u64 {
-    let kept = match scan::word_at(bytes, start) {
-        Some(word) if len < 8 => word & ((1 << (8 * len)) - 1),
-        Some(word) => word,
-        // At the end of the text, where eight bytes are not left, the key has fewer.
-        None => bytes[start..start + len].iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+fn fingerprint(key: &[u8]) -> u64 {
+    let len = key.len();
+    let word = |at: usize| scan::word_at(key, at);
+    let kept = match len.checked_sub(8).and_then(word) {
+        Some(last) => last.rotate_left(29) ^ word(0).unwrap_or(0),
+        // Fewer than eight bytes, from two overlapping reads where there are four.
+        None => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+            }
+            _ => key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+        },
     };
     (kept ^ len as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -9,6 +9,7 @@ mod edit;
 mod error;
 mod index;
 mod number;
+mod outline;
 mod scan;
 mod text;
 mod value;
@@ -20,6 +21,7 @@ pub use index::Index;
 pub use value::{validate, Elements, Fields, Kind, Value};
 
 pub(crate) use number::Decimal;
+pub(crate) use outline::Outline;
 pub(crate) use text::{unescape_into, Lone};
 pub(crate) use walk::{walk, Visit};
 

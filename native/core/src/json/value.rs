@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::error::{Error, ErrorKind, Fault};
+use super::outline::Node;
 use super::{number::Decimal, scan, text, walk, Limits};
 
 /// What a value is.
@@ -25,13 +26,23 @@ pub enum Kind {
     Object,
 }
 
-/// A value that was checked, borrowed from its text. Walking it cannot fail; each walk reads the text anew.
-/// Two values are equal if they are written alike.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A value that was checked, borrowed from its text. Walking it cannot fail; each walk reads the text anew, unless its
+/// parts were noted. Two values are equal if they are written alike.
+#[derive(Clone, Copy)]
 pub struct Value<'a> {
     /// From the first to the last byte of the value, without white space around it.
     raw: &'a [u8],
+    /// Its node and those of its parts, if they were noted.
+    nodes: &'a [Node],
 }
+
+impl PartialEq for Value<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for Value<'_> {}
 
 /// Checks a whole text that may be any JSON value. Keys may occur twice in it: see [`Value::get`].
 ///
@@ -44,7 +55,7 @@ pub fn validate(bytes: &[u8], limits: Limits) -> Result<Value<'_>, Error> {
     let start = scan::space(bytes, 0);
     let mut high = 0;
     let end = walk(bytes, start, limits.max_depth, &mut high, &mut ());
-    end.and_then(|end| scan::finish(bytes, end, high).map(|()| Value { raw: &bytes[start..end] }))
+    end.and_then(|end| scan::finish(bytes, end, high).map(|()| Value::checked(&bytes[start..end])))
         .map_err(|fault: Fault| fault.into_error(bytes))
 }
 
@@ -52,7 +63,13 @@ impl<'a> Value<'a> {
     /// For text that was checked before.
     #[inline]
     pub(super) fn checked(raw: &'a [u8]) -> Self {
-        Value { raw }
+        Value { raw, nodes: &[] }
+    }
+
+    /// The same, whose parts are known.
+    #[inline]
+    pub(super) fn noted(self, nodes: &'a [Node]) -> Self {
+        Value { nodes, ..self }
     }
 
     /// What it is.
@@ -106,6 +123,9 @@ impl<'a> Value<'a> {
 
     /// A whole number from 0 to 2^64 - 1, however it is spelled: `1e3` and `10.0` are whole.
     pub fn as_u64(self) -> Option<u64> {
+        if let Some(plain) = self.plain() {
+            return Some(plain);
+        }
         let decimal = self.decimal()?;
         decimal.magnitude().filter(|_| !decimal.negative)
     }
@@ -123,10 +143,22 @@ impl<'a> Value<'a> {
 
     /// A number, rounded to the nearest double; beyond their range, infinite.
     pub fn as_f64(self) -> Option<f64> {
+        if let Some(plain) = self.plain() {
+            return Some(plain as f64);
+        }
         if self.kind() != Kind::Number {
             return None;
         }
         std::str::from_utf8(self.raw).ok()?.parse().ok()
+    }
+
+    /// A number that is written as one to fifteen digits and nothing else: nearly all are, and a double holds each.
+    #[inline]
+    fn plain(self) -> Option<u64> {
+        if !(1..=15).contains(&self.raw.len()) {
+            return None;
+        }
+        self.raw.iter().try_fold(0, |sum: u64, byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
     }
 
     fn decimal(self) -> Option<Decimal<'a>> {
@@ -155,20 +187,23 @@ impl<'a> Value<'a> {
     /// The elements of an array, in order; of anything else, none.
     #[inline]
     pub fn elements(self) -> Elements<'a> {
-        Elements { rest: self.inside(Kind::Array) }
+        Elements { parts: self.parts(Kind::Array) }
     }
 
     /// The fields of an object, in order; of anything else, none. Keys are string values.
     #[inline]
     pub fn fields(self) -> Fields<'a> {
-        Fields { rest: self.inside(Kind::Object) }
+        Fields { parts: self.parts(Kind::Object) }
     }
 
     #[inline]
-    fn inside(self, kind: Kind) -> &'a [u8] {
+    fn parts(self, kind: Kind) -> Parts<'a> {
         match self.raw {
-            [_, inside @ .., _] if self.kind() == kind => inside,
-            _ => &[],
+            [_, inside @ .., _] if self.kind() == kind => match self.nodes {
+                [own, nodes @ ..] => Parts { rest: &[], whole: self.raw, start: own.start, nodes },
+                [] => Parts { rest: inside, whole: &[], start: 0, nodes: &[] },
+            },
+            _ => Parts { rest: &[], whole: &[], start: 0, nodes: &[] },
         }
     }
 
@@ -188,7 +223,7 @@ impl std::fmt::Debug for Value<'_> {
 /// The elements of an array: see [`Value::elements`].
 #[derive(Clone, Debug)]
 pub struct Elements<'a> {
-    rest: &'a [u8],
+    parts: Parts<'a>,
 }
 
 impl<'a> Iterator for Elements<'a> {
@@ -196,14 +231,14 @@ impl<'a> Iterator for Elements<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Value<'a>> {
-        take(&mut self.rest)
+        self.parts.take()
     }
 }
 
 /// The fields of an object: see [`Value::fields`].
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
-    rest: &'a [u8],
+    parts: Parts<'a>,
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -211,7 +246,28 @@ impl<'a> Iterator for Fields<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        Some((take(&mut self.rest)?, take(&mut self.rest)?))
+        Some((self.parts.take()?, self.parts.take()?))
+    }
+}
+
+/// What is left of a container: by its notes, or by its text where there are none.
+#[derive(Clone, Debug)]
+struct Parts<'a> {
+    rest: &'a [u8],
+    whole: &'a [u8],
+    /// Where `whole` begins.
+    start: u32,
+    nodes: &'a [Node],
+}
+
+impl<'a> Parts<'a> {
+    #[inline]
+    fn take(&mut self) -> Option<Value<'a>> {
+        let Some(node) = self.nodes.first() else { return take(&mut self.rest) };
+        let range = node.start.wrapping_sub(self.start) as usize..node.end.wrapping_sub(self.start) as usize;
+        let (own, others) = self.nodes.split_at_checked(node.nodes as usize)?;
+        self.nodes = others;
+        self.whole.get(range).map(|raw| Value { raw, nodes: own })
     }
 }
 
@@ -224,7 +280,7 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<Value<'a>> {
     let end = skip(rest, start);
     let raw = &rest[start..end];
     *rest = &rest[end..];
-    (!raw.is_empty()).then_some(Value { raw })
+    (!raw.is_empty()).then_some(Value::checked(raw))
 }
 
 /// The end of the value that begins at `start` of checked text.

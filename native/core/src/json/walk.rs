@@ -3,27 +3,34 @@
 use super::error::{ErrorKind, Fault};
 use super::scan::{key, number, space, string, word, Step};
 
-/// What a walk reports. Texts come without quotes and as they are written; `escaped` says whether they hold a backslash.
+/// What a walk reports. `at` is where the first byte of each is. Texts come without quotes and as they are written;
+/// `escaped` says whether they hold a backslash.
 pub(crate) trait Visit {
-    fn key(&mut self, text: &[u8], escaped: bool);
-    fn string(&mut self, text: &[u8], escaped: bool);
-    fn number(&mut self, text: &[u8]) -> Result<(), ErrorKind>;
+    /// What a top-level field keeps of a visitor that notes values: where the next one will lie.
+    #[inline(always)]
+    fn place(&self) -> u32 {
+        0
+    }
+    fn key(&mut self, at: usize, text: &[u8], escaped: bool);
+    fn string(&mut self, at: usize, text: &[u8], escaped: bool);
+    fn number(&mut self, at: usize, text: &[u8]) -> Result<(), ErrorKind>;
     /// `null`, `true` or `false`, by its first letter.
-    fn literal(&mut self, first: u8);
-    fn open(&mut self, object: bool);
-    fn close(&mut self, object: bool) -> Result<(), ErrorKind>;
+    fn literal(&mut self, at: usize, first: u8);
+    fn open(&mut self, at: usize, object: bool);
+    /// `at` is the closing bracket.
+    fn close(&mut self, at: usize, object: bool) -> Result<(), ErrorKind>;
 }
 
 /// Only checks.
 impl Visit for () {
-    fn key(&mut self, _: &[u8], _: bool) {}
-    fn string(&mut self, _: &[u8], _: bool) {}
-    fn number(&mut self, _: &[u8]) -> Result<(), ErrorKind> {
+    fn key(&mut self, _: usize, _: &[u8], _: bool) {}
+    fn string(&mut self, _: usize, _: &[u8], _: bool) {}
+    fn number(&mut self, _: usize, _: &[u8]) -> Result<(), ErrorKind> {
         Ok(())
     }
-    fn literal(&mut self, _: u8) {}
-    fn open(&mut self, _: bool) {}
-    fn close(&mut self, _: bool) -> Result<(), ErrorKind> {
+    fn literal(&mut self, _: usize, _: u8) {}
+    fn open(&mut self, _: usize, _: bool) {}
+    fn close(&mut self, _: usize, _: bool) -> Result<(), ErrorKind> {
         Ok(())
     }
 }
@@ -77,7 +84,7 @@ pub(crate) fn walk<V: Visit>(
             Some(b'"') => {
                 let mut escaped = false;
                 let end = string(bytes, pos + 1, &mut high, &mut escaped)?;
-                visit.string(&bytes[pos + 1..end - 1], escaped);
+                visit.string(pos, &bytes[pos + 1..end - 1], escaped);
                 pos = end;
             }
             Some(&open @ (b'{' | b'[')) => {
@@ -86,7 +93,7 @@ pub(crate) fn walk<V: Visit>(
                 }
                 let object = open == b'{';
                 nesting.push(object);
-                visit.open(object);
+                visit.open(pos, object);
                 pos = space(bytes, pos + 1);
                 if bytes.get(pos) != Some(&(open + 2)) {
                     if object {
@@ -97,12 +104,13 @@ pub(crate) fn walk<V: Visit>(
             }
             Some(b'-' | b'0'..=b'9') => {
                 let end = number(bytes, pos)?;
-                visit.number(&bytes[pos..end]).map_err(|kind| Fault { at: pos, kind })?;
+                visit.number(pos, &bytes[pos..end]).map_err(|kind| Fault { at: pos, kind })?;
                 pos = end;
             }
             Some(&first) => {
-                pos = word(bytes, pos, first)?;
-                visit.literal(first);
+                let end = word(bytes, pos, first)?;
+                visit.literal(pos, first);
+                pos = end;
             }
             None => return Err(pos.into()),
         }
@@ -123,7 +131,7 @@ pub(crate) fn walk<V: Visit>(
                 }
                 Some(&byte) if byte == if object { b'}' } else { b']' } => {
                     nesting.pop();
-                    visit.close(object).map_err(|kind| Fault { at: pos, kind })?;
+                    visit.close(pos, object).map_err(|kind| Fault { at: pos, kind })?;
                     pos += 1;
                 }
                 _ => return Err(pos.into()),
@@ -137,6 +145,6 @@ pub(crate) fn walk<V: Visit>(
 fn member<V: Visit>(bytes: &[u8], pos: usize, high: &mut u64, visit: &mut V) -> Step {
     let mut escaped = false;
     let (end, value) = key(bytes, pos, high, &mut escaped)?;
-    visit.key(&bytes[pos + 1..end - 1], escaped);
+    visit.key(pos, &bytes[pos + 1..end - 1], escaped);
     Ok(value)
 }

@@ -1,7 +1,7 @@
 //! Reads a whole answer: is it what was asked for, what did it use, may it be cached.
 
 use crate::dialects::neutral::Endpoint;
-use crate::json::{Index, Kind, Limits, Value};
+use crate::json::{Index, Kind, Limits, Outline, Value};
 use crate::ledger::{Usage, UsageSource};
 
 /// What a whole body of status 200 is.
@@ -22,16 +22,18 @@ pub enum Answer {
 
 /// Reads the body of a 200. `text` receives the answer's words if usage is missing.
 pub fn read(body: &[u8], endpoint: Endpoint, text: &mut Vec<u8>) -> Answer {
-    let Ok(index) = Index::scan(body, Limits::default()) else { return Answer::Malformed };
-    if let Some(error) = index.get(body, "error").filter(|error| !error.is_null()) {
+    let mut outline = Outline::default();
+    let Ok(index) = outline.scan(body, Limits::default()) else { return Answer::Malformed };
+    let field = |name| outline.get(&index, body, name);
+    if let Some(error) = field("error").filter(|error| !error.is_null()) {
         return Answer::Error(upstream_words(error));
     }
     let list = match endpoint {
-        Endpoint::Chat | Endpoint::Completions => index.get(body, "choices"),
-        Endpoint::Embeddings => index.get(body, "data"),
+        Endpoint::Chat | Endpoint::Completions => field("choices"),
+        Endpoint::Embeddings => field("data"),
     };
     let Some(list) = list.filter(|list| list.kind() == Kind::Array) else { return Answer::Malformed };
-    let usage = index.get(body, "usage").and_then(read_usage);
+    let usage = field("usage").and_then(read_usage);
     let mut clean = true;
     let mut any = false;
     if endpoint != Endpoint::Embeddings {

@@ -1,7 +1,7 @@
 //! Reads one event of a chat or completions stream.
 
 use super::answer::{read_usage, upstream_words};
-use crate::json::{Index, Kind, Limits, Value};
+use crate::json::{Index, Kind, Limits, Outline, Value};
 use crate::ledger::Usage;
 
 /// What one event of a stream is.
@@ -38,25 +38,26 @@ pub struct Chunk {
 
 /// Reads `data` of one event. `text` receives the answer's words, for counting where usage is never reported.
 pub fn read(data: &[u8], text: &mut Vec<u8>) -> (Event, Option<Index>) {
-    let Ok(index) = Index::scan(data, Limits::default()) else { return (Event::Malformed, None) };
-    let event = read_indexed(data, &index, text);
+    let mut outline = Outline::default();
+    let Ok(index) = outline.scan(data, Limits::default()) else { return (Event::Malformed, None) };
+    let event = read_fields(&|name| outline.get(&index, data, name), data, text);
     (event, Some(index))
 }
 
-fn read_indexed(data: &[u8], index: &Index, text: &mut Vec<u8>) -> Event {
-    if let Some(error) = index.get(data, "error").filter(|error| !error.is_null()) {
+fn read_fields<'a>(field: &dyn Fn(&str) -> Option<Value<'a>>, data: &[u8], text: &mut Vec<u8>) -> Event {
+    if let Some(error) = field("error").filter(|error| !error.is_null()) {
         return Event::Error(upstream_words(error));
     }
     let mut chunk = Chunk::default();
-    if let Some(usage) = index.get(data, "usage").filter(|usage| !usage.is_null()) {
+    if let Some(usage) = field("usage").filter(|usage| !usage.is_null()) {
         chunk.has_usage = true;
         chunk.usage = read_usage(usage);
     }
-    let Some(choices) = index.get(data, "choices") else {
+    let Some(choices) = field("choices") else {
         // vLLM's error event has no `error` member: {"object":"error","message":…}.
-        return match index.get(data, "object") {
+        return match field("object") {
             Some(object) if object.str_eq("error") => {
-                Event::Error(index.get(data, "message").and_then(|m| m.as_str()).unwrap_or_default().into_owned())
+                Event::Error(field("message").and_then(|m| m.as_str()).unwrap_or_default().into_owned())
             }
             _ => Event::Malformed,
         };
@@ -72,7 +73,7 @@ fn read_indexed(data: &[u8], index: &Index, text: &mut Vec<u8>) -> Event {
         }
         read_choice(choice, &mut chunk, text);
     }
-    chunk.id = index.get(data, "id").filter(|id| id.kind() == Kind::String).map(|id| {
+    chunk.id = field("id").filter(|id| id.kind() == Kind::String).map(|id| {
         let span = id.span_in(data);
         (span.start, span.end)
     });

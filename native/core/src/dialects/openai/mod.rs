@@ -6,6 +6,7 @@ pub mod answer;
 pub mod chunk;
 pub mod count;
 pub mod encode;
+mod messages;
 pub mod models;
 pub mod relay;
 pub mod request;
