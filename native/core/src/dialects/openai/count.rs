@@ -11,14 +11,10 @@ use crate::tokens::{self, Encoding, ImageDetail, MessageText, ToolCallText};
 /// What a request needs for counting after its exchange moved on.
 #[derive(Debug)]
 pub struct Question {
-    /// Which kind.
-    pub endpoint: Endpoint,
-    /// As the caller named it.
-    pub model: String,
-    /// The whole body.
-    pub body: bytes::Bytes,
-    /// Its index.
-    pub index: crate::json::Index,
+    endpoint: Endpoint,
+    model: String,
+    body: bytes::Bytes,
+    index: crate::json::Index,
 }
 
 impl Question {
@@ -29,73 +25,163 @@ impl Question {
 
     /// Input tokens, and output tokens of `text` plus one for each of `beyond` bytes that were not kept.
     pub fn usage(&self, text: &[u8], beyond: u64) -> Usage {
-        let encoding = tokens::encoding_for_model(&self.model).unwrap_or(Encoding::O200kBase);
-        let output = tokens::count(&String::from_utf8_lossy(text), encoding) as u64;
+        let output = tokens::count(&String::from_utf8_lossy(text), self.encoding()) as u64;
         Usage {
-            input_tokens: self.input(encoding),
+            input_tokens: self.count().tokens,
             output_tokens: output.saturating_add(beyond),
             cached_tokens: 0,
             source: UsageSource::Counted,
         }
     }
 
-    /// Never less than the input tokens: the count, and a margin for framing that is not published.
+    /// Never less than the input tokens, images apart: the texts by their tokens, and all the rest of the body by its
+    /// bytes, of which a byte-level BPE makes at most one token each. So a field that is not known here is bounded too.
     pub fn bound(&self) -> u64 {
-        let encoding = tokens::encoding_for_model(&self.model).unwrap_or(Encoding::O200kBase);
-        let counted = self.input(encoding);
-        counted.saturating_add(counted / 20).saturating_add(64)
+        let counted = self.count();
+        let rest = (self.body.len() as u64).saturating_sub(counted.bytes);
+        counted.tokens.saturating_add(rest).saturating_add(64)
     }
 
-    /// Input tokens.
-    pub fn input(&self, encoding: Encoding) -> u64 {
+    fn encoding(&self) -> Encoding {
+        tokens::encoding_for_model(&self.model).unwrap_or(Encoding::O200kBase)
+    }
+
+    fn count(&self) -> Counted {
+        let mut counted = Counted { encoding: self.encoding(), tokens: 0, bytes: 0 };
         let field = |name| self.index.get(&self.body, name);
         match self.endpoint {
             Endpoint::Chat => {
-                let messages: Vec<_> = field("messages").into_iter().flat_map(|m| m.elements()).map(message).collect();
-                let tools = field("tools").map_or(0, |tools| strings(tools, encoding));
-                tokens::count_messages(&messages, &self.model).tokens as u64 + tools
+                let messages = field("messages").into_iter().flat_map(|messages| messages.elements());
+                let messages: Vec<_> = messages.map(|message| counted.message(message)).collect();
+                counted.tokens += tokens::count_messages(&messages, &self.model).tokens as u64;
+                ["tools", "functions", "response_format"].into_iter().filter_map(field).for_each(|it| counted.add(it));
             }
-            Endpoint::Completions => field("prompt").map_or(0, |prompt| strings(prompt, encoding)),
-            Endpoint::Embeddings => field("input").map_or(0, |input| strings(input, encoding)),
+            Endpoint::Completions => field("prompt").into_iter().for_each(|prompt| counted.add(prompt)),
+            Endpoint::Embeddings => field("input").into_iter().for_each(|input| counted.add(input)),
+        }
+        counted
+    }
+}
+
+/// Tokens, and the bytes of the body that they are of.
+struct Counted {
+    encoding: Encoding,
+    tokens: u64,
+    bytes: u64,
+}
+
+impl Counted {
+    /// Texts by their tokens; a number in an array is a token already; an object is the text of its JSON.
+    fn add(&mut self, value: Value<'_>) {
+        let tokens = match value.kind() {
+            Kind::Array => return value.elements().for_each(|element| self.add(element)),
+            Kind::String => tokens::count(&value.as_str().unwrap_or_default(), self.encoding) as u64,
+            Kind::Object => tokens::count(&String::from_utf8_lossy(value.raw()), self.encoding) as u64,
+            Kind::Number => 1,
+            _ => 0,
+        };
+        self.tokens += tokens;
+        self.bytes += value.raw().len() as u64;
+    }
+
+    /// A string whose tokens `count_messages` will count.
+    fn text<'a>(&mut self, value: Option<Value<'a>>) -> Option<Cow<'a, str>> {
+        let value = value?;
+        let text = value.as_str()?;
+        self.bytes += value.raw().len() as u64;
+        Some(text)
+    }
+
+    fn plain<'a>(&mut self, value: Option<Value<'a>>) -> Option<&'a str> {
+        match value.and_then(|value| value.as_str()) {
+            Some(Cow::Borrowed(text)) => {
+                self.bytes += text.len() as u64;
+                Some(text)
+            }
+            _ => None,
         }
     }
-}
 
-/// Text inputs by their tokens; a number in an array is a token already.
-fn strings(value: Value<'_>, encoding: Encoding) -> u64 {
-    match value.kind() {
-        Kind::String => tokens::count(&value.as_str().unwrap_or_default(), encoding) as u64,
-        Kind::Number => 1,
-        Kind::Array => value.elements().map(|element| strings(element, encoding)).sum(),
-        Kind::Object => tokens::count(&String::from_utf8_lossy(value.raw()), encoding) as u64,
-        _ => 0,
-    }
-}
-
-fn message(message: Value<'_>) -> MessageText<'_> {
-    let plain = |key: &str| match message.get(key).and_then(|value| value.as_str()) {
-        Some(Cow::Borrowed(text)) => Some(text),
-        _ => None,
-    };
-    let mut out = MessageText { role: plain("role").unwrap_or("user"), name: plain("name"), ..Default::default() };
-    match message.get("content") {
-        Some(content) if content.kind() == Kind::Array => {
-            for part in content.elements().filter(|part| part.kind() == Kind::Object) {
-                match part.get("text").and_then(|text| text.as_str()) {
-                    Some(text) => out.texts.push(text),
-                    None => out.images.extend(part.get("image_url").map(|_| ImageDetail::Auto)),
+    fn message<'a>(&mut self, message: Value<'a>) -> MessageText<'a> {
+        let role = self.plain(message.get("role")).unwrap_or("user");
+        let mut out = MessageText { role, name: self.plain(message.get("name")), ..Default::default() };
+        match message.get("content") {
+            Some(content) if content.kind() == Kind::Array => {
+                for part in content.elements().filter(|part| part.kind() == Kind::Object) {
+                    let text = self.text(part.get("text")).or_else(|| self.text(part.get("refusal")));
+                    match text {
+                        Some(text) => out.texts.push(text),
+                        None => out.images.extend(part.get("image_url").map(|_| ImageDetail::Auto)),
+                    }
                 }
             }
+            content => out.texts.extend(self.text(content)),
         }
-        Some(content) => out.texts.extend(content.as_str()),
-        None => {}
+        for name in ["refusal", "reasoning_content"] {
+            out.texts.extend(self.text(message.get(name)));
+        }
+        let calls = message.get("tool_calls").into_iter().flat_map(|calls| calls.elements());
+        let functions = calls.filter(|call| call.kind() == Kind::Object).filter_map(|call| call.get("function"));
+        for function in functions.chain(message.get("function_call")).filter(|f| f.kind() == Kind::Object) {
+            let name = self.text(function.get("name")).unwrap_or_default();
+            let arguments = self.text(function.get("arguments")).unwrap_or_default();
+            out.tool_calls.push(ToolCallText { name, arguments });
+        }
+        out
     }
-    if let Some(calls) = message.get("tool_calls").filter(|calls| calls.kind() == Kind::Array) {
-        for call in calls.elements().filter(|call| call.kind() == Kind::Object) {
-            let Some(function) = call.get("function").filter(|f| f.kind() == Kind::Object) else { continue };
-            let text = |key: &str| function.get(key).and_then(|value| value.as_str()).unwrap_or_default();
-            out.tool_calls.push(ToolCallText { name: text("name"), arguments: text("arguments") });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialects::openai::request;
+    use proptest::prelude::*;
+
+    fn bound(body: &str) -> u64 {
+        let facts = request::read(body.to_owned().into(), Endpoint::Chat, None).unwrap();
+        Question::of(&facts, Endpoint::Chat).bound()
+    }
+
+    fn chat(content: &str, more: &str) -> String {
+        format!("{{\"model\":\"gpt-4o\",\"messages\":[{{\"role\":\"user\",\"content\":{content}}}]{more}}}")
+    }
+
+    #[test]
+    fn text_counts_by_its_tokens() {
+        let words = "why is the sky blue ".repeat(1_000);
+        let bound = bound(&chat(&format!("\"{words}\""), ""));
+        assert!((5_000..5_300).contains(&bound), "{bound}");
+    }
+
+    #[test]
+    fn what_is_not_counted_is_bounded_by_its_bytes() {
+        let plain = bound(&chat("\"Hi\"", ""));
+        let zalgo: String = std::iter::repeat_n("\u{334}\u{fe0f}Z", 400).collect();
+        let tokens = tokens::count(&zalgo, Encoding::O200kBase) as u64;
+        for (content, more) in [
+            ("\"Hi\"", format!(",\"functions\":[{{\"name\":\"f\",\"description\":\"{zalgo}\"}}]")),
+            ("\"Hi\"", format!(",\"response_format\":{{\"type\":\"json_schema\",\"x\":\"{zalgo}\"}}")),
+            ("\"Hi\"", format!(",\"of_tomorrow\":{{\"x\":\"{zalgo}\"}}")),
+            (&format!("[{{\"type\":\"refusal\",\"refusal\":\"{zalgo}\"}}]"), String::new()),
+            (&format!("[{{\"type\":\"text\",\"text\":\"\",\"hidden\":\"{zalgo}\"}}]"), String::new()),
+            (&format!("\"Hi\",\"reasoning_content\":\"{zalgo}\""), String::new()),
+            (&format!("null,\"function_call\":{{\"name\":\"f\",\"arguments\":\"{zalgo}\"}}"), String::new()),
+        ] {
+            assert!(bound(&chat(content, &more)) >= plain + tokens - 20, "{content} {more}");
         }
     }
-    out
+
+    proptest! {
+        #[test]
+        fn the_bound_never_passes_that_of_the_bytes_by_more_than_its_margin(text in ".{0,200}", more in ".{0,50}") {
+            let quote = |text: &str| {
+                let mut out = Vec::new();
+                crate::json::write_string(&mut out, text);
+                String::from_utf8(out).unwrap()
+            };
+            let body = chat(&quote(&text), &format!(",\"x\":{}", quote(&more)));
+            prop_assert!(bound(&body) <= body.len() as u64 + 128);
+            prop_assert!(bound(&body) >= tokens::count(&text, Encoding::O200kBase) as u64 + more.len() as u64);
+        }
+    }
 }
