@@ -1,4 +1,4 @@
-//! The cache of merged candidate lists: 4,096 names at most, in shards, each with two generations.
+//! The cache of merged candidate lists: 32,768 names at most, in shards, each with two generations.
 //!
 //! A full young generation becomes the old one, and the old one is dropped whole; what is asked for again moves to the
 //! young one. That is least-recently-used to within a factor of two, at the cost of a map look-up, and callers who
@@ -13,8 +13,8 @@ use crate::sync::{lock, Mutex};
 
 /// Shards, so that threads seldom meet.
 const SHARDS: usize = 16;
-/// Entries of one generation of one shard: 16 × 2 × 128 = 4,096 names.
-const MAX_ENTRIES: usize = 128;
+/// Entries of one generation of one shard: 16 × 2 × 1,024 = 32,768 names.
+const MAX_ENTRIES: usize = 1_024;
 /// Candidates of one generation of one shard, about 1 MiB: 16 × 2 × 32,768 of 32 bytes are 32 MiB in all.
 const MAX_CANDIDATES: usize = 32_768;
 /// Longest name that is worth remembering, bytes.
@@ -117,12 +117,12 @@ mod tests {
     fn stays_within_its_bound_and_keeps_what_is_asked_for() {
         let merged = Merged::default();
         merged.put(hash(0), "hot", &list(1));
-        for n in 1..20_000u64 {
+        for n in 1..100_000u64 {
             merged.put(hash(n), &n.to_string(), &list(1));
             assert!(merged.get(hash(0), "hot").is_some(), "lost after {n} others");
         }
-        assert!(merged.len() <= 4_096, "{}", merged.len());
-        assert!(merged.len() > 1_024, "{}", merged.len());
+        assert!(merged.len() <= 32_768, "{}", merged.len());
+        assert!(merged.len() > 8_192, "{}", merged.len());
         assert!(merged.get(hash(1), "1").is_none());
     }
 
