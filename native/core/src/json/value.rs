@@ -115,6 +115,15 @@ impl<'a> Value<'a> {
         self.text().map(text::unescape)
     }
 
+    /// Appends a string's meaning, which is UTF-8, as [`Value::as_str`] has it; of anything else, nothing. How many bytes.
+    pub(crate) fn append_str(self, out: &mut Vec<u8>) -> usize {
+        let before = out.len();
+        if let Some(text) = self.text() {
+            text::unescape_into(out, text, text::Lone::Replace);
+        }
+        out.len() - before
+    }
+
     /// Whether it is a string that means `wanted`. Allocates only to compare escaped text of a fitting length.
     #[inline]
     pub fn str_eq(self, wanted: &str) -> bool {

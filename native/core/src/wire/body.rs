@@ -121,9 +121,10 @@ fn chunk_size(line: &[u8]) -> Result<u64, Failure> {
     if !(1..=15).contains(&digits) {
         return Err(malformed("a chunk's size is not a hexadecimal number"));
     }
-    let extension = extension.trim_ascii_start();
+    // RFC 9112 section 7.1.1: white space belongs to an extension, before its semicolon.
+    let (white, extension) = extension.split_at(extension.len() - extension.trim_ascii_start().len());
     let clean = extension.iter().all(|&b| b == b'\t' || (0x20..0x7f).contains(&b));
-    if !(extension.is_empty() || extension.starts_with(b";")) || !clean {
+    if !(extension.is_empty() && white.is_empty() || extension.starts_with(b";")) || !clean {
         return Err(malformed("a chunk's size is followed by something else than an extension"));
     }
     Ok(size.iter().fold(0, |sum, &b| sum * 16 + u64::from((b as char).to_digit(16).unwrap_or(0))))

@@ -41,8 +41,16 @@ fn refuse_early(input: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Judges a whole head, its empty line included, and says how the body is framed.
-pub(super) fn judge(head: &[u8]) -> Result<Framing, Failure> {
+/// What a whole head says of what follows it.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub framing: Framing,
+    /// Where a line `Expect: 100-continue` begins that is to be met.
+    pub expect: Option<usize>,
+}
+
+/// Judges a whole head, its empty line included.
+pub(super) fn judge(head: &[u8]) -> Result<Judged, Failure> {
     let mut lines = Lines(&head[..head.len() - 2]);
     let version = request_line(lines.next().ok_or_else(|| malformed("it has no request line"))?)?;
     let mut found = Found::default();
@@ -51,9 +59,12 @@ pub(super) fn judge(head: &[u8]) -> Result<Framing, Failure> {
             return Err(too_large("has more than 100 headers"));
         }
         let (name, value) = field(line)?;
-        found.take(name, value)?;
+        let at = (line.as_ptr() as usize).wrapping_sub(head.as_ptr() as usize);
+        found.take(at, name, value)?;
     }
-    found.framing(version)
+    // RFC 9110 section 10.1.1: in HTTP/1.0 it is ignored.
+    let expect = found.expect.filter(|_| version == Version::Http11);
+    Ok(Judged { framing: found.framing(version)?, expect })
 }
 
 /// The lines of a head without their CRLF. Every LF has been seen to follow a CR.
@@ -121,17 +132,16 @@ struct Found {
     host: bool,
     length: Option<u64>,
     chunked: bool,
+    expect: Option<usize>,
 }
 
 impl Found {
     /// Looks at the headers that decide where a request ends and for whom it is.
-    fn take(&mut self, name: &[u8], value: &[u8]) -> Result<(), Failure> {
+    fn take(&mut self, at: usize, name: &[u8], value: &[u8]) -> Result<(), Failure> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         match name.len() {
             4 if is("host") => self.host(value),
-            6 if is("expect") && !value.eq_ignore_ascii_case(b"100-continue") => {
-                Err(Failure::new(Code::ExpectationFailed, "Of expectations only 100-continue can be met."))
-            }
+            6 if is("expect") => self.expect(at, value),
             7 if is("upgrade") => upgrade(value),
             14 if is("content-length") => self.content_length(value),
             17 if is("transfer-encoding") => self.transfer_encoding(value),
@@ -148,6 +158,14 @@ impl Found {
         if value.contains(&b',') || !value.iter().all(plain) {
             return Err(malformed("its Host is not a name or address"));
         }
+        Ok(())
+    }
+
+    fn expect(&mut self, at: usize, value: &[u8]) -> Result<(), Failure> {
+        if self.expect.is_some() || !value.eq_ignore_ascii_case(b"100-continue") {
+            return Err(Failure::new(Code::ExpectationFailed, "Of expectations only 100-continue, once, can be met."));
+        }
+        self.expect = Some(at);
         Ok(())
     }
 

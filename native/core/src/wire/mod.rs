@@ -24,6 +24,10 @@ pub const MAX_HEAD: usize = 64 << 10;
 /// Most header lines of a head.
 pub const MAX_HEADERS: usize = 100;
 
+/// Written before the name of an `Expect: 100-continue`, so that the parser behind does not meet it by itself: that would
+/// be before the exchange has looked at the head, which may be refused without a byte of the body.
+pub const EXPECT_PREFIX: &[u8] = b"hoosh-";
+
 /// One connection's requests, from the first byte to the last. Refuses once; what follows is not read.
 pub struct Guard {
     input: Vec<u8>,
@@ -156,8 +160,11 @@ impl Guard {
             self.seen = rest.len();
             return Ok(None);
         };
-        let framing = head::judge(&rest[..size])?;
-        let out = rest[..size].to_vec();
+        let head::Judged { framing, expect } = head::judge(&rest[..size])?;
+        let mut out = rest[..size].to_vec();
+        if let Some(at) = expect {
+            out.splice(at..at, EXPECT_PREFIX.iter().copied());
+        }
         self.taken += size;
         (self.seen, self.skipped) = (0, false);
         self.state = match framing {

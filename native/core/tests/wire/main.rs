@@ -55,12 +55,22 @@ fn what_clients_send_passes_as_it_is() {
         &b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..],
         b"GET /v1/models?a=%20b&c=[1] HTTP/1.1\r\nhost:127.0.0.1:8088\r\n\r\n",
         b"GET / HTTP/1.0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 3\r\n\r\nabc",
         b"POST / HTTP/1.1\r\nHost: a\r\nX: \t caf\xc3\xa9 \r\nEmpty:\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\naPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
     ] {
         passes(input, input);
     }
+}
+
+#[test]
+fn an_expectation_is_hidden_from_the_parser_and_left_to_the_exchange() {
+    passes(
+        b"POST / HTTP/1.1\r\nHost: a\r\nexpect: 100-Continue\r\nContent-Length: 3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: a\r\nhoosh-expect: 100-Continue\r\nContent-Length: 3\r\n\r\nabc",
+    );
+    let old = b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc";
+    passes(old, old);
 }
 
 #[test]
@@ -133,6 +143,7 @@ fn header_lines_are_strict() {
         refuses(head(line), Code::MalformedRequest, word);
     }
     refuses(head("Expect: 200-ok"), Code::ExpectationFailed, "100-continue");
+    refuses(head("Expect: 100-continue\r\nExpect: 100-continue"), Code::ExpectationFailed, "once");
 }
 
 #[test]
@@ -222,6 +233,7 @@ fn chunks_are_strict_and_their_fault_leaves_a_clean_end() {
         ("0x1\r\n", "0\r\n\r\n"),
         (" 1\r\n", "0\r\n\r\n"),
         ("1 a\r\n", "0\r\n\r\n"),
+        ("1 \r\n", "0\r\n\r\n"),
         ("\r\n", "0\r\n\r\n"),
         ("1\na\n0\n\n", "0\r\n\r\n"),
         ("1;a\nb\r\n", "0\r\n\r\n"),

@@ -34,6 +34,9 @@ fn check_message(at: usize, message: Value<'_>, bound: &mut Bound) -> Result<(),
             role = Some(value);
         } else if key.str_eq("content") {
             content = Some(value);
+        } else if key.str_eq("audio") && !value.is_null() {
+            // An earlier answer's audio, by its id.
+            bound.unbounded = Some("audio");
         }
     }
     match role {
@@ -75,7 +78,7 @@ fn weigh_part(kind: &str, bound: &mut Bound) {
         "text" | "refusal" => {}
         "image_url" => bound.tokens = bound.tokens.saturating_add(IMAGE_BOUND),
         "input_audio" => bound.unbounded = Some("input_audio"),
-        "file" => bound.unbounded = Some("file"),
-        _ => bound.unbounded = Some("of an unknown type"),
+        "file" => bound.unbounded = Some("a file"),
+        _ => bound.unbounded = Some("a part of an unknown type"),
     }
 }

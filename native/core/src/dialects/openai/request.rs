@@ -34,7 +34,7 @@ pub struct Facts {
     pub choices: u64,
     /// Never less than the input tokens, images included.
     pub input_bound: u64,
-    /// A part whose tokens nobody can bound, if there is one.
+    /// A part of the request whose tokens nobody can bound, if there is one.
     pub unbounded: Option<&'static str>,
     /// `pool`: the budget that the request names.
     pub budget: Option<String>,
@@ -61,7 +61,10 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
     let mut choices = fields.n.integer(1, 128)?.unwrap_or(1);
     let mut bound = Bound { tokens: body.len() as u64 + FRAMING_BOUND, unbounded: None };
     match endpoint {
-        Endpoint::Chat => messages::check(fields.messages.required()?, &mut bound)?,
+        Endpoint::Chat => {
+            messages::check(fields.messages.required()?, &mut bound)?;
+            fields.server_tools(&mut bound);
+        }
         Endpoint::Completions => {
             // What is generated beyond `n` to choose the best of is paid for too.
             choices = choices.max(fields.best_of.integer(1, 128)?.unwrap_or(1));
@@ -233,6 +236,8 @@ fields!(
     n,
     best_of,
     seed,
+    tools,
+    web_search_options,
     prompt,
     input,
     pool
@@ -314,6 +319,16 @@ impl Fields<'_> {
             Some(value) => {
                 value.as_bool().ok_or_else(|| wrong_type("stream_options.include_usage", "true or false", value))
             }
+        }
+    }
+
+    /// Tools that the provider runs itself feed the model with what they find, as much as it likes.
+    fn server_tools(&self, bound: &mut Bound) {
+        let mut tools = self.tools.value.into_iter().flat_map(|tools| tools.elements());
+        let own =
+            |tool: Value<'_>| tool.get("type").is_none_or(|kind| kind.str_eq("function") || kind.str_eq("custom"));
+        if self.web_search_options.value.is_some() || !tools.all(own) {
+            bound.unbounded = Some("a tool that the provider runs");
         }
     }
 
