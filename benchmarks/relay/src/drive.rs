@@ -89,8 +89,10 @@ impl Drive {
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Say> {
         self.place.bell.0.register(cx.waker());
         let _ = self.doors(cx);
+        // One reading of the clocks serves what is done without waiting.
+        let now = now();
         loop {
-            match self.exchange.next(now()) {
+            match self.exchange.next(now) {
                 // hyper says it when the body is asked for.
                 Step::Continue => {}
                 Step::ReadCaller { credit } => self.caller_credit += credit,

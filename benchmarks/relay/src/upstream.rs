@@ -40,6 +40,8 @@ impl HeaderView for View<'_> {
 struct Connection {
     sender: SendRequest<Whole>,
     task: AbortHandle,
+    /// The value of `host`.
+    host: HeaderValue,
     /// It has answered before.
     used: bool,
 }
@@ -87,7 +89,7 @@ impl Upstreams {
             None => connect(request.origin.clone()).await.map_err(|_| "no connection")?,
         };
         let origin = request.origin.clone();
-        let answer = connection.sender.send_request(head(request, Rc::default())?).await?;
+        let answer = connection.sender.send_request(head(request, connection.host.clone(), Rc::default())?).await?;
         let status = answer.status().as_u16();
         let (mut incoming, mut body) = (answer.into_body(), BytesMut::new());
         while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await {
@@ -112,16 +114,17 @@ async fn connect(origin: Arc<Origin>) -> Result<Connection, Stage> {
     let (sender, connection) =
         Builder::new().writev(false).handshake(TokioIo::new(stream)).await.map_err(|_| Stage::Connect)?;
     let task = tokio::task::spawn_local(async move { drop(connection.await) }).abort_handle();
-    Ok(Connection { sender, task, used: false })
+    let host = HeaderValue::from_maybe_shared(Bytes::from(origin.authority())).map_err(|_| Stage::Connect)?;
+    Ok(Connection { sender, task, host, used: false })
 }
 
-fn head(request: UpstreamRequest, taken: Rc<Cell<bool>>) -> Result<Request<Whole>, Failed> {
-    let UpstreamRequest { origin, method, target, headers, body } = request;
+fn head(request: UpstreamRequest, host: HeaderValue, taken: Rc<Cell<bool>>) -> Result<Request<Whole>, Failed> {
+    let UpstreamRequest { method, target, headers, body, .. } = request;
     let mut out = Request::new(Whole { bytes: body, taken });
     *out.method_mut() = method.parse()?;
     *out.uri_mut() = Uri::from(PathAndQuery::from_maybe_shared(target)?);
     out.headers_mut().reserve(headers.len() + 2);
-    out.headers_mut().append(HOST, HeaderValue::from_maybe_shared(Bytes::from(origin.authority()))?);
+    out.headers_mut().append(HOST, host);
     for (name, value) in headers {
         out.headers_mut().append(HeaderName::from_bytes(&name)?, HeaderValue::from_maybe_shared(value)?);
     }
@@ -191,7 +194,7 @@ impl Attempt {
 
     fn ask(&mut self, mut connection: Connection, request: UpstreamRequest, exchange: &mut Exchange) {
         exchange.connected(self.u);
-        match head(request, self.taken.clone()) {
+        match head(request, connection.host.clone(), self.taken.clone()) {
             Ok(request) => {
                 let asking = Box::pin(connection.sender.send_request(request));
                 self.state = State::Asking(asking, connection);
