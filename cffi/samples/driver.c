@@ -101,7 +101,8 @@ static void perform(struct run *run, const struct hoosh_step *step) {
         hoosh_exchange_failed(run->exchange, step->u, HOOSH_STAGE_CONNECT, false);
         break;
     case HOOSH_STEP_KIND_WORK:
-        hoosh_exchange_work(run->exchange, step->job);
+        hoosh_job_run(step->job);
+        hoosh_exchange_worked(run->exchange, step->job);
         break;
     case HOOSH_STEP_KIND_CHILD: {
         struct run *child = run_new(NULL, step->child);

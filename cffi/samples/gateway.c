@@ -194,7 +194,7 @@ int main(int count, char **arguments) {
     if (hoosh_gateway_new(config, seed, &gateway) != HOOSH_RESULT_OK) return 1;
     hoosh_config_free(config);
     hoosh_gateway_set_waker(gateway, wake_loop, NULL);
-    store = hoosh_store_new(10000);
+    if (hoosh_store_new(10000, &store) != HOOSH_RESULT_OK) return 1;
     if (count > 3) rows = fopen(arguments[3], "a");
     struct sigaction action = {0};
     action.sa_handler = on_signal;
