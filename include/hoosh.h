@@ -369,7 +369,7 @@ enum hoosh_result hoosh_exchange_new(const struct hoosh_gateway *gateway,
                                      struct hoosh_exchange **exchange);
 
 // Frees an exchange in whatever state it is: what it reserved is settled, what it held is given up. Its attempts are
-// the driver's to close. Its children, and wakers of children, see `HOOSH_STEP_KIND_CHILD`.
+// the driver's to close, and its children the driver's to free (see `HOOSH_STEP_KIND_CHILD`).
 void hoosh_exchange_free(struct hoosh_exchange *exchange);
 
 // What to do now. Perform it, report what came of it, ask again.
@@ -397,8 +397,8 @@ enum hoosh_result hoosh_exchange_refused(struct hoosh_exchange *exchange,
                                          struct hoosh_bytes code,
                                          struct hoosh_bytes message);
 
-// More of the caller's body, within the credit that `HOOSH_STEP_KIND_READ_CALLER` gave; what comes before any was given
-// is lost.
+// More of the caller's body, within the credit that `HOOSH_STEP_KIND_READ_CALLER` gave; what comes before any was
+// given is lost.
 enum hoosh_result hoosh_exchange_body(struct hoosh_exchange *exchange,
                                       struct hoosh_bytes data);
 

@@ -58,8 +58,8 @@ pub unsafe extern "C" fn hoosh_exchange_refused(
     })
 }
 
-/// More of the caller's body, within the credit that `HOOSH_STEP_KIND_READ_CALLER` gave; what comes before any was given
-/// is lost.
+/// More of the caller's body, within the credit that `HOOSH_STEP_KIND_READ_CALLER` gave; what comes before any was
+/// given is lost.
 #[no_mangle]
 pub unsafe extern "C" fn hoosh_exchange_body(exchange: *mut hoosh_exchange, data: hoosh_bytes) -> hoosh_result {
     // SAFETY: the program's promise.

@@ -107,7 +107,7 @@ pub unsafe extern "C" fn hoosh_exchange_new(
 }
 
 /// Frees an exchange in whatever state it is: what it reserved is settled, what it held is given up. Its attempts are
-/// the driver's to close. Its children, and wakers of children, see `HOOSH_STEP_KIND_CHILD`.
+/// the driver's to close, and its children the driver's to free (see `HOOSH_STEP_KIND_CHILD`).
 #[no_mangle]
 pub unsafe extern "C" fn hoosh_exchange_free(exchange: *mut hoosh_exchange) {
     // SAFETY: the program's promise.
