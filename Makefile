@@ -100,10 +100,10 @@ $(C_GATEWAY): $(VENV)/.run $(RUST_SOURCES) $(C_SOURCES)
 	@$(CC) -std=c99 -pedantic -Wall -Wextra -Werror $(CFLAGS) -Iinclude $(filter %.c,$(C_SOURCES)) $(LIBHOOSH) \
 	   -lpthread -ldl -lm -o $@
 
-# Every case again, the C program under valgrind: no byte read or written that is not its own, none left behind.
+# Every test of the C program again, under valgrind: no byte read or written that is not its own, none left behind.
 memcheck: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY)
 	HOOSH_C_WRAPPER="valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
-	  $(PYTHON) -m pytest tests/python/test_cases.py -k "c]" -p no:cacheprovider
+	  $(PYTHON) -m pytest tests/python/test_cases.py tests/python/test_c_sample.py -k "c] or c_sample" -p no:cacheprovider
 
 # 100,000 exchanges in scripted worlds (docs/simulator.md); a failure prints the seed that repeats it.
 test-sim: $(VENV)/.run

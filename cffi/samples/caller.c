@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,19 +14,6 @@
 static struct hoosh_bytes text(const char *s) {
     struct hoosh_bytes bytes = {(const uint8_t *)s, strlen(s)};
     return bytes;
-}
-
-void caller_head(struct caller *c, unsigned status, const struct hoosh_header *headers, size_t count) {
-    buffer_print(&c->out, "HTTP/1.1 %u \r\n", status);
-    for (size_t n = 0; n < count; n++) {
-        buffer_add(&c->out, headers[n].name.ptr, headers[n].name.len);
-        buffer_add(&c->out, ": ", 2);
-        buffer_add(&c->out, headers[n].value.ptr, headers[n].value.len);
-        buffer_add(&c->out, "\r\n", 2);
-    }
-    /* A body that was not read to its end would be taken for the next request. */
-    if (!c->body.ended) c->keep_alive = false;
-    if (!c->keep_alive) buffer_print(&c->out, "connection: close\r\n");
 }
 
 /* What cannot be read is answered, and nothing after it is. */
@@ -52,73 +40,130 @@ void caller_deliver(struct caller *c) {
     }
 }
 
-/* Begins the next request of a connection, if it is there whole and the last one is over. */
+/* Begins the next request of a connection, if its head is there and the last one is over. */
 void caller_begin(struct caller *c) {
     struct head head;
-    if (c->run != NULL || c->closing || buffer_left(&c->in) == 0) return;
+    if (c->run != NULL || c->closing || c->gone || buffer_left(&c->in) == 0) return;
     size_t length = head_parse(&head, buffer_data(&c->in), buffer_left(&c->in), true);
     if (length == 0) return;
-    if (length == (size_t)-1 || !body_begin(&c->body, &head, true)) {
-        c->run = run_new(c, NULL);
-        refuse(c, c->run);
+    struct run *run = c->run = run_new(c, NULL);
+    c->head_only = false;
+    if (length == NO_HEAD || !body_begin(&c->body, &head, true) ||
+        hoosh_exchange_begin(run->exchange, head.method, head.target, head.headers, head.count, false) != HOOSH_RESULT_OK) {
+        refuse(c, run);
         return;
     }
     c->keep_alive = head.keep_alive;
-    c->run = run_new(c, NULL);
-    hoosh_exchange_begin(c->run->exchange, head.method, head.target, head.headers, head.count, false);
+    c->head_only = bytes_are(head.method, "HEAD");
     buffer_use(&c->in, length);
-    if (c->body.ended) hoosh_exchange_body_end(c->run->exchange);
+    if (c->body.ended) hoosh_exchange_body_end(run->exchange);
 }
 
 static void caller_lost(struct caller *c) {
     c->gone = true;
-    if (c->run != NULL) {
-        hoosh_exchange_caller_gone(c->run->exchange);
-        c->run->due = true;
-    }
+    if (c->run == NULL) return;
+    hoosh_exchange_caller_gone(c->run->exchange);
+    c->run->due = true;
 }
 
 void caller_read(struct caller *c) {
     char piece[16384];
     ssize_t length = recv(c->fd, piece, sizeof piece, 0);
-    if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
     if (length <= 0) {
         caller_lost(c);
         return;
     }
+    if (c->lingering) return;
     buffer_add(&c->in, piece, (size_t)length);
     caller_begin(c);
     caller_deliver(c);
 }
 
 void caller_write(struct caller *c) {
-    size_t before = buffer_left(&c->out);
     while (buffer_left(&c->out) > 0) {
         ssize_t written = send(c->fd, buffer_data(&c->out), buffer_left(&c->out), MSG_NOSIGNAL);
-        if (written < 0 && (errno == EAGAIN || errno == EINTR)) break;
+        if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) break;
         if (written < 0) {
             caller_lost(c);
             return;
         }
         buffer_use(&c->out, (size_t)written);
     }
-    /* Framing is counted too; the exchange takes no more than it gave. */
-    if (c->run != NULL && before > buffer_left(&c->out)) {
-        hoosh_exchange_written(c->run->exchange, before - buffer_left(&c->out));
-        c->run->due = true;
+    /* Framing stands between body bytes: all that is left may be body, so that too little is told, but never too much. */
+    size_t left = buffer_left(&c->out);
+    if (c->run == NULL || c->owed <= left) return;
+    hoosh_exchange_written(c->run->exchange, c->owed - left);
+    c->owed = left;
+    c->run->due = true;
+}
+
+static void put_head(struct caller *c, const struct hoosh_step *step) {
+    struct hoosh_bytes rest;
+    buffer_print(&c->out, "HTTP/1.1 %u \r\n", step->status);
+    head_write(&c->out, step->headers, step->header_count);
+    /* A request that is not wanted to its end would be taken for the next one. What is here of it is thrown away. */
+    while (!c->body.ended && body_take(&c->body, &c->in, SIZE_MAX, &rest) && rest.len > 0) {}
+    if (!c->body.ended) c->keep_alive = false;
+    if (!c->keep_alive) buffer_print(&c->out, "connection: close\r\n");
+}
+
+static void put_body(struct caller *c, struct hoosh_bytes body) {
+    buffer_add(&c->out, body.ptr, body.len);
+    c->owed += body.len;
+}
+
+void caller_answer(struct caller *c, const struct hoosh_step *step) {
+    struct hoosh_bytes none = {NULL, 0}, body = step->body;
+    if (c->head_only) { /* HEAD is answered as GET is, but for the body */
+        hoosh_exchange_written(c->run->exchange, body.len);
+        if (step->kind == HOOSH_STEP_KIND_EMIT || step->kind == HOOSH_STEP_KIND_FINISH) return;
+        body = none;
     }
+    switch (step->kind) {
+    case HOOSH_STEP_KIND_CONTINUE:
+        buffer_print(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
+        break;
+    case HOOSH_STEP_KIND_REPLY:
+        put_head(c, step);
+        buffer_print(&c->out, "content-length: %zu\r\n\r\n", step->body.len);
+        put_body(c, body);
+        break;
+    case HOOSH_STEP_KIND_START:
+        put_head(c, step);
+        buffer_print(&c->out, "transfer-encoding: chunked\r\n\r\n");
+        break;
+    case HOOSH_STEP_KIND_EMIT:
+        buffer_print(&c->out, "%zx\r\n", step->body.len);
+        put_body(c, body);
+        buffer_print(&c->out, "\r\n");
+        break;
+    case HOOSH_STEP_KIND_FINISH:
+        buffer_print(&c->out, "0\r\n\r\n");
+        break;
+    default: /* HOOSH_STEP_KIND_BREAK */
+        c->gone = true;
+    }
+    if (!c->gone) caller_write(c);
+}
+
+/* The exchange is over: what comes next on the connection? */
+void caller_over(struct caller *c) {
+    c->run = NULL;
+    c->owed = 0;
+    c->closing |= !c->keep_alive || stopping;
+    caller_begin(c);
 }
 
 void caller_accept(int listener) {
-    int fd, on = 1;
-    while ((fd = accept(listener, NULL, NULL)) >= 0) {
-        struct caller *c = calloc(1, sizeof *c);
-        if (c == NULL) abort();
-        fcntl(fd, F_SETFL, O_NONBLOCK);
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        c->fd = fd;
-        c->body.ended = true;
-        c->next = callers;
-        callers = c;
-    }
+    int fd = accept(listener, NULL, NULL), on = 1;
+    if (fd < 0) return;
+    struct caller *c = calloc(1, sizeof *c);
+    if (c == NULL) abort();
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    c->fd = fd;
+    c->body.ended = true;
+    c->next = callers;
+    callers = c;
 }

@@ -19,39 +19,17 @@ struct run *run_new(struct caller *c, struct hoosh_exchange *exchange) {
     return runs = run;
 }
 
-static void answer(struct run *run, const struct hoosh_step *step) {
-    struct caller *c = run->caller;
-    if (c == NULL) { /* a child's answer goes to its parent */
-        run->status = step->status;
-        buffer_add(&run->answer, step->body.ptr, step->body.len);
-        hoosh_exchange_written(run->exchange, step->body.len);
-        return;
-    }
-    switch (step->kind) {
-    case HOOSH_STEP_KIND_CONTINUE:
-        buffer_print(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
-        break;
-    case HOOSH_STEP_KIND_REPLY:
-        caller_head(c, step->status, step->headers, step->header_count);
-        buffer_print(&c->out, "content-length: %zu\r\n\r\n", step->body.len);
-        buffer_add(&c->out, step->body.ptr, step->body.len);
-        break;
-    case HOOSH_STEP_KIND_START:
-        caller_head(c, step->status, step->headers, step->header_count);
-        buffer_print(&c->out, "transfer-encoding: chunked\r\n\r\n");
-        break;
-    case HOOSH_STEP_KIND_EMIT:
-        buffer_print(&c->out, "%zx\r\n", step->body.len);
-        buffer_add(&c->out, step->body.ptr, step->body.len);
-        buffer_add(&c->out, "\r\n", 2);
-        break;
-    case HOOSH_STEP_KIND_FINISH:
-        buffer_print(&c->out, "0\r\n\r\n");
-        break;
-    default: /* HOOSH_STEP_KIND_BREAK */
-        c->gone = true;
-    }
-    if (!c->gone) caller_write(c);
+/* What a child answers is kept for its parent. */
+static void child_answer(struct run *run, const struct hoosh_step *step) {
+    if (step->kind == HOOSH_STEP_KIND_REPLY || step->kind == HOOSH_STEP_KIND_START) run->status = step->status;
+    buffer_add(&run->answer, step->body.ptr, step->body.len);
+    hoosh_exchange_written(run->exchange, step->body.len);
+}
+
+static void child_over(struct run *run) {
+    struct hoosh_bytes body = {(const uint8_t *)buffer_data(&run->answer), buffer_left(&run->answer)};
+    hoosh_exchange_child(run->parent->exchange, run->number, (uint16_t)run->status, body);
+    run->parent->due = true;
 }
 
 static void run_over(struct run *run) {
@@ -60,57 +38,69 @@ static void run_over(struct run *run) {
     for (struct run *child = runs; child != NULL; child = child->next)
         if (child->parent == run) {
             child->parent = NULL;
-            run_over(child);
+            if (!child->over) run_over(child);
         }
-    if (run->caller != NULL) {
-        run->caller->run = NULL;
-        run->caller->closing |= !run->caller->keep_alive || stopping;
-        caller_begin(run->caller);
-    } else if (run->parent != NULL) {
-        struct hoosh_bytes body = {(const uint8_t *)buffer_data(&run->answer), buffer_left(&run->answer)};
-        hoosh_exchange_child(run->parent->exchange, run->number, (uint16_t)run->status, body);
-        run->parent->due = true;
-    }
+    if (run->caller != NULL) caller_over(run->caller);
+    else if (run->parent != NULL) child_over(run);
 }
 
-static void perform(struct run *run, const struct hoosh_step *step) {
-    struct attempt *a = step->u < MAX_ATTEMPTS ? &run->attempts[step->u] : NULL;
+/* A defect, for which there is no answer: a caller is cut off, a parent told. */
+static void run_broken(struct run *run) {
+    if (run->caller != NULL) run->caller->gone = true;
+    run->status = 500;
+    run_over(run);
+}
+
+static struct attempt *attempt_of(struct run *run, uint32_t u) {
+    for (size_t n = 0; n < MAX_ATTEMPTS; n++)
+        if (run->attempts[n].open && run->attempts[n].number == u) return &run->attempts[n];
+    return NULL;
+}
+
+static struct attempt *attempt_free(struct attempt *all, size_t count) {
+    for (size_t n = 0; n < count; n++)
+        if (!all[n].open) return &all[n];
+    return NULL;
+}
+
+/* False if the exchange broke. */
+static bool perform(struct run *run, const struct hoosh_step *step) {
+    struct attempt *a = attempt_of(run, step->u);
     switch (step->kind) {
     case HOOSH_STEP_KIND_READ_CALLER:
         run->credit += step->credit;
         if (run->caller != NULL) caller_deliver(run->caller);
-        break;
+        return true;
     case HOOSH_STEP_KIND_SEND:
-        if (a == NULL) {
-            hoosh_exchange_failed(run->exchange, step->u, HOOSH_STAGE_CONNECT, false);
-            break;
-        }
-        attempt_begin(a, &step->request);
-        if (a->fd < 0) attempt_failed(run, a, step->request.tls ? HOOSH_STAGE_TLS : HOOSH_STAGE_CONNECT);
-        break;
+        a = attempt_free(run->attempts, MAX_ATTEMPTS);
+        if (a != NULL) attempt_begin(a, run, step->u, &step->request);
+        else hoosh_exchange_failed(run->exchange, step->u, HOOSH_STAGE_CONNECT, false);
+        return true;
     case HOOSH_STEP_KIND_READ:
-        if (a != NULL && a->open) {
-            a->credit += step->credit;
-            attempt_deliver(run, a);
-        }
-        break;
+        if (a != NULL) attempt_credit(a, step->credit);
+        return true;
     case HOOSH_STEP_KIND_ABORT:
         if (a != NULL) attempt_close(a, false);
-        break;
+        return true;
     case HOOSH_STEP_KIND_CALL: /* this program has no engines */
         hoosh_exchange_failed(run->exchange, step->u, HOOSH_STAGE_CONNECT, false);
-        break;
-    case HOOSH_STEP_KIND_WORK:
-        hoosh_exchange_work(run->exchange, step->job);
-        break;
+        return true;
+    case HOOSH_STEP_KIND_WORK: /* a program with more than one thread has another one run it */
+        if (hoosh_job_run(step->job) == HOOSH_RESULT_OK &&
+            hoosh_exchange_worked(run->exchange, step->job) == HOOSH_RESULT_OK)
+            return true;
+        hoosh_job_free(step->job);
+        return false;
     case HOOSH_STEP_KIND_CHILD: {
         struct run *child = run_new(NULL, step->child);
         child->parent = run;
         child->number = step->u;
-        break;
+        return true;
     }
     default:
-        answer(run, step);
+        if (run->caller != NULL) caller_answer(run->caller, step);
+        else child_answer(run, step);
+        return true;
     }
 }
 
@@ -119,16 +109,43 @@ void run_steps(struct run *run) {
     run->due = run->has_until = false;
     /* A child shares its parent's waker. */
     for (struct run *child = runs; child != NULL; child = child->next) child->due |= child->parent == run;
-    while (!run->over && hoosh_exchange_next(run->exchange, now(), &step) == HOOSH_RESULT_OK) {
+    for (;;) {
+        if (hoosh_exchange_next(run->exchange, now(), &step) != HOOSH_RESULT_OK) {
+            run_broken(run);
+            return;
+        }
         if (step.kind == HOOSH_STEP_KIND_WAIT) {
             run->has_until = step.has_until;
             run->until_us = step.until_us;
             return;
         }
-        if (step.kind == HOOSH_STEP_KIND_DONE) break;
-        perform(run, &step);
+        if (step.kind == HOOSH_STEP_KIND_DONE) {
+            run_over(run);
+            return;
+        }
+        if (!perform(run, &step)) {
+            run_broken(run);
+            return;
+        }
     }
-    if (!run->over) run_over(run);
+}
+
+static void loop_perform(const struct hoosh_loop_step *step) {
+    struct attempt *fetch = attempt_free(fetches, MAX_FETCHES);
+    switch (step->kind) {
+    case HOOSH_LOOP_KIND_STORE: {
+        hoosh_store_perform(store, gateway, now());
+        struct hoosh_bytes lines = hoosh_store_rows(store);
+        if (rows != NULL && lines.len > 0 && fwrite(lines.ptr, 1, lines.len, rows) == lines.len) fflush(rows);
+        break;
+    }
+    case HOOSH_LOOP_KIND_FETCH: /* where there is no room, its deadline gives it up */
+        if (fetch != NULL) attempt_begin(fetch, NULL, step->id, &step->request);
+        break;
+    default: /* HOOSH_LOOP_KIND_CANCEL */
+        for (size_t n = 0; n < MAX_FETCHES; n++)
+            if (fetches[n].open && fetches[n].number == step->id) attempt_close(&fetches[n], false);
+    }
 }
 
 void loop_steps(void) {
@@ -140,23 +157,6 @@ void loop_steps(void) {
             loop_until_us = step.until_us;
             return;
         }
-        if (step.kind == HOOSH_LOOP_KIND_STORE) {
-            hoosh_store_perform(store, gateway, now());
-            struct hoosh_bytes lines = hoosh_store_rows(store);
-            if (rows != NULL && lines.len > 0 && fwrite(lines.ptr, 1, lines.len, rows) == lines.len) fflush(rows);
-            continue;
-        }
-        size_t n = 0;
-        if (step.kind == HOOSH_LOOP_KIND_CANCEL) {
-            for (; n < MAX_ATTEMPTS; n++)
-                if (fetches[n].open && fetches[n].fetch == step.id) attempt_close(&fetches[n], false);
-            continue;
-        }
-        while (n < MAX_ATTEMPTS && fetches[n].open) n++;
-        if (n < MAX_ATTEMPTS) {
-            attempt_begin(&fetches[n], &step.request);
-            fetches[n].fetch = step.id;
-            if (fetches[n].fd < 0) attempt_failed(NULL, &fetches[n], HOOSH_STAGE_CONNECT);
-        } /* else it is given up by its deadline */
+        loop_perform(&step);
     }
 }

@@ -1,6 +1,7 @@
 /*
  * A gateway in C99: plain sockets, poll(), and hoosh. It drives exchanges and decides nothing: every step says what to do,
- * every door says what happened. Clear HTTP/1.1 on both sides; names are resolved while everything waits, as a sample may.
+ * every door says what happened. Clear HTTP/1.1 on both sides. Names are resolved while everything waits, and a connection
+ * without a request may stay for ever, as in a sample they may.
  *
  *     gateway CONFIG_FILE PORT [ROWS_FILE]     PORT 0 lets the system choose; ROWS_FILE gets the ledger, one JSON a line
  *
@@ -25,12 +26,16 @@ struct hoosh_gateway *gateway;
 struct hoosh_store *store;
 struct run *runs;
 struct caller *callers;
-struct attempt fetches[MAX_ATTEMPTS];
-bool loop_due = true, loop_has_until, stopping;
+struct attempt fetches[MAX_FETCHES];
+bool loop_due = true, loop_has_until;
 uint64_t loop_until_us;
+volatile sig_atomic_t stopping;
 FILE *rows;
 
-static void on_signal(int number) { (void)number; stopping = true; }
+static void on_signal(int number) {
+    (void)number;
+    stopping = 1;
+}
 
 struct hoosh_now now(void) {
     struct timespec mono, wall;
@@ -41,42 +46,17 @@ struct hoosh_now now(void) {
     return both;
 }
 
-struct watched { struct caller *caller; struct run *run; struct attempt *attempt; };
-
-static void watch(struct pollfd *fds, struct watched *who, size_t *count, int fd, short events, struct watched w) {
-    fds[*count].fd = fd;
-    fds[*count].events = events;
-    fds[*count].revents = 0;
-    who[(*count)++] = w;
-}
-
-static void watch_attempts(struct pollfd *fds, struct watched *who, size_t *count, struct run *run, struct attempt *all) {
-    for (size_t n = 0; n < MAX_ATTEMPTS; n++) {
-        struct attempt *a = &all[n];
-        if (!a->open) continue;
-        /* Without credit nothing is read, so that the upstream feels it. */
-        bool hungry = a->sent && (!a->headed || (a->credit > 0 && buffer_left(&a->in) < 65536));
-        short events = (short)((a->sent ? 0 : POLLOUT) | (hungry ? POLLIN : 0));
-        if (events != 0) watch(fds, who, count, a->fd, events, (struct watched){NULL, run, a});
-    }
-}
-
+/* How long poll() may wait. A signal that comes just before it is noticed a second later. */
 static int patience(void) {
-    struct hoosh_now at = now();
-    bool some = loop_has_until;
-    uint64_t until = loop_until_us;
+    uint64_t at = now().mono_us, until = at + 1000000;
+    if (loop_has_until && loop_until_us < until) until = loop_until_us;
     for (struct run *run = runs; run != NULL; run = run->next)
-        if (run->has_until && (!some || run->until_us < until)) {
-            some = true;
-            until = run->until_us;
-        }
-    if (!some) return 1000;
-    if (until <= at.mono_us) return 0;
-    uint64_t ms = (until - at.mono_us + 999) / 1000;
-    return ms > 1000 ? 1000 : (int)ms;
+        if (run->has_until && run->until_us < until) until = run->until_us;
+    return until <= at ? 0 : (int)((until - at + 999) / 1000);
 }
 
-static void sweep(void) {
+/* Frees what is over. Children stand before their parents here, and are freed before them. */
+static void sweep_runs(void) {
     for (struct run **at = &runs; *at != NULL;) {
         struct run *run = *at;
         if (!run->over) {
@@ -88,10 +68,18 @@ static void sweep(void) {
         buffer_free(&run->answer);
         free(run);
     }
+}
+
+static void sweep_callers(void) {
     for (struct caller **at = &callers; *at != NULL;) {
         struct caller *c = *at;
-        bool done = c->run == NULL && (c->gone || (c->closing && buffer_left(&c->out) == 0));
-        if (!done) {
+        if (c->closing && !c->lingering && buffer_left(&c->out) == 0) {
+            /* To close while the caller still sends would take from it what it has not read yet: it closes first. */
+            c->lingering = true;
+            buffer_use(&c->in, buffer_left(&c->in));
+            shutdown(c->fd, SHUT_WR);
+        }
+        if (c->run != NULL || !c->gone) {
             at = &c->next;
             continue;
         }
@@ -116,39 +104,66 @@ static void look(void) {
         if (!run->over && (run->due || (run->has_until && run->until_us <= at))) run_steps(run);
 }
 
-static void turn(int listener) {
-    size_t most = 1, count = 0;
-    for (struct caller *c = callers; c != NULL; c = c->next) most++;
-    for (struct run *run = runs; run != NULL; run = run->next) most += MAX_ATTEMPTS;
-    struct pollfd *fds = calloc(most + MAX_ATTEMPTS, sizeof *fds);
-    struct watched *who = calloc(most + MAX_ATTEMPTS, sizeof *who);
-    if (fds == NULL || who == NULL) abort();
-    if (!stopping) watch(fds, who, &count, listener, POLLIN, (struct watched){NULL, NULL, NULL});
-    for (struct caller *c = callers; c != NULL; c = c->next) {
-        /* Ahead of its request's credit a caller may send 64 KiB and no more. */
-        short events = (short)((buffer_left(&c->in) < 65536 ? POLLIN : 0) | (buffer_left(&c->out) > 0 ? POLLOUT : 0));
-        if (!c->gone) watch(fds, who, &count, c->fd, events, (struct watched){c, NULL, NULL});
+/* What poll() watches, and for whom. */
+static struct pollfd *fds;
+static struct watched { struct caller *caller; struct attempt *attempt; } *who;
+static size_t watching;
+
+static void watch(int fd, int events, struct caller *c, struct attempt *a) {
+    fds[watching].fd = fd;
+    fds[watching].events = (short)events;
+    fds[watching].revents = 0;
+    who[watching].caller = c;
+    who[watching++].attempt = a;
+}
+
+static void watch_caller(struct caller *c) {
+    /* Ahead of its request's credit a caller may send as much as a head, and no more. */
+    int in = buffer_left(&c->in) <= MAX_HEAD ? POLLIN : 0, out = buffer_left(&c->out) > 0 ? POLLOUT : 0;
+    if (!c->gone) watch(c->fd, in | out, c, NULL);
+}
+
+static void watch_attempts(struct attempt *all, size_t count) {
+    for (struct attempt *a = all; a < all + count; a++) {
+        /* Without credit nothing is read, so that the upstream feels it. */
+        bool hungry = a->connected && (!a->headed || a->credit > 0) && buffer_left(&a->in) <= MAX_HEAD;
+        int events = (hungry ? POLLIN : 0) | (a->sent ? 0 : POLLOUT);
+        if (a->open && events != 0) watch(a->fd, events, NULL, a);
     }
-    for (struct run *run = runs; run != NULL; run = run->next) watch_attempts(fds, who, &count, run, run->attempts);
-    watch_attempts(fds, who, &count, NULL, fetches);
-    poll(fds, (nfds_t)count, any_due() ? 0 : patience());
-    for (size_t n = 0; n < count; n++) {
-        struct watched w = who[n];
-        if (fds[n].revents == 0) continue;
-        if (w.caller != NULL) {
-            if (fds[n].revents & POLLOUT) caller_write(w.caller);
-            if (!w.caller->gone && (fds[n].revents & ~POLLOUT)) caller_read(w.caller);
-        } else if (w.attempt != NULL) {
-            if (!w.attempt->open || w.attempt->fd != fds[n].fd) continue;
-            if (!w.attempt->sent) attempt_write(w.run, w.attempt);
-            else attempt_read(w.run, w.attempt);
-        } else {
+}
+
+/* Waits, and lets everybody read and write for whom there is something to do. */
+static void turn(int listener) {
+    size_t most = 1 + MAX_FETCHES, waiting = 0;
+    for (struct caller *c = callers; c != NULL; c = c->next) waiting++;
+    for (struct run *run = runs; run != NULL; run = run->next) most += MAX_ATTEMPTS;
+    fds = calloc(most + waiting, sizeof *fds);
+    who = calloc(most + waiting, sizeof *who);
+    if (fds == NULL || who == NULL) abort();
+    watching = 0;
+    if (!stopping && waiting < MAX_CALLERS) watch(listener, POLLIN, NULL, NULL);
+    for (struct caller *c = callers; c != NULL; c = c->next) watch_caller(c);
+    for (struct run *run = runs; run != NULL; run = run->next) watch_attempts(run->attempts, MAX_ATTEMPTS);
+    watch_attempts(fetches, MAX_FETCHES);
+    poll(fds, (nfds_t)watching, any_due() ? 0 : patience());
+    for (size_t n = 0; n < watching; n++) {
+        struct caller *c = who[n].caller;
+        struct attempt *a = who[n].attempt;
+        /* An error counts as both: whoever reads or writes next finds out which it is. */
+        bool readable = (fds[n].revents & ~POLLOUT) != 0, writable = (fds[n].revents & ~POLLIN) != 0;
+        if (c != NULL) {
+            if (writable) caller_write(c);
+            if (readable && !c->gone) caller_read(c);
+        } else if (a != NULL) {
+            if (a->open && a->fd == fds[n].fd) attempt_turn(a, readable, writable);
+        } else if (readable) {
             caller_accept(listener);
         }
     }
     free(fds);
     free(who);
 }
+
 /* Whether something is still owed: an answer, a ledger row, or bytes that a caller has yet to take. */
 static bool busy(void) {
     bool owed = false;
@@ -189,13 +204,20 @@ int main(int count, char **arguments) {
         fprintf(stderr, "usage: gateway CONFIG_FILE PORT [ROWS_FILE]\n");
         return 2;
     }
+    if (hoosh_abi_version() != HOOSH_ABI_VERSION) {
+        fprintf(stderr, "compiled against another version of hoosh.h than that of the library\n");
+        return 2;
+    }
     struct hoosh_config *config = configuration(arguments[1]);
     uint64_t seed = (uint64_t)getpid() ^ now().mono_us << 16;
     if (hoosh_gateway_new(config, seed, &gateway) != HOOSH_RESULT_OK) return 1;
     hoosh_config_free(config);
     hoosh_gateway_set_waker(gateway, wake_loop, NULL);
-    store = hoosh_store_new(10000);
-    if (count > 3) rows = fopen(arguments[3], "a");
+    if (hoosh_store_new(10000, &store) != HOOSH_RESULT_OK) return 1;
+    if (count > 3 && (rows = fopen(arguments[3], "a")) == NULL) {
+        perror(arguments[3]);
+        return 1;
+    }
     struct sigaction action = {0};
     action.sa_handler = on_signal;
     sigaction(SIGTERM, &action, NULL);
@@ -220,7 +242,8 @@ int main(int count, char **arguments) {
     for (;;) {
         if (stopping) hoosh_gateway_drain(gateway);
         look();
-        sweep();
+        sweep_runs();
+        sweep_callers();
         if (stopping && !busy()) break;
         turn(listener);
     }

@@ -2,18 +2,23 @@
 #ifndef SAMPLE_GATEWAY_H
 #define SAMPLE_GATEWAY_H
 
+#include <signal.h>
 #include <stdio.h>
 
 #include "http.h"
 
-#define MAX_ATTEMPTS 16 /* of one exchange */
+#define MAX_ATTEMPTS 4 /* open at once in one exchange */
+#define MAX_FETCHES 16 /* of the gateway's own, open at once */
+#define MAX_CALLERS 400 /* each may have an upstream, and a process has 1,024 files as a rule */
 
 /* One upstream attempt, or a fetch of the gateway's own. */
 struct attempt {
     bool open, connected, sent, headed, reused, keep;
     int fd;
-    uint64_t fetch; /* its id, if it is one */
+    struct run *run; /* NULL for a fetch */
+    uint64_t number; /* in its exchange, or of the fetch */
     char origin[300];
+    struct addrinfo *addresses, *next_address;
     struct buffer out, in, collected;
     struct body body;
     unsigned status;
@@ -38,9 +43,10 @@ struct run {
 struct caller {
     int fd;
     struct buffer in, out;
+    size_t owed; /* body bytes put into `out` and not yet told to be written */
     struct body body;
     struct run *run;
-    bool keep_alive, closing, gone;
+    bool head_only, keep_alive, closing, lingering, gone;
     struct caller *next;
 };
 
@@ -48,28 +54,28 @@ extern struct hoosh_gateway *gateway;
 extern struct hoosh_store *store;
 extern struct run *runs;
 extern struct caller *callers;
-extern struct attempt fetches[MAX_ATTEMPTS];
-extern bool loop_due, loop_has_until, stopping;
+extern struct attempt fetches[MAX_FETCHES];
+extern bool loop_due, loop_has_until;
 extern uint64_t loop_until_us;
+extern volatile sig_atomic_t stopping;
 extern FILE *rows; /* gets the ledger; may be NULL */
 
 struct hoosh_now now(void);
 
-/* upstream.c: one attempt's connection. `run` is NULL for a fetch of the gateway's own. */
-void attempt_begin(struct attempt *a, const struct hoosh_request *request);
-void attempt_write(struct run *run, struct attempt *a);
-void attempt_read(struct run *run, struct attempt *a);
-void attempt_deliver(struct run *run, struct attempt *a);
-void attempt_failed(struct run *run, struct attempt *a, enum hoosh_stage stage);
+/* upstream.c: attempts and their connections. */
+void attempt_begin(struct attempt *a, struct run *run, uint64_t number, const struct hoosh_request *request);
+void attempt_turn(struct attempt *a, bool readable, bool writable);
+void attempt_credit(struct attempt *a, size_t credit);
 void attempt_close(struct attempt *a, bool keep);
 
-/* caller.c: one caller's connection. */
+/* caller.c: callers and their connections. */
 void caller_accept(int listener);
 void caller_begin(struct caller *c);
 void caller_deliver(struct caller *c);
 void caller_read(struct caller *c);
 void caller_write(struct caller *c);
-void caller_head(struct caller *c, unsigned status, const struct hoosh_header *headers, size_t count);
+void caller_answer(struct caller *c, const struct hoosh_step *step);
+void caller_over(struct caller *c);
 
 /* driver.c: what the steps say, done. */
 struct run *run_new(struct caller *c, struct hoosh_exchange *exchange);

@@ -7,7 +7,7 @@
 
 #include "../../include/hoosh.h"
 
-#define MAX_HEAD 65536
+#define MAX_HEAD 65536 /* bytes of a head; nor is more of anything read ahead of its use */
 #define MAX_HEADERS 100
 
 /* A growing buffer; `at` is how much of it was used up. */
@@ -29,12 +29,15 @@ struct head {
     unsigned status;                   /* of an answer */
     struct hoosh_header headers[MAX_HEADERS];
     size_t count;
-    bool keep_alive;
+    bool keep_alive, old; /* old: HTTP/1.0 */
 };
 
-/* The length of a complete head at `data`; 0 if more must come; (size_t)-1 if it is none. */
+#define NO_HEAD ((size_t)-1)
+
+/* The length of the complete head at `data`; 0 if more must come; NO_HEAD if it never becomes one. */
 size_t head_parse(struct head *head, const char *data, size_t length, bool request);
-struct hoosh_bytes head_get(const struct head *head, const char *name);
+void head_write(struct buffer *to, const struct hoosh_header *headers, size_t count);
+bool bytes_are(struct hoosh_bytes bytes, const char *text); /* but for case */
 
 /* How a body is framed, and how far it was read. */
 struct body {
@@ -46,7 +49,7 @@ struct body {
 
 /* False if the head's framing is not one that everybody reads the same way. */
 bool body_begin(struct body *body, const struct head *head, bool request);
-/* Takes up to `most` body bytes from `from` (a view into it), or none. False if the framing is broken. */
+/* Takes up to `most` body bytes from `from`, or none; they lie still until it is added to. False if the framing is broken. */
 bool body_take(struct body *body, struct buffer *from, size_t most, struct hoosh_bytes *part);
 
 #endif

@@ -12,10 +12,24 @@
 
 #include "gateway.h"
 
-#define MAX_IDLE 64 /* connections kept for the next request to the same origin */
+#define MAX_IDLE 64               /* connections kept for the next request to the same origin */
+#define FETCH_CREDIT (8u << 20) /* of an answer to the gateway's own question */
 
-static struct { int fd; char origin[300]; } idle[MAX_IDLE];
+static struct { int fd; char origin[sizeof ((struct attempt *)0)->origin]; } idle[MAX_IDLE];
 static size_t idle_count;
+
+/* A connection that is free, or -1. One that has something to say without being asked would say it to the wrong request. */
+static int idle_take(const char *origin) {
+    for (size_t n = idle_count; n-- > 0;) {
+        if (strcmp(idle[n].origin, origin) != 0) continue;
+        char byte;
+        int fd = idle[n].fd;
+        idle[n] = idle[--idle_count];
+        if (recv(fd, &byte, 1, MSG_PEEK) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return fd;
+        close(fd);
+    }
+    return -1;
+}
 
 void attempt_close(struct attempt *a, bool keep) {
     if (!a->open) return;
@@ -25,165 +39,202 @@ void attempt_close(struct attempt *a, bool keep) {
     } else if (a->fd >= 0) {
         close(a->fd);
     }
+    if (a->addresses != NULL) freeaddrinfo(a->addresses);
     buffer_free(&a->out);
     buffer_free(&a->in);
     buffer_free(&a->collected);
     memset(a, 0, sizeof *a);
 }
 
-static int dial(const char *host, unsigned port) {
-    char service[8];
-    struct addrinfo hints = {0}, *found = NULL;
-    hints.ai_socktype = SOCK_STREAM;
-    snprintf(service, sizeof service, "%u", port);
-    if (getaddrinfo(host, service, &hints, &found) != 0) return -1;
-    int fd = socket(found->ai_family, SOCK_STREAM, 0), on = 1;
-    if (fd >= 0) {
-        fcntl(fd, F_SETFL, O_NONBLOCK);
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (connect(fd, found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) {
-            close(fd);
-            fd = -1;
-        }
-    }
-    freeaddrinfo(found);
-    return fd;
-}
-
-void attempt_begin(struct attempt *a, const struct hoosh_request *request) {
-    char host[256];
-    memset(a, 0, sizeof *a);
-    a->open = true;
-    a->fd = -1;
-    snprintf(host, sizeof host, "%.*s", (int)request->host.len, (const char *)request->host.ptr);
-    snprintf(a->origin, sizeof a->origin, "%s:%u", host, request->port);
-    for (size_t n = idle_count; n-- > 0 && a->fd < 0;)
-        if (strcmp(idle[n].origin, a->origin) == 0) {
-            a->fd = idle[n].fd;
-            a->reused = a->connected = true;
-            idle[n] = idle[--idle_count];
-        }
-    if (a->fd < 0 && !request->tls) a->fd = dial(host, request->port);
-    struct buffer *out = &a->out;
-    buffer_add(out, request->method.ptr, request->method.len);
-    buffer_add(out, " ", 1);
-    buffer_add(out, request->target.ptr, request->target.len);
-    buffer_add(out, " HTTP/1.1\r\nhost: ", 17);
-    buffer_add(out, request->authority.ptr, request->authority.len);
-    buffer_print(out, "\r\ncontent-length: %zu\r\n", request->body.len);
-    for (size_t n = 0; n < request->header_count; n++) {
-        buffer_add(out, request->headers[n].name.ptr, request->headers[n].name.len);
-        buffer_add(out, ": ", 2);
-        buffer_add(out, request->headers[n].value.ptr, request->headers[n].value.len);
-        buffer_add(out, "\r\n", 2);
-    }
-    buffer_add(out, "\r\n", 2);
-    buffer_add(out, request->body.ptr, request->body.len);
-}
-
-void attempt_failed(struct run *run, struct attempt *a, enum hoosh_stage stage) {
-    bool reused = a->reused && !a->headed;
-    if (run != NULL) {
-        hoosh_exchange_failed(run->exchange, (uint32_t)(a - run->attempts), stage, reused);
-        run->due = true;
+static void attempt_failed(struct attempt *a, enum hoosh_stage stage) {
+    if (a->run != NULL) {
+        hoosh_exchange_failed(a->run->exchange, (uint32_t)a->number, stage, a->reused);
+        a->run->due = true;
     } else {
         struct hoosh_bytes none = {NULL, 0};
-        hoosh_gateway_fetched(gateway, a->fetch, 0, none, now());
+        hoosh_gateway_fetched(gateway, a->number, 0, none, now());
         loop_due = true;
     }
     attempt_close(a, false);
 }
 
-static void attempt_ended(struct run *run, struct attempt *a) {
-    if (run != NULL) {
-        hoosh_exchange_end(run->exchange, (uint32_t)(a - run->attempts));
-        run->due = true;
+static void attempt_ended(struct attempt *a) {
+    if (a->run != NULL) {
+        hoosh_exchange_end(a->run->exchange, (uint32_t)a->number);
+        a->run->due = true;
     } else {
         struct hoosh_bytes body = {(const uint8_t *)buffer_data(&a->collected), buffer_left(&a->collected)};
-        hoosh_gateway_fetched(gateway, a->fetch, (uint16_t)a->status, body, now());
+        hoosh_gateway_fetched(gateway, a->number, (uint16_t)a->status, body, now());
         loop_due = true;
     }
-    attempt_close(a, a->keep && a->body.framing != BODY_TO_END);
+    attempt_close(a, a->keep && a->sent && a->body.framing != BODY_TO_END);
 }
 
-void attempt_write(struct run *run, struct attempt *a) {
+/* Begins to connect to the next of the host's addresses. */
+static bool dial(struct attempt *a) {
+    while (a->next_address != NULL) {
+        const struct addrinfo *to = a->next_address;
+        int on = 1;
+        a->next_address = to->ai_next;
+        a->fd = socket(to->ai_family, SOCK_STREAM, 0);
+        if (a->fd < 0) continue;
+        fcntl(a->fd, F_SETFL, O_NONBLOCK);
+        setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (connect(a->fd, to->ai_addr, to->ai_addrlen) == 0 || errno == EINPROGRESS || errno == EINTR) return true;
+        close(a->fd);
+        a->fd = -1;
+    }
+    return false;
+}
+
+static bool resolve(struct attempt *a, const char *host, unsigned port) {
+    char service[8];
+    struct addrinfo hints = {0};
+    hints.ai_socktype = SOCK_STREAM;
+    snprintf(service, sizeof service, "%u", port);
+    if (getaddrinfo(host, service, &hints, &a->addresses) != 0) return false;
+    a->next_address = a->addresses;
+    return true;
+}
+
+static void write_request(struct buffer *out, const struct hoosh_request *request) {
+    buffer_add(out, request->method.ptr, request->method.len);
+    buffer_add(out, " ", 1);
+    buffer_add(out, request->target.ptr, request->target.len);
+    buffer_print(out, " HTTP/1.1\r\nhost: ");
+    buffer_add(out, request->authority.ptr, request->authority.len);
+    buffer_print(out, "\r\ncontent-length: %zu\r\n", request->body.len);
+    head_write(out, request->headers, request->header_count);
+    buffer_add(out, "\r\n", 2);
+    buffer_add(out, request->body.ptr, request->body.len);
+}
+
+static void attempt_connected(struct attempt *a) {
+    a->connected = true;
+    if (a->run == NULL) return;
+    hoosh_exchange_connected(a->run->exchange, (uint32_t)a->number);
+    a->run->due = true;
+}
+
+void attempt_begin(struct attempt *a, struct run *run, uint64_t number, const struct hoosh_request *request) {
+    char host[256]; /* a name has 253 characters at most */
+    memset(a, 0, sizeof *a);
+    a->open = true;
+    a->fd = -1;
+    a->run = run;
+    a->number = number;
+    if (run == NULL) a->credit = FETCH_CREDIT;
+    if (request->tls) {
+        attempt_failed(a, HOOSH_STAGE_TLS);
+        return;
+    }
+    int length = snprintf(host, sizeof host, "%.*s", (int)request->host.len, (const char *)request->host.ptr);
+    snprintf(a->origin, sizeof a->origin, "%s:%u", host, request->port);
+    write_request(&a->out, request);
+    if (length >= (int)sizeof host) {
+        attempt_failed(a, HOOSH_STAGE_CONNECT);
+    } else if ((a->fd = idle_take(a->origin)) >= 0) {
+        a->reused = true;
+        attempt_connected(a);
+    } else if (!resolve(a, host, request->port) || !dial(a)) {
+        attempt_failed(a, HOOSH_STAGE_CONNECT);
+    }
+}
+
+static void attempt_write(struct attempt *a) {
     if (!a->connected) {
         int error = 0;
         socklen_t size = sizeof error;
         getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &size);
         if (error != 0) {
-            attempt_failed(run, a, HOOSH_STAGE_CONNECT);
+            close(a->fd);
+            a->fd = -1;
+            if (!dial(a)) attempt_failed(a, HOOSH_STAGE_CONNECT);
             return;
         }
-        a->connected = true;
+        attempt_connected(a);
     }
-    if (run != NULL && !a->sent && a->out.at == 0) hoosh_exchange_connected(run->exchange, (uint32_t)(a - run->attempts));
     while (buffer_left(&a->out) > 0) {
         ssize_t written = send(a->fd, buffer_data(&a->out), buffer_left(&a->out), MSG_NOSIGNAL);
-        if (written < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
         if (written < 0) {
-            attempt_failed(run, a, HOOSH_STAGE_SEND);
+            attempt_failed(a, HOOSH_STAGE_SEND);
             return;
         }
         buffer_use(&a->out, (size_t)written);
     }
     a->sent = true;
-    if (run != NULL) {
-        hoosh_exchange_sent(run->exchange, (uint32_t)(a - run->attempts));
-        run->due = true;
+    if (a->run == NULL) return;
+    hoosh_exchange_sent(a->run->exchange, (uint32_t)a->number);
+    a->run->due = true;
+}
+
+/* Takes the head, if it came, and what is said before it (1xx). False if there is none yet, or none any more. */
+static bool attempt_head(struct attempt *a) {
+    while (!a->headed) {
+        struct head head;
+        size_t length = head_parse(&head, buffer_data(&a->in), buffer_left(&a->in), false);
+        if (length == 0) return false;
+        /* 101 switches to a protocol that nobody asked for. */
+        if (length == NO_HEAD || head.status == 101 || !body_begin(&a->body, &head, false)) {
+            attempt_failed(a, HOOSH_STAGE_PROTOCOL);
+            return false;
+        }
+        if (head.status >= 200) {
+            a->headed = true;
+            a->status = head.status;
+            a->keep = head.keep_alive;
+            if (a->run != NULL) {
+                hoosh_exchange_head(a->run->exchange, (uint32_t)a->number, (uint16_t)head.status, head.headers, head.count);
+                a->run->due = true;
+            }
+        }
+        buffer_use(&a->in, length);
     }
+    return true;
 }
 
 /* Hands over what came, as far as the credit goes. */
-void attempt_deliver(struct run *run, struct attempt *a) {
-    if (!a->headed) {
-        struct head head;
-        size_t length = head_parse(&head, buffer_data(&a->in), buffer_left(&a->in), false);
-        if (length == 0) return;
-        if (length == (size_t)-1 || !body_begin(&a->body, &head, false)) {
-            attempt_failed(run, a, HOOSH_STAGE_PROTOCOL);
-            return;
-        }
-        a->status = head.status;
-        a->keep = head.keep_alive;
-        if (head.status >= 200) {
-            a->headed = true;
-            if (run != NULL)
-                hoosh_exchange_head(run->exchange, (uint32_t)(a - run->attempts), (uint16_t)head.status, head.headers, head.count);
-        }
-        buffer_use(&a->in, length);
-        if (!a->headed) return;
-        if (run != NULL) run->due = true;
-        else a->credit = 8 << 20;
-    }
-    for (;;) {
-        struct hoosh_bytes part;
+static void attempt_deliver(struct attempt *a) {
+    struct hoosh_bytes part;
+    if (!attempt_head(a)) return;
+    do {
         if (!body_take(&a->body, &a->in, a->credit, &part)) {
-            attempt_failed(run, a, HOOSH_STAGE_PROTOCOL);
+            attempt_failed(a, HOOSH_STAGE_PROTOCOL);
             return;
         }
-        if (part.len == 0) break;
         a->credit -= part.len;
-        if (run != NULL) {
-            hoosh_exchange_data(run->exchange, (uint32_t)(a - run->attempts), part);
-            run->due = true;
-        } else {
+        if (a->run == NULL) {
             buffer_add(&a->collected, part.ptr, part.len);
+        } else if (part.len > 0) {
+            hoosh_exchange_data(a->run->exchange, (uint32_t)a->number, part);
+            a->run->due = true;
         }
-    }
-    if (a->body.ended) attempt_ended(run, a);
+    } while (part.len > 0);
+    if (a->body.ended) attempt_ended(a);
 }
 
-void attempt_read(struct run *run, struct attempt *a) {
+void attempt_credit(struct attempt *a, size_t credit) {
+    a->credit += credit;
+    attempt_deliver(a);
+}
+
+static void attempt_read(struct attempt *a) {
     char piece[16384];
     ssize_t length = recv(a->fd, piece, sizeof piece, 0);
-    if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
     if (length > 0) {
         buffer_add(&a->in, piece, (size_t)length);
-        attempt_deliver(run, a);
-    } else if (a->headed && a->body.framing == BODY_TO_END && length == 0) {
-        attempt_ended(run, a);
+        attempt_deliver(a);
+    } else if (length == 0 && a->headed && a->body.framing == BODY_TO_END) {
+        attempt_ended(a);
     } else {
-        attempt_failed(run, a, a->headed ? HOOSH_STAGE_BODY : a->sent ? HOOSH_STAGE_HEAD : HOOSH_STAGE_SEND);
+        attempt_failed(a, a->headed ? HOOSH_STAGE_BODY : a->sent ? HOOSH_STAGE_HEAD : HOOSH_STAGE_SEND);
     }
+}
+
+void attempt_turn(struct attempt *a, bool readable, bool writable) {
+    /* First the answer: an upstream may give one before the request is written whole, and close. */
+    if (a->connected && readable) attempt_read(a);
+    if (a->open && !a->sent && writable) attempt_write(a);
 }
