@@ -55,7 +55,7 @@ FAULTS = [
     Fault(
         "4 retries",
         "one attempt too many",
-        "exchange/choose.rs",
+        "exchange/again.rs",
         "self.choice.attempts < settings.max_attempts",
         "self.choice.attempts <= settings.max_attempts",
     ),
