@@ -1,10 +1,17 @@
 //! Which upstream is asked next, and when.
+//!
+//! A look goes over the candidates that the key may use, in the order of the strategy, and asks the first that can be
+//! asked. Whom it was given up with in this round is left out; [`again`](super::again) says when there is another
+//! round. Nobody free: a busy provider with room in its queue is waited for; else the caller is told what goes soonest.
 
-use super::gates::seconds_until;
+use smallvec::SmallVec;
+
+use super::again::Round;
+use super::obstacle::{Obstacle, Obstacles};
 use super::{Exchange, Move};
 use crate::error::{Code, Failure};
 use crate::health::Admit;
-use crate::limit::{Acquire, Ticket};
+use crate::limit::{Acquire, Permit, Ticket};
 use crate::metrics::Limit;
 use crate::route::{Candidate, Tried};
 use crate::sync::Arc;
@@ -14,128 +21,118 @@ use crate::sync::Arc;
 pub(super) struct Choice {
     pub candidates: Option<Arc<[Candidate]>>,
     pub turn: u64,
-    pub tried: Tried,
+    pub round: Round,
+    /// How many rounds began with a pause.
+    pub pauses: u32,
+    /// Candidates that were asked in this round, the last one at the end.
+    pub asked: Tried,
+    /// Candidates that asked for time, and until when (monotonic microseconds) they are given it.
+    pub not_before: SmallVec<[(u32, u64); 2]>,
     pub attempts: u32,
-    pub retries: u32,
     /// The last failure, told if no attempt does better.
     pub last: Option<Failure>,
-    pub not_before_us: u64,
-    /// What the last upstream asked us to wait before it is asked again.
-    pub retry_after_us: u64,
-    /// Everybody was tried once; now they are tried again.
-    pub again: bool,
     queued: Option<Queued>,
+    /// When waiting in queues is given up, however many they are. `None`: it has not begun.
+    queue_until_us: Option<u64>,
 }
 
 /// A place in the queue of a busy provider.
-struct Queued {
+pub(super) struct Queued {
     candidate: usize,
     ticket: Ticket,
-    until_us: u64,
-}
-
-/// Why a candidate cannot be asked now.
-#[derive(Default)]
-struct Obstacles {
-    benched_until_us: Option<u64>,
-    limited_until_us: Option<u64>,
-    full: bool,
-    queue: Option<(usize, Ticket)>,
 }
 
 impl Choice {
     pub fn last(&mut self) -> Option<Failure> {
         self.last.take()
     }
-}
 
-fn sooner(place: &mut Option<u64>, at: u64) {
-    *place = Some(place.map_or(at, |other| other.min(at)));
+    /// Attempts beyond the first.
+    pub fn retries(&self) -> u32 {
+        self.attempts.saturating_sub(1)
+    }
 }
 
 impl Exchange {
     pub(super) fn choose(&mut self) -> Move {
-        if self.now.mono_us < self.choice.not_before_us {
-            return Move::Wait(Some(self.choice.not_before_us));
-        }
-        if let Some(moved) = self.poll_queue() {
-            return moved;
+        if let Round::Pause { until_us } = self.choice.round {
+            if self.now.mono_us < until_us {
+                return Move::Wait(Some(until_us));
+            }
+            self.choice.round = Round::Again;
         }
         let Some(candidates) = self.choice.candidates.clone() else {
             self.fail(Failure::new(Code::Internal, "No candidates were kept."));
             return Move::Again;
         };
         let mut obstacles = Obstacles::default();
-        while let Some(at) = self.pick(&candidates) {
-            if self.try_open(&candidates, at, &mut obstacles) {
+        if let Some(moved) = self.poll_queue(&candidates, &mut obstacles) {
+            return moved;
+        }
+        let mut looked_at = self.choice.asked.clone();
+        while let Some(at) = self.pick(&candidates, &mut looked_at) {
+            if self.open_if_admitted(&candidates, at, None, &mut obstacles) {
                 return Move::Again;
             }
         }
         self.nobody_free(obstacles)
     }
 
-    fn pick(&mut self, candidates: &[Candidate]) -> Option<usize> {
-        let holder = &self.call.as_ref()?.holder;
+    fn pick(&self, candidates: &[Candidate], looked_at: &mut Tried) -> Option<usize> {
         let upstreams = &self.snap.upstreams;
         self.snap.routes.pick(
             candidates,
             self.choice.turn,
-            &mut self.choice.tried,
-            |candidate| holder.allows(&candidate.model, &upstreams[candidate.provider as usize]),
+            looked_at,
+            |candidate| self.may_use(candidate),
             |provider| upstreams[provider as usize].live.health.latency_us(),
         )
     }
 
+    /// Whether the key may still use the model there: looked up live.
+    pub(super) fn may_use(&self, candidate: &Candidate) -> bool {
+        self.call().holder.allows(&candidate.model, &self.snap.upstreams[candidate.provider as usize])
+    }
+
     /// Waits in a busy provider's queue, if it came to that. `None`: look at all of them.
-    fn poll_queue(&mut self) -> Option<Move> {
+    fn poll_queue(&mut self, candidates: &[Candidate], obstacles: &mut Obstacles) -> Option<Move> {
         let queued = self.choice.queued.as_mut()?;
-        let (candidate, until_us) = (queued.candidate, queued.until_us);
         if let Some(permit) = queued.ticket.poll() {
+            let at = queued.candidate;
             self.choice.queued = None;
-            let candidates = self.choice.candidates.clone()?;
-            let upstream = self.snap.upstreams[candidates[candidate].provider as usize].clone();
-            if !self.call().holder.allows(&candidates[candidate].model, &upstream) {
-                return None;
-            }
-            match upstream.live.health.admit(self.now.mono_us) {
-                Admit::Yes(health) | Admit::Probe(health) => {
-                    self.open(&candidates[candidate], upstream, health, Some(permit));
-                    return Some(Move::Again);
-                }
-                Admit::No { .. } => return None,
-            }
+            // Much may have changed while it waited. What it cannot have any more it may get elsewhere.
+            let opened =
+                self.may_use(&candidates[at]) && self.open_if_admitted(candidates, at, Some(permit), obstacles);
+            return opened.then_some(Move::Again);
         }
+        let until_us = self.choice.queue_until_us.unwrap_or(0);
         if self.now.mono_us < until_us {
             return Some(Move::Wait(Some(until_us)));
         }
         self.choice.queued = None;
-        self.refuse_busy();
-        Some(Move::Again)
+        Some(self.refuse_busy())
     }
 
-    fn refuse_busy(&mut self) {
-        self.account.limited = Some(Limit::ProviderConcurrency);
-        let words = "Every provider of this model has as many requests in progress as it may. Ask again.";
-        self.fail(Failure::new(Code::ConcurrencyLimited, words).retry_after(1));
-    }
-
-    /// Opens an attempt at candidate `at`, or notes what stands against it.
-    fn try_open(&mut self, candidates: &[Candidate], at: usize, obstacles: &mut Obstacles) -> bool {
+    /// Opens an attempt at candidate `at`, or notes what stands against it. `permit`: a place there, waited for.
+    fn open_if_admitted(
+        &mut self,
+        candidates: &[Candidate],
+        at: usize,
+        permit: Option<Permit>,
+        obstacles: &mut Obstacles,
+    ) -> bool {
+        // Asked first without taking anything: a place is not taken, or waited for, where it would be of no use.
+        if let Some(obstacle) = self.obstacle(candidates, at) {
+            obstacles.note(obstacle);
+            return false;
+        }
         let upstream = self.snap.upstreams[candidates[at].provider as usize].clone();
-        let now_us = self.now.mono_us;
-        let health = match upstream.live.health.admit(now_us) {
-            Admit::Yes(health) | Admit::Probe(health) => health,
-            Admit::No { until_us, .. } => {
-                sooner(&mut obstacles.benched_until_us, until_us);
-                return false;
-            }
-        };
-        let mut permit = None;
-        if upstream.bounded {
+        let mut permit = permit;
+        if upstream.bounded && permit.is_none() {
             match upstream.live.concurrency.acquire(self.call().holder.owner, &self.waker) {
                 Acquire::Held(held) => permit = Some(held),
                 Acquire::Waiting(ticket) => {
-                    obstacles.queue.get_or_insert((at, ticket));
+                    obstacles.queue.get_or_insert(Queued { candidate: at, ticket });
                     return false;
                 }
                 Acquire::Refused => {
@@ -144,42 +141,49 @@ impl Exchange {
                 }
             }
         }
+        // Another thread may have been faster: each of these two may refuse yet.
+        let health = match upstream.live.health.admit(self.now.mono_us) {
+            Admit::Yes(health) | Admit::Probe(health) => health,
+            Admit::No { until_us, reason } => {
+                obstacles.note(Obstacle::of_health(until_us, reason));
+                return false;
+            }
+        };
         if upstream.rated {
-            if let Err(at_us) = upstream.live.rate.take(now_us) {
-                sooner(&mut obstacles.limited_until_us, at_us);
+            if let Err(at_us) = upstream.live.rate.take(self.now.mono_us) {
+                obstacles.note(Obstacle::rate(at_us));
                 return false;
             }
         }
+        self.choice.asked.push(at as u32);
+        self.choice.queue_until_us = None;
         self.open(&candidates[at], upstream, health, permit);
         true
     }
 
     fn nobody_free(&mut self, obstacles: Obstacles) -> Move {
-        if let Some((candidate, ticket)) = obstacles.queue {
+        if let Some(queued) = obstacles.queue {
             let until_us = self.wait_limit_us();
-            self.choice.queued = Some(Queued { candidate, ticket, until_us });
+            self.choice.queue_until_us.get_or_insert(until_us);
+            self.choice.queued = Some(queued);
             return Move::Again;
         }
-        if self.choice.attempts > 0 && !self.choice.again {
-            return self.try_again();
+        if self.choice.attempts > 0 && self.choice.round == Round::First {
+            return self.pause();
         }
-        if let Some(last) = self.choice.last() {
-            self.fail(last);
-        } else if obstacles.full {
-            self.refuse_busy();
-        } else if let Some(at_us) = obstacles.limited_until_us {
-            self.account.limited = Some(Limit::ProviderRate);
-            let words = "The providers of this model have had their requests for the minute. Ask later.";
-            let wait = seconds_until(at_us, self.now.mono_us);
-            self.fail(Failure::new(Code::RateLimited, words).retry_after(wait));
-        } else if let Some(at_us) = obstacles.benched_until_us {
-            let words = "Every provider of this model failed lately and is being left alone for a while. Ask later.";
-            let wait = seconds_until(at_us, self.now.mono_us);
-            self.fail(Failure::new(Code::UpstreamUnavailable, words).retry_after(wait));
-        } else {
+        if obstacles.full {
+            return self.refuse_busy();
+        }
+        let Some(soonest) = obstacles.soonest else {
             let words = "The model was withdrawn, or this key lost its right to it, while the request waited.";
-            self.fail(Failure::new(Code::ModelForbidden, words).param("model"));
-        }
-        Move::Again
+            return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
+        };
+        self.refuse_for(soonest)
+    }
+
+    fn refuse_busy(&mut self) -> Move {
+        self.account.limited = Some(Limit::ProviderConcurrency);
+        let words = "Every provider of this model has as many requests in progress as it may. Ask again.";
+        self.refuse(Failure::new(Code::ConcurrencyLimited, words).retry_after(1))
     }
 }

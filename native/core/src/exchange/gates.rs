@@ -82,8 +82,10 @@ impl Exchange {
         Move::Again
     }
 
+    /// Ends the exchange; after a failed attempt with what that one said, which is why there was a retry to refuse.
     pub(super) fn refuse(&mut self, failure: Failure) -> Move {
-        self.fail(failure);
+        let last = self.choice.last();
+        self.fail(last.unwrap_or(failure));
         Move::Again
     }
 

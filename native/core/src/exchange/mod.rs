@@ -26,6 +26,7 @@ mod follow;
 mod gates;
 mod inbox;
 mod intake;
+mod obstacle;
 mod places;
 mod request;
 mod settle;

@@ -179,7 +179,7 @@ impl Exchange {
             ending,
             error,
             attempts: &self.account.ended_attempts,
-            retries: self.choice.retries,
+            retries: self.choice.retries(),
             provider: self.account.provider.as_ref().map_or(Slot::OTHER, |upstream| upstream.slot),
             usage: self.account.usage,
             cache: self.account.cache,

@@ -1,5 +1,7 @@
 //! Drives exchanges by hand: every door and step, without a socket.
 
+mod again;
+mod queue;
 mod world;
 
 use hoosh_core::exchange::Step;
