@@ -1,7 +1,6 @@
 //! Opens an attempt: the caller's bytes for its upstream, with only those fields changed that must be.
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 use super::attempt::{Attempt, Follow, Stage};
 use super::call::is_uuid;
@@ -122,26 +121,25 @@ impl Exchange {
         }
     }
 
-    /// What was reserved is what the upstream may spend: the worst case is enforced, not guessed.
+    /// What was reserved is what the upstream may spend: the worst case is enforced, not guessed. Every cap that the
+    /// caller named and that is larger is lowered, because nobody knows which of two an upstream obeys.
     fn cap_output(&self, cap: u64, field: CapField, edits: &mut Edits) {
         let facts = self.facts();
-        if facts.output_cap.is_some_and(|own| own <= cap) {
-            return;
+        let chat = self.endpoint() == neutral::Endpoint::Chat;
+        // Completions know but one name: whatever stands in the other is no cap.
+        let names: &[&'static str] = if chat { &["max_tokens", "max_completion_tokens"] } else { &["max_tokens"] };
+        let mut named = false;
+        for name in names {
+            let Some(own) = facts.index.get(&facts.body, name).filter(|own| !own.is_null()) else { continue };
+            named = true;
+            if own.as_u64().is_none_or(|own| own > cap) {
+                edits.set(*name, Bytes::from(cap.to_string()));
+            }
         }
-        let number = || Bytes::from(cap.to_string());
-        let own: SmallVec<[&'static str; 2]> = ["max_tokens", "max_completion_tokens"]
-            .into_iter()
-            .filter(|name| facts.index.get(&facts.body, name).is_some_and(|value| !value.is_null()))
-            .collect();
-        for name in &own {
-            edits.set(*name, number());
-        }
-        if own.is_empty() {
-            let chat = self.endpoint() == neutral::Endpoint::Chat;
-            edits.set(
-                if chat && field == CapField::MaxCompletionTokens { "max_completion_tokens" } else { "max_tokens" },
-                number(),
-            );
+        if !named {
+            let newer = chat && field == CapField::MaxCompletionTokens;
+            let name = if newer { "max_completion_tokens" } else { "max_tokens" };
+            edits.set(name, Bytes::from(cap.to_string()));
         }
     }
 }

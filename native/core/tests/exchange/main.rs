@@ -1,6 +1,7 @@
 //! Drives exchanges by hand: every door and step, without a socket.
 
 mod again;
+mod caps;
 mod queue;
 mod world;
 
