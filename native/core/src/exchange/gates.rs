@@ -48,6 +48,10 @@ pub(super) struct Holds {
     pub exact_input: Option<u64>,
     pub leader: Option<Leader<Entry>>,
     follower: Option<Follower<Entry>>,
+    /// Its leader's answer was not to be shared: it asks alone.
+    alone: bool,
+    /// Time passed at a gate, and with it what the cache said of it may have changed.
+    waited: bool,
     pub bytes: u64,
 }
 
@@ -65,7 +69,7 @@ impl Holds {
 
 impl Exchange {
     pub(super) fn pass(&mut self, gate: Gate) -> Move {
-        match gate {
+        let moved = match gate {
             Gate::Scope => self.pass_scope(),
             Gate::KeyRate => self.pass_key_rate(),
             Gate::Cache => self.pass_cache(),
@@ -74,7 +78,9 @@ impl Exchange {
             Gate::Budget => self.pass_budget(),
             Gate::Count => Move::Wait(None),
             Gate::Flight => self.pass_flight(),
-        }
+        };
+        self.holds.waited |= matches!(moved, Move::Wait(_));
+        moved
     }
 
     pub(super) fn go(&mut self, gate: Gate) -> Move {
@@ -140,8 +146,7 @@ impl Exchange {
             return self.go(Gate::Place);
         };
         if let Some(entry) = cache.get(&key, self.now.mono_us) {
-            self.serve(&entry, CacheResult::Hit);
-            return Move::Again;
+            return self.share(&entry, CacheResult::Hit);
         }
         self.account.cache = Some(CacheResult::Miss);
         self.go(Gate::Place)
@@ -159,26 +164,46 @@ impl Exchange {
         if let Some(follower) = &mut self.holds.follower {
             match follower.poll() {
                 Follow::Waiting => return Move::Wait(None),
-                Follow::Landed(entry) => {
-                    self.serve(&entry, CacheResult::Shared);
-                    return Move::Again;
-                }
+                Follow::Landed(entry) => return self.share(&entry, CacheResult::Shared),
                 Follow::Promoted(leader) => {
                     self.holds.follower = None;
-                    self.holds.leader = Some(leader);
+                    return self.lead(leader);
                 }
-            }
-        } else if self.holds.leader.is_none() {
-            if let Some(key) = self.cache_key() {
-                match self.snap.flights.join(key, &self.waker) {
-                    Join::Leader(leader) => self.holds.leader = Some(leader),
-                    Join::Follower(follower) => {
-                        self.holds.follower = Some(follower);
-                        return Move::Again;
-                    }
+                Follow::Parted => {
+                    self.holds.follower = None;
+                    self.holds.alone = true;
                 }
             }
         }
+        let joins = self.holds.leader.is_none() && !self.holds.alone;
+        let Some(key) = self.cache_key().filter(|_| joins) else { return self.ask_upstream() };
+        match self.snap.flights.join(key, &self.waker) {
+            Join::Leader(leader) => self.lead(leader),
+            Join::Follower(follower) => {
+                self.holds.follower = Some(follower);
+                Move::Again
+            }
+        }
+    }
+
+    /// Nobody equal is at it. An answer may have been kept since the cache was asked.
+    fn lead(&mut self, leader: Leader<Entry>) -> Move {
+        if let (true, Some(cache), Some(key)) = (self.holds.waited, &self.snap.cache, self.cache_key()) {
+            if let Some(entry) = cache.get(&key, self.now.mono_us) {
+                leader.land(entry.clone());
+                return self.share(&entry, CacheResult::Hit);
+            }
+        }
+        self.holds.leader = Some(leader);
+        self.ask_upstream()
+    }
+
+    fn share(&mut self, entry: &Entry, result: CacheResult) -> Move {
+        self.serve(entry, result);
+        Move::Again
+    }
+
+    fn ask_upstream(&mut self) -> Move {
         self.phase = if self.split() { Phase::Children } else { Phase::Choose };
         Move::Again
     }

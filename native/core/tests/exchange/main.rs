@@ -3,6 +3,7 @@
 mod again;
 mod caps;
 mod queue;
+mod sharing;
 mod world;
 
 use hoosh_core::exchange::Step;
