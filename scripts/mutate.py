@@ -53,11 +53,25 @@ FAULTS = [
         "",
     ),
     Fault(
+        "3 scope",
+        "whoever waited for a provider that failed meanwhile is told that the key is to blame",
+        "exchange/choose.rs",
+        "return opened.then_some(Move::Again);",
+        'return opened.then_some(Move::Again).or_else(|| Some(self.refuse(Failure::new(Code::ModelForbidden, ""))));',
+    ),
+    Fault(
         "4 retries",
         "one attempt too many",
-        "exchange/choose.rs",
+        "exchange/again.rs",
         "self.choice.attempts < settings.max_attempts",
         "self.choice.attempts <= settings.max_attempts",
+    ),
+    Fault(
+        "4 retries",
+        "a provider's rate is looked at and never taken",
+        "exchange/choose.rs",
+        "upstream.live.rate.take(self.now.mono_us)",
+        "upstream.live.rate.peek(self.now.mono_us)",
     ),
     Fault(
         "5 cache",
@@ -103,6 +117,13 @@ FAULTS = [
         "for_each(|waker| waker.wake());",
         "for_each(|_| ());",
     ),
+    Fault(
+        "10 progress",
+        "an upstream's Retry-After is waited for, however long",
+        "exchange/again.rs",
+        "        at_us <= self.now.mono_us",
+        "        true || at_us <= self.now.mono_us",
+    ),
 ]
 
 
@@ -132,7 +153,8 @@ def main(words: list[str]) -> int:
     missed = 0
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
-        for name in ["Cargo.toml", "Cargo.lock", "native"]:
+        # Every member of the workspace, or cargo takes none.
+        for name in ["Cargo.toml", "Cargo.lock", "native", "cffi", "benchmarks"]:
             here = _ROOT / name
             (shutil.copytree if here.is_dir() else shutil.copy)(here, tree / name)
         target = Path(os.environ.get("CARGO_TARGET_DIR", _ROOT / "target")) / "mutations"

@@ -1,9 +1,10 @@
 //! Single flight: equal requests in flight share one upstream call.
 //!
 //! The first to [`Flights::join`] a key leads and asks the upstream; the others follow and wait, each with its own
-//! deadline, reservation and place. A leader that lands gives every follower the answer. A leader that ends without one
-//! (failed, not to be shared, dropped) passes the lead to exactly one follower, first come first served, so that a
-//! failure costs one more upstream call and not a hundred.
+//! deadline, reservation and place. A leader that lands gives every follower the answer. One that fails or is dropped
+//! passes the lead to exactly one follower, first come first served, so that a failure costs one more upstream call and
+//! not a hundred. One whose answer is whole and not to be shared parts with its followers: the next answer would hardly
+//! be another, and so each asks for itself at once, instead of all in a row.
 //!
 //! The lead is always in one place: a [`Leader`], or an heir who was chosen and has not looked yet. An entry exists
 //! exactly as long as that. Sixteen locks by the first bits of the key; none is held while waking.
@@ -21,8 +22,9 @@ pub type Key = [u8; 32];
 
 const SHARDS: usize = 16;
 
-/// Where a flight's answer will be. Followers hold it, so that the entry can go as soon as the leader lands.
-type Landing<T> = Arc<OnceLock<Arc<T>>>;
+/// Where a flight's answer will be, or `None` that there is none to share. Followers hold it, so that the entry can go
+/// as soon as the leader lands.
+type Landing<T> = Arc<OnceLock<Option<Arc<T>>>>;
 
 /// All flights of a gateway.
 pub struct Flights<T> {
@@ -59,7 +61,9 @@ pub enum Follow<T> {
     Waiting,
     /// The leader's answer.
     Landed(Arc<T>),
-    /// The leader ended without an answer to share: lead now. The follower is spent.
+    /// The leader has an answer that is not to be shared: ask alone, and do not join again.
+    Parted,
+    /// The leader failed: lead now. The follower is spent.
     Promoted(Leader<T>),
 }
 
@@ -122,7 +126,7 @@ impl<T> std::fmt::Debug for Flights<T> {
     }
 }
 
-/// The one that asks the upstream. Dropping it without landing promotes a follower.
+/// The one that asks the upstream. Dropping it promotes a follower: that is what a failure does.
 pub struct Leader<T> {
     of: Arc<Flights<T>>,
     key: Key,
@@ -130,9 +134,17 @@ pub struct Leader<T> {
 }
 
 impl<T> Leader<T> {
-    /// Ends the lead: with an answer every follower gets it, with `None` (failed, or not to be shared) one follower leads.
-    pub fn land(mut self, answer: Option<Arc<T>>) {
-        let Some(answer) = answer else { return };
+    /// Ends the flight with an answer for every follower.
+    pub fn land(self, answer: Arc<T>) {
+        self.end(Some(answer));
+    }
+
+    /// Ends the flight because its answer is the leader's alone: every follower asks for itself.
+    pub fn part(self) {
+        self.end(None);
+    }
+
+    fn end(mut self, answer: Option<Arc<T>>) {
         self.landed = true;
         let mut shard = self.of.shard(&self.key);
         let flight = shard.flights.remove(&self.key);
@@ -172,11 +184,13 @@ pub struct Follower<T> {
 }
 
 impl<T> Follower<T> {
-    /// How the flight stands for this follower. `Landed` stays; after `Promoted` it is `Waiting` for ever.
+    /// How the flight stands for this follower. `Landed` and `Parted` stay; after `Promoted` it is `Waiting` for ever.
     pub fn poll(&mut self) -> Follow<T> {
         let mut shard = self.of.shard(&self.key);
-        if let Some(answer) = self.landing.get() {
-            return Follow::Landed(answer.clone());
+        match self.landing.get() {
+            Some(Some(answer)) => return Follow::Landed(answer.clone()),
+            Some(None) => return Follow::Parted,
+            None => {}
         }
         match shard.flights.get_mut(&self.key) {
             Some(flight) if flight.heir == Some(self.id) => {

@@ -45,7 +45,7 @@ fn followers_get_the_leaders_answer() {
     let mut two = follower(flights.join([7; 32], &nobody()));
     let _other = leader(flights.join([8; 32], &nobody()));
     assert!(matches!(one.poll(), Follow::Waiting));
-    lead.land(Some(Arc::new(42)));
+    lead.land(Arc::new(42));
     assert_eq!(flights.len(), 1, "only the other key");
     let _next = leader(flights.join([7; 32], &nobody()));
     for follower in [&mut one, &mut two] {
@@ -54,12 +54,12 @@ fn followers_get_the_leaders_answer() {
 }
 
 #[test]
-fn a_leader_without_an_answer_promotes_exactly_one() {
+fn a_leader_that_fails_promotes_exactly_one() {
     let flights = Flights::new();
     let lead = leader(flights.join([7; 32], &nobody()));
     let mut one = follower(flights.join([7; 32], &nobody()));
     let mut two = follower(flights.join([7; 32], &nobody()));
-    lead.land(None);
+    drop(lead);
     assert!(matches!(two.poll(), Follow::Waiting));
     let Follow::Promoted(lead) = one.poll() else { panic!() };
     assert!(matches!(one.poll(), Follow::Waiting), "spent");
@@ -68,6 +68,20 @@ fn a_leader_without_an_answer_promotes_exactly_one() {
     assert!(matches!(two.poll(), Follow::Promoted(_)), "dropped again at once");
     drop(two);
     assert!(flights.is_empty());
+}
+
+#[test]
+fn an_answer_that_is_not_to_be_shared_sends_all_on_their_own_ways() {
+    let flights = Flights::new();
+    let lead = leader(flights.join([7; 32], &nobody()));
+    let mut one = follower(flights.join([7; 32], &nobody()));
+    let mut two = follower(flights.join([7; 32], &nobody()));
+    lead.part();
+    assert!(flights.is_empty());
+    let _next = leader(flights.join([7; 32], &nobody()));
+    for follower in [&mut one, &mut two] {
+        assert!(matches!(follower.poll(), Follow::Parted));
+    }
 }
 
 #[test]
@@ -83,18 +97,26 @@ fn an_heir_who_leaves_before_looking_passes_the_lead_on() {
     assert!(flights.is_empty());
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Landed,
+    Parted,
+    Failed,
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Join(u8),
-    Land(usize, bool),
+    Land(usize, End),
     Poll(usize),
     Leave(usize),
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let end = prop_oneof![Just(End::Landed), Just(End::Parted), Just(End::Failed)];
     let op = prop_oneof![
         4 => (0..3u8).prop_map(Op::Join),
-        2 => (any::<usize>(), any::<bool>()).prop_map(|(i, some)| Op::Land(i, some)),
+        2 => (any::<usize>(), end).prop_map(|(i, end)| Op::Land(i, end)),
         3 => any::<usize>().prop_map(Op::Poll),
         2 => any::<usize>().prop_map(Op::Leave),
     ];
@@ -111,7 +133,7 @@ struct Air {
 #[derive(Default)]
 struct Model {
     air: BTreeMap<u8, Air>,
-    landed: BTreeMap<usize, u32>,
+    landed: BTreeMap<usize, Option<u32>>,
     woken: BTreeMap<usize, u32>,
 }
 
@@ -131,7 +153,7 @@ impl Model {
         }
     }
 
-    fn land(&mut self, key: u8, answer: u32) {
+    fn land(&mut self, key: u8, answer: Option<u32>) {
         for who in self.air.remove(&key).unwrap().waiting {
             self.landed.insert(who, answer);
             self.wake(who);
@@ -152,7 +174,7 @@ proptest! {
 
     /// Faults: `heir = None` left out of `poll` (two leaders); no `pass_on` in a follower's drop (nobody leads); the
     /// `landing` check left out of `poll`; `followers.remove` left out of the drop (a ghost inherits); the entry not
-    /// removed by `pass_on`; no wake in `land`, in a leader's drop, in a follower's drop.
+    /// removed by `pass_on`; `part` that only drops the leader; no wake in `land`, in a leader's drop, in a follower's drop.
     #[test]
     fn flights_do_what_the_model_does(ops in ops()) {
         let flights = Flights::<u32>::new();
@@ -176,16 +198,29 @@ proptest! {
                         }
                     }
                 }
-                Op::Land(i, some) if !leaders.is_empty() => {
+                Op::Land(i, end) if !leaders.is_empty() => {
                     let (key, _, leader) = leaders.swap_remove(i % leaders.len());
-                    leader.land(some.then(|| Arc::new(now as u32)));
-                    if some { model.land(key, now as u32) } else { model.pass_on(key) }
+                    match end {
+                        End::Landed => {
+                            leader.land(Arc::new(now as u32));
+                            model.land(key, Some(now as u32));
+                        }
+                        End::Parted => {
+                            leader.part();
+                            model.land(key, None);
+                        }
+                        End::Failed => {
+                            drop(leader);
+                            model.pass_on(key);
+                        }
+                    }
                 }
                 Op::Poll(i) if !followers.is_empty() => {
                     let i = i % followers.len();
                     let (key, who) = (followers[i].0, followers[i].1);
                     match followers[i].2.poll() {
-                        Follow::Landed(answer) => prop_assert_eq!(Some(&*answer), model.landed.get(&who)),
+                        Follow::Landed(answer) => prop_assert_eq!(Some(&Some(*answer)), model.landed.get(&who)),
+                        Follow::Parted => prop_assert_eq!(Some(&None), model.landed.get(&who)),
                         Follow::Promoted(leader) => {
                             let air = model.air.get_mut(&key).unwrap();
                             prop_assert!(air.lead == who && !air.knows);

@@ -12,6 +12,7 @@ fn health() -> Arc<Health> {
 }
 
 fn yes(health: &Arc<Health>, now: u64) -> Attempt {
+    assert_eq!(health.refused(now), None);
     match health.admit(now) {
         Admit::Yes(attempt) => attempt,
         other => panic!("expected Yes, got {other:?}"),
@@ -19,6 +20,7 @@ fn yes(health: &Arc<Health>, now: u64) -> Attempt {
 }
 
 fn probe(health: &Arc<Health>, now: u64) -> Attempt {
+    assert_eq!(health.refused(now), None);
     match health.admit(now) {
         Admit::Probe(attempt) => attempt,
         other => panic!("expected Probe, got {other:?}"),
@@ -27,7 +29,10 @@ fn probe(health: &Arc<Health>, now: u64) -> Attempt {
 
 fn refusal(health: &Arc<Health>, now: u64) -> (u64, &'static str) {
     match health.admit(now) {
-        Admit::No { until_us, reason } => (until_us, reason),
+        Admit::No { until_us, reason } => {
+            assert_eq!(health.refused(now), Some((until_us, reason)));
+            (until_us, reason)
+        }
         other => panic!("expected No, got {other:?}"),
     }
 }

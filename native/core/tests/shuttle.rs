@@ -146,8 +146,8 @@ fn a_limit_raised_from_nothing_lets_everybody_in() {
 fn lead(leader: Leader<u64>, leading: &AtomicU64, answer: u64) {
     inside(leading, 1);
     match thread_rng().gen_range(0..3) {
-        0 => leader.land(Some(Arc::new(answer))),
-        1 => leader.land(None),
+        0 => leader.land(Arc::new(answer)),
+        1 => leader.part(),
         _ => drop(leader),
     }
 }
@@ -172,6 +172,7 @@ fn fly(flights: &Arc<Flights<u64>>, leading: &AtomicU64, me: u64) {
         match follower.poll() {
             Follow::Waiting => {}
             Follow::Landed(answer) => return assert_ne!(*answer, me, "the answer of another"),
+            Follow::Parted => return,
             Follow::Promoted(leader) => {
                 drop(follower);
                 return lead(leader, leading, me);

@@ -6,7 +6,7 @@ use hoosh_core::exchange::{Caller as Framing, ChildAnswer, Exchange, JobResult, 
 
 use crate::answer::Said;
 use crate::caller::Flaw;
-use crate::check::Invariant;
+use crate::check::{wish_us, Invariant};
 use crate::plan::Mood;
 use crate::upstream::{self, Act, Asked, Script};
 use crate::world::{Driven, Event, Up, UpState, World};
@@ -107,6 +107,7 @@ impl World {
                 self.upstream_goes_on(x, u);
             }
             Step::Abort { u } => {
+                self.xs[x].last_up_us = self.now.mono_us;
                 if let Some(up) = self.xs[x].ups.get_mut(u as usize) {
                     up.state = UpState::Aborted;
                 }
@@ -235,8 +236,17 @@ impl World {
         };
         self.note(Some(x), || format!("  script of {u} at {provider}: {:?}", script.acts));
         self.said.push(said);
-        let up =
-            Up { script, credit: 0, state: UpState::Open, set: false, reached: false, sent: false, provider, number };
+        let up = Up {
+            script,
+            credit: 0,
+            state: UpState::Open,
+            set: false,
+            reached: false,
+            sent: false,
+            wish_us: None,
+            provider,
+            number,
+        };
         self.xs[x].ups.push(up);
         self.upstream_goes_on(x, u);
     }
@@ -275,6 +285,10 @@ impl World {
             return;
         }
         let Some((_, act)) = up.script.acts.pop_front() else { return };
+        driven.last_up_us = now_us;
+        if let Act::Head(status, headers) = &act {
+            up.wish_us = wish_us(*status, headers, self.now);
+        }
         self.trace.line(now_us, Some(x), || format!("  upstream {u}: {act:?}"));
         self.trace.mix(u.into());
         let ended = &mut self.said[up.number - 1].ended_us;
@@ -304,6 +318,7 @@ impl World {
             Act::End => {
                 up.state = UpState::Ended;
                 *ended = Some(now_us);
+                self.books.wishes_us.extend(up.wish_us.map(|wait_us| now_us + wait_us));
                 self.books.served.insert(up.provider.clone());
                 exchange.end(u);
             }

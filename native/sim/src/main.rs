@@ -41,6 +41,7 @@ const MUST_SEE: &[&str] = &[
     "loop stores",
     "loop fetches",
     "loop cancels",
+    "long retry-after",
     "status 200",
     "status 400",
     "status 401",

@@ -23,6 +23,10 @@ pub enum Mood {
     Faulty(u64),
     /// Nearly all answers are 429.
     Storm,
+    /// Nearly all answers are 429 with a `Retry-After` that nobody waits for.
+    Long,
+    /// The credential is refused.
+    Locked,
     /// Cannot be reached.
     Down,
 }
@@ -101,11 +105,13 @@ impl Plan {
 }
 
 fn mood(dice: &mut Dice) -> Mood {
-    match dice.below(10) {
+    match dice.below(12) {
         0..=2 => Mood::Well,
         3..=5 => Mood::Faulty(20),
         6..=7 => Mood::Faulty(70),
         8 => Mood::Storm,
+        9 => Mood::Long,
+        10 => Mood::Locked,
         _ => Mood::Down,
     }
 }
@@ -171,6 +177,8 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
     let engine = at > 0 && dice.chance(25);
     let name = format!("p{at}");
     let origin = Arc::new(Origin { tls: at % 2 == 1, host: format!("{name}.example"), port: 8_000 + at as u16 });
+    // A queue before a rate: whoever waited for a place is bound by the rate like everybody.
+    let queue_and_rate = dice.chance(10);
     let models: &[&str] =
         dice.pick(&[&[][..], &[], &["alpha", "beta"], &["beta*"], &["alpha", "beta", "beta-2", "gamma"]]);
     Provider {
@@ -181,8 +189,8 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         api_key: dice.chance(80).then(|| Secret::new(format!("secret-of-{name}"))),
         priority: dice.range(0, 2) as i64,
         models: models.iter().map(|m| m.to_string()).collect(),
-        max_concurrency: dice.chance(20).then(|| dice.range(1, 3) as u32),
-        rate_limit_rpm: dice.chance(15).then(|| dice.range(1, 60) as u32),
+        max_concurrency: (queue_and_rate || dice.chance(20)).then(|| dice.range(1, 3) as u32),
+        rate_limit_rpm: (queue_and_rate || dice.chance(15)).then(|| dice.span(1, 60) as u32),
         cap_field: dice.pick(&[CapField::MaxTokens, CapField::MaxCompletionTokens]),
         uuid_ids: dice.chance(20),
         found: false,

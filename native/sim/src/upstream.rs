@@ -55,14 +55,20 @@ pub fn http(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: usi
     let fault = match mood {
         Mood::Well => 0,
         Mood::Faulty(percent) => percent,
-        Mood::Storm => 90,
-        Mood::Down => 95,
+        Mood::Storm | Mood::Long => 90,
+        Mood::Down | Mood::Locked => 95,
     };
     let mut cut = None;
     if !dice.chance(fault) {
         content(dice, asked, Oddity::None, number, said, &mut acts);
     } else if mood == Mood::Storm {
         refusal(dice, 429, wall_us, &mut acts);
+    } else if mood == Mood::Long {
+        let seconds = dice.pick(&[61, 120, 3_600]).to_string();
+        acts.push(Act::Head(429, vec![("retry-after", seconds)]));
+        acts.push(Act::End);
+    } else if mood == Mood::Locked {
+        refusal(dice, 401, wall_us, &mut acts);
     } else if mood == Mood::Down {
         cut = Some(0);
     } else {
@@ -241,7 +247,7 @@ pub fn engine(dice: &mut Dice, mood: Mood, endpoint: Endpoint, number: usize, sa
     let fault = match mood {
         Mood::Well => 0,
         Mood::Faulty(percent) => percent,
-        Mood::Storm | Mood::Down => 90,
+        Mood::Storm | Mood::Long | Mood::Locked | Mood::Down => 90,
     };
     if dice.chance(fault) {
         said.fit = false;

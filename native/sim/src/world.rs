@@ -62,6 +62,8 @@ pub(crate) struct Up {
     /// The exchange was told that the request left, and looked.
     pub reached: bool,
     pub sent: bool,
+    /// How long its upstream wishes to be left alone.
+    pub wish_us: Option<u64>,
     pub provider: String,
     /// Its answer's number.
     pub number: usize,
@@ -93,6 +95,8 @@ pub(crate) struct Driven {
     pub taken: usize,
     pub out: Outcome,
     pub ups: Vec<Up>,
+    /// When anything was last heard of its attempts, or done about them.
+    pub last_up_us: u64,
     pub gone_us: Option<u64>,
     pub done: bool,
     pub dropped: bool,
@@ -271,6 +275,8 @@ impl World {
         let config = self.plan.configs[self.config].clone();
         self.note(None, || format!("reload: {}", crate::check::describe(&config)));
         self.gateway.reload(config, self.now);
+        // Who was taken out and comes back begins anew.
+        self.books.asked_us.clear();
     }
 
     /// Brings every wake so far onto the agenda.
@@ -375,6 +381,7 @@ impl Driven {
             taken: 0,
             out: Outcome::default(),
             ups: Vec::new(),
+            last_up_us: 0,
             gone_us: None,
             done: false,
             dropped: false,

@@ -1,20 +1,17 @@
 //! What must let a request through before an upstream is asked: scope, rate, cache, places, budget, single flight.
 
-use super::work::Job;
-use super::{Exchange, Move, Phase, Step};
-use crate::budget::{Answer, Pool, Reservation, Reserve};
+use super::places::Waiting;
+use super::{Exchange, Move, Phase};
+use crate::budget::{Pool, Reservation};
 use crate::cache::Entry;
 use crate::clock::SECOND;
 use crate::config::CacheMode;
-use crate::dialects::neutral::Endpoint;
-use crate::dialects::openai::count::Question;
 use crate::error::{Code, Failure};
 use crate::flight::{Follow, Follower, Join, Leader};
-use crate::limit::{Acquire, Concurrency, Permit, Ticket};
+use crate::limit::Permit;
 use crate::metrics::{CacheResult, Limit};
 use crate::route::Resolved;
 use crate::sync::Arc;
-use crate::tokens;
 
 /// The gates, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,31 +37,22 @@ pub(super) enum Gate {
 /// What an exchange holds of what all share. Dropping gives it back.
 #[derive(Default)]
 pub(super) struct Holds {
-    place: Option<Permit>,
-    key_place: Option<Permit>,
-    waiting: Option<Waiting>,
+    pub place: Option<Permit>,
+    pub key_place: Option<Permit>,
+    pub waiting: Option<Waiting>,
     pub reservation: Option<Reservation>,
-    ticket: Option<crate::budget::Ticket>,
+    pub ticket: Option<crate::budget::Ticket>,
     pub pool: Option<Arc<Pool>>,
     /// Output tokens that may be spent per choice, under a budget.
     pub cap: Option<u64>,
-    exact_input: Option<u64>,
+    pub exact_input: Option<u64>,
     pub leader: Option<Leader<Entry>>,
     follower: Option<Follower<Entry>>,
+    /// Its leader's answer was not to be shared: it asks alone.
+    alone: bool,
+    /// Time passed at a gate, and with it what the cache said of it may have changed.
+    waited: bool,
     pub bytes: u64,
-}
-
-/// A place in a queue, and how long it is worth holding.
-pub(super) struct Waiting {
-    ticket: Ticket,
-    until_us: u64,
-}
-
-/// How asking for a place went.
-enum Place {
-    Held(Permit),
-    Wait(u64),
-    Full,
 }
 
 impl Holds {
@@ -81,7 +69,7 @@ impl Holds {
 
 impl Exchange {
     pub(super) fn pass(&mut self, gate: Gate) -> Move {
-        match gate {
+        let moved = match gate {
             Gate::Scope => self.pass_scope(),
             Gate::KeyRate => self.pass_key_rate(),
             Gate::Cache => self.pass_cache(),
@@ -90,16 +78,20 @@ impl Exchange {
             Gate::Budget => self.pass_budget(),
             Gate::Count => Move::Wait(None),
             Gate::Flight => self.pass_flight(),
-        }
+        };
+        self.holds.waited |= matches!(moved, Move::Wait(_));
+        moved
     }
 
-    fn go(&mut self, gate: Gate) -> Move {
+    pub(super) fn go(&mut self, gate: Gate) -> Move {
         self.phase = Phase::Gates(gate);
         Move::Again
     }
 
-    fn refuse(&mut self, failure: Failure) -> Move {
-        self.fail(failure);
+    /// Ends the exchange; after a failed attempt with what that one said, which is why there was a retry to refuse.
+    pub(super) fn refuse(&mut self, failure: Failure) -> Move {
+        let last = self.choice.last();
+        self.fail(last.unwrap_or(failure));
         Move::Again
     }
 
@@ -154,8 +146,7 @@ impl Exchange {
             return self.go(Gate::Place);
         };
         if let Some(entry) = cache.get(&key, self.now.mono_us) {
-            self.serve(&entry, CacheResult::Hit);
-            return Move::Again;
+            return self.share(&entry, CacheResult::Hit);
         }
         self.account.cache = Some(CacheResult::Miss);
         self.go(Gate::Place)
@@ -169,209 +160,50 @@ impl Exchange {
         facts.key.filter(|_| wanted && !call.no_cache)
     }
 
-    fn pass_place(&mut self) -> Move {
-        let Some(concurrency) = self.snap.concurrency.clone() else { return self.go(Gate::KeyPlace) };
-        match self.ask_place(&concurrency) {
-            Place::Held(permit) => {
-                self.holds.place = Some(permit);
-                self.go(Gate::KeyPlace)
-            }
-            Place::Wait(until) => Move::Wait(Some(until)),
-            Place::Full => {
-                let words = "The gateway is answering as many requests as it may. Ask again, or raise [limits] max_concurrency.";
-                self.refuse_place(Limit::GatewayConcurrency, words)
-            }
-        }
-    }
-
-    fn pass_key_place(&mut self) -> Move {
-        let holder = self.call().holder.clone();
-        if !holder.bounded {
-            return self.go(Gate::Budget);
-        }
-        match self.ask_place(&holder.live.concurrency) {
-            Place::Held(permit) => {
-                self.holds.key_place = Some(permit);
-                self.go(Gate::Budget)
-            }
-            Place::Wait(until) => Move::Wait(Some(until)),
-            Place::Full => {
-                let words = "This key has as many requests in progress as it may. Wait for one to end, or raise its max_concurrency.";
-                self.refuse_place(Limit::KeyConcurrency, words)
-            }
-        }
-    }
-
-    fn refuse_place(&mut self, limit: Limit, words: &str) -> Move {
-        self.account.limited = Some(limit);
-        self.refuse(Failure::new(Code::ConcurrencyLimited, words).retry_after(1))
-    }
-
-    /// Takes a place, or waits for one as long as configured. Asked again after each wake.
-    fn ask_place(&mut self, concurrency: &Arc<Concurrency>) -> Place {
-        if let Some(waiting) = &mut self.holds.waiting {
-            if let Some(permit) = waiting.ticket.poll() {
-                self.holds.waiting = None;
-                return Place::Held(permit);
-            }
-            if self.now.mono_us < waiting.until_us {
-                return Place::Wait(waiting.until_us);
-            }
-            self.holds.waiting = None;
-            return Place::Full;
-        }
-        match concurrency.acquire(self.call().holder.owner, &self.waker) {
-            Acquire::Held(permit) => Place::Held(permit),
-            Acquire::Refused => Place::Full,
-            Acquire::Waiting(ticket) => {
-                let until_us = self.wait_limit_us();
-                self.holds.waiting = Some(Waiting { ticket, until_us });
-                Place::Wait(until_us)
-            }
-        }
-    }
-
-    /// When waiting for a place, begun now, is given up.
-    pub(super) fn wait_limit_us(&self) -> u64 {
-        self.now.mono_us.saturating_add(self.snap.config.limits.wait_secs.saturating_mul(SECOND))
-    }
-
-    fn pass_budget(&mut self) -> Move {
-        if self.holds.ticket.is_some() {
-            return self.poll_budget();
-        }
-        if self.holds.pool.is_none() {
-            match self.find_budget() {
-                Err(failure) => return self.refuse(failure),
-                Ok(None) => return self.go(Gate::Flight),
-                Ok(Some(pool)) => self.holds.pool = Some(pool),
-            }
-        }
-        if let Some(part) = self.facts().unbounded {
-            let words = format!("A message holds a part ({part}) whose tokens cannot be bounded, and this request is charged to a budget.");
-            return self.refuse(Failure::new(Code::UnboundedInput, words).param("messages"));
-        }
-        let (min, want) = self.tokens_wanted();
-        let Some(pool) = &self.holds.pool else { return self.go(Gate::Flight) };
-        match pool.reserve(min, want, &self.waker) {
-            Reserve::Granted(reservation) => self.take_reservation(reservation),
-            Reserve::Waiting(ticket) => {
-                self.holds.ticket = Some(ticket);
-                Move::Wait(None)
-            }
-            Reserve::Refused { available } => self.refuse_budget(available),
-        }
-    }
-
-    fn poll_budget(&mut self) -> Move {
-        let answer = self.holds.ticket.as_mut().map_or(Answer::Unavailable, |ticket| ticket.poll());
-        if !matches!(answer, Answer::Waiting) {
-            self.holds.ticket = None;
-        }
-        match answer {
-            Answer::Waiting => Move::Wait(None),
-            Answer::Granted(reservation) => self.take_reservation(reservation),
-            Answer::Refused { available } => self.refuse_budget(available),
-            Answer::Unavailable => {
-                let words = "The store that holds the budget does not answer. Ask again.";
-                self.refuse(Failure::new(Code::BudgetUnavailable, words).retry_after(1))
-            }
-        }
-    }
-
-    /// The budget that pays: the key's own, else the one that the request names, else `default`.
-    fn find_budget(&self) -> Result<Option<Arc<Pool>>, Failure> {
-        let call = self.call();
-        let named = self.facts().budget.as_deref().or(call.budget.as_deref());
-        let bound = call.holder.key.as_ref().and_then(|key| key.budget.as_deref());
-        if let (Some(bound), Some(named)) = (bound, named) {
-            if bound != named {
-                let words = format!("This key charges the budget '{bound}' and no other.");
-                return Err(Failure::new(Code::BudgetForbidden, words).param("pool"));
-            }
-        }
-        let Some(name) = bound.or(named) else { return Ok(self.snap.budget("default").cloned()) };
-        match self.snap.budget(name) {
-            Some(pool) => Ok(Some(pool.clone())),
-            None => {
-                let words = "There is no such budget. See [[budgets]] in the configuration.";
-                Err(Failure::new(Code::UnknownBudget, words).param("pool"))
-            }
-        }
-    }
-
-    /// The least that makes sense (the input and one token of each choice) and what is wanted.
-    fn tokens_wanted(&self) -> (u64, u64) {
-        let facts = self.facts();
-        let input = self.input_bound();
-        if self.endpoint() == Endpoint::Embeddings {
-            let whole = input.saturating_add(self.split_overhead());
-            return (whole, whole);
-        }
-        let output = facts.output_cap.unwrap_or(self.snap.config.limits.reserve_output).max(1);
-        (input.saturating_add(facts.choices), input.saturating_add(output.saturating_mul(facts.choices)))
-    }
-
-    pub(super) fn input_bound(&self) -> u64 {
-        self.holds.exact_input.unwrap_or(self.facts().input_bound)
-    }
-
-    fn take_reservation(&mut self, reservation: Reservation) -> Move {
-        if self.endpoint() != Endpoint::Embeddings {
-            let output = reservation.tokens().saturating_sub(self.input_bound());
-            self.holds.cap = Some((output / self.facts().choices).max(1));
-        }
-        self.holds.reservation = Some(reservation);
-        self.go(Gate::Flight)
-    }
-
-    /// The bound by bytes is four times the truth or so. Before a request is refused for it, its text is counted, if
-    /// the model's tokenizer is known: counts of other models would not be a bound.
-    fn refuse_budget(&mut self, available: u64) -> Move {
-        let facts = self.facts();
-        if self.holds.exact_input.is_none() && tokens::encoding_for_model(&facts.model).is_some() {
-            let question = Question::of(facts, self.endpoint());
-            let images = facts.input_bound.saturating_sub(facts.body.len() as u64);
-            let job = Job::new(move || question.bound().saturating_add(images));
-            self.steps.push_back(Step::Work { job });
-            return self.go(Gate::Count);
-        }
-        self.account.limited = Some(Limit::Budget);
-        let (needed, _) = self.tokens_wanted();
-        let words = format!("The budget has {available} tokens left; this request may need {needed}. Ask for less, or raise its capacity.");
-        self.refuse(Failure::new(Code::BudgetExceeded, words))
-    }
-
-    pub(super) fn take_exact_input(&mut self, counted: Option<u64>) {
-        let bound = self.facts().input_bound;
-        self.holds.exact_input = Some(counted.map_or(bound, |counted| counted.min(bound)));
-        self.phase = Phase::Gates(Gate::Budget);
-    }
-
     fn pass_flight(&mut self) -> Move {
         if let Some(follower) = &mut self.holds.follower {
             match follower.poll() {
                 Follow::Waiting => return Move::Wait(None),
-                Follow::Landed(entry) => {
-                    self.serve(&entry, CacheResult::Shared);
-                    return Move::Again;
-                }
+                Follow::Landed(entry) => return self.share(&entry, CacheResult::Shared),
                 Follow::Promoted(leader) => {
                     self.holds.follower = None;
-                    self.holds.leader = Some(leader);
+                    return self.lead(leader);
                 }
-            }
-        } else if self.holds.leader.is_none() {
-            if let Some(key) = self.cache_key() {
-                match self.snap.flights.join(key, &self.waker) {
-                    Join::Leader(leader) => self.holds.leader = Some(leader),
-                    Join::Follower(follower) => {
-                        self.holds.follower = Some(follower);
-                        return Move::Again;
-                    }
+                Follow::Parted => {
+                    self.holds.follower = None;
+                    self.holds.alone = true;
                 }
             }
         }
+        let joins = self.holds.leader.is_none() && !self.holds.alone;
+        let Some(key) = self.cache_key().filter(|_| joins) else { return self.ask_upstream() };
+        match self.snap.flights.join(key, &self.waker) {
+            Join::Leader(leader) => self.lead(leader),
+            Join::Follower(follower) => {
+                self.holds.follower = Some(follower);
+                Move::Again
+            }
+        }
+    }
+
+    /// Nobody equal is at it. An answer may have been kept since the cache was asked.
+    fn lead(&mut self, leader: Leader<Entry>) -> Move {
+        if let (true, Some(cache), Some(key)) = (self.holds.waited, &self.snap.cache, self.cache_key()) {
+            if let Some(entry) = cache.get(&key, self.now.mono_us) {
+                leader.land(entry.clone());
+                return self.share(&entry, CacheResult::Hit);
+            }
+        }
+        self.holds.leader = Some(leader);
+        self.ask_upstream()
+    }
+
+    fn share(&mut self, entry: &Entry, result: CacheResult) -> Move {
+        self.serve(entry, result);
+        Move::Again
+    }
+
+    fn ask_upstream(&mut self) -> Move {
         self.phase = if self.split() { Phase::Children } else { Phase::Choose };
         Move::Again
     }

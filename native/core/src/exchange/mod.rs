@@ -11,10 +11,12 @@
 //!                                                └─▶ Children ─────────────────┘
 //! ```
 //!
-//! `call` reads the head; `intake` the body; `gates` admits; `choose` finds an upstream and writes the request;
-//! `follow` reads its answer; `answer` writes to the caller; `settle` books. Dropping an exchange at any point settles
+//! `call` reads the head; `intake` the body; `gates`, with `places` and `spend`, admits; `choose` finds an upstream, and
+//! `again` another after a failure; `request` writes to it; `follow` reads its answer; `answer` writes to the caller;
+//! `settle` books. Dropping an exchange at any point settles
 //! it too.
 
+mod again;
 mod answer;
 mod attempt;
 mod call;
@@ -24,7 +26,11 @@ mod follow;
 mod gates;
 mod inbox;
 mod intake;
+mod obstacle;
+mod places;
+mod request;
 mod settle;
+mod spend;
 mod step;
 mod work;
 
@@ -317,6 +323,10 @@ impl Exchange {
 
     fn call(&self) -> &Call {
         self.call.as_ref().expect("phases after New have a call")
+    }
+
+    fn is_neutral(&self) -> bool {
+        self.call().caller == Caller::Neutral
     }
 
     fn facts(&self) -> &Facts {

@@ -179,7 +179,7 @@ impl Exchange {
             ending,
             error,
             attempts: &self.account.ended_attempts,
-            retries: self.choice.retries,
+            retries: self.choice.retries(),
             provider: self.account.provider.as_ref().map_or(Slot::OTHER, |upstream| upstream.slot),
             usage: self.account.usage,
             cache: self.account.cache,
@@ -213,13 +213,16 @@ impl Exchange {
         self.gateway.book(row, self.lane);
     }
 
-    /// Gives the answer to those who wait for an equal one, and to the cache, if it is whole and clean.
+    /// Gives the answer to those who wait for an equal one, and to the cache, if it is whole and clean. One that is
+    /// whole and not to be kept sends them on their own ways; without one, dropping the lead gives it to the next.
     fn land(&mut self, ending: Ending) {
         let Some(leader) = self.holds.leader.take() else { return };
         let capture = self.out.take_capture();
         let fit = ending == Ending::Completed && self.account.clean;
         let (Some(body), true, Some(key), Some(facts)) = (capture, fit, self.cache_key(), &self.facts) else {
-            leader.land(None);
+            if ending == Ending::Completed {
+                leader.part();
+            }
             return;
         };
         let entry = Entry {
@@ -235,7 +238,7 @@ impl Exchange {
         if let Some(cache) = &self.snap.cache {
             cache.put(key, entry.clone());
         }
-        leader.land(Some(Arc::new(entry)));
+        leader.land(Arc::new(entry));
     }
 
     /// The driver dropped the exchange: whatever state it is in, it settles.

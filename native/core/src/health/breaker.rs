@@ -1,6 +1,6 @@
 //! The breaker's state under its lock.
 
-use super::{Blame, Settings, State};
+use super::{Blame, Settings, State, THROTTLED};
 
 #[derive(Debug)]
 pub(super) struct Breaker {
@@ -101,7 +101,7 @@ impl Breaker {
     pub(super) fn refused(&self, now_us: u64) -> Option<(u64, &'static str)> {
         let open_until_us = if self.state == State::Open { self.open_until_us } else { 0 };
         let refused = if self.benched_until_us > open_until_us {
-            (self.benched_until_us, "throttled")
+            (self.benched_until_us, THROTTLED)
         } else {
             (open_until_us, self.reason)
         };

@@ -105,6 +105,9 @@ pub enum Admit {
     },
 }
 
+/// [`Admit::No`]'s reason while a 429 keeps an upstream on the bench.
+pub const THROTTLED: &str = "throttled";
+
 /// How soon to ask again while somebody else's probe is out. Its end cannot be foreseen.
 const PROBE_WAIT_US: u64 = SECOND;
 
@@ -144,6 +147,16 @@ impl Health {
                 Admit::No { until_us: now_us.saturating_add(PROBE_WAIT_US), reason: "probing" }
             }
         })
+    }
+
+    /// Until when [`Health::admit`] would refuse, and why, if it would. Takes no probe's place.
+    pub fn refused(&self, now_us: u64) -> Option<(u64, &'static str)> {
+        if self.word.load(Ordering::Acquire) & 1 == 0 {
+            return None;
+        }
+        let breaker = lock(&self.breaker);
+        let probing = breaker.probing.then(|| (now_us.saturating_add(PROBE_WAIT_US), "probing"));
+        breaker.refused(now_us).or(probing)
     }
 
     /// For the gateway's loop: a probe of its own, if the breaker is due for one and none is out.

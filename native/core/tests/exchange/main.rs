@@ -1,5 +1,9 @@
 //! Drives exchanges by hand: every door and step, without a socket.
 
+mod again;
+mod caps;
+mod queue;
+mod sharing;
 mod world;
 
 use hoosh_core::exchange::Step;

@@ -84,6 +84,13 @@ impl Reply {
         let found = self.headers.iter().find(|(n, _)| &n[..] == name.as_bytes())?;
         std::str::from_utf8(&found.1).ok()
     }
+
+    /// Status, `retry-after`, and the error's code.
+    pub fn error(&self) -> (u16, Option<&str>, String) {
+        let body = String::from_utf8_lossy(&self.body);
+        let code = body.rsplit_once("\"code\":\"").and_then(|(_, rest)| rest.split_once('"'));
+        (self.status, self.header("retry-after"), code.map_or(String::new(), |(code, _)| code.to_string()))
+    }
 }
 
 impl World {
@@ -115,6 +122,16 @@ impl World {
                 LoopStep::Wait { .. } => return,
             }
         }
+    }
+
+    /// Monotonic microseconds.
+    pub fn now_us(&self) -> u64 {
+        self.now.mono_us
+    }
+
+    pub fn pass_seconds(&mut self, seconds: u64) {
+        self.now.mono_us += seconds * 1_000_000;
+        self.run_loop();
     }
 
     pub fn rows(&mut self) -> Vec<Row> {
@@ -193,6 +210,12 @@ impl Call {
         self.exchange.end(u);
     }
 
+    /// Answers with an error status, and these headers.
+    pub fn refuse(&mut self, u: UpstreamId, status: u16, headers: &[(&str, &str)]) {
+        self.exchange.head(u, status, &headers.to_vec());
+        self.exchange.end(u);
+    }
+
     pub fn reply(&mut self, world: &mut World) -> Reply {
         match self.step(world) {
             Step::Reply { status, headers, body } => {
@@ -238,17 +261,18 @@ impl Call {
         }
     }
 
-    /// Takes steps until the exchange waits.
-    pub fn pump(&mut self, world: &mut World) {
+    /// Takes steps until the exchange waits; whether it opened an upstream meanwhile.
+    pub fn pump(&mut self, world: &mut World) -> bool {
+        let mut sent = false;
         loop {
             match self.exchange.next(world.now) {
                 Step::ReadCaller { .. } => {
                     self.exchange.body(self.body.take().unwrap_or_default());
                     self.exchange.body_end();
                 }
-                Step::Wait { .. } => return,
+                Step::Wait { .. } => return sent,
                 Step::Work { job } => self.exchange.worked(job.run()),
-                _ => {}
+                step => sent |= matches!(step, Step::Send { .. }),
             }
         }
     }

@@ -174,7 +174,7 @@ impl World {
         }
     }
 
-    fn judge_refusal(&self, x: usize) -> Judged {
+    fn judge_refusal(&mut self, x: usize) -> Judged {
         let driven = &self.xs[x];
         let (out, caller) = (&driven.out, &driven.caller);
         if matches!(caller.path, Path::Other("/v1/health/ready")) {
@@ -197,7 +197,7 @@ impl World {
         let reads_secret = String::from_utf8_lossy(&out.bytes);
         match reads_secret.contains("secret-of-") || reads_secret.contains("key-of-caller") {
             true => Err((Invariant::Scope, "an error tells a secret".into())),
-            false => Ok(()),
+            false => self.judge_patience(x, error["code"].as_str().unwrap_or_default()),
         }
     }
 }

@@ -20,12 +20,24 @@ pub struct Books {
     pub(crate) began_us: u64,
     /// Providers with a connection in the pool.
     pub(crate) served: BTreeSet<String>,
+    /// Until when upstreams wished to be left alone.
+    pub(crate) wishes_us: Vec<u64>,
+    /// When each provider with a rate was asked, since the last reload.
+    pub(crate) asked_us: BTreeMap<String, Vec<u64>>,
     pools: BTreeMap<Arc<str>, PoolState>,
 }
 
 impl Books {
     pub(crate) fn new(now_us: u64) -> Books {
-        Books { requests: 0, retries: 0, began_us: now_us, served: BTreeSet::new(), pools: BTreeMap::new() }
+        Books {
+            requests: 0,
+            retries: 0,
+            began_us: now_us,
+            served: BTreeSet::new(),
+            wishes_us: Vec::new(),
+            asked_us: BTreeMap::new(),
+            pools: BTreeMap::new(),
+        }
     }
 }
 

@@ -5,17 +5,20 @@
 //! | `outcome` | what a caller got: 2 |
 //! | `steps` | 2, 6, 7 as steps come; progress |
 //! | `scope` | 3, 4 |
+//! | `patience` | 3 and 10 where a caller is refused |
 //! | `answers` | 2, 5 once an answer is complete |
 //! | `books` | 1, 7, 9 |
 
 mod answers;
 mod books;
 mod outcome;
+mod patience;
 mod scope;
 mod steps;
 
 pub use books::Books;
 pub use outcome::Outcome;
+pub(crate) use patience::wish_us;
 
 use hoosh_core::config::Config;
 

@@ -26,6 +26,7 @@ impl World {
             .judge_place(x, to, body, request)
             .map_err(|words| (Invariant::Scope, words))
             .and_then(|()| self.judge_retry(x, u).map_err(|words| (Invariant::Retries, words)))
+            .and_then(|()| self.judge_rate(x, to).map_err(|words| (Invariant::Retries, words)))
             .and_then(|()| self.judge_content(x).map_err(|words| (Invariant::Outcome, words)));
         if let Err((invariant, words)) = judged {
             self.fail(invariant, Some(x), words);
@@ -85,6 +86,35 @@ impl World {
             return Err(format!("{words}: more than {floor} + {share}"));
         }
         Ok(())
+    }
+
+    /// In any span of time, a provider is asked at most as often as its rate says.
+    fn judge_rate(&mut self, x: usize, to: &str) -> Result<(), String> {
+        let rpm = self.pinned(x).providers.iter().find(|p| p.name == to).and_then(|p| p.rate_limit_rpm);
+        let (Some(rpm), now_us) = (rpm.map(u64::from), self.now.mono_us) else { return Ok(()) };
+        let slack_us = 10 * self.plan.lag_us;
+        let asked = self.books.asked_us.entry(to.into()).or_default();
+        asked.push(now_us);
+        let since = |at: usize| (asked.len() - at) as u64;
+        let most = |at: usize| rpm + ((now_us - asked[at] + slack_us) * rpm).div_ceil(60 * SECOND);
+        match (0..asked.len()).find(|at| since(*at) > most(*at)) {
+            None => Ok(()),
+            Some(at) => {
+                let words = format!("{to} was asked {} times in {} µs", since(at), now_us - asked[at]);
+                Err(format!("{words}, at {rpm} a minute"))
+            }
+        }
+    }
+
+    /// Whether the key of `x` has a scope, and somebody who serves its model is outside.
+    pub(crate) fn leaves_out_somebody(&self, x: usize) -> bool {
+        let (caller, pinned) = (&self.xs[x].caller, self.pinned(x));
+        let name = caller.key.map(|key| format!("key-of-caller-{key}")).unwrap_or_default();
+        let Some(token) = token(pinned, &name).filter(|_| !caller.neutral) else { return false };
+        pinned.providers.iter().any(|provider| {
+            let model = caller.model.strip_prefix(&format!("{}/", provider.name)).unwrap_or(&caller.model);
+            serves(provider, model) && token_scope_excludes(token, pinned, &provider.name, model)
+        })
     }
 
     fn judge_content(&self, x: usize) -> Result<(), String> {

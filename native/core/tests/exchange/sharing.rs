@@ -1,0 +1,71 @@
+//! Equal requests: when one answer serves all, and when each asks for itself.
+
+use super::world::*;
+use super::{ANSWER, CHAT};
+
+fn leader_and_followers(world: &mut World) -> (Call, u32, Vec<Call>) {
+    let mut leader = world.post("/v1/chat/completions", CHAT);
+    let (u, _) = leader.sent(world);
+    let mut followers: Vec<Call> = (0..3).map(|_| world.post("/v1/chat/completions", CHAT)).collect();
+    assert!(followers.iter_mut().all(|follower| !follower.pump(world)));
+    (leader, u, followers)
+}
+
+#[test]
+fn an_answer_that_may_not_be_kept_lets_all_followers_go_at_once() {
+    let mut world = World::new(CACHED);
+    let (mut leader, u, mut followers) = leader_and_followers(&mut world);
+    leader.answer(u, 200, "application/json", &ANSWER.replace("\"stop\"", "\"length\""));
+    assert_eq!(leader.reply(&mut world).status, 200);
+    leader.over(&mut world);
+    for follower in &mut followers {
+        let (u, _) = follower.sent(&mut world);
+        // After a charged failure it passes the gate again, and still leads and follows nobody.
+        follower.exchange.failed(u, hoosh_core::exchange::Stage::Head, false);
+    }
+    for follower in &mut followers {
+        let (u, _) = follower.sent(&mut world);
+        follower.answer(u, 200, "application/json", ANSWER);
+        assert_eq!(follower.reply(&mut world).header("x-hoosh-cache"), Some("miss"));
+        follower.over(&mut world);
+    }
+}
+
+#[test]
+fn a_leader_that_failed_is_followed_by_one() {
+    let mut world = World::new(CACHED);
+    let (mut leader, u, mut followers) = leader_and_followers(&mut world);
+    leader.refuse(u, 400, &[]);
+    assert_eq!(leader.reply(&mut world).status, 400);
+    leader.over(&mut world);
+    let (u, _) = followers[0].sent(&mut world);
+    assert!(followers[1..].iter_mut().all(|follower| !follower.pump(&mut world)));
+    followers[0].answer(u, 200, "application/json", ANSWER);
+    assert_eq!(followers[0].reply(&mut world).status, 200);
+    followers[0].over(&mut world);
+    for follower in &mut followers[1..] {
+        assert_eq!(follower.reply(&mut world).header("x-hoosh-cache"), Some("shared"));
+        follower.over(&mut world);
+    }
+}
+
+#[test]
+fn whoever_waited_for_a_place_finds_what_was_cached_meanwhile() {
+    let mut world = World::new(&format!("[limits]\nmax_concurrency = 1\n{CACHED}"));
+    let mut first = world.post("/v1/chat/completions", CHAT);
+    let (u, _) = first.sent(&mut world);
+    let mut others: Vec<Call> = (0..2).map(|_| world.post("/v1/chat/completions", CHAT)).collect();
+    assert!(others.iter_mut().all(|other| !other.pump(&mut world)));
+    first.answer(u, 200, "application/json", ANSWER);
+    assert_eq!(first.reply(&mut world).status, 200);
+    first.over(&mut world);
+    for other in &mut others {
+        let reply = other.reply(&mut world);
+        assert_eq!((reply.header("x-hoosh-cache"), &reply.body[..]), (Some("hit"), ANSWER.as_bytes()));
+        other.over(&mut world);
+    }
+    let metrics = String::from_utf8(world.get("/metrics").body.to_vec()).unwrap();
+    for line in ["hoosh_cache_total{result=\"hit\"} 2", "hoosh_cache_total{result=\"miss\"} 1"] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+}
