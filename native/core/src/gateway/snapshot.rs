@@ -72,8 +72,9 @@ pub(crate) struct Holder {
     pub name: Arc<str>,
     /// `None`: may use everything.
     pub key: Option<Arc<Key>>,
-    /// Separates cache entries: name and scope.
+    /// Whose cached answers are whose: see [`tenant_of`].
     pub tenant: String,
+    /// Stands for it where places are given out in turn.
     pub owner: u64,
     pub live: Arc<HolderLive>,
     pub bounded: bool,
@@ -122,17 +123,22 @@ impl Upstream {
 }
 
 impl Holder {
-    fn new(name: &str, key: Option<Arc<Key>>, models: &[String], owner: u64, live: Arc<HolderLive>) -> Arc<Holder> {
+    fn of_key(key: &Arc<Key>, models: &[String], live: Arc<HolderLive>) -> Arc<Holder> {
         Arc::new(Holder {
-            name: name.into(),
-            bounded: key.as_ref().is_some_and(|key| key.max_concurrency.is_some()),
-            rated: key.as_ref().is_some_and(|key| key.rate_limit_rpm.is_some()),
-            key,
-            // NUL cannot occur in names or scopes, so that no two tenants look alike.
-            tenant: format!("{name}\0{}", models.join("\0")),
-            owner,
+            name: key.name.clone(),
+            bounded: key.max_concurrency.is_some(),
+            rated: key.rate_limit_rpm.is_some(),
+            key: Some(key.clone()),
+            tenant: tenant_of(key, models),
+            owner: key.digest.number(),
             live,
         })
+    }
+
+    /// Whoever needs no key.
+    fn keyless(name: &str, owner: u64) -> Arc<Holder> {
+        let (name, tenant, live) = (name.into(), name.to_owned(), holder_live(None, None, 0));
+        Arc::new(Holder { name, key: None, tenant, owner, live, bounded: false, rated: false })
     }
 
     /// Whether a request of this holder may go to `upstream` as `model`, looked up live.
@@ -141,6 +147,20 @@ impl Holder {
             && !self.live.revoked.load(Ordering::Relaxed)
             && self.key.as_ref().is_none_or(|key| key.allows(model, &upstream.name))
     }
+}
+
+/// One tenant is one key in one scope: cached answers are shared among all who hold the key, and with nobody else. Neither
+/// names (`key-1` is whoever stands first in the file) nor places take part. In another scope other providers may answer.
+///
+/// A hash of the key's digest, so that neither can be read from it. Callers without a key and the program itself are
+/// tenants under their own names, which no hash is.
+fn tenant_of(key: &Key, models: &[String]) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("hoosh: a key and its scope as a tenant of the cache");
+    hasher.update(key.digest.as_bytes());
+    for model in models {
+        hasher.update(&(model.len() as u64).to_le_bytes()).update(model.as_bytes());
+    }
+    hasher.finalize().to_hex().as_str()[..32].to_owned()
 }
 
 fn holder_live(max: Option<u32>, rpm: Option<u32>, max_waiting: u32) -> Arc<HolderLive> {
@@ -189,8 +209,8 @@ impl Snapshot {
         });
         let upstreams: Vec<_> = upstreams.collect();
         let keys = Keys::new(&config.auth.tokens, &config.providers);
-        let holders = config.auth.tokens.iter().zip(keys.all()).zip(1..).map(|((token, key), owner)| {
-            let kept = before.and_then(|before| before.holder_of(token.token.expose())).map(|old| {
+        let holders = config.auth.tokens.iter().zip(keys.all()).map(|(token, key)| {
+            let kept = before.and_then(|before| before.holder_of(key)).map(|old| {
                 old.live.concurrency.set_max(token.max_concurrency.unwrap_or(UNBOUNDED));
                 old.live.concurrency.set_max_waiting(waiting);
                 let rpm = token.rate_limit_rpm.unwrap_or(UNBOUNDED);
@@ -198,7 +218,7 @@ impl Snapshot {
                 old.live.clone()
             });
             let live = kept.unwrap_or_else(|| holder_live(token.max_concurrency, token.rate_limit_rpm, waiting));
-            Holder::new(&token.name, Some(key.clone()), &token.models, owner, live)
+            Holder::of_key(key, &token.models, live)
         });
         let holders: Vec<_> = holders.collect();
         let budgets = config.budgets.iter().map(|budget| match before.and_then(|before| before.budget(&budget.name)) {
@@ -234,14 +254,15 @@ impl Snapshot {
             None => Concurrency::new(max, waiting),
         });
         let routes = Routes::build(&config, &lists);
-        let lone = |name| Holder::new(name, None, &[], 0, holder_live(None, None, waiting));
+        // Revoked for good for those who began before keys were asked for: who comes when none are again is another.
+        let anonymous = before.map(|before| &before.anonymous).filter(|old| !old.live.revoked.load(Ordering::Relaxed));
         let snapshot = Snapshot {
             routes,
             keys,
             upstreams,
             holders,
-            anonymous: before.map_or_else(|| lone("anonymous"), |b| b.anonymous.clone()),
-            local: before.map_or_else(|| lone("local"), |b| b.local.clone()),
+            anonymous: anonymous.cloned().unwrap_or_else(|| Holder::keyless("anonymous", 0)),
+            local: before.map_or_else(|| Holder::keyless("local", 1), |before| before.local.clone()),
             budgets,
             cache,
             flights,
@@ -266,9 +287,8 @@ impl Snapshot {
         self.upstreams.get(at)
     }
 
-    fn holder_of(&self, token: &str) -> Option<&Arc<Holder>> {
-        let at = self.config.auth.tokens.iter().position(|old| old.token.expose() == token)?;
-        self.holders.get(at)
+    fn holder_of(&self, key: &Key) -> Option<&Arc<Holder>> {
+        self.holders.get(self.keys.get(&key.digest)?.index as usize)
     }
 
     /// What `next` no longer has ends at once, for exchanges that pinned this snapshot too.
@@ -279,7 +299,7 @@ impl Snapshot {
             }
         }
         for holder in &self.holders {
-            if !next.holders.iter().any(|kept| Arc::ptr_eq(&kept.live, &holder.live)) {
+            if holder.key.as_ref().is_none_or(|key| next.keys.get(&key.digest).is_none()) {
                 holder.live.revoked.store(true, Ordering::Relaxed);
             }
         }

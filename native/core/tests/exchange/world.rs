@@ -100,6 +100,11 @@ impl World {
         world
     }
 
+    /// A new configuration, now.
+    pub fn reload(&mut self, text: &str) {
+        self.gateway.reload(config::parse(text, &|_: &str| None).unwrap(), self.now);
+    }
+
     /// Lets the gateway's loop do its work; nothing answers fetches.
     pub fn run_loop(&mut self) {
         loop {
@@ -133,6 +138,21 @@ impl World {
 
     pub fn post(&self, target: &str, body: &str) -> Call {
         self.begin("POST", target, Some(body))
+    }
+
+    /// A chat from its head to its end. Its upstream says `answer`, if it is asked.
+    pub fn chat(&mut self, body: &str, answer: &str) -> Reply {
+        let mut call = self.post("/v1/chat/completions", body);
+        let mut step = call.step(self);
+        if let Step::Send { u, .. } = step {
+            call.exchange.connected(u);
+            call.exchange.sent(u);
+            call.answer(u, 200, "application/json", answer);
+            step = call.step(self);
+        }
+        let reply = call.take_reply(step);
+        call.over(self);
+        reply
     }
 
     pub fn get(&mut self, target: &str) -> Reply {
@@ -194,7 +214,12 @@ impl Call {
     }
 
     pub fn reply(&mut self, world: &mut World) -> Reply {
-        match self.step(world) {
+        let step = self.step(world);
+        self.take_reply(step)
+    }
+
+    fn take_reply(&mut self, step: Step) -> Reply {
+        match step {
             Step::Reply { status, headers, body } => {
                 self.exchange.written(body.len());
                 Reply { status, headers, body }
