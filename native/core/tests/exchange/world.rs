@@ -62,7 +62,7 @@ models = ["m"]
 pub struct World {
     pub gateway: Arc<Gateway>,
     pub key: Option<&'static str>,
-    now: Now,
+    pub now: Now,
     store: MemoryStore,
 }
 
@@ -156,7 +156,19 @@ impl World {
     }
 
     pub fn get(&mut self, target: &str) -> Reply {
-        let mut call = self.begin("GET", target, None);
+        self.ask("GET", target)
+    }
+
+    /// The value of a metric, by its name and labels as they stand in the exposition.
+    pub fn metric(&mut self, name: &str) -> String {
+        let page = self.gateway.render_metrics();
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or("none").to_string()
+    }
+
+    /// A request without a body.
+    pub fn ask(&mut self, method: &str, target: &str) -> Reply {
+        let mut call = self.begin(method, target, None);
         let reply = call.reply(self);
         call.over(self);
         reply
