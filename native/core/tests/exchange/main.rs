@@ -1,5 +1,6 @@
 //! Drives exchanges by hand: every door and step, without a socket.
 
+mod heads;
 mod keeper;
 mod reload;
 mod world;
