@@ -1,5 +1,6 @@
 //! Drives exchanges by hand: every door and step, without a socket.
 
+mod counts;
 mod heads;
 mod keeper;
 mod reload;
