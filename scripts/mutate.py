@@ -77,7 +77,7 @@ FAULTS = [
         "5 cache",
         "all tenants share one cache",
         "gateway/snapshot.rs",
-        'tenant: format!("{name}\\0{}", models.join("\\0")),',
+        "tenant: tenant_of(key, models),",
         "tenant: String::new(),",
     ),
     Fault(

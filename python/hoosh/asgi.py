@@ -7,6 +7,7 @@ its lifespan begins. `Asgi(config)` takes a configuration of yours.
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import anyio
 import sniffio
@@ -98,11 +99,15 @@ class Asgi:
 
 
 def target_of(scope: MutableMapping[str, Any]) -> str:
-    """Path and query below the place where the application is mounted."""
+    """Path and query below the place where the application is mounted, in the form of a request line.
+
+    A server decodes `path`, and hosts differ in what they leave of a mount in `raw_path`, so it is encoded again.
+    """
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
     if root and path.startswith(root + "/"):
         path = path[len(root) :]
+    path = quote(path)
     query: bytes = scope.get("query_string", b"")
     return f"{path}?{query.decode('latin-1')}" if query else path
 

@@ -154,6 +154,7 @@ _CLASS_OF_CODE: dict[str, type[HooshError]] = {
     "invalid_api_key": AuthenticationError,
     "model_not_allowed": PermissionDenied,
     "budget_not_allowed": PermissionDenied,
+    "path_not_allowed": PermissionDenied,
     "model_not_found": UnknownModel,
     "rate_limit_exceeded": RateLimited,
     "concurrency_limit_exceeded": RateLimited,

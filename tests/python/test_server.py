@@ -219,3 +219,11 @@ async def test_request_ids_are_uuids_and_strict_upstreams_get_no_others(upstream
         answer = await caller.post(f"{url}/v1/chat/completions", json=ask, headers={"x-request-id": "mine"})
         assert answer.headers["x-request-id"] == "mine"
         assert upstream.requests[-1].header("x-request-id") is None
+
+
+async def test_head_is_answered_with_what_get_would_say_of_its_body(upstream):
+    async with serving(provider(upstream)) as (url, _), httpx2.AsyncClient() as http:
+        for path in ("/v1/health", "/v1/models"):
+            get, head = await http.get(url + path), await http.head(url + path)
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["content-length"] == str(len(get.content))

@@ -60,6 +60,8 @@ codes! {
     ModelForbidden = 403, "permission_error", "model_not_allowed", Caller;
     /// The key may not charge this budget.
     BudgetForbidden = 403, "permission_error", "budget_not_allowed", Caller;
+    /// The key may not ask for this path.
+    PathForbidden = 403, "permission_error", "path_not_allowed", Caller;
     /// No provider serves this model.
     UnknownModel = 404, "invalid_request_error", "model_not_found", Caller;
     /// No such path.

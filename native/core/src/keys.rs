@@ -5,7 +5,6 @@
 //! The last comparison is constant-time all the same (no early exit over the 32 bytes), so that not even a prefix of
 //! a stored digest can be measured, and nobody has to redo this argument when the table changes.
 
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -20,6 +19,8 @@ pub struct Key {
     pub name: Arc<str>,
     /// Place in `[auth] tokens`, from 0: the handle for per-key limits.
     pub index: u32,
+    /// Who it is, whatever its name and place.
+    pub digest: Digest,
     /// What it may use. Empty: everything.
     pub models: Vec<Pattern>,
     /// Budget that it charges.
@@ -35,6 +36,33 @@ impl Key {
     /// Asked of every candidate, so that no retry or fallback leaves the scope.
     pub fn allows(&self, model: &str, provider: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|pattern| pattern.matches(model, provider))
+    }
+}
+
+/// What a secret hashes to. Never shown: that of a short key could be searched for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Digest(blake3::Hash);
+
+impl Digest {
+    /// Of what a caller presented, or a file holds.
+    pub fn of(secret: &[u8]) -> Self {
+        Digest(blake3::hash(secret))
+    }
+
+    /// For hashing on.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
+    /// A number for tables: BLAKE3 spreads evenly, so that any eight bytes do.
+    pub fn number(&self) -> u64 {
+        u64::from_le_bytes(std::array::from_fn(|at| self.0.as_bytes()[at]))
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Digest(…)")
     }
 }
 
@@ -68,28 +96,28 @@ impl Pattern {
 
 /// All keys, found by digest.
 pub struct Keys {
-    digests: HashTable<(blake3::Hash, u32)>,
+    /// Places in `keys`, found by digest.
+    places: HashTable<u32>,
     keys: Vec<Arc<Key>>,
-    hasher: FixedState,
 }
 
 impl Keys {
     /// Hashes the tokens; `providers` tell which scopes begin with a provider's name.
     pub fn new(tokens: &[Token], providers: &[Provider]) -> Keys {
-        let hasher = FixedState::with_seed(0x6b65_7973);
         let known: HashMap<&str, (), FixedState> = {
             let mut known = HashMap::with_hasher(FixedState::with_seed(0));
             known.extend(providers.iter().map(|p| (p.name.as_str(), ())));
             known
         };
-        let mut keys = Keys { digests: HashTable::with_capacity(tokens.len()), keys: Vec::new(), hasher };
+        let mut keys = Keys { places: HashTable::with_capacity(tokens.len()), keys: Vec::new() };
         for (index, token) in (0u32..).zip(tokens) {
-            let digest = blake3::hash(token.token.expose().as_bytes());
-            let bucket = bucket(&keys.hasher, &digest);
-            keys.digests.insert_unique(bucket, (digest, index), |(d, _)| self::bucket(&keys.hasher, d));
+            let digest = Digest::of(token.token.expose().as_bytes());
+            let rehash = |place: &u32| keys.keys[*place as usize].digest.number();
+            keys.places.insert_unique(digest.number(), index, rehash);
             keys.keys.push(Arc::new(Key {
                 name: token.name.as_str().into(),
                 index,
+                digest,
                 models: token.models.iter().map(|m| Pattern::new(m, |name| known.contains_key(name))).collect(),
                 budget: token.budget.as_deref().map(Into::into),
                 max_concurrency: token.max_concurrency,
@@ -111,10 +139,14 @@ impl Keys {
 
     /// The key whose secret was presented.
     pub fn find(&self, presented: &[u8]) -> Option<&Arc<Key>> {
-        let digest = blake3::hash(presented);
+        self.get(&Digest::of(presented))
+    }
+
+    /// The key with this digest.
+    pub fn get(&self, digest: &Digest) -> Option<&Arc<Key>> {
+        let key = |place: &u32| &self.keys[*place as usize];
         // `blake3::Hash` compares in constant time, by contract and behind an optimiser barrier.
-        let found = self.digests.find(bucket(&self.hasher, &digest), |(known, _)| *known == digest)?;
-        self.keys.get(found.1 as usize)
+        self.places.find(digest.number(), |place| key(place).digest == *digest).map(key)
     }
 }
 
@@ -123,12 +155,6 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.keys.iter().map(|key| &key.name)).finish()
     }
-}
-
-fn bucket(hasher: &FixedState, digest: &blake3::Hash) -> u64 {
-    let mut hasher = hasher.build_hasher();
-    hasher.write(digest.as_bytes());
-    hasher.finish()
 }
 
 /// The credential in an `Authorization` value: `Bearer x`, its scheme without case (RFC 9110 section 11.1), spaces

@@ -394,7 +394,7 @@ impl World {
                     self.retry = true;
                 }
             }
-            Op::SetCapacity(capacity) => self.pool.set_capacity(capacity),
+            Op::SetCapacity(capacity) => drop(self.pool.set_capacity(capacity)),
             Op::SetSlice(slice) => {
                 self.slice = slice;
                 self.pool.set_slice(slice);

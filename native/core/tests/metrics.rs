@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 fn finished<'a>(provider: Slot, attempts: &'a [(Slot, Outcome)]) -> Finished<'a> {
     Finished {
+        is_part: false,
         served: Served::Inference(Endpoint::Chat),
         status: 200,
         ending: Ending::Completed,
@@ -254,6 +255,28 @@ fn threads_on_one_lane_lose_nothing() {
         }
     });
     assert_eq!(read(&metrics.render(&[]))["hoosh_request_duration_seconds_count{endpoint=\"chat\"}"], 40_000.0);
+}
+
+#[test]
+fn a_slice_counts_for_its_upstream_only() {
+    let metrics = Metrics::new(1);
+    let slot = metrics.providers(&["one"])[0];
+    let attempts = [(slot, Outcome::Error), (slot, Outcome::Completed)];
+    let whole = finished(Slot::OTHER, &[]);
+    let part = Finished { is_part: true, retries: 1, ..finished(slot, &attempts) };
+    metrics.lane(0).record(&Finished { usage: Usage::default(), ..whole });
+    let before = read(&metrics.render(&[]));
+    metrics.lane(0).record(&part);
+    let mut changed: Vec<String> = Vec::new();
+    for (series, value) in read(&metrics.render(&[])) {
+        if before.get(&series) != Some(&value) {
+            changed.push(series);
+        }
+    }
+    changed.sort();
+    let families: Vec<&str> = changed.iter().filter_map(|series| series.split('{').next()).collect();
+    let (attempts, tokens) = ("hoosh_upstream_attempts_total", "hoosh_tokens_total");
+    assert_eq!(families, ["hoosh_retries_total", tokens, tokens, tokens, attempts, attempts]);
 }
 
 proptest! {

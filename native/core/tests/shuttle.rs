@@ -8,6 +8,9 @@
 //! "Faults" names what was planted, one line at a time, and made that test fail.
 #![cfg(feature = "shuttle")]
 
+#[path = "shuttle/gateway.rs"]
+mod gateway;
+
 use hoosh_core::budget::{Answer, Pool, Reservation, Reserve};
 use hoosh_core::flight::{Flights, Follow, Join, Leader};
 use hoosh_core::limit::{Acquire, Concurrency, Permit};
@@ -130,7 +133,7 @@ fn a_limit_raised_from_nothing_lets_everybody_in() {
         let running = AtomicU64::new(0);
         let shared = limit.clone();
         threads(4, move |i| match i {
-            0 => shared.set_max(2),
+            0 => drop(shared.set_max(2)),
             _ => {
                 if let Some(permit) = acquire(&shared, i) {
                     inside(&running, 2);

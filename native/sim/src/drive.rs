@@ -168,7 +168,6 @@ impl World {
         let number = self.xs.len();
         self.xs.push(child);
         self.xs[x].children.push(number);
-        self.books.requests += 1;
         self.look_soon(number);
     }
 

@@ -229,7 +229,7 @@ fn tokens(dice: &mut Dice, budgets: &[Budget]) -> Vec<Token> {
     (0..3)
         .map(|at| Token {
             token: Secret::new(format!("key-of-caller-{at}")),
-            name: format!("caller-{at}"),
+            name: format!("key-{}", at + 1),
             models: dice.pick(scopes).iter().map(|s| s.to_string()).collect(),
             budget: budgets.first().filter(|_| dice.chance(30)).map(|b| b.name.clone()),
             max_concurrency: dice.chance(20).then(|| dice.range(1, 3) as u32),
@@ -252,6 +252,10 @@ fn reloaded(dice: &mut Dice, before: &[Config]) -> Config {
         next.auth.tokens.remove(dice.below(next.auth.tokens.len()));
     } else if dice.chance(30) {
         next.auth.tokens = first.auth.tokens.clone();
+    }
+    // As the file's own defaults: whoever moves up takes the name of whoever went.
+    for (at, token) in next.auth.tokens.iter_mut().enumerate() {
+        token.name = format!("key-{}", at + 1);
     }
     if let Some(token) = next.auth.tokens.first_mut().filter(|_| dice.chance(20)) {
         token.models = vec!["alpha".into()];

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::{LeaseAsk, PoolState, Wakers};
-use crate::wake::Waker;
+use super::{LeaseAsk, PoolState};
+use crate::wake::{Waker, Wakes};
 
 pub(super) struct Book {
     capacity: u64,
@@ -28,6 +28,8 @@ pub(super) struct Book {
     /// Numbers reservations, tickets and questions.
     last_id: u64,
     loop_waker: Option<Waker>,
+    /// The budget is gone: the loop is wanted for what comes free.
+    retired: bool,
 }
 
 pub(super) struct Waiter {
@@ -65,6 +67,7 @@ impl Book {
             verdicts: HashMap::with_hasher(FixedState::with_seed(0x0062_7564_6765_7473)),
             last_id: 0,
             loop_waker: None,
+            retired: false,
         }
     }
 
@@ -82,7 +85,21 @@ impl Book {
         self.store_empty || self.leased >= self.capacity
     }
 
-    pub(super) fn lease_needed(&self) -> bool {
+    /// Leased, and neither used nor reserved.
+    fn unspent(&self) -> u64 {
+        self.leased.saturating_sub(self.committed())
+    }
+
+    /// Whether there is something to ask the store.
+    pub(super) fn needs_loop(&self) -> bool {
+        if self.retired {
+            self.unspent() > 0
+        } else {
+            self.lease_needed()
+        }
+    }
+
+    fn lease_needed(&self) -> bool {
         self.asked.is_none() && !self.exhausted() && (!self.waiters.is_empty() || self.free() < self.slice / 2)
     }
 
@@ -120,23 +137,23 @@ impl Book {
     }
 
     /// Answers waiters in the order of arrival, up to the first that must go on waiting.
-    pub(super) fn serve(&mut self, wakers: &mut Wakers) {
+    pub(super) fn serve(&mut self, wakes: &mut Wakes) {
         while let Some((&id, waiter)) = self.waiters.first_key_value() {
             let verdict = match self.cover(waiter.min, waiter.want) {
                 Some(tokens) => Verdict::Granted(tokens),
                 None if self.exhausted() => Verdict::Refused(self.free()),
                 None => return,
             };
-            self.resolve(id, verdict, wakers);
+            self.resolve(id, verdict, wakes);
         }
     }
 
-    fn resolve(&mut self, id: u64, verdict: Verdict, wakers: &mut Wakers) {
+    fn resolve(&mut self, id: u64, verdict: Verdict, wakes: &mut Wakes) {
         if let Verdict::Granted(tokens) = verdict {
             self.reserved += tokens;
         }
         self.verdicts.insert(id, verdict);
-        wakers.extend(self.waiters.remove(&id).map(|waiter| waiter.waker));
+        wakes.extend(self.waiters.remove(&id).map(|waiter| waiter.waker));
     }
 
     /// A ticket looks: its verdict, handed over once.
@@ -193,14 +210,14 @@ impl Book {
     }
 
     /// Whether the question was open. What is here goes to those for whom it is enough, the others are told.
-    pub(super) fn fail(&mut self, id: u64, wakers: &mut Wakers) -> bool {
+    pub(super) fn fail(&mut self, id: u64, wakes: &mut Wakes) -> bool {
         if self.asked.take_if(|ask| ask.id == id).is_none() {
             return false;
         }
         self.store_down = true;
         while let Some((&id, waiter)) = self.waiters.first_key_value() {
             let verdict = self.cover(waiter.min, waiter.want).map_or(Verdict::Unavailable, Verdict::Granted);
-            self.resolve(id, verdict, wakers);
+            self.resolve(id, verdict, wakes);
         }
         true
     }
@@ -214,17 +231,26 @@ impl Book {
         self.slice = slice.max(1);
     }
 
+    pub(super) fn retire(&mut self) {
+        self.capacity = 0;
+        self.retired = true;
+    }
+
     pub(super) fn reopen(&mut self) {
         self.store_empty = false;
     }
 
     pub(super) fn give_back(&mut self) -> u64 {
-        let unspent = self.leased.saturating_sub(self.committed());
+        let unspent = self.unspent();
         self.leased -= unspent;
         if unspent > 0 {
             self.store_empty = false;
         }
         unspent
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.reserved == 0 && self.waiters.is_empty() && self.asked.is_none()
     }
 
     pub(super) fn set_loop_waker(&mut self, waker: Waker) -> Option<Waker> {

@@ -52,7 +52,7 @@ impl Ticket {
         if self.spent {
             return Answer::Waiting;
         }
-        let Some(verdict) = self.pool.change(|book, _| book.fetch(self.id)) else { return Answer::Waiting };
+        let Some(verdict) = self.pool.change(|book, _| book.fetch(self.id)).0 else { return Answer::Waiting };
         self.spent = true;
         match verdict {
             Verdict::Granted(tokens) => Answer::Granted(Reservation::new(self.pool.clone(), self.id, tokens)),
@@ -109,7 +109,7 @@ impl Reservation {
 
     /// Holds `more`, all or nothing, and never waits: false if the slice has not so much left.
     pub fn extend(&mut self, more: u64) -> bool {
-        let extended = self.pool.change(|book, _| book.extend(more));
+        let extended = self.pool.change(|book, _| book.extend(more)).0;
         if extended {
             self.tokens += more;
         }
@@ -119,7 +119,7 @@ impl Reservation {
     /// Splits `tokens` off for a child exchange, which settles them by itself; `None` if this holds less.
     pub fn carve(&mut self, tokens: u64) -> Option<Reservation> {
         self.tokens = self.tokens.checked_sub(tokens)?;
-        let id = self.pool.change(|book, _| book.number());
+        let id = self.pool.change(|book, _| book.number()).0;
         Some(Reservation::new(self.pool.clone(), id, tokens))
     }
 
@@ -132,7 +132,7 @@ impl Reservation {
         if !std::mem::take(&mut self.open) {
             return 0;
         }
-        self.pool.change(|book, _| book.settle(self.tokens, used))
+        self.pool.change(|book, _| book.settle(self.tokens, used)).0
     }
 }
 

@@ -19,21 +19,16 @@ mod guard;
 
 pub use guard::{Answer, Reservation, Reserve, Settled, Ticket};
 
-use smallvec::SmallVec;
-
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{lock, Arc, Mutex};
-use crate::wake::Waker;
+use crate::wake::{Waker, Wakes};
 use book::{Book, Took};
-
-/// To be woken after the lock is free again.
-type Wakers = SmallVec<[Waker; 2]>;
 
 /// This process's part of one budget. All amounts are tokens.
 pub struct Pool {
     name: Arc<str>,
     book: Mutex<Book>,
-    /// Whether the loop was told that a lease is wanted and has not asked for it yet. Written under the lock.
+    /// Whether the loop was told that it is wanted and has not come yet. Written under the lock.
     wanted: AtomicBool,
 }
 
@@ -71,7 +66,7 @@ impl Pool {
     /// A pool with nothing leased yet. It wants its first `slice` (at least 1) at once.
     pub fn new(name: impl Into<Arc<str>>, capacity: u64, slice: u64) -> Arc<Self> {
         let book = Book::new(capacity, slice);
-        let wanted = AtomicBool::new(book.lease_needed());
+        let wanted = AtomicBool::new(book.needs_loop());
         Arc::new(Pool { name: name.into(), book: Mutex::new(book), wanted })
     }
 
@@ -84,7 +79,7 @@ impl Pool {
     /// `min`. Waits for the store when the slice is too small for `want` and there may be more; `waker` is then called
     /// once, when the ticket has an answer.
     pub fn reserve(self: &Arc<Self>, min: u64, want: u64, waker: &Waker) -> Reserve {
-        match self.change(|book, _| book.reserve(min.min(want), want, waker)) {
+        match self.change(|book, _| book.reserve(min.min(want), want, waker)).0 {
             Took::Granted { id, tokens } => Reserve::Granted(Reservation::new(self.clone(), id, tokens)),
             Took::Waiting { id } => Reserve::Waiting(Ticket::new(self.clone(), id)),
             Took::Refused { available } => Reserve::Refused { available },
@@ -97,35 +92,43 @@ impl Pool {
         if !self.wanted.load(Ordering::Acquire) {
             return None;
         }
-        self.change(|book, _| book.ask())
+        self.change(|book, _| book.ask()).0
     }
 
     /// The store answered question `id` with `tokens`. Less than was asked means that it has no more (until
     /// [`Self::set_capacity`] or [`Self::reopen`]). False, and without effect, if the question is not open: a second or
     /// late answer. Those tokens count as unspendable: better a slice unspent than one spent twice.
     pub fn leased(&self, id: u64, tokens: u64) -> bool {
-        self.change(|book, _| book.answer(id, tokens))
+        self.change(|book, _| book.answer(id, tokens)).0
     }
 
     /// The store could not answer question `id`. Who waits gets what is left, if that is enough, or
     /// [`Answer::Unavailable`]. The lease may still be wanted: the loop asks again after a pause of its choosing, and is
     /// not woken for it.
     pub fn lease_failed(&self, id: u64) {
-        self.change(|book, wakers| {
-            if book.fail(id, wakers) {
+        self.change(|book, wakes| {
+            if book.fail(id, wakes) {
                 self.wanted.store(true, Ordering::Release);
             }
         });
     }
 
-    /// Changes the capacity (reload). It may lie below what is committed; then nothing more is granted.
-    pub fn set_capacity(&self, capacity: u64) {
-        self.change(|book, _| book.set_capacity(capacity));
+    /// Changes the capacity (reload). It may lie below what is committed; then nothing more is granted. Who gets an answer
+    /// by it is woken when the result is dropped.
+    pub fn set_capacity(&self, capacity: u64) -> Wakes {
+        self.change(|book, _| book.set_capacity(capacity)).1
     }
 
-    /// Changes how much is leased at a time (reload).
-    pub fn set_slice(&self, slice: u64) {
-        self.change(|book, _| book.set_slice(slice));
+    /// Changes how much is leased at a time (reload). The loop, if that makes it wanted, is woken when the result is
+    /// dropped.
+    pub fn set_slice(&self, slice: u64) -> Wakes {
+        self.change(|book, _| book.set_slice(slice)).1
+    }
+
+    /// The budget is gone from the configuration: nothing more is granted, and the loop is woken for whatever comes free,
+    /// to give it back. Who waits is woken when the result is dropped.
+    pub fn retire(&self) -> Wakes {
+        self.change(|book, _| book.retire()).1
     }
 
     /// The store may have tokens again (another process gave some back): the next need asks it.
@@ -136,19 +139,23 @@ impl Pool {
     /// Takes what is leased and neither used nor reserved out of the pool, to be given back to the store
     /// ([`crate::store::Op::Return`]) at shutdown or when the budget is removed.
     pub fn give_back(&self) -> u64 {
-        self.change(|book, _| book.give_back())
+        self.change(|book, _| book.give_back()).0
     }
 
-    /// Has the gateway's loop woken whenever a lease becomes wanted; at once if one is.
-    pub fn on_lease_wanted(&self, waker: Waker) {
-        let (before, wanted) = {
-            let mut book = lock(&self.book);
-            (book.set_loop_waker(waker.clone()), self.wanted.load(Ordering::Acquire))
-        };
+    /// Whether nobody holds or waits for anything and the store owes no answer: a retired pool needs the loop no more.
+    pub fn is_idle(&self) -> bool {
+        lock(&self.book).is_idle()
+    }
+
+    /// Has the gateway's loop woken whenever a lease becomes wanted; if one is, when the result is dropped.
+    pub fn on_lease_wanted(&self, waker: Waker) -> Wakes {
+        let mut wakes = Wakes::default();
+        let mut book = lock(&self.book);
+        let before = book.set_loop_waker(waker.clone());
+        wakes.extend(self.wanted.load(Ordering::Acquire).then_some(waker));
+        drop(book);
         drop(before);
-        if wanted {
-            waker.wake();
-        }
+        wakes
     }
 
     /// A snapshot.
@@ -158,21 +165,20 @@ impl Pool {
 
     /// Every change goes through here: edit the book, serve who waits, tell the loop, and only then, without the lock,
     /// wake.
-    fn change<R>(&self, edit: impl FnOnce(&mut Book, &mut Wakers) -> R) -> R {
-        let mut wakers = Wakers::new();
+    fn change<R>(&self, edit: impl FnOnce(&mut Book, &mut Wakes) -> R) -> (R, Wakes) {
+        let mut wakes = Wakes::default();
         let mut book = lock(&self.book);
-        let result = edit(&mut book, &mut wakers);
-        book.serve(&mut wakers);
-        let needed = book.lease_needed();
+        let result = edit(&mut book, &mut wakes);
+        book.serve(&mut wakes);
+        let needed = book.needs_loop();
         if needed != self.wanted.load(Ordering::Relaxed) {
             self.wanted.store(needed, Ordering::Release);
             if needed {
-                wakers.extend(book.loop_waker());
+                wakes.extend(book.loop_waker());
             }
         }
         drop(book);
-        wakers.iter().for_each(|waker| waker.wake());
-        result
+        (result, wakes)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::call::{id_header, Target};
+use super::call::{id_header, shown, Target};
 use super::{Exchange, Move, Phase, Step};
 use crate::cache::Entry;
 use crate::clock::SECOND;
@@ -380,7 +380,7 @@ impl Exchange {
                     json(self, 200, body);
                 }
                 None => {
-                    let words = format!("The model '{id}' does not exist, or this key may not use it. GET /v1/models lists what there is.");
+                    let words = format!("The model '{}' does not exist, or this key may not use it. GET /v1/models lists what there is.", shown(id));
                     self.fail(Failure::new(Code::UnknownModel, words).param("model"));
                 }
             },

@@ -1,5 +1,7 @@
 //! What a request head asks for, read before any byte of its body.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::step::{Caller, RequestHead};
@@ -32,8 +34,9 @@ impl Target {
         }
     }
 
+    /// What `path` names; as in the request's target, so that a model's name may hold `%2F`, or `/` as it is.
     fn of(path: &str) -> Option<Target> {
-        Some(match path {
+        Some(match &*decoded(path) {
             "/v1/chat/completions" => Target::Inference(Endpoint::Chat),
             "/v1/completions" => Target::Inference(Endpoint::Completions),
             "/v1/embeddings" => Target::Inference(Endpoint::Embeddings),
@@ -41,14 +44,23 @@ impl Target {
             "/v1/health" => Target::Health,
             "/v1/health/ready" => Target::Ready,
             "/metrics" => Target::Metrics,
-            _ => Target::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?.into()),
+            path => Target::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?.into()),
         })
     }
 
-    fn method(&self) -> &'static str {
+    fn allows(&self, method: &str) -> bool {
+        match self {
+            Target::Inference(_) => method == "POST",
+            // RFC 9110 section 9.1: whoever serves GET serves HEAD.
+            _ => matches!(method, "GET" | "HEAD"),
+        }
+    }
+
+    /// For the header `allow`.
+    fn allow(&self) -> &'static str {
         match self {
             Target::Inference(_) => "POST",
-            _ => "GET",
+            _ => "GET, HEAD",
         }
     }
 
@@ -81,19 +93,27 @@ impl Call {
     pub fn read(head: RequestHead<'_>, gateway: &Gateway, snapshot: &Snapshot, rng: &mut Rng) -> Call {
         let headers = head.headers;
         let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
+        let target = Target::of(path);
+        // Without a key nothing tells which paths exist.
+        let who = match &target {
+            Some(target) if target.is_open() => Ok(&snapshot.anonymous),
+            _ => holder(head, snapshot),
+        };
         let mut call = Call {
             caller: head.caller,
             request_id: request_id(headers, rng),
-            target: Target::of(path),
-            holder: snapshot.anonymous.clone(),
+            target,
+            holder: who.as_ref().map_or(&snapshot.anonymous, |holder| holder).clone(),
             budget: headers.get("x-hoosh-pool").map(|name| String::from_utf8_lossy(name).into_owned()),
             no_cache: headers.get("cache-control").is_some_and(forbids_cache),
             expects_continue: headers.get("expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue")),
             content_length: headers.get("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok()),
             allow: None,
-            refusal: None,
+            refusal: who.err(),
         };
-        call.refusal = call.check(head, path, gateway, snapshot).err();
+        if call.refusal.is_none() {
+            call.refusal = call.check(head, path, gateway, snapshot).err();
+        }
         call
     }
 
@@ -116,17 +136,19 @@ impl Call {
 
     fn check(&mut self, head: RequestHead<'_>, path: &str, gateway: &Gateway, snap: &Snapshot) -> Result<(), Failure> {
         let Some(target) = &self.target else {
-            let words = format!("Unknown path: {} {}. See /v1/models, /v1/chat/completions.", head.method, shown(path));
-            // Without a key nothing tells which paths exist.
-            self.holder = holder(head, snap)?;
+            let words =
+                format!("Unknown path: {} {}. See /v1/models, /v1/chat/completions.", shown(head.method), shown(path));
             return Err(Failure::new(Code::UnknownPath, words));
         };
-        let holder = if target.is_open() { Ok(snap.anonymous.clone()) } else { holder(head, snap) };
-        self.holder = holder?;
-        if head.method != target.method() {
-            self.allow = Some(target.method());
-            let words = format!("{} does not allow {}; use {}.", shown(path), shown(head.method), target.method());
+        if !target.allows(head.method) {
+            self.allow = Some(target.allow());
+            let words = format!("{} does not allow {}; use {}.", shown(path), shown(head.method), target.allow());
             return Err(Failure::new(Code::WrongMethod, words));
+        }
+        // It names every provider and budget, and sums up what all tenants do.
+        if *target == Target::Metrics && self.holder.key.as_ref().is_some_and(|key| !key.models.is_empty()) {
+            let words = "A key that is bound to models may not read /metrics. Ask with one that is not.";
+            return Err(Failure::new(Code::PathForbidden, words));
         }
         let Target::Inference(_) = target else { return Ok(()) };
         if gateway.is_draining() {
@@ -152,21 +174,19 @@ pub(super) fn too_large(limit: u64) -> Failure {
     Failure::new(Code::BodyTooLarge, words)
 }
 
-fn holder(head: RequestHead<'_>, snap: &Snapshot) -> Result<Arc<Holder>, Failure> {
+fn holder<'a>(head: RequestHead<'_>, snap: &'a Snapshot) -> Result<&'a Arc<Holder>, Failure> {
     if head.caller == Caller::Neutral {
-        return Ok(snap.local.clone());
+        return Ok(&snap.local);
     }
     if snap.keys.is_empty() {
-        return Ok(snap.anonymous.clone());
+        return Ok(&snap.anonymous);
     }
     let Some(presented) = head.headers.get("authorization").and_then(keys::bearer) else {
         let words = "No API key was given: send 'Authorization: Bearer YOUR_KEY'.";
         return Err(Failure::new(Code::InvalidKey, words));
     };
     let known = snap.keys.find(presented).and_then(|key| snap.holders.get(key.index as usize));
-    known
-        .cloned()
-        .ok_or_else(|| Failure::new(Code::InvalidKey, "Incorrect API key. Check [auth] tokens of this gateway."))
+    known.ok_or_else(|| Failure::new(Code::InvalidKey, "Incorrect API key. Check [auth] tokens of this gateway."))
 }
 
 /// The caller's own id if it is fit to be repeated in headers and logs, else a new one.
@@ -175,22 +195,20 @@ fn request_id(headers: &dyn HeaderView, rng: &mut Rng) -> Arc<str> {
     if let Some(id) = given.filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())) {
         return id.into();
     }
-    new_id(rng).into()
+    new_id(rng)
 }
 
 /// A UUID of version 4 (RFC 9562), which is what the strictest of upstreams takes as a request id.
-fn new_id(rng: &mut Rng) -> String {
+fn new_id(rng: &mut Rng) -> Arc<str> {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let bits = (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64());
     let bits = bits & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
-    let mut id = String::with_capacity(36);
-    for at in 0..32 {
-        if matches!(at, 8 | 12 | 16 | 20) {
-            id.push('-');
-        }
-        id.push(HEX[(bits >> (124 - 4 * at)) as usize & 15] as char);
+    let mut id = [b'-'; 36];
+    let digits = (0..36).filter(|at| !matches!(at, 8 | 13 | 18 | 23));
+    for (digit, at) in (0..32).zip(digits) {
+        id[at] = HEX[(bits >> (124 - 4 * digit)) as usize & 15];
     }
-    id
+    std::str::from_utf8(&id).unwrap_or_default().into()
 }
 
 /// 32 hexadecimal digits, with or without the usual hyphens.
@@ -214,8 +232,35 @@ fn forbids_cache(value: &[u8]) -> bool {
     })
 }
 
+/// `path` with its `%XX` read. Where that gives no text, or NUL, it stays as it was written: it names nothing then.
+fn decoded(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return Cow::Borrowed(path);
+    }
+    let bytes = path.as_bytes();
+    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    match String::from_utf8(out) {
+        Ok(text) if !text.contains('\0') => Cow::Owned(text),
+        _ => Cow::Borrowed(path),
+    }
+}
+
 /// A piece of the request in a message: short, and nothing that a terminal would obey.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(128).collect()
 }
 

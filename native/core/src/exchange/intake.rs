@@ -63,19 +63,23 @@ impl Intake {
 }
 
 impl Exchange {
-    pub(super) fn start_reading(&mut self) -> Move {
-        let Some(call) = &mut self.call else { return Move::Wait(None) };
+    /// The exchange's time begins, and its body is wanted, unless the head is refused or has its answer already.
+    pub(super) fn read_head(&mut self) {
         self.begun = self.now;
         if let Some(started_us) = self.started_us {
             self.begun.mono_us = started_us;
         }
+        let Some(call) = &mut self.call else { return };
         if let Some(refusal) = call.refusal.take() {
             self.fail(refusal);
-            return Move::Again;
+            return;
         }
         match call.target.clone() {
             Some(Target::Inference(_)) => {
-                self.snap.retries.deposit(self.now.mono_us);
+                // A child is part of a request that was counted.
+                if !self.is_child {
+                    self.snap.retries.deposit(self.now.mono_us);
+                }
                 if call.expects_continue && call.caller == Caller::Http {
                     self.steps.push_back(Step::Continue);
                 }
@@ -84,7 +88,6 @@ impl Exchange {
             Some(target) => self.answer_locally(&target),
             None => self.fail(Failure::new(Code::Internal, "A request without a target was let in.")),
         }
-        Move::Again
     }
 
     pub(super) fn wait_for_body(&mut self) -> Move {

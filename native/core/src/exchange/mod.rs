@@ -255,6 +255,10 @@ impl Exchange {
     /// What to do now.
     pub fn next(&mut self, now: Now) -> Step {
         self.now = now;
+        if self.phase == Phase::New {
+            // Before whatever else was said: it came after the head.
+            self.read_head();
+        }
         loop {
             if let Some(event) = self.inbox.pop_front() {
                 self.take(event);
@@ -273,9 +277,8 @@ impl Exchange {
             return self.overdue(at);
         }
         let moved = match self.phase {
-            Phase::New => self.start_reading(),
             Phase::Body => self.wait_for_body(),
-            Phase::Reading | Phase::Counting => Move::Wait(None),
+            Phase::New | Phase::Reading | Phase::Counting => Move::Wait(None),
             Phase::Gates(gate) => self.pass(gate),
             Phase::Choose => self.choose(),
             Phase::Children => self.raise_children(),
@@ -303,7 +306,7 @@ impl Exchange {
             Event::BodyEnd => self.intake.end(),
             Event::Worked(result) => self.take_result(result),
             Event::Written(bytes) => self.take_written(bytes),
-            Event::Refused(failure) => self.fail(failure),
+            Event::Refused(failure) => self.take_refusal(failure),
             Event::CallerGone => self.take_caller_gone(),
             Event::Child(c, answer) => self.take_child(c, answer),
             Event::Connected(u)
@@ -318,6 +321,13 @@ impl Exchange {
                     self.take_upstream(event);
                 }
             }
+        }
+    }
+
+    fn take_refusal(&mut self, failure: Failure) {
+        if !self.out.is_started() && !self.out.is_ended() {
+            self.leave_attempt();
+            self.fail(failure);
         }
     }
 

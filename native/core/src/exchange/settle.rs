@@ -174,6 +174,7 @@ impl Exchange {
         let target = self.call.as_ref().and_then(|call| call.target.as_ref());
         let served = target.map_or(Served::Other, Target::served);
         self.gateway.metrics.lane(self.lane).record(&Finished {
+            is_part: self.is_child,
             served,
             status,
             ending,

@@ -107,7 +107,8 @@ pub enum Step {
         status: u16,
         /// Everything but framing headers.
         headers: Headers,
-        /// The whole body.
+        /// The whole body. To `HEAD` the driver says its length and leaves out its bytes, as HTTP frames it (RFC 9110
+        /// section 9.3.2), and reports them as written.
         body: Bytes,
     },
     /// Begin a streamed answer.

@@ -1,7 +1,9 @@
 //! What exchanges share: a snapshot of the configuration, swapped whole on reload, and the live state. It does no I/O;
 //! its own loop ([`Gateway::next`], [`Gateway::done`]) tells the driver what to fetch and to store.
 
+mod build;
 mod chores;
+mod keeper;
 mod snapshot;
 
 use arc_swap::ArcSwap;
@@ -18,7 +20,7 @@ use crate::metrics::{Gauge, Metrics};
 use crate::store;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{lock, Arc, Mutex};
-use crate::wake::Waker;
+use crate::wake::{Waker, Wakes};
 use chores::Chores;
 pub(crate) use snapshot::{Holder, Snapshot, Upstream};
 
@@ -92,7 +94,7 @@ impl Gateway {
     pub fn new(config: Config, seed: u64) -> Arc<Gateway> {
         let metrics = Metrics::new(LANES);
         let chores = Chores::new(seed);
-        let snapshot = Snapshot::build(config, None, chores.discovered(), &metrics, seed, 0);
+        let snapshot = Snapshot::build(config, None, chores.discovered(), &metrics, seed);
         Arc::new(Gateway {
             snapshot: ArcSwap::from_pointee(snapshot),
             seed,
@@ -110,10 +112,10 @@ impl Gateway {
 
     /// Who wakes the loop.
     pub fn set_waker(&self, waker: Waker) {
+        let _before = lock(&self.waker).replace(waker.clone());
         for pool in &self.snapshot.load().budgets {
             pool.on_lease_wanted(waker.clone());
         }
-        *lock(&self.waker) = Some(waker);
     }
 
     /// A new exchange. `waker` is called when it should look again; `lane` is the driver thread's number, so that
@@ -133,15 +135,15 @@ impl Gateway {
 
     /// Builds and swaps the snapshot; `None` keeps the configuration (the discovered models changed).
     fn swap(&self, config: Option<Config>, now: Now) {
+        // Both outlive the lock: whoever the new limits let in is woken when it is free, and what goes is dropped then.
+        let (mut wakes, before);
         let mut chores = lock(&self.chores);
-        let before = self.snapshot.load_full();
+        (wakes, before) = (Wakes::default(), self.snapshot.load_full());
         let config = config.unwrap_or_else(|| before.config.clone());
-        let next = Snapshot::build(config, Some(&before), chores.discovered(), &self.metrics, self.seed, now.mono_us);
-        let waker = lock(&self.waker).clone();
-        for pool in &next.budgets {
-            if let Some(waker) = &waker {
-                pool.on_lease_wanted(waker.clone());
-            }
+        let next = Snapshot::build(config, Some(&before), chores.discovered(), &self.metrics, self.seed);
+        wakes.add(next.take_over(&before, now.mono_us));
+        if let Some(waker) = lock(&self.waker).clone() {
+            next.budgets.iter().for_each(|pool| wakes.add(pool.on_lease_wanted(waker.clone())));
         }
         for pool in before.budgets.iter().filter(|pool| next.budget(pool.name()).is_none()) {
             chores.retire_pool(pool);

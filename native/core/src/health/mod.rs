@@ -249,9 +249,14 @@ impl Attempt {
     }
 
     /// The upstream answered well. `first_byte_latency_us` is the time from the request to the answer's first byte.
-    pub fn success(mut self, now_us: u64, first_byte_latency_us: u64) {
-        self.told = true;
+    pub fn success(self, now_us: u64, first_byte_latency_us: u64) {
         self.health.measure(first_byte_latency_us);
+        self.success_unmeasured(now_us);
+    }
+
+    /// The upstream answered well something whose latency says nothing of other answers.
+    pub fn success_unmeasured(mut self, now_us: u64) {
+        self.told = true;
         self.health.succeeded(self.generation, now_us);
     }
 

@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 
 use super::queue::FairQueue;
 use crate::sync::{lock, Arc, Mutex};
-use crate::wake::Waker;
+use crate::wake::{Waker, Wakes};
 
 /// A bound on what runs at once, with a bounded queue before it.
 pub struct Concurrency {
@@ -66,13 +66,14 @@ impl Concurrency {
         }
     }
 
-    /// Changes the bound (reload). Raising lets waiters in; lowering takes nobody's place away.
-    pub fn set_max(&self, max: u32) {
+    /// Changes the bound (reload). Raising lets waiters in, who are woken when the result is dropped; lowering takes
+    /// nobody's place away.
+    pub fn set_max(&self, max: u32) -> Wakes {
+        let mut let_in = Wakes::default();
         let mut places = lock(&self.places);
         places.max = max;
-        let let_in: Vec<Waker> = std::iter::from_fn(|| places.admit()).collect();
-        drop(places);
-        let_in.iter().for_each(|waker| waker.wake());
+        let_in.extend(std::iter::from_fn(|| places.admit()));
+        let_in
     }
 
     /// Changes the length of the queue (reload). Who waits already stays.

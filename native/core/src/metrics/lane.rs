@@ -36,6 +36,8 @@ pub(super) const ENDINGS: [Ending; 5] =
 /// One exchange that is over: everything that it adds.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished<'a> {
+    /// A slice of a caller's request: what it asked of upstreams counts, while the request counts once, with the whole.
+    pub is_part: bool,
     /// What was asked for.
     pub served: Served,
     /// Status that the caller got; 499 if it left before one.
@@ -143,13 +145,25 @@ impl Lane {
 
 impl Counts {
     fn record(&mut self, finished: &Finished<'_>) {
+        if !finished.is_part {
+            self.answered(finished);
+        }
+        self.retries = self.retries.saturating_add(finished.retries.into());
+        for (provider, outcome) in finished.attempts {
+            bump(&mut self.provider(*provider).attempts[*outcome as usize]);
+        }
+        let usage = &finished.usage;
+        let used = [usage.input_tokens, usage.output_tokens, usage.cached_tokens];
+        add(&mut self.provider(finished.provider).tokens, &used);
+    }
+
+    fn answered(&mut self, finished: &Finished<'_>) {
         let endpoint = finished.served.index();
         let class = StatusClass::of(finished.status) as usize;
         bump(&mut self.requests[endpoint][class][finished.ending as usize]);
         if let Some(code) = finished.error {
             bump(&mut self.errors[code as usize]);
         }
-        self.retries = self.retries.saturating_add(finished.retries.into());
         if let Some(result) = finished.cache {
             bump(&mut self.cache[result as usize]);
         }
@@ -160,12 +174,6 @@ impl Counts {
         if let Some(first_content_us) = finished.first_content_us {
             self.first_content[endpoint].observe(first_content_us);
         }
-        for (provider, outcome) in finished.attempts {
-            bump(&mut self.provider(*provider).attempts[*outcome as usize]);
-        }
-        let usage = &finished.usage;
-        let used = [usage.input_tokens, usage.output_tokens, usage.cached_tokens];
-        add(&mut self.provider(finished.provider).tokens, &used);
     }
 
     fn provider(&mut self, slot: Slot) -> &mut Provider {

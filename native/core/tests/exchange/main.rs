@@ -2,7 +2,11 @@
 
 mod again;
 mod caps;
+mod counts;
+mod heads;
+mod keeper;
 mod queue;
+mod reload;
 mod sharing;
 mod world;
 

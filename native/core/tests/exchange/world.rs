@@ -62,7 +62,7 @@ models = ["m"]
 pub struct World {
     pub gateway: Arc<Gateway>,
     pub key: Option<&'static str>,
-    now: Now,
+    pub now: Now,
     store: MemoryStore,
 }
 
@@ -105,6 +105,11 @@ impl World {
         };
         world.run_loop();
         world
+    }
+
+    /// A new configuration, now.
+    pub fn reload(&mut self, text: &str) {
+        self.gateway.reload(config::parse(text, &|_: &str| None).unwrap(), self.now);
     }
 
     /// Lets the gateway's loop do its work; nothing answers fetches.
@@ -152,8 +157,35 @@ impl World {
         self.begin("POST", target, Some(body))
     }
 
+    /// A chat from its head to its end. Its upstream says `answer`, if it is asked.
+    pub fn chat(&mut self, body: &str, answer: &str) -> Reply {
+        let mut call = self.post("/v1/chat/completions", body);
+        let mut step = call.step(self);
+        if let Step::Send { u, .. } = step {
+            call.exchange.connected(u);
+            call.exchange.sent(u);
+            call.answer(u, 200, "application/json", answer);
+            step = call.step(self);
+        }
+        let reply = call.take_reply(step);
+        call.over(self);
+        reply
+    }
+
     pub fn get(&mut self, target: &str) -> Reply {
-        let mut call = self.begin("GET", target, None);
+        self.ask("GET", target)
+    }
+
+    /// The value of a metric, by its name and labels as they stand in the exposition.
+    pub fn metric(&mut self, name: &str) -> String {
+        let page = self.gateway.render_metrics();
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or("none").to_string()
+    }
+
+    /// A request without a body.
+    pub fn ask(&mut self, method: &str, target: &str) -> Reply {
+        let mut call = self.begin(method, target, None);
         let reply = call.reply(self);
         call.over(self);
         reply
@@ -217,7 +249,12 @@ impl Call {
     }
 
     pub fn reply(&mut self, world: &mut World) -> Reply {
-        match self.step(world) {
+        let step = self.step(world);
+        self.take_reply(step)
+    }
+
+    fn take_reply(&mut self, step: Step) -> Reply {
+        match step {
             Step::Reply { status, headers, body } => {
                 self.exchange.written(body.len());
                 Reply { status, headers, body }

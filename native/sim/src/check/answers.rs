@@ -161,16 +161,16 @@ impl World {
         Ok(())
     }
 
-    /// Whose cache it is: name and scope of the key.
+    /// Whose cache it is: whoever holds the key, with its scope; all without a key; the program itself.
     fn tenant(&self, x: usize) -> (String, Vec<String>) {
         let (config, caller) = (self.pinned(x), &self.xs[x].caller);
         if caller.neutral {
-            return ("local".into(), Vec::new());
+            return ("the program".into(), Vec::new());
         }
-        let name = caller.key.map(|key| format!("key-of-caller-{key}"));
-        match config.auth.tokens.iter().find(|t| Some(t.token.expose()) == name.as_deref()) {
-            Some(token) => (token.name.clone(), token.models.clone()),
-            None => ("anonymous".into(), Vec::new()),
+        let secret = caller.key.map(|key| format!("key-of-caller-{key}"));
+        match config.auth.tokens.iter().find(|t| Some(t.token.expose()) == secret.as_deref()) {
+            Some(token) => (token.token.expose().into(), token.models.clone()),
+            None => ("nobody".into(), Vec::new()),
         }
     }
 

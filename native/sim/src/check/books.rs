@@ -13,7 +13,7 @@ use crate::world::World;
 /// What is counted over the whole run.
 #[derive(Debug)]
 pub struct Books {
-    /// Exchanges begun.
+    /// Requests of callers: the slices of one count with it.
     pub(crate) requests: u64,
     /// Attempts beyond the first of their exchange.
     pub(crate) retries: u64,

@@ -1,0 +1,160 @@
+//! How one configuration follows another: what stays keeps its live state, what goes ends at once.
+
+use super::chores::Discovered;
+use super::snapshot::{Holder, HolderLive, Snapshot, Upstream, UpstreamLive};
+use crate::budget::Pool;
+use crate::cache::Cache;
+use crate::clock::SECOND;
+use crate::config::Config;
+use crate::flight::Flights;
+use crate::health::{Health, Settings};
+use crate::keys::Keys;
+use crate::limit::{Concurrency, Rate};
+use crate::metrics::Metrics;
+use crate::retry::RetryBudget;
+use crate::route::Routes;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::Arc;
+use crate::wake::Wakes;
+
+/// A bound that is none.
+const UNBOUNDED: u32 = u32::MAX;
+
+impl Snapshot {
+    /// Makes `config` ready, with the live state of what `before` has too (equal key, provider, budget), and leaves that
+    /// state as it is: see [`Self::take_over`].
+    pub fn build(
+        config: Config,
+        before: Option<&Snapshot>,
+        discovered: &Discovered,
+        metrics: &Metrics,
+        seed: u64,
+    ) -> Snapshot {
+        let waiting = config.limits.max_waiting;
+        let keys = Keys::new(&config.auth.tokens, &config.providers);
+        let holders = config.auth.tokens.iter().zip(keys.all()).map(|(token, key)| {
+            let kept = before.and_then(|before| before.holder_of(key)).map(|old| old.live.clone());
+            let new = || holder_live(token.max_concurrency, token.rate_limit_rpm, waiting);
+            Holder::of_key(key, &token.models, kept.unwrap_or_else(new))
+        });
+        let budgets = config.budgets.iter().map(|budget| {
+            let kept = before.and_then(|before| before.budget(&budget.name)).cloned();
+            kept.unwrap_or_else(|| Pool::new(budget.name.as_str(), budget.capacity, budget.slice))
+        });
+        let concurrency = config.limits.max_concurrency.map(|max| {
+            let kept = before.and_then(|before| before.concurrency.clone());
+            kept.unwrap_or_else(|| Concurrency::new(max, waiting))
+        });
+        // Answers were made under the old routes; they stay only if nothing that chose them changed. The same goes for
+        // those still in flight.
+        let alike = |old: &Config| old.cache == config.cache && old.providers == config.providers;
+        let same = before.filter(|before| alike(&before.config));
+        let cache = config.cache.enabled.then(|| same.and_then(|before| before.cache.clone()));
+        let retries = before.filter(|before| before.config.retry == config.retry).map(|before| before.retries.clone());
+        // Revoked for good for those who began before keys were asked for: who comes when none are again is another.
+        let anonymous = before.map(|before| &before.anonymous).filter(|old| !old.live.revoked.load(Ordering::Relaxed));
+        Snapshot {
+            routes: Routes::build(&config, &lists(&config, discovered)),
+            upstreams: upstreams(&config, before, metrics),
+            holders: holders.collect(),
+            keys,
+            anonymous: anonymous.cloned().unwrap_or_else(|| Holder::keyless("anonymous", 0)),
+            local: before.map_or_else(|| Holder::keyless("local", 1), |before| before.local.clone()),
+            budgets: budgets.collect(),
+            cache: cache.map(|kept| kept.unwrap_or_else(|| new_cache(&config, seed))),
+            flights: same.map_or_else(Flights::new, |before| before.flights.clone()),
+            retries: retries
+                .unwrap_or_else(|| Arc::new(RetryBudget::new(config.retry.budget_percent, config.retry.min_per_sec))),
+            concurrency,
+            config,
+        }
+    }
+
+    /// Gives what stays the limits of this configuration, and ends what of `before` does not, for exchanges that pinned
+    /// `before` too. Whoever that lets in is woken when the result is dropped.
+    pub fn take_over(&self, before: &Snapshot, now_us: u64) -> Wakes {
+        let mut wakes = Wakes::default();
+        let waiting = self.config.limits.max_waiting;
+        let mut bound = |concurrency: &Concurrency, rate: &Rate, max: Option<u32>, rpm: Option<u32>| {
+            wakes.add(concurrency.set_max(max.unwrap_or(UNBOUNDED)));
+            concurrency.set_max_waiting(waiting);
+            rate.set_rate(rpm.unwrap_or(UNBOUNDED), rpm.unwrap_or(UNBOUNDED), now_us);
+        };
+        for (provider, Upstream { live, .. }) in self.config.providers.iter().zip(self.upstreams.iter().map(|u| &**u)) {
+            bound(&live.concurrency, &live.rate, provider.max_concurrency, provider.rate_limit_rpm);
+        }
+        for (token, Holder { live, .. }) in self.config.auth.tokens.iter().zip(self.holders.iter().map(|h| &**h)) {
+            bound(&live.concurrency, &live.rate, token.max_concurrency, token.rate_limit_rpm);
+        }
+        for (budget, pool) in self.config.budgets.iter().zip(&self.budgets) {
+            wakes.add(pool.set_capacity(budget.capacity));
+            wakes.add(pool.set_slice(budget.slice));
+        }
+        if let (Some(max), Some(concurrency)) = (self.config.limits.max_concurrency, &self.concurrency) {
+            wakes.add(concurrency.set_max(max));
+            concurrency.set_max_waiting(waiting);
+        }
+        wakes.add(before.retire(self));
+        wakes
+    }
+
+    /// What `next` no longer has ends.
+    fn retire(&self, next: &Snapshot) -> Wakes {
+        let mut wakes = Wakes::default();
+        for upstream in &self.upstreams {
+            if !next.upstreams.iter().any(|kept| Arc::ptr_eq(&kept.live, &upstream.live)) {
+                upstream.live.withdrawn.store(true, Ordering::Relaxed);
+            }
+        }
+        for holder in &self.holders {
+            if holder.key.as_ref().is_none_or(|key| next.keys.get(&key.digest).is_none()) {
+                holder.live.revoked.store(true, Ordering::Relaxed);
+            }
+        }
+        if self.holders.is_empty() && !next.holders.is_empty() {
+            self.anonymous.live.revoked.store(true, Ordering::Relaxed);
+        }
+        for pool in self.budgets.iter().filter(|pool| next.budget(pool.name()).is_none()) {
+            wakes.add(pool.retire());
+        }
+        wakes
+    }
+}
+
+fn upstreams(config: &Config, before: Option<&Snapshot>, metrics: &Metrics) -> Vec<Arc<Upstream>> {
+    let names: Vec<&str> = config.providers.iter().map(|provider| provider.name.as_str()).collect();
+    let waiting = config.limits.max_waiting;
+    let with_slots = config.providers.iter().zip(metrics.providers(&names));
+    let upstreams = with_slots.map(|(provider, slot)| {
+        let kept = before.and_then(|before| before.upstream_like(provider)).map(|old| old.live.clone());
+        let new = || {
+            let rpm = provider.rate_limit_rpm.unwrap_or(UNBOUNDED);
+            Arc::new(UpstreamLive {
+                health: Arc::new(Health::new(Settings::default())),
+                concurrency: Concurrency::new(provider.max_concurrency.unwrap_or(UNBOUNDED), waiting),
+                rate: Rate::new(rpm, rpm),
+                withdrawn: AtomicBool::new(false),
+            })
+        };
+        Arc::new(Upstream::new(provider, slot, kept.unwrap_or_else(new)))
+    });
+    upstreams.collect()
+}
+
+/// The models found of each provider.
+fn lists(config: &Config, discovered: &Discovered) -> Vec<Vec<String>> {
+    config.providers.iter().map(|p| discovered.get(p.name.as_str()).cloned().unwrap_or_default()).collect()
+}
+
+pub(super) fn holder_live(max: Option<u32>, rpm: Option<u32>, max_waiting: u32) -> Arc<HolderLive> {
+    Arc::new(HolderLive {
+        concurrency: Concurrency::new(max.unwrap_or(UNBOUNDED), max_waiting),
+        rate: Rate::new(rpm.unwrap_or(UNBOUNDED), rpm.unwrap_or(UNBOUNDED)),
+        revoked: AtomicBool::new(false),
+    })
+}
+
+fn new_cache(config: &Config, seed: u64) -> Arc<Cache> {
+    let ttl_us = config.cache.ttl_secs.saturating_mul(SECOND);
+    Arc::new(Cache::new(config.cache.max_entries, config.cache.max_bytes, ttl_us, seed))
+}

@@ -1,0 +1,116 @@
+//! The gateway's own loop beside exchanges.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hoosh_core::clock::SECOND;
+use hoosh_core::gateway::{LoopResult, LoopStep};
+use hoosh_core::health::State;
+use hoosh_core::store::{Op, Outcome};
+use hoosh_core::wake::Wake;
+
+use crate::world::*;
+use crate::{ANSWER, CHAT};
+
+#[derive(Default)]
+struct Told(AtomicBool);
+
+impl Wake for Told {
+    fn wake(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Told {
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::SeqCst)
+    }
+}
+
+/// How many tokens the loop gives back now, and the number of the question; `None` if it only waits.
+fn returned(world: &World) -> Option<(u64, u64)> {
+    match world.gateway.next(world.now) {
+        LoopStep::Store { id, op: Op::Return { tokens, .. } } => Some((id, tokens)),
+        LoopStep::Wait { .. } => None,
+        other => panic!("neither a return nor a wait: {other:?}"),
+    }
+}
+
+fn stored(world: &World, id: u64, outcome: Outcome) {
+    world.gateway.done(id, LoopResult::Stored(outcome), world.now);
+}
+
+/// What a budget of 1,000 tokens, all of them leased, gives back when it is taken out of the file.
+fn retired() -> World {
+    let budget = "[[budgets]]\nname = \"default\"\ncapacity = 1_000\n";
+    let mut world = World::new(&format!("{budget}{ONE}"));
+    world.run_loop();
+    world.reload(ONE);
+    world
+}
+
+#[test]
+fn a_budget_that_goes_is_given_back_as_it_comes_free() {
+    let budget = "[[budgets]]\nname = \"default\"\ncapacity = 1_000\n";
+    let mut world = World::new(&format!("{budget}{ONE}"));
+    let told = Arc::new(Told::default());
+    world.gateway.set_waker(told.clone());
+    let mut call = world.post("/v1/chat/completions", &CHAT.replace("}]", "}],\"max_tokens\":100"));
+    let (u, _) = call.sent(&mut world);
+    let held = world.gateway.budgets()[0].1.reserved;
+    world.reload(ONE);
+    let (id, at_once) = returned(&world).expect("what nobody holds");
+    assert_eq!(at_once, 1_000 - held);
+    stored(&world, id, Outcome::Stored);
+    assert_eq!(returned(&world), None);
+    told.take();
+    call.answer(u, 200, "application/json", ANSWER);
+    assert_eq!(call.reply(&mut world).status, 200);
+    assert!(told.take(), "the loop is told");
+    let ops: Vec<LoopStep> = (0..2).map(|_| world.gateway.next(world.now)).collect();
+    let back: Vec<u64> = ops
+        .iter()
+        .filter_map(|step| match step {
+            LoopStep::Store { op: Op::Return { tokens, .. }, .. } => Some(*tokens),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(back, [held - 9], "all but the 9 tokens used: {ops:?}");
+    call.over(&mut world);
+}
+
+#[test]
+fn a_return_that_failed_is_asked_for_again_and_a_silent_one_is_not() {
+    let mut world = retired();
+    let (id, tokens) = returned(&world).unwrap();
+    assert_eq!(tokens, 1_000);
+    stored(&world, id, Outcome::Failed("not now".into()));
+    assert_eq!(returned(&world), None, "the store is left alone for a while");
+    world.now.mono_us += SECOND;
+    let (_, again) = returned(&world).unwrap();
+    assert_eq!(again, 1_000);
+    // It may have been done: better unspent than spent twice.
+    world.now.mono_us += 20 * SECOND;
+    assert_eq!(returned(&world), None);
+}
+
+#[test]
+fn a_probe_says_nothing_of_latency() {
+    let mut world = World::new(&format!("[retry]\nmax_attempts = 1\n{ONE}"));
+    for _ in 0..5 {
+        let mut call = world.post("/v1/chat/completions", CHAT);
+        let (u, _) = call.sent(&mut world);
+        call.answer(u, 500, "text/html", "<html>");
+        assert_eq!(call.reply(&mut world).status, 502);
+        call.over(&mut world);
+    }
+    world.rows();
+    assert_eq!(world.gateway.health()[0].1.state, State::Open);
+    world.now.mono_us += 10 * SECOND;
+    let LoopStep::Fetch { id, .. } = world.gateway.next(world.now) else { panic!("no probe") };
+    world.now.mono_us += 1;
+    world.gateway.done(id, LoopResult::Fetched(Ok((200, Bytes::new()))), world.now);
+    let (_, health) = world.gateway.health().remove(0);
+    assert_eq!((health.state, health.latency_us), (State::Closed, None));
+}
