@@ -90,7 +90,7 @@ impl Exchange {
             json::write_string(&mut name, &to.model);
             edits.set("model", name);
         }
-        if facts.budget.is_some() {
+        if facts.index.get(&facts.body, "pool").is_some() {
             edits.remove("pool");
         }
         if facts.stream && !facts.include_usage {

@@ -6,6 +6,7 @@ use super::{Exchange, Move, Phase, Step};
 use crate::budget::{Answer, Pool, Reservation, Reserve};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::count::Question;
+use crate::dialects::openai::request::Unbounded;
 use crate::error::{Code, Failure};
 use crate::metrics::Limit;
 use crate::sync::Arc;
@@ -23,9 +24,10 @@ impl Exchange {
                 Ok(Some(pool)) => self.holds.pool = Some(pool),
             }
         }
-        if let Some(part) = self.facts().unbounded {
-            let words = format!("A message holds a part ({part}) whose tokens cannot be bounded, and this request is charged to a budget.");
-            return self.refuse(Failure::new(Code::UnboundedInput, words).param("messages"));
+        if let Some(Unbounded { param, what }) = self.facts().unbounded {
+            let words =
+                format!("The request holds {what}, whose tokens cannot be bounded, and it is charged to a budget.");
+            return self.refuse(Failure::new(Code::UnboundedInput, words).param(param));
         }
         let (min, want) = self.tokens_wanted();
         let Some(pool) = &self.holds.pool else { return self.go(Gate::Flight) };

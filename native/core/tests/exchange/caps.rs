@@ -39,3 +39,47 @@ fn a_field_that_completions_do_not_know_is_no_cap() {
     let body = sent("/v1/completions", r#"{"model":"m","prompt":"hi","max_completion_tokens":5}"#);
     assert!(body.contains(r#""max_completion_tokens":5"#) && body.contains(r#""max_tokens":"#), "{body}");
 }
+
+#[test]
+fn what_cannot_be_bounded_is_refused_under_a_budget() {
+    let refused = |more: &str, param: &str| {
+        let mut world = World::new(GUARDED);
+        world.key = Some("secret");
+        let body = CHAT.replacen('{', &format!("{{{more},"), 1);
+        let reply = world.post("/v1/chat/completions", &body).reply(&mut world);
+        assert_eq!(reply.error(), (400, None, "unbounded_input".into()), "{more}");
+        let body = String::from_utf8_lossy(&reply.body);
+        assert!(body.contains(&format!("\"param\":\"{param}\"")), "{body}");
+    };
+    refused(r#""tools":[{"type":"web_search"}]"#, "tools");
+    refused(r#""tools":[{"type":"function","function":{"name":"f"}},{"type":"mcp"}]"#, "tools");
+    refused(r#""web_search_options":{}"#, "web_search_options");
+    assert!(chat(r#""tools":[{"type":"function","function":{"name":"f"}},{"type":"custom"}]"#).contains("custom"));
+}
+
+#[test]
+fn every_prompt_and_choice_is_reserved_for() {
+    let cap = |more: &str| {
+        let body = sent("/v1/completions", &format!("{{\"model\":\"m\",\"max_tokens\":100000,{more}}}"));
+        let at = body.find("\"max_tokens\":").unwrap() + 13;
+        body[at..].split(',').next().unwrap().parse::<u64>().unwrap()
+    };
+    let one = cap(r#""prompt":"a""#);
+    assert!(one > 2_700);
+    for (more, answers) in [
+        (r#""prompt":["a","b"]"#, 2),
+        (r#""prompt":[[1,2],[3]]"#, 2),
+        (r#""prompt":[1,2,3]"#, 1),
+        (r#""prompt":"a","n":3"#, 3),
+        (r#""prompt":"a","best_of":5,"n":2"#, 5),
+        (r#""prompt":["a","b","c"],"best_of":4"#, 12),
+    ] {
+        let capped = cap(more) * answers;
+        assert!(capped <= one && capped + 150 > one, "{more}: {capped} of {one}");
+    }
+}
+
+#[test]
+fn the_budget_s_name_never_travels() {
+    assert!(!chat(r#""pool":null"#).contains("pool"));
+}

@@ -1,6 +1,6 @@
 //! Checks `messages`: each an object with a role, its content text or parts.
 
-use super::request::{wrong_type, Bound};
+use super::request::{wrong_type, Bound, Unbounded};
 use crate::error::{Code, Failure};
 use crate::json::{Kind, Value};
 
@@ -36,7 +36,7 @@ fn check_message(at: usize, message: Value<'_>, bound: &mut Bound) -> Result<(),
             content = Some(value);
         } else if key.str_eq("audio") && !value.is_null() {
             // An earlier answer's audio, by its id.
-            bound.unbounded = Some("audio");
+            bound.unbounded = in_messages("audio");
         }
     }
     match role {
@@ -77,8 +77,12 @@ fn weigh_part(kind: &str, bound: &mut Bound) {
     match kind {
         "text" | "refusal" => {}
         "image_url" => bound.tokens = bound.tokens.saturating_add(IMAGE_BOUND),
-        "input_audio" => bound.unbounded = Some("input_audio"),
-        "file" => bound.unbounded = Some("a file"),
-        _ => bound.unbounded = Some("a part of an unknown type"),
+        "input_audio" => bound.unbounded = in_messages("audio"),
+        "file" => bound.unbounded = in_messages("a file"),
+        _ => bound.unbounded = in_messages("a part of an unknown type"),
     }
+}
+
+fn in_messages(what: &'static str) -> Option<Unbounded> {
+    Some(Unbounded { param: "messages", what })
 }

@@ -35,13 +35,22 @@ pub struct Facts {
     /// Never less than the input tokens, images included.
     pub input_bound: u64,
     /// A part of the request whose tokens nobody can bound, if there is one.
-    pub unbounded: Option<&'static str>,
+    pub unbounded: Option<Unbounded>,
     /// `pool`: the budget that the request names.
     pub budget: Option<String>,
     /// `temperature: 0` or a `seed`, or embeddings: the same question should get the same answer.
     pub deterministic: bool,
     /// Canonical digest, if one was wanted and the body has one.
     pub key: Option<[u8; 32]>,
+}
+
+/// A part of a request whose tokens nobody can bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unbounded {
+    /// The field that it is in.
+    pub param: &'static str,
+    /// What it is, for a message.
+    pub what: &'static str,
 }
 
 /// Scans, checks and classifies `body`. Pure and linear; for bodies over 64 KiB the driver runs it as a job.
@@ -176,7 +185,7 @@ impl Visit for Sight {
 /// body's own length bounds the text; what is not text adds to it.
 pub(super) struct Bound {
     pub tokens: u64,
-    pub unbounded: Option<&'static str>,
+    pub unbounded: Option<Unbounded>,
 }
 
 fn json_failure(error: &json::Error) -> Failure {
@@ -327,8 +336,11 @@ impl Fields<'_> {
         let mut tools = self.tools.value.into_iter().flat_map(|tools| tools.elements());
         let own =
             |tool: Value<'_>| tool.get("type").is_none_or(|kind| kind.str_eq("function") || kind.str_eq("custom"));
-        if self.web_search_options.value.is_some() || !tools.all(own) {
-            bound.unbounded = Some("a tool that the provider runs");
+        let what = "a tool that the provider runs";
+        if self.web_search_options.value.is_some() {
+            bound.unbounded = Some(Unbounded { param: "web_search_options", what });
+        } else if !tools.all(own) {
+            bound.unbounded = Some(Unbounded { param: "tools", what });
         }
     }
 
