@@ -78,7 +78,7 @@ FAULTS = [
         "all tenants share one cache",
         "gateway/snapshot.rs",
         "tenant: tenant_of(key, models),",
-        "tenant: String::new(),",
+        "tenant: Arc::default(),",
     ),
     Fault(
         "6 upstreams",

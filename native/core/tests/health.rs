@@ -121,6 +121,17 @@ fn a_failed_probe_doubles_the_time_to_sixty_seconds_and_a_good_one_starts_over()
 }
 
 #[test]
+fn a_success_without_a_sample_closes_it_and_leaves_the_latency() {
+    let health = health();
+    yes(&health, 0).success_unmeasured(0);
+    assert_eq!(health.latency_us(), None);
+    yes(&health, 0).success(0, 800);
+    open(&health, 0);
+    probe(&health, 10 * SECOND).success_unmeasured(10 * SECOND);
+    assert_eq!((health.state().state, health.latency_us()), (State::Closed, Some(800)));
+}
+
+#[test]
 fn one_probe_at_a_time_and_a_dropped_one_gives_its_place_back() {
     let health = health();
     open(&health, 0);

@@ -1,7 +1,7 @@
 //! Keys: found by their secret only, and never beyond their scope.
 
 use hoosh_core::config::{Provider, Secret, Token};
-use hoosh_core::keys::{bearer, Keys, Pattern};
+use hoosh_core::keys::{bearer, Digest, Keys, Pattern};
 use proptest::prelude::*;
 
 fn token(secret: &str, models: &[&str]) -> Token {
@@ -44,6 +44,16 @@ fn debug_shows_neither_secret_nor_digest() {
     for shown in [format!("{keys:?}"), format!("{:#?}", keys.all()), format!("{:?}", token("hunter2", &[]))] {
         assert!(!shown.contains("hunter2") && !shown.contains(&digest[..8]), "{shown}");
     }
+}
+
+#[test]
+fn a_key_is_known_by_its_digest_wherever_it_stands() {
+    let (before, after) =
+        (Keys::new(&[token("one", &[]), token("second", &[])], &[]), Keys::new(&[token("second", &[])], &[]));
+    let second = before.find(b"second").unwrap();
+    assert_eq!(after.get(&second.digest).map(|key| key.index), Some(0));
+    assert!(after.get(&before.find(b"one").unwrap().digest).is_none());
+    assert_eq!(Digest::of(b"second"), second.digest);
 }
 
 #[test]

@@ -201,12 +201,15 @@ fn request_id(headers: &dyn HeaderView, rng: &mut Rng) -> Arc<str> {
 /// A UUID of version 4 (RFC 9562), which is what the strictest of upstreams takes as a request id.
 fn new_id(rng: &mut Rng) -> Arc<str> {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let bits = (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64());
-    let bits = bits & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
+    let mut bits = [0; 16];
+    bits[..8].copy_from_slice(&rng.next_u64().to_be_bytes());
+    bits[8..].copy_from_slice(&rng.next_u64().to_be_bytes());
+    bits[6] = 0x40 | bits[6] & 0x0f;
+    bits[8] = 0x80 | bits[8] & 0x3f;
     let mut id = [b'-'; 36];
-    let digits = (0..36).filter(|at| !matches!(at, 8 | 13 | 18 | 23));
-    for (digit, at) in (0..32).zip(digits) {
-        id[at] = HEX[(bits >> (124 - 4 * digit)) as usize & 15];
+    for (byte, at) in bits.iter().zip([0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]) {
+        id[at] = HEX[usize::from(byte >> 4)];
+        id[at + 1] = HEX[usize::from(byte & 15)];
     }
     std::str::from_utf8(&id).unwrap_or_default().into()
 }

@@ -142,7 +142,7 @@ impl Exchange {
             rng: Rng::new(seed),
             now: Now::default(),
             begun: Now::default(),
-            inbox: VecDeque::with_capacity(8),
+            inbox: VecDeque::with_capacity(4),
             steps: VecDeque::with_capacity(4),
             phase: Phase::New,
             call: None,
@@ -197,14 +197,7 @@ impl Exchange {
 
     /// The answer's head came. Informational (1xx) heads are not reported.
     pub fn head(&mut self, u: UpstreamId, status: u16, headers: &dyn HeaderView) {
-        let copy = |name| headers.get(name).map(Bytes::copy_from_slice);
-        let head = AnswerHead {
-            status,
-            content_type: copy("content-type"),
-            retry_after: copy("retry-after"),
-            retry_after_ms: copy("retry-after-ms"),
-        };
-        self.inbox.push_back(Event::Head(u, head));
+        self.inbox.push_back(Event::Head(u, AnswerHead::read(status, headers)));
     }
 
     /// More of the answer's body, within the credit given.

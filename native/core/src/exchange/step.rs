@@ -24,7 +24,7 @@ pub enum Caller {
 pub struct RequestHead<'a> {
     /// In upper case.
     pub method: &'a str,
-    /// Origin form: path and, after `?`, the query.
+    /// Origin form: path and, after `?`, the query, as they were sent, with their `%XX`.
     pub target: &'a str,
     /// As received.
     pub headers: &'a dyn HeaderView,

@@ -72,8 +72,9 @@ pub enum LoopResult {
 pub struct Gateway {
     snapshot: ArcSwap<Snapshot>,
     seed: u64,
-    ordinal: AtomicU64,
-    open: AtomicUsize,
+    /// Exchanges made, and those of them that are over.
+    begun: AtomicU64,
+    over: AtomicU64,
     draining: AtomicBool,
     buffered: AtomicU64,
     pub(crate) metrics: Metrics,
@@ -98,8 +99,8 @@ impl Gateway {
         Arc::new(Gateway {
             snapshot: ArcSwap::from_pointee(snapshot),
             seed,
-            ordinal: AtomicU64::new(0),
-            open: AtomicUsize::new(0),
+            begun: AtomicU64::new(0),
+            over: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             buffered: AtomicU64::new(0),
             metrics,
@@ -121,8 +122,7 @@ impl Gateway {
     /// A new exchange. `waker` is called when it should look again; `lane` is the driver thread's number, so that
     /// threads share no counters.
     pub fn exchange(self: &Arc<Self>, waker: Waker, lane: usize) -> Exchange {
-        let ordinal = self.ordinal.fetch_add(1, Ordering::Relaxed);
-        self.exchange_begun();
+        let ordinal = self.exchange_begun();
         let seed = self.seed ^ ordinal.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Exchange::new(self.clone(), self.snapshot.load_full(), waker, lane, seed)
     }
@@ -163,7 +163,9 @@ impl Gateway {
 
     /// Exchanges made and not dropped.
     pub fn open_exchanges(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+        // In this order: one that begins and ends between the two must not count as over and not begun.
+        let over = self.over.load(Ordering::Acquire);
+        self.begun.load(Ordering::Relaxed).saturating_sub(over) as usize
     }
 
     /// Bytes of bodies and answers that exchanges hold now.
@@ -238,12 +240,13 @@ impl Gateway {
         self.buffered.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    pub(crate) fn exchange_begun(&self) {
-        self.open.fetch_add(1, Ordering::Relaxed);
+    /// Its ordinal.
+    pub(crate) fn exchange_begun(&self) -> u64 {
+        self.begun.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn exchange_over(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.over.fetch_add(1, Ordering::Release);
     }
 
     /// Queues a row; the loop stores it with its neighbours.

@@ -73,7 +73,7 @@ pub(crate) struct Holder {
     /// `None`: may use everything.
     pub key: Option<Arc<Key>>,
     /// Whose cached answers are whose: see [`tenant_of`].
-    pub tenant: String,
+    pub tenant: Arc<str>,
     /// Stands for it where places are given out in turn.
     pub owner: u64,
     pub live: Arc<HolderLive>,
@@ -134,8 +134,8 @@ impl Holder {
 
     /// Whoever needs no key.
     pub(super) fn keyless(name: &str, owner: u64) -> Arc<Holder> {
-        let (name, tenant, live) = (name.into(), name.to_owned(), holder_live(None, None, 0));
-        Arc::new(Holder { name, key: None, tenant, owner, live, bounded: false, rated: false })
+        let (name, live) = (Arc::from(name), holder_live(None, None, 0));
+        Arc::new(Holder { tenant: Arc::clone(&name), name, key: None, owner, live, bounded: false, rated: false })
     }
 
     /// Whether a request of this holder may go to `upstream` as `model`, looked up live.
@@ -151,13 +151,13 @@ impl Holder {
 ///
 /// A hash of the key's digest, so that neither can be read from it. Callers without a key and the program itself are
 /// tenants under their own names, which no hash is.
-fn tenant_of(key: &Key, models: &[String]) -> String {
+fn tenant_of(key: &Key, models: &[String]) -> Arc<str> {
     let mut hasher = blake3::Hasher::new_derive_key("hoosh: a key and its scope as a tenant of the cache");
     hasher.update(key.digest.as_bytes());
     for model in models {
         hasher.update(&(model.len() as u64).to_le_bytes()).update(model.as_bytes());
     }
-    hasher.finalize().to_hex().as_str()[..32].to_owned()
+    hasher.finalize().to_hex().as_str()[..32].into()
 }
 
 impl Snapshot {
