@@ -1,8 +1,9 @@
 //! Which upstream is asked next, and when.
 //!
 //! A look goes over the candidates that the key may use, in the order of the strategy, and asks the first that can be
-//! asked. Whom it was given up with in this round is left out; [`again`](super::again) says when there is another
-//! round. Nobody free: a busy provider with room in its queue is waited for; else the caller is told what goes soonest.
+//! asked. Those that were asked in this round already are left out; `again` says when another round begins. Where nobody
+//! is free, a busy provider with room in its queue is waited for; else the caller is told of the obstacle that goes
+//! soonest.
 
 use smallvec::SmallVec;
 
