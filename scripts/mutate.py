@@ -41,7 +41,7 @@ FAULTS = [
     Fault(
         "2 one outcome",
         "a failed attempt is retried after content",
-        "exchange/follow.rs",
+        "exchange/fall.rs",
         "if self.out.has_content() {",
         "if false {",
     ),
@@ -69,7 +69,7 @@ FAULTS = [
     Fault(
         "6 upstreams",
         "a caller that left does not stop its upstream",
-        "exchange/answer.rs",
+        "exchange/leave.rs",
         "        self.leave_attempt();\n",
         "",
     ),

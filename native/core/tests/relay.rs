@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use hoosh_core::dialects::neutral::Endpoint;
-use hoosh_core::dialects::openai::relay::{Ended, Fed, Pieces, Relay};
+use hoosh_core::dialects::openai::pieces::Pieces;
+use hoosh_core::dialects::openai::relay::{Ended, Fed, Relay};
 
 const EVENTS: [&str; 6] = [
     ": a comment",

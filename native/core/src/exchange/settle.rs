@@ -7,9 +7,8 @@ use super::attempt::{Attempt, Follow};
 use super::call::Target;
 use super::work::Job;
 use super::{Exchange, Phase, Step};
-use crate::cache::Entry;
 use crate::dialects::openai::count::Question;
-use crate::dialects::openai::relay::owed_usage;
+use crate::dialects::openai::usage::owed_usage;
 use crate::error::Code;
 use crate::gateway::Upstream;
 use crate::ledger::{Ending, Row, Usage, UsageSource};
@@ -20,7 +19,7 @@ use crate::sync::Arc;
 #[derive(Default)]
 pub(super) struct Account {
     /// What all attempts together used.
-    usage: Usage,
+    pub usage: Usage,
     /// What ended attempts were charged; their part of `usage` is settled already.
     settled: u64,
     /// Words of an answer whose upstream did not say what it used.
@@ -211,31 +210,6 @@ impl Exchange {
             duration_us,
         };
         self.gateway.book(row, self.lane);
-    }
-
-    /// Gives the answer to those who wait for an equal one, and to the cache, if it is whole and clean.
-    fn land(&mut self, ending: Ending) {
-        let Some(leader) = self.holds.leader.take() else { return };
-        let capture = self.out.take_capture();
-        let fit = ending == Ending::Completed && self.account.clean;
-        let (Some(body), true, Some(key), Some(facts)) = (capture, fit, self.cache_key(), &self.facts) else {
-            leader.land(None);
-            return;
-        };
-        let entry = Entry {
-            status: 200,
-            body: Bytes::from(body),
-            stream: facts.stream,
-            usage: self.account.usage,
-            model: facts.model.as_str().into(),
-            provider: self.account.provider.as_ref().map_or_else(|| "".into(), |upstream| upstream.name.clone()),
-            stored_us: self.now.mono_us,
-            expires_us: u64::MAX,
-        };
-        if let Some(cache) = &self.snap.cache {
-            cache.put(key, entry.clone());
-        }
-        leader.land(Some(Arc::new(entry)));
     }
 
     /// The driver dropped the exchange: whatever state it is in, it settles.

@@ -8,5 +8,7 @@ pub mod count;
 pub mod encode;
 mod messages;
 pub mod models;
+pub mod pieces;
 pub mod relay;
 pub mod request;
+pub mod usage;

@@ -5,19 +5,13 @@
 //! pass are handed on as one slice of the chunk they came in.
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 use super::chunk::{self, Chunk, Event};
-use super::encode::write_usage;
+use super::pieces::{framed, whole_lines, Pieces, Run, DONE};
 use crate::dialects::neutral::Endpoint;
 use crate::json::{Edits, Index};
 use crate::ledger::Usage;
 use crate::sse::{Frame, Framer, Limits};
-
-/// What [`Relay`] hands on: one piece of stream for an HTTP caller, one event's JSON for a neutral one.
-pub type Pieces = SmallVec<[Bytes; 4]>;
-
-const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// Words of an answer kept for counting, at most. What lies beyond is counted by its length.
 const MAX_TEXT: usize = 4 << 20;
@@ -291,72 +285,5 @@ impl Relay {
     /// What kind of answer this is.
     pub fn endpoint(&self) -> Endpoint {
         self.endpoint
-    }
-}
-
-/// An event that is sent apart from its neighbours, ending as it would if its last LF had come with it.
-fn whole_lines(raw: Bytes) -> Bytes {
-    if raw.ends_with(b"\r\n\r") {
-        Bytes::from([&raw[..], b"\n"].concat())
-    } else {
-        raw
-    }
-}
-
-/// The usage chunk that an upstream left out, modelled on `chunk` of the same stream, and the end mark where there is one.
-pub fn owed_usage(chunk: &Bytes, endpoint: Endpoint, usage: &Usage, neutral: bool) -> Pieces {
-    let mut pieces = Pieces::new();
-    if let Ok(index) = Index::scan(chunk, crate::json::Limits::default()) {
-        let mut counts = Vec::new();
-        write_usage(&mut counts, endpoint, usage);
-        let mut edits = Edits::new();
-        edits.set("choices", Bytes::from_static(b"[]"));
-        edits.set("usage", Bytes::from(counts));
-        pieces.push(framed(&edits.apply(chunk, &index), neutral));
-    }
-    if !neutral {
-        pieces.push(Bytes::from_static(DONE));
-    }
-    pieces
-}
-
-fn framed(json: &[u8], neutral: bool) -> Bytes {
-    if neutral {
-        return Bytes::copy_from_slice(json);
-    }
-    let mut out = Vec::with_capacity(json.len() + 8);
-    // An event whose data came in several lines holds line feeds between its tokens; JSON may lose them.
-    out.extend_from_slice(b"data: ");
-    out.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
-    out.extend_from_slice(b"\n\n");
-    Bytes::from(out)
-}
-
-/// Neighbouring pieces of one chunk, joined without a copy.
-struct Run {
-    base: Bytes,
-    range: std::ops::Range<usize>,
-}
-
-impl Run {
-    fn add(&mut self, raw: Bytes, pieces: &mut Pieces) {
-        let at = (raw.as_ptr() as usize).wrapping_sub(self.base.as_ptr() as usize);
-        let inside = at.checked_add(raw.len()).is_some_and(|end| end <= self.base.len());
-        if inside && !self.range.is_empty() && self.range.end == at {
-            self.range.end += raw.len();
-            return;
-        }
-        self.flush(pieces);
-        if inside {
-            self.range = at..at + raw.len();
-        } else {
-            pieces.push(raw);
-        }
-    }
-
-    fn flush(&mut self, pieces: &mut Pieces) {
-        if !self.range.is_empty() {
-            pieces.push(self.base.slice(std::mem::take(&mut self.range)));
-        }
     }
 }
