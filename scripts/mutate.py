@@ -42,7 +42,7 @@ FAULTS = [
         "2 one outcome",
         "a failed attempt is retried after content",
         "exchange/fall.rs",
-        "if self.out.has_content() {",
+        "if self.out.is_started() {",
         "if false {",
     ),
     Fault(

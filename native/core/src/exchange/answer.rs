@@ -3,9 +3,8 @@
 use bytes::Bytes;
 
 use super::call::id_header;
-use super::out::MAX_PREROLL;
 use super::{Exchange, Step};
-use crate::dialects::openai::pieces::Pieces;
+use crate::dialects::openai::pieces::{framed, Pieces};
 use crate::error::{Code, Failure};
 use crate::http::Headers;
 use crate::ledger::Ending;
@@ -13,19 +12,15 @@ use crate::ledger::Ending;
 impl Exchange {
     /// Ends the exchange with `failure`: as a reply, or as the error event of a stream that began.
     pub(super) fn fail(&mut self, failure: Failure) {
-        if self.out.ended {
+        if self.out.is_ended() {
             return;
         }
-        if let Some(mut attempt) = self.attempt.take() {
-            self.abort(attempt.u);
-            self.free_collected(&attempt.follow);
-            attempt.health = None;
-        }
+        self.leave_attempt();
         let code = failure.code;
-        if self.out.started {
-            self.emit(self.error_piece(&failure));
+        if self.out.is_started() {
+            self.emit(framed(failure.openai_body().into(), self.is_neutral()));
             self.steps.push_back(Step::Finish);
-            self.out.ended = true;
+            self.out.end();
             self.conclude(Ending::Broken, Some(code));
             return;
         }
@@ -39,24 +34,17 @@ impl Exchange {
         if failure.code == Code::InvalidKey {
             headers.push((Bytes::from_static(b"www-authenticate"), Bytes::from_static(b"Bearer")));
         }
-        if self.choice.attempts > 0 {
+        let spent = self.choice.attempts > 0 || self.children.spent;
+        if spent {
             // The gateway has tried what there was to try; an SDK that tries on would multiply it.
             headers.push((Bytes::from_static(b"x-should-retry"), Bytes::from_static(b"false")));
         }
-        let body = match self.out.upstream_words.take() {
-            Some(words) if code == Code::UpstreamRefused => words,
-            _ => failure.openai_body(),
-        };
-        self.reply(failure.status(), headers, body);
+        let words = self.out.upstream_words.take().filter(|_| code == Code::UpstreamRefused);
+        let body = words.clone().unwrap_or_else(|| failure.openai_body());
+        let status = failure.status();
+        self.tell_parent(failure, words, spent);
+        self.reply(status, headers, body);
         self.conclude(Ending::Refused, Some(code));
-    }
-
-    pub(super) fn error_piece(&self, failure: &Failure) -> Bytes {
-        let body = failure.openai_body();
-        if self.is_neutral() {
-            return body;
-        }
-        Bytes::from([b"data: ", &body[..], b"\n\n"].concat())
     }
 
     pub(super) fn headers(&self, content_type: &'static [u8], more: usize) -> Headers {
@@ -71,18 +59,16 @@ impl Exchange {
 
     pub(super) fn reply(&mut self, status: u16, headers: Headers, body: Bytes) {
         self.out.status = status;
-        self.out.ended = true;
-        self.out.emitted += body.len() as u64;
-        self.hold(body.len());
-        self.out.progress_us = self.now.mono_us;
+        self.out.end();
+        self.out.add(body.len(), self.now.mono_us);
         self.steps.push_back(Step::Reply { status, headers, body });
     }
 
-    /// The upstream's whole answer, as it came.
+    /// A whole answer.
     pub(super) fn reply_whole(&mut self, body: Bytes) {
         self.mark_content();
         if self.account.clean && self.holds.leader.is_some() {
-            self.out.capture = Some(body.to_vec());
+            self.out.capture.keep(&body);
         }
         let headers = self.headers(b"application/json", 1);
         self.reply(200, headers, body);
@@ -90,44 +76,36 @@ impl Exchange {
     }
 
     pub(super) fn mark_content(&mut self) {
-        if !self.out.content {
-            self.out.content = true;
-            self.out.first_content_us = self.now.mono_us - self.begun.mono_us;
-        }
+        self.out.mark_content(self.now.mono_us - self.begun.mono_us);
     }
 
     /// Passes pieces of a stream on. Before the first content they are held, so that another attempt may still answer.
-    pub(super) fn say(&mut self, pieces: Pieces, content: bool) {
-        if !self.out.started {
-            let bytes: usize = pieces.iter().map(Bytes::len).sum();
-            if !content && self.out.preroll_bytes + bytes <= MAX_PREROLL {
-                self.out.preroll_bytes += bytes;
-                self.out.preroll.extend(pieces);
+    pub(super) fn say(&mut self, mut pieces: Pieces) {
+        if !self.out.is_started() {
+            if self.out.hold_back(&mut pieces) {
                 return;
             }
             self.start();
         }
-        if content {
+        if pieces.content {
             self.mark_content();
             self.call_probe_off();
         }
-        for piece in pieces {
+        for piece in pieces.list {
             self.emit(piece);
         }
     }
 
     pub(super) fn start(&mut self) {
-        self.out.started = true;
-        self.out.status = 200;
-        self.out.progress_us = self.now.mono_us;
+        let held_back = self.out.start(self.now.mono_us);
         if self.holds.leader.is_some() {
-            self.out.capture = Some(Vec::new());
+            self.out.capture.begin();
         }
         let mut headers = self.headers(b"text/event-stream", 3);
         headers.push((Bytes::from_static(b"cache-control"), Bytes::from_static(b"no-cache")));
         headers.push((Bytes::from_static(b"x-accel-buffering"), Bytes::from_static(b"no")));
         self.steps.push_back(Step::Start { status: 200, headers });
-        for piece in std::mem::take(&mut self.out.preroll) {
+        for piece in held_back {
             self.emit(piece);
         }
     }
@@ -136,27 +114,23 @@ impl Exchange {
         if bytes.is_empty() {
             return;
         }
-        self.capture(&bytes);
-        if self.out.behind() == 0 {
-            self.out.progress_us = self.now.mono_us;
-        }
-        self.out.emitted += bytes.len() as u64;
-        self.hold(bytes.len());
+        self.out.capture.add(&bytes, self.is_neutral());
+        self.out.add(bytes.len(), self.now.mono_us);
         self.steps.push_back(Step::Emit { bytes });
     }
 
     /// The stream is complete.
     pub(super) fn finish(&mut self) {
         if self.is_neutral() {
-            self.capture(b"[DONE]");
+            self.out.capture.add(b"[DONE]", true);
         }
         self.steps.push_back(Step::Finish);
-        self.out.ended = true;
+        self.out.end();
         self.conclude(Ending::Completed, None);
     }
 
     /// A half-open breaker has seen enough once content flows; until then everybody else waits for its word.
-    pub(super) fn call_probe_off(&mut self) {
+    fn call_probe_off(&mut self) {
         let now_us = self.now.mono_us;
         let Some(attempt) = &mut self.attempt else { return };
         if attempt.health.as_ref().is_some_and(|health| health.is_probe()) {

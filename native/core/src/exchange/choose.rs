@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::attempt::{Attempt, Follow, Stage};
+use super::attempt::Attempt;
 use super::call::is_uuid;
 use super::gates::seconds_until;
 use super::{Caller, Exchange, Move, Phase, Step, UpstreamId};
@@ -256,18 +256,7 @@ impl Exchange {
         };
         self.steps.push_back(step);
         self.account.provider = Some(upstream.clone());
-        self.attempt = Some(Attempt {
-            u,
-            upstream,
-            health: Some(health),
-            permit,
-            stage: Stage::Opening,
-            since_us: self.now.mono_us,
-            opened_us: self.now.mono_us,
-            credit: 0,
-            follow: Follow::Head,
-            first_byte_us: None,
-        });
+        self.attempt = Some(Attempt::open(u, upstream, health, permit, self.now.mono_us));
         self.phase = Phase::Attempt;
     }
 

@@ -1,88 +1,104 @@
-//! An answer that an engine of this process speaks.
+//! An answer that an engine of this process speaks: written as its caller reads it.
 
 use bytes::Bytes;
 
+use super::account::Owed;
 use super::attempt::Follow;
 use super::verdict::Fall;
 use super::Exchange;
 use crate::clock::SECOND;
-use crate::dialects::neutral::Item;
-use crate::dialects::openai::encode::{Collected, Stamp};
-use crate::dialects::openai::pieces::Pieces;
-use crate::error::Code;
+use crate::dialects::neutral::{Endpoint, Item};
+use crate::dialects::openai::collected::Collected;
+use crate::dialects::openai::encode::Stamp;
+use crate::dialects::openai::pieces::{framed, Pieces};
 use crate::ledger::Usage;
-use crate::metrics::Outcome;
+
+/// What an engine said so far.
+#[derive(Debug)]
+pub(super) struct Engine {
+    stamp: Stamp,
+    pub collected: Collected,
+    /// What it says that it used; the last word counts.
+    pub usage: Option<Usage>,
+    /// What `collected` keeps.
+    pub bytes: usize,
+}
+
+impl Engine {
+    pub fn new(stamp: Stamp) -> Engine {
+        Engine { stamp, collected: Collected::default(), usage: None, bytes: 0 }
+    }
+}
 
 impl Exchange {
     pub(super) fn take_delta(&mut self, item: Item) {
-        let (endpoint, streams) = (self.endpoint(), self.facts().stream);
-        let stamp = self.stamp();
-        let neutral = self.is_neutral();
+        let (endpoint, neutral, streams) = (self.endpoint(), self.is_neutral(), self.facts().stream);
+        let now_us = self.now.mono_us;
         let Some(attempt) = &mut self.attempt else { return };
-        let Follow::Engine(collected) = &mut attempt.follow else { return };
-        attempt.since_us = self.now.mono_us;
-        let size = item_bytes(&item);
-        attempt.credit = attempt.credit.saturating_sub(size);
-        attempt.first_byte_us.get_or_insert(self.now.mono_us - attempt.opened_us);
+        let Follow::Engine(engine) = &mut attempt.follow else { return };
+        let bytes = item_bytes(&item);
+        attempt.since_us = now_us;
+        attempt.credit = attempt.credit.saturating_sub(bytes);
+        attempt.first_byte_us.get_or_insert(now_us - attempt.opened_us);
         if let Item::Usage(usage) = item {
-            self.account.engine_usage = Some(usage);
+            engine.usage = Some(usage);
             return;
         }
-        let chunk = if streams { stamp.chunk(endpoint, &item) } else { None };
-        let content =
-            matches!(&item, Item::Text { text, .. } if !text.is_empty()) || matches!(item, Item::ToolCall { .. });
-        if !collected.add(item) {
-            let words = "The engine said something that makes no sense.";
-            self.fall(Fall::upstream(Code::UpstreamMalformed, Outcome::Malformed, words), true);
+        let chunk = if streams { engine.stamp.chunk(endpoint, &item) } else { None };
+        let content = is_content(&item);
+        if !engine.collected.add(item) {
+            self.fall(Fall::malformed("The engine said something that makes no sense."));
             return;
         }
-        self.hold(size);
-        self.account.engine_bytes += size;
+        engine.bytes += bytes;
         if let Some(chunk) = chunk {
-            let content = content || self.out.has_content();
-            self.say(Pieces::from_iter([framed(chunk, neutral)]), content);
+            let mut pieces = Pieces { content, ..Pieces::default() };
+            pieces.push(framed(chunk, neutral));
+            self.say(pieces);
         }
     }
 
-    pub(super) fn finish_engine(&mut self, mut collected: Collected) {
+    pub(super) fn end_engine(&mut self) {
         let (endpoint, streams) = (self.endpoint(), self.facts().stream);
-        if !collected.is_complete(endpoint) {
-            let words = "The engine ended before its answer was complete.";
-            self.fall(Fall::upstream(Code::UpstreamTruncated, Outcome::Truncated, words), false);
+        let Some(attempt) = &mut self.attempt else { return };
+        let Follow::Engine(engine) = &attempt.follow else { return };
+        if !engine.collected.is_complete(endpoint) {
+            self.fall(Fall::truncated("The engine ended before its answer was complete."));
             return;
         }
+        let Follow::Engine(engine) = std::mem::replace(&mut attempt.follow, Follow::Tail) else { return };
+        let Engine { stamp, mut collected, usage, .. } = *engine;
         collected.sort();
-        let bytes = std::mem::take(&mut self.account.engine_bytes);
-        self.free(bytes);
-        let usage = self.account.engine_usage;
-        let stamp = self.stamp();
+        self.succeed(usage, collected.is_clean(), collected.words());
+        self.attempt = None;
         if streams {
-            let mut pieces = Pieces::new();
-            let owed = usage.is_none() && self.facts().include_usage;
-            if let Some(usage) = usage.filter(|_| self.facts().include_usage) {
-                pieces.push(framed(stamp.usage_chunk(endpoint, &usage), self.is_neutral()));
-            }
-            if !self.is_neutral() && !owed {
-                pieces.push(Bytes::from_static(b"data: [DONE]\n\n"));
-            }
-            self.say(pieces, true);
-            self.succeed(usage, false, (collected.text().into_bytes(), 0));
-            self.attempt = None;
-            if owed {
-                self.count_owed(Bytes::from(stamp.usage_chunk(endpoint, &Usage::default())));
-            } else {
-                self.finish();
-            }
+            self.finish_engine_stream(&stamp, usage);
         } else {
-            let body = stamp.whole(endpoint, &collected, &usage.unwrap_or_default());
-            self.succeed(usage, collected.is_clean(), (collected.text().into_bytes(), 0));
-            self.reply_whole(Bytes::from(body));
+            match usage {
+                Some(usage) => self.reply_whole(Bytes::from(stamp.whole(endpoint, &collected, &usage))),
+                None => self.owe(Owed::Answer(Box::new((stamp, collected)))),
+            }
         }
     }
 
+    fn finish_engine_stream(&mut self, stamp: &Stamp, usage: Option<Usage>) {
+        let (endpoint, neutral, wanted) = (self.endpoint(), self.is_neutral(), self.facts().include_usage);
+        if usage.is_none() && wanted {
+            let model = stamp.usage_chunk(endpoint, &Usage::default());
+            return self.owe(Owed::Chunk(Bytes::from(model)));
+        }
+        let mut pieces = Pieces::default();
+        if let Some(usage) = usage.filter(|_| wanted) {
+            pieces.push(framed(stamp.usage_chunk(endpoint, &usage), neutral));
+        }
+        pieces.push_mark(neutral);
+        self.say(pieces);
+        self.finish();
+    }
+
+    /// What all that is said in this exchange's name carries.
     pub(super) fn stamp(&self) -> Stamp {
-        let prefix =
-            if self.endpoint() == crate::dialects::neutral::Endpoint::Completions { "cmpl" } else { "chatcmpl" };
+        let prefix = if self.endpoint() == Endpoint::Completions { "cmpl" } else { "chatcmpl" };
         Stamp {
             id: format!("{prefix}-{}", self.request_id()),
             created: self.begun.wall_us / SECOND as i64,
@@ -91,8 +107,17 @@ impl Exchange {
     }
 }
 
-/// What an engine's item counts against credit and buffers.
-pub(super) fn item_bytes(item: &Item) -> usize {
+/// Whether a caller would act on it.
+fn is_content(item: &Item) -> bool {
+    match item {
+        Item::Text { text, .. } => !text.is_empty(),
+        Item::ToolCall { .. } => true,
+        Item::Finish { .. } | Item::Embedding { .. } | Item::Usage(_) => false,
+    }
+}
+
+/// What an item counts against credit and buffers.
+fn item_bytes(item: &Item) -> usize {
     let bytes = match item {
         Item::Text { text, .. } => text.len(),
         Item::ToolCall { id, name, arguments, .. } => {
@@ -102,15 +127,4 @@ pub(super) fn item_bytes(item: &Item) -> usize {
         Item::Finish { .. } | Item::Usage(_) => 1,
     };
     bytes.max(1)
-}
-
-fn framed(json: Vec<u8>, neutral: bool) -> Bytes {
-    if neutral {
-        return Bytes::from(json);
-    }
-    let mut out = Vec::with_capacity(json.len() + 8);
-    out.extend_from_slice(b"data: ");
-    out.extend_from_slice(&json);
-    out.extend_from_slice(b"\n\n");
-    Bytes::from(out)
 }

@@ -1,60 +1,51 @@
-//! Gives an attempt up.
+//! Gives an attempt up: blames, books, and has the request asked again or its caller told.
 
-use super::attempt::Follow;
-use super::verdict::Fall;
-use super::{step, Exchange, Move, Phase, Step};
+use super::attempt::Attempt;
+use super::verdict::{Again, Fall};
+use super::{Exchange, Move, Phase, Step};
 use crate::error::{Code, Failure};
-use crate::metrics::Outcome;
 
 impl Exchange {
-    /// The attempt failed: blame, book, and try again or tell the caller. `open`: its upstream still runs.
-    pub(super) fn fall(&mut self, fall: Fall, open: bool) {
+    pub(super) fn fall(&mut self, fall: Fall) {
         let now_us = self.now.mono_us;
         let Some(mut attempt) = self.attempt.take() else { return };
-        if open {
-            self.abort(attempt.u);
-        }
-        if let Some(health) = attempt.health.take() {
-            health.failure(now_us, fall.blame);
+        self.close(&attempt);
+        // Without blame the breaker gets its attempt back, and not a word.
+        if let Some((health, blame)) = attempt.health.take().zip(fall.blame) {
+            health.failure(now_us, blame);
         }
         self.account.end_attempt(attempt.upstream.slot, fall.outcome);
-        self.free_collected(&attempt.follow);
-        if self.out.has_content() {
-            if let Follow::Stream(relay) = &mut attempt.follow {
-                let (usage, text) = (relay.usage(), relay.take_text());
-                self.account.reported(usage, text);
-            } else if let Follow::Engine(collected) = &attempt.follow {
-                self.account.reported(self.account.engine_usage, (collected.text().into_bytes(), 0));
+        if self.out.is_started() {
+            // The caller has a part of this answer: no other can take its place.
+            if let Some((usage, words)) = attempt.take_said() {
+                self.account.reported(usage, words);
             }
             drop(attempt);
             self.fail(fall.failure);
             return;
         }
-        self.out.forget_preroll();
+        self.out.forget();
         if fall.billed && attempt.was_sent() {
             let bound = self.input_bound();
             self.account.charge_bound(bound);
             self.settle_attempt();
         }
         drop(attempt);
-        self.retry_or_fail(fall.failure, fall.retry, fall.stale, fall.retry_after_us);
+        let (retry, stale, after_us) = match fall.again {
+            Again::Never => (false, false, None),
+            Again::After(after_us) => (true, false, after_us),
+            Again::AtOnce => (true, true, None),
+        };
+        self.retry_or_fail(fall.failure, retry, stale, after_us);
     }
 
-    pub(super) fn free_collected(&mut self, follow: &Follow) {
-        match follow {
-            Follow::Whole { body, single, .. } => {
-                self.free(body.len() + single.as_ref().map_or(0, |bytes| bytes.len()));
-            }
-            Follow::Engine(_) => {
-                let bytes = std::mem::take(&mut self.account.engine_bytes);
-                self.free(bytes);
-            }
-            _ => {}
+    /// Ends an attempt that nobody waits for any more: an upstream that still runs is aborted, and steps that would use
+    /// it are taken back.
+    pub(super) fn close(&mut self, attempt: &Attempt) {
+        let u = attempt.u;
+        if attempt.over {
+            return;
         }
-    }
-
-    /// Drops an upstream; steps that would still use it are taken back.
-    pub(super) fn abort(&mut self, u: step::UpstreamId) {
         let before = self.steps.len();
         self.steps
             .retain(|step| !matches!(step, Step::Send { u: other, .. } | Step::Call { u: other, .. } if *other == u));
@@ -66,12 +57,13 @@ impl Exchange {
     }
 
     /// The whole exchange took too long.
-    pub(super) fn overdue(&mut self, _at: u64) -> Move {
+    pub(super) fn overdue(&mut self) -> Move {
         let words = "The request took longer than [deadlines] total_secs allows.";
         if self.phase == Phase::Attempt {
-            let fall = Fall { retry: false, ..Fall::upstream(Code::UpstreamTimeout, Outcome::Timeout, words) };
-            self.fall(fall, true);
+            self.fall(Fall::overdue(words));
         } else {
+            // What children are at is not waited for.
+            self.children.spent = self.phase == Phase::Children;
             let last = self.choice.last();
             self.fail(last.unwrap_or_else(|| Failure::new(Code::UpstreamTimeout, words)));
         }

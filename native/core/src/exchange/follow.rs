@@ -1,15 +1,18 @@
-//! Follows one upstream's answer.
+//! Follows one upstream's answer: gives credit, minds the time, and hands what comes to whoever reads it.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::attempt::{Follow, Stage, WINDOW};
+use super::attempt::{Follow, Reached, WINDOW};
+use super::engine::Engine;
 use super::inbox::{AnswerHead, Event};
-use super::verdict::Fall;
-use super::whole::{MAX_ANSWER, MAX_ERROR_BODY};
+use super::leave::Stall;
+use super::step::Stage;
+use super::verdict::{self, Fall};
+use super::whole::Whole;
 use super::{Exchange, Move, Step};
 use crate::config::ProviderKind;
-use crate::dialects::openai::pieces::Pieces;
-use crate::dialects::openai::relay::{Ended, Relay};
+use crate::dialects::openai::relay::Relay;
+use crate::dialects::openai::words::Words;
 use crate::error::{Code, Failure};
 use crate::ledger::Usage;
 use crate::metrics::Outcome;
@@ -19,7 +22,7 @@ use crate::retry::{retry_after_ms_us, retry_after_us};
 pub(super) const MAX_BEHIND: u64 = 256 << 10;
 
 impl Exchange {
-    /// Waits on the open attempt: gives credit where the caller keeps up, and minds the time.
+    /// Waits on the open attempt.
     pub(super) fn follow(&mut self) -> Move {
         let Some(attempt) = &mut self.attempt else {
             self.fail(Failure::new(Code::Internal, "An attempt was lost."));
@@ -27,17 +30,12 @@ impl Exchange {
         };
         let deadline = attempt.deadline_us(&self.snap.config.deadlines);
         if deadline.is_some_and(|at| at <= self.now.mono_us) {
-            let words = match attempt.stage {
-                Stage::Opening => "The provider could not be reached in time.",
-                Stage::Body => "The provider went silent in the middle of its answer.",
-                _ => "The provider did not begin to answer in time.",
-            };
-            let billed = attempt.was_sent();
-            self.fall(Fall { billed, ..Fall::upstream(Code::UpstreamTimeout, Outcome::Timeout, words) }, true);
+            let fall = verdict::of_silence(attempt.reached);
+            self.break_off(fall);
             return Move::Again;
         }
         let behind = self.out.behind();
-        if behind < MAX_BEHIND && attempt.stage == Stage::Body && attempt.credit <= WINDOW / 2 {
+        if behind < MAX_BEHIND && attempt.reached == Reached::Body && attempt.credit <= WINDOW / 2 {
             let credit = WINDOW - attempt.credit;
             if attempt.credit == 0 {
                 attempt.since_us = self.now.mono_us;
@@ -47,134 +45,110 @@ impl Exchange {
             return Move::Again;
         }
         match self.mind_caller() {
-            Some(stall) => Move::Wait(deadline.into_iter().chain(stall).min()),
-            None => Move::Again,
+            Stall::Cut => Move::Again,
+            Stall::At(at) => Move::Wait(deadline.into_iter().chain([at]).min()),
+            Stall::Never => Move::Wait(deadline),
         }
     }
 
     pub(super) fn take_upstream(&mut self, event: Event) {
         let now_us = self.now.mono_us;
-        let Some(attempt) = &mut self.attempt else { return };
+        // After its end or failure only a driver in disorder says more of it.
+        let Some(attempt) = self.attempt.as_mut().filter(|attempt| !attempt.over) else { return };
         match event {
-            Event::Connected(_) if attempt.stage == Stage::Opening => {
-                // An engine has no request to write: once it stands, it works.
-                let engine = attempt.upstream.kind == ProviderKind::Engine;
-                attempt.progress(if engine { Stage::Body } else { Stage::Connected }, now_us);
-                if engine {
-                    attempt.follow = Follow::Engine(Box::default());
+            Event::Connected(_) if attempt.reached == Reached::Nothing => {
+                if attempt.upstream.kind == ProviderKind::Engine {
+                    // It has no request to write: once it stands, it works.
+                    attempt.reach(Reached::Body, now_us);
+                    let engine = Engine::new(self.stamp());
+                    self.follow_as(Follow::Engine(Box::new(engine)));
+                } else {
+                    attempt.reach(Reached::Connected, now_us);
                 }
             }
-            Event::Sent(_) if attempt.stage < Stage::Sent => attempt.progress(Stage::Sent, now_us),
-            Event::Head(_, head) if attempt.stage < Stage::Body => self.take_head(head),
-            Event::Data(_, bytes) if attempt.stage == Stage::Body => self.take_data(bytes),
-            Event::Delta(_, item) if attempt.stage == Stage::Body => self.take_delta(item),
+            Event::Sent(_) if attempt.reached < Reached::Sent => attempt.reach(Reached::Sent, now_us),
+            Event::Head(_, head) if attempt.reached < Reached::Body => self.take_head(head),
+            Event::Data(_, bytes) if attempt.reached == Reached::Body => self.take_data(bytes),
+            Event::Delta(_, item) if attempt.reached == Reached::Body => self.take_delta(item),
             Event::End(_) => self.take_end(),
             Event::Failed(_, stage, reused) => self.take_failed(stage, reused),
             _ => {}
         }
     }
 
-    pub(super) fn take_head(&mut self, head: AnswerHead) {
+    fn follow_as(&mut self, follow: Follow) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.follow = follow;
+        }
+    }
+
+    fn take_head(&mut self, head: AnswerHead) {
         let now = self.now;
-        let (endpoint, neutral) = (self.endpoint(), self.is_neutral());
-        let (streams, show_usage) = (self.facts().stream, self.facts().include_usage);
         let Some(attempt) = &mut self.attempt else { return };
-        attempt.progress(Stage::Body, now.mono_us);
+        attempt.reach(Reached::Body, now.mono_us);
         attempt.first_byte_us = Some(now.mono_us - attempt.opened_us);
         let success = (200..300).contains(&head.status);
-        if success && streams {
+        if success && self.facts().stream {
             if !head.is(b"text/event-stream") {
-                let words = "The provider answered a stream with something else.";
-                self.fall(Fall::upstream(Code::UpstreamMalformed, Outcome::Malformed, words), true);
+                self.fall(Fall::malformed("The provider answered a stream with something else."));
                 return;
             }
-            attempt.follow = Follow::Stream(Box::new(Relay::new(endpoint, neutral, show_usage)));
+            let relay = Relay::new(self.endpoint(), self.is_neutral(), self.facts().include_usage);
+            self.follow_as(Follow::Stream(Box::new(relay)));
             return;
         }
         let ms = head.retry_after_ms.as_deref().and_then(retry_after_ms_us);
-        let after = ms.or_else(|| head.retry_after.as_deref().and_then(|value| retry_after_us(value, now)));
-        attempt.follow =
-            Follow::Whole { status: head.status, retry_after_us: after, body: BytesMut::new(), single: None };
+        let after_us = ms.or_else(|| head.retry_after.as_deref().and_then(|value| retry_after_us(value, now)));
+        self.follow_as(Follow::Whole(Whole::new(head.status, after_us)));
     }
 
-    pub(super) fn take_data(&mut self, bytes: Bytes) {
+    fn take_data(&mut self, bytes: Bytes) {
+        let now_us = self.now.mono_us;
         let Some(attempt) = &mut self.attempt else { return };
         attempt.credit = attempt.credit.saturating_sub(bytes.len());
         if matches!(attempt.follow, Follow::Tail) {
+            // Its time is bound, whatever it still says.
             return;
         }
-        attempt.since_us = self.now.mono_us;
-        match &mut attempt.follow {
-            Follow::Whole { status, body, single, .. } => {
-                let held = body.len() + single.as_ref().map_or(0, |bytes| bytes.len()) + bytes.len();
-                let success = (200..300).contains(status);
-                if !success && held > MAX_ERROR_BODY {
-                    return;
-                }
-                if held > MAX_ANSWER {
-                    let words = "The provider's answer is larger than the gateway holds.";
-                    self.fall(Fall::upstream(Code::UpstreamMalformed, Outcome::Malformed, words), true);
-                    return;
-                }
-                let length = bytes.len();
-                match single.take() {
-                    None if body.is_empty() => *single = Some(bytes),
-                    first => {
-                        body.extend_from_slice(&first.unwrap_or_default());
-                        body.extend_from_slice(&bytes);
-                    }
-                }
-                self.hold(length);
-            }
-            Follow::Stream(relay) => {
-                let mut pieces = Pieces::new();
-                let fed = relay.feed(bytes, &mut pieces);
-                self.pass_on(pieces, fed);
-            }
-            _ => {}
+        attempt.since_us = now_us;
+        match &attempt.follow {
+            Follow::Whole(_) => self.take_whole(bytes),
+            Follow::Stream(_) => self.take_stream(bytes),
+            Follow::Head | Follow::Engine(_) | Follow::Tail => {}
         }
     }
 
-    pub(super) fn take_end(&mut self) {
+    fn take_end(&mut self) {
         let Some(attempt) = &mut self.attempt else { return };
-        match &mut attempt.follow {
+        attempt.over = true;
+        match &attempt.follow {
             Follow::Tail => self.attempt = None,
             Follow::Head => {
                 let words = "The provider closed the connection without an answer.";
-                self.fall(Fall::upstream(Code::UpstreamError, Outcome::Error, words), false);
+                self.fall(Fall::upstream(Code::UpstreamError, Outcome::Error, words));
             }
-            Follow::Stream(relay) => {
-                let mut pieces = Pieces::new();
-                match relay.finish(&mut pieces) {
-                    Ended::Completed => {
-                        self.say(pieces, true);
-                        self.finish_stream(true, true);
-                    }
-                    Ended::Truncated => {
-                        let words = "The provider's stream ended before the answer was complete.";
-                        self.fall(Fall::upstream(Code::UpstreamTruncated, Outcome::Truncated, words), false);
-                    }
-                }
+            Follow::Stream(_) => {
+                self.break_off(Fall::truncated("The provider's stream ended before the answer was complete."));
             }
-            Follow::Whole { status, retry_after_us, body, single } => {
-                let (status, after) = (*status, *retry_after_us);
-                let body = single.take().unwrap_or_else(|| std::mem::take(body).freeze());
-                self.free(body.len());
-                if (200..300).contains(&status) {
-                    self.judge_whole(body);
-                } else {
-                    self.judge_status(status, &body, after);
-                }
-            }
-            Follow::Engine(collected) => {
-                let collected = std::mem::take(&mut **collected);
-                self.finish_engine(collected);
-            }
+            Follow::Whole(_) => self.end_whole(),
+            Follow::Engine(_) => self.end_engine(),
         }
     }
 
-    /// The attempt did what was asked.
-    pub(super) fn succeed(&mut self, usage: Option<Usage>, clean: bool, text: (Vec<u8>, u64)) {
+    fn take_failed(&mut self, stage: Stage, reused: bool) {
+        let now_us = self.now.mono_us;
+        let Some(attempt) = &mut self.attempt else { return };
+        attempt.over = true;
+        if matches!(attempt.follow, Follow::Tail) {
+            self.attempt = None;
+            return;
+        }
+        let fall = verdict::of_failure(stage, attempt.reached, reused, now_us - attempt.since_us);
+        self.break_off(fall);
+    }
+
+    /// The attempt did what was asked: its breaker hears of it, and its place is free.
+    pub(super) fn succeed(&mut self, usage: Option<Usage>, clean: bool, words: Words) {
         let now_us = self.now.mono_us;
         let Some(attempt) = &mut self.attempt else { return };
         let first_byte_us = attempt.first_byte_us.unwrap_or(now_us - attempt.opened_us);
@@ -182,23 +156,8 @@ impl Exchange {
             health.success(now_us, first_byte_us.max(1));
         }
         attempt.permit = None;
-        if !matches!(attempt.follow, Follow::Tail) {
-            self.account.end_attempt(attempt.upstream.slot, Outcome::Completed);
-            if !matches!(attempt.follow, Follow::Stream(_)) {
-                self.attempt = None;
-            }
-        } else {
-            self.account.end_attempt(attempt.upstream.slot, Outcome::Completed);
-        }
+        self.account.end_attempt(attempt.upstream.slot, Outcome::Completed);
         self.account.clean = clean;
-        self.account.reported(usage, text);
-    }
-}
-
-pub(super) fn or_none(words: &str) -> &str {
-    if words.is_empty() {
-        "(no words)"
-    } else {
-        words
+        self.account.reported(usage, words);
     }
 }

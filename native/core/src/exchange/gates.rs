@@ -51,7 +51,6 @@ pub(super) struct Holds {
     exact_input: Option<u64>,
     pub leader: Option<Leader<Entry>>,
     follower: Option<Follower<Entry>>,
-    pub bytes: u64,
 }
 
 /// A place in a queue, and how long it is worth holding.
@@ -126,7 +125,7 @@ impl Exchange {
         }
         self.choice.turn = self.snap.routes.turn(model);
         self.choice.candidates = Some(candidates);
-        if self.is_child {
+        if self.is_child() {
             // Its parent passed the other gates and gave it of what it holds.
             self.phase = Phase::Choose;
             return Move::Again;
@@ -305,7 +304,7 @@ impl Exchange {
         let facts = self.facts();
         let input = self.input_bound();
         if self.endpoint() == Endpoint::Embeddings {
-            let whole = input.saturating_add(self.split_overhead());
+            let whole = input.saturating_add(self.children.slices.overhead());
             return (whole, whole);
         }
         let output = facts.output_cap.unwrap_or(self.snap.config.limits.reserve_output).max(1);
@@ -372,7 +371,7 @@ impl Exchange {
                 }
             }
         }
-        self.phase = if self.split() { Phase::Children } else { Phase::Choose };
+        self.phase = if self.children.slices.len() > 0 { Phase::Children } else { Phase::Choose };
         Move::Again
     }
 }

@@ -7,33 +7,25 @@ use super::Exchange;
 use crate::dialects::openai::models;
 use crate::error::{Code, Failure};
 use crate::ledger::Ending;
+use crate::route::Resolved;
 
 impl Exchange {
-    /// Model lists, health and metrics need no upstream.
     pub(super) fn answer_locally(&mut self, target: &Target) {
-        let json = |exchange: &mut Exchange, status, body: Vec<u8>| {
-            let headers = exchange.headers(b"application/json", 0);
-            exchange.reply(status, headers, Bytes::from(body));
-            exchange.conclude(Ending::Completed, None);
-        };
         match target {
             Target::Models => {
-                let body = models::list(&self.listed());
-                json(self, 200, body);
+                let list = models::list(&self.listed());
+                self.reply_json(200, list);
             }
             Target::Model(id) => match self.listed().iter().find(|(model, _)| model == id) {
-                Some((model, owner)) => {
-                    let body = models::one(model, owner);
-                    json(self, 200, body);
-                }
+                Some((model, owner)) => self.reply_json(200, models::one(model, owner)),
                 None => {
                     let words = format!("The model '{id}' does not exist, or this key may not use it. GET /v1/models lists what there is.");
                     self.fail(Failure::new(Code::UnknownModel, words).param("model"));
                 }
             },
-            Target::Health => json(self, 200, health_body("ok")),
-            Target::Ready if self.gateway.is_draining() => json(self, 503, health_body("draining")),
-            Target::Ready => json(self, 200, health_body("ready")),
+            Target::Health => self.reply_json(200, health_body("ok")),
+            Target::Ready if self.gateway.is_draining() => self.reply_json(503, health_body("draining")),
+            Target::Ready => self.reply_json(200, health_body("ready")),
             Target::Metrics => {
                 let text = self.gateway.render_metrics();
                 let headers = self.headers(b"text/plain; version=0.0.4; charset=utf-8", 0);
@@ -44,14 +36,22 @@ impl Exchange {
         }
     }
 
-    /// The models that this holder may use, with the provider that lists each first.
-    pub(super) fn listed(&self) -> Vec<(String, String)> {
+    fn reply_json(&mut self, status: u16, body: Vec<u8>) {
+        let headers = self.headers(b"application/json", 0);
+        self.reply(status, headers, Bytes::from(body));
+        self.conclude(Ending::Completed, None);
+    }
+
+    /// The models that this holder may use: those it could ask, each with the first provider that it would be asked of.
+    fn listed(&self) -> Vec<(String, String)> {
         let holder = &self.call().holder;
         let listed = self.snap.routes.listed().iter().filter_map(|listed| {
-            let upstream = &self.snap.upstreams[listed.provider as usize];
-            let bare = listed.model.strip_prefix(&format!("{}/", upstream.name)).unwrap_or(&listed.model);
-            let allowed = holder.allows(&listed.model, upstream) || holder.allows(bare, upstream);
-            allowed.then(|| (listed.model.to_string(), upstream.name.to_string()))
+            let Resolved::Candidates(candidates) = self.snap.routes.resolve(&listed.model) else { return None };
+            let upstream = |provider: u32| &self.snap.upstreams[provider as usize];
+            let mut allowed = candidates.iter().filter(|c| holder.allows(&c.model, upstream(c.provider)));
+            let first = allowed.next()?.provider;
+            let lister = allowed.find(|c| c.provider == listed.provider).map_or(first, |c| c.provider);
+            Some((listed.model.to_string(), upstream(lister).name.to_string()))
         });
         listed.collect()
     }

@@ -5,16 +5,20 @@
 //! one place, and each phase reads as one function.
 //!
 //! ```text
-//! New ─ begin ─▶ Body ─▶ Read ─▶ Gates ─▶ Choose ─▶ Attempt ─▶ (Counting) ─▶ Draining ─▶ Over
-//!                        (Work)   limits, cache, │ ▲       │    (Work)         ▲
-//!                                 budget, flight │ └ retry ┘                   │
-//!                                                └─▶ Children ─────────────────┘
+//! New ─ begin ─▶ Body ─▶ (Reading) ─▶ Gates ─▶ Choose ─▶ Attempt ─▶ (Judging, Owing, Booking) ─▶ Draining ─▶ Over
+//!                                limits, cache, │ ▲       │                                         ▲
+//!                                budget, flight │ └ retry ┘                                         │
+//!                                               └─▶ Children ─▶ (Joining) ──────────────────────────┘
 //! ```
 //!
-//! `call` reads the head; `intake` the body; `gates` admits; `choose` finds an upstream and writes the request;
-//! `follow` reads its answer; `answer` writes to the caller; `settle` books. Dropping an exchange at any point settles
-//! it too.
+//! In brackets: jobs, which are skipped where there is little to do.
+//!
+//! `call` reads the head; `intake` the body; `gates` admits; `choose` finds an upstream and writes the request, or
+//! `children` asks it in `slices`. `follow` reads the answer: as a `whole`, `streamed`, or from an `engine`; a `verdict`
+//! says what a failure means, and `fall` gives the attempt up. `answer` writes to the caller, whose side is `out`, and
+//! who may `leave`; `kept` is what the cache gets of it. `settle` books. Dropping an exchange at any point settles it too.
 
+mod account;
 mod answer;
 mod attempt;
 mod call;
@@ -24,6 +28,8 @@ mod engine;
 mod fall;
 mod follow;
 mod gates;
+mod gather;
+mod held;
 mod inbox;
 mod intake;
 mod kept;
@@ -31,6 +37,7 @@ mod leave;
 mod local;
 mod out;
 mod settle;
+mod slices;
 mod step;
 mod streamed;
 mod verdict;
@@ -49,15 +56,15 @@ use crate::http::HeaderView;
 use crate::rng::Rng;
 use crate::sync::Arc;
 use crate::wake::Waker;
+use account::Account;
 use attempt::Attempt;
 use call::Call;
-use children::Children;
+use children::{Children, Report};
 use choose::Choice;
 use gates::{Gate, Holds};
 use inbox::{AnswerHead, Event};
 use intake::Intake;
 use out::Out;
-use settle::Account;
 pub use step::{Caller, RequestHead, Stage, Step, UpstreamId};
 pub use work::{Job, JobResult};
 
@@ -87,8 +94,14 @@ enum Phase {
     Children,
     /// An upstream is open.
     Attempt,
+    /// A whole answer came; a job reads it.
+    Judging,
+    /// All children answered; a job joins what they said.
+    Joining,
+    /// The answer lacks only its usage, which a job counts.
+    Owing,
     /// The answer is out; a job counts what it used.
-    Counting,
+    Booking,
     /// The answer is out and booked; the caller's transport still takes it.
     Draining,
     /// Nothing more.
@@ -120,13 +133,18 @@ pub struct Exchange {
     facts: Option<Facts>,
     holds: Holds,
     children: Children,
-    is_child: bool,
+    /// A child's way to tell its parent why it failed.
+    report: Option<Report>,
     /// A child's time began with its parent's.
     started_us: Option<u64>,
     choice: Choice,
     attempt: Option<Attempt>,
     out: Out,
     account: Account,
+    /// Bytes that the job in progress keeps.
+    lent: usize,
+    /// Bytes kept, as the gateway was told last.
+    told_held: u64,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -153,12 +171,14 @@ impl Exchange {
             facts: None,
             holds: Holds::default(),
             children: Children::default(),
-            is_child: false,
+            report: None,
             started_us: None,
             choice: Choice::default(),
             attempt: None,
             out: Out::default(),
             account: Account::default(),
+            lent: 0,
+            told_held: 0,
         }
     }
 
@@ -262,23 +282,25 @@ impl Exchange {
             if let Some(event) = self.inbox.pop_front() {
                 self.take(event);
             } else if let Some(step) = self.steps.pop_front() {
+                self.tell_held();
                 return step;
             } else if self.phase == Phase::Over {
                 return Step::Done;
             } else if let Move::Wait(until_us) = self.advance() {
+                self.tell_held();
                 return Step::Wait { until_us };
             }
         }
     }
 
     fn advance(&mut self) -> Move {
-        if let Some(at) = self.total_deadline_us().filter(|at| *at <= self.now.mono_us) {
-            return self.overdue(at);
+        if self.total_deadline_us().is_some_and(|at| at <= self.now.mono_us) {
+            return self.overdue();
         }
         let moved = match self.phase {
             Phase::New => self.start_reading(),
             Phase::Body => self.wait_for_body(),
-            Phase::Reading | Phase::Counting => Move::Wait(None),
+            Phase::Reading | Phase::Judging | Phase::Joining | Phase::Owing | Phase::Booking => Move::Wait(None),
             Phase::Gates(gate) => self.pass(gate),
             Phase::Choose => self.choose(),
             Phase::Children => self.raise_children(),

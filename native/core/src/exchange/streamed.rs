@@ -1,54 +1,60 @@
-//! An answer that comes as a stream: passed on event by event.
+//! An answer that comes as a stream: passed on event by event, and ended where it ends.
 
+use bytes::Bytes;
+
+use super::account::Owed;
 use super::attempt::{Attempt, Follow};
-use super::follow::or_none;
 use super::verdict::Fall;
 use super::Exchange;
 use crate::dialects::openai::pieces::Pieces;
-use crate::dialects::openai::relay::Fed;
-use crate::error::Code;
-use crate::metrics::Outcome;
+use crate::dialects::openai::relay::{Ended, Fed};
 
 impl Exchange {
-    /// Hands on what a stream said, and ends it where it ended.
-    pub(super) fn pass_on(&mut self, pieces: Pieces, fed: Fed) {
-        let Some(Attempt { follow: Follow::Stream(relay), .. }) = &self.attempt else { return };
-        let content = relay.has_content();
+    pub(super) fn take_stream(&mut self, bytes: Bytes) {
+        let Some(Attempt { follow: Follow::Stream(relay), .. }) = &mut self.attempt else { return };
+        let mut pieces = Pieces::default();
+        let fed = relay.feed(bytes, &mut pieces);
+        self.say(pieces);
         match fed {
-            Fed::Open => self.say(pieces, content),
-            Fed::Done => {
-                self.say(pieces, true);
-                self.finish_stream(false, false);
-            }
-            Fed::Error(words) => {
-                self.say(pieces, content);
-                let words = format!("The provider broke off with an error: {}", or_none(&words));
-                self.fall(Fall::upstream(Code::UpstreamError, Outcome::Error, words), true);
-            }
-            Fed::Malformed => {
-                self.say(pieces, content);
-                let words = "The provider sent an event that is not of its protocol.";
-                self.fall(Fall::upstream(Code::UpstreamMalformed, Outcome::Malformed, words), true);
-            }
+            Fed::Open => {}
+            Fed::Done => self.finish_stream(),
+            Fed::Error(words) => self.fall(Fall::error("The provider broke off with an error", &words)),
+            Fed::Malformed => self.fall(Fall::malformed("The provider sent an event that is not of its protocol.")),
         }
     }
 
-    /// A stream is complete. `closed`: its upstream ended too; otherwise its last bytes are still read, so that the
-    /// connection can serve again.
-    pub(super) fn finish_stream(&mut self, closed: bool, terminator_added: bool) {
-        self.account.terminator_added = terminator_added;
-        let Some(attempt) = &mut self.attempt else { return };
-        let Follow::Stream(relay) = &mut attempt.follow else { return };
-        let (usage, clean, text) = (relay.usage(), relay.is_clean(), relay.take_text());
-        let owed = relay.take_owed();
-        attempt.follow = Follow::Tail;
-        attempt.since_us = self.now.mono_us;
-        self.succeed(usage, clean && !terminator_added, text);
-        if closed {
-            self.attempt = None;
+    /// No more of the answer will come, and `fall` is why. A stream whose every choice is finished lacks nothing but
+    /// its mark; everything else is given up.
+    pub(super) fn break_off(&mut self, fall: Fall) {
+        let mut pieces = Pieces::default();
+        let ended = match &mut self.attempt {
+            Some(Attempt { follow: Follow::Stream(relay), .. }) => relay.finish(&mut pieces),
+            _ => Ended::Truncated,
+        };
+        if ended == Ended::Truncated {
+            return self.fall(fall);
         }
-        match owed {
-            Some(chunk) => self.count_owed(chunk),
+        self.say(pieces);
+        self.account.terminator_added = true;
+        self.finish_stream();
+    }
+
+    /// A stream is complete. After a mark of its own its last bytes are still read, so that the connection can serve
+    /// again.
+    fn finish_stream(&mut self) {
+        let marked = !self.account.terminator_added;
+        let now_us = self.now.mono_us;
+        let Some(attempt) = &mut self.attempt else { return };
+        let Follow::Stream(mut relay) = std::mem::replace(&mut attempt.follow, Follow::Tail) else { return };
+        attempt.since_us = now_us;
+        self.succeed(relay.usage(), relay.is_clean() && marked, relay.take_words());
+        if !marked {
+            if let Some(attempt) = self.attempt.take() {
+                self.close(&attempt);
+            }
+        }
+        match relay.take_owed() {
+            Some(chunk) => self.owe(Owed::Chunk(chunk)),
             None => self.finish(),
         }
     }

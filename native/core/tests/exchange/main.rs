@@ -1,5 +1,10 @@
 //! Drives exchanges by hand: every door and step, without a socket.
 
+mod accounts;
+mod engines;
+mod lists;
+mod parts;
+mod streams;
 mod world;
 
 use hoosh_core::exchange::Step;
