@@ -41,8 +41,8 @@ FAULTS = [
     Fault(
         "2 one outcome",
         "a failed attempt is retried after content",
-        "exchange/follow.rs",
-        "if self.out.has_content() {",
+        "exchange/fall.rs",
+        "if self.out.is_started() {",
         "if false {",
     ),
     Fault(
@@ -83,7 +83,7 @@ FAULTS = [
     Fault(
         "6 upstreams",
         "a caller that left does not stop its upstream",
-        "exchange/answer.rs",
+        "exchange/leave.rs",
         "        self.leave_attempt();\n",
         "",
     ),

@@ -70,6 +70,16 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The larger of each count, where one answer names them more than once.
+    pub fn larger(self, other: Usage) -> Usage {
+        Usage {
+            input_tokens: self.input_tokens.max(other.input_tokens),
+            output_tokens: self.output_tokens.max(other.output_tokens),
+            cached_tokens: self.cached_tokens.max(other.cached_tokens),
+            source: other.source,
+        }
+    }
+
     /// What a token budget is charged.
     pub const fn total(&self) -> u64 {
         self.input_tokens.saturating_add(self.output_tokens)

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use hoosh_core::dialects::neutral::Endpoint;
-use hoosh_core::dialects::openai::relay::{Ended, Fed, Pieces, Relay};
+use hoosh_core::dialects::openai::pieces::Pieces;
+use hoosh_core::dialects::openai::relay::{Ended, Fed, Relay};
 
 const EVENTS: [&str; 6] = [
     ": a comment",
@@ -15,16 +16,16 @@ const EVENTS: [&str; 6] = [
 
 fn relayed(parts: &[&[u8]], show_usage: bool) -> Vec<u8> {
     let mut relay = Relay::new(Endpoint::Chat, false, show_usage);
-    let mut pieces = Pieces::new();
+    let mut pieces = Pieces::default();
     for part in parts {
         match relay.feed(Bytes::copy_from_slice(part), &mut pieces) {
             Fed::Open => {}
-            Fed::Done => return pieces.concat(),
+            Fed::Done => return pieces.list.concat(),
             other => panic!("{other:?}"),
         }
     }
     assert_eq!(relay.finish(&mut pieces), Ended::Completed);
-    pieces.concat()
+    pieces.list.concat()
 }
 
 fn every_split(input: &[u8], show_usage: bool) {

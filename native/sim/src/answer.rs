@@ -1,6 +1,8 @@
 //! What upstreams say, and what callers understand. Each upstream answer carries a number of its own in its words, so
 //! that whoever reads them knows whose they are.
 
+use std::collections::BTreeSet;
+
 use hoosh_core::dialects::neutral::Endpoint;
 use hoosh_core::sse::{Limits, Parser};
 use serde_json::Value;
@@ -20,6 +22,10 @@ pub struct Said {
     pub words: String,
     /// Whole, unfiltered, without error: fit to be given again.
     pub fit: bool,
+    /// Its end mark is among what it says.
+    pub marked: bool,
+    /// Inputs that it was asked to embed.
+    pub inputs: usize,
     /// Tokens that it reports, if it does.
     pub usage: Option<u64>,
     /// When its last byte was handed over.
@@ -39,6 +45,8 @@ pub enum Oddity {
     NoUsage,
     /// Says it twice, the second time for good.
     TwiceUsage,
+    /// Says it in two parts.
+    SplitUsage,
     /// Used far more than anybody reserved.
     Overrun,
     /// An error event before any content.
@@ -53,8 +61,24 @@ pub enum Oddity {
     Length,
     /// Cut by a content filter.
     Filtered,
+    /// Ends with a reason of the provider's own.
+    Failed,
     /// Goes on after `[DONE]`.
     Babble,
+    /// `[DONE]` and nothing else.
+    Empty,
+    /// `[DONE]` without a finish reason.
+    NoReason,
+    /// A second choice, which finishes too.
+    TwoChoices,
+    /// A second choice that never finishes, and `[DONE]`.
+    OneOpen,
+    /// A second choice that never finishes, and no `[DONE]`.
+    OneOpenNoDone,
+    /// One vector less than inputs.
+    FewVectors,
+    /// Two vectors of one number.
+    TwiceVector,
 }
 
 /// All but [`Oddity::None`].
@@ -63,6 +87,7 @@ pub const ODDITIES: &[Oddity] = &[
     Oddity::NoFinish,
     Oddity::NoUsage,
     Oddity::TwiceUsage,
+    Oddity::SplitUsage,
     Oddity::Overrun,
     Oddity::ErrorFirst,
     Oddity::ErrorLater,
@@ -70,7 +95,15 @@ pub const ODDITIES: &[Oddity] = &[
     Oddity::WrongShape,
     Oddity::Length,
     Oddity::Filtered,
+    Oddity::Failed,
     Oddity::Babble,
+    Oddity::Empty,
+    Oddity::NoReason,
+    Oddity::TwoChoices,
+    Oddity::OneOpen,
+    Oddity::OneOpenNoDone,
+    Oddity::FewVectors,
+    Oddity::TwiceVector,
 ];
 
 /// Words of answer `number` in pieces; the first begins with the number.
@@ -92,9 +125,10 @@ pub fn number(words: &str) -> Option<usize> {
 /// Finish reason and reported tokens of an answer with `oddity`.
 pub fn terms(oddity: Oddity) -> (Option<&'static str>, Option<(u64, u64)>) {
     let reason = match oddity {
-        Oddity::NoFinish => None,
+        Oddity::NoFinish | Oddity::NoReason => None,
         Oddity::Length => Some("length"),
         Oddity::Filtered => Some("content_filter"),
+        Oddity::Failed => Some("error"),
         _ => Some("stop"),
     };
     let usage = match oddity {
@@ -113,8 +147,21 @@ fn usage_json((input, output): (u64, u64)) -> String {
     format!(r#"{{"prompt_tokens":{input},"completion_tokens":{output},"total_tokens":{}}}"#, input + output)
 }
 
+/// Vectors of an answer: each says whose it is and which input's.
+fn vectors(number: usize, inputs: usize, oddity: Oddity) -> String {
+    let count = if oddity == Oddity::FewVectors { inputs - 1 } else { inputs };
+    let one = |at: usize| {
+        let index = if oddity == Oddity::TwiceVector { 0 } else { at };
+        format!(r#"{{"object":"embedding","index":{index},"embedding":[{number}.0,{at}.0]}}"#)
+    };
+    // Nobody promises an order.
+    let list: Vec<String> =
+        if number % 2 == 0 { (0..count).map(one).collect() } else { (0..count).rev().map(one).collect() };
+    list.join(",")
+}
+
 /// One whole body.
-pub fn whole(endpoint: Endpoint, number: usize, words: &str, oddity: Oddity) -> String {
+pub fn whole(endpoint: Endpoint, number: usize, words: &str, oddity: Oddity, inputs: usize) -> String {
     let (reason, usage) = terms(oddity);
     let usage = usage.map_or(String::new(), |usage| format!(r#","usage":{}"#, usage_json(usage)));
     let reason = reason.map_or("null".into(), json);
@@ -124,9 +171,9 @@ pub fn whole(endpoint: Endpoint, number: usize, words: &str, oddity: Oddity) -> 
         (Oddity::ErrorFirst | Oddity::ErrorLater, _) => {
             r#"{"error":{"message":"it broke","type":"x","code":null}}"#.into()
         }
-        (_, Endpoint::Embeddings) => format!(
-            r#"{{"object":"list","data":[{{"object":"embedding","index":0,"embedding":[{number}.0,0.5]}}],"model":"m"{usage}}}"#
-        ),
+        (_, Endpoint::Embeddings) => {
+            format!(r#"{{"object":"list","data":[{}],"model":"m"{usage}}}"#, vectors(number, inputs, oddity))
+        }
         (_, Endpoint::Completions) => format!(
             r#"{{"id":"cmpl-{number}","object":"text_completion","choices":[{{"index":0,"text":{},"finish_reason":{reason}}}]{usage}}}"#,
             json(words)
@@ -149,7 +196,16 @@ pub fn events(dice: &mut Dice, endpoint: Endpoint, number: usize, pieces: &[Stri
         false => choice(format!(r#""text":{},"finish_reason":null"#, json(text))),
     };
     let error = r#"{"error":{"message":"it broke","type":"server_error","code":null}}"#.to_string();
+    let other = |inner: String| format!(r#"{head},"choices":[{{"index":1,{inner}}}]}}"#);
     let mut events = Vec::new();
+    if oddity == Oddity::Empty {
+        events.push("[DONE]".into());
+        return events;
+    }
+    if dice.chance(10) {
+        // Azure opens so.
+        events.push(r#"{"id":"","object":"","model":"","choices":[],"prompt_filter_results":[]}"#.into());
+    }
     if chat && dice.chance(70) {
         events.push(choice(r#""delta":{"role":"assistant","content":""},"finish_reason":null"#.into()));
     }
@@ -168,6 +224,11 @@ pub fn events(dice: &mut Dice, endpoint: Endpoint, number: usize, pieces: &[Stri
         _ => {}
     }
     let (reason, usage) = terms(oddity);
+    if matches!(oddity, Oddity::TwoChoices | Oddity::OneOpen | Oddity::OneOpenNoDone) {
+        let inner = if chat { r#""delta":{"content":"other"}"# } else { r#""text":"other""# };
+        let reason = if oddity == Oddity::TwoChoices { "\"stop\"" } else { "null" };
+        events.insert(dice.below(events.len() + 1), other(format!(r#"{inner},"finish_reason":{reason}"#)));
+    }
     if let Some(reason) = reason {
         let inner = if chat { r#""delta":{}"# } else { r#""text":"""# };
         events.push(choice(format!(r#"{inner},"finish_reason":"{reason}""#)));
@@ -175,10 +236,13 @@ pub fn events(dice: &mut Dice, endpoint: Endpoint, number: usize, pieces: &[Stri
     if oddity == Oddity::TwiceUsage {
         events.push(format!(r#"{head},"choices":[],"usage":{}}}"#, usage_json((1, 1))));
     }
-    if let Some(usage) = usage {
+    if let (Some((input, output)), Oddity::SplitUsage) = (usage, oddity) {
+        events.push(format!(r#"{head},"choices":[],"usage":{{"prompt_tokens":{input}}}}}"#));
+        events.push(format!(r#"{head},"choices":[],"usage":{{"completion_tokens":{output}}}}}"#));
+    } else if let Some(usage) = usage {
         events.push(format!(r#"{head},"choices":[],"usage":{}}}"#, usage_json(usage)));
     }
-    if !matches!(oddity, Oddity::NoDone | Oddity::NoFinish) {
+    if !matches!(oddity, Oddity::NoDone | Oddity::NoFinish | Oddity::OneOpenNoDone) {
         events.push("[DONE]".into());
     }
     if oddity == Oddity::Babble {
@@ -194,6 +258,9 @@ pub struct Heard {
     pub words: String,
     /// A finish reason was given.
     pub finished: bool,
+    /// Choices of a stream that have none.
+    pub open: BTreeSet<u64>,
+    closed: BTreeSet<u64>,
     /// The end mark was given.
     pub done: bool,
     /// An error was given.
@@ -256,6 +323,9 @@ impl Heard {
             self.error = true;
             return;
         }
+        if delta && value["id"] == "" && (value["choices"][0].is_object() || value["usage"].is_object()) {
+            self.broken = Some(format!("a chunk without id: {value}"));
+        }
         if let Some(first) = value["data"][0]["embedding"][0].as_f64() {
             self.words = format!("n{:08};", first as u64);
             self.finished = true;
@@ -266,6 +336,17 @@ impl Heard {
             return;
         };
         for choice in choices {
+            let index = choice["index"].as_u64().unwrap_or_default();
+            if choice["finish_reason"].is_string() {
+                self.open.remove(&index);
+                self.closed.insert(index);
+            } else if !self.closed.contains(&index) {
+                self.open.insert(index);
+            }
+            if index > 0 {
+                // Spoken aside: what the answer says is its first choice.
+                continue;
+            }
             let said = if delta { &choice["delta"]["content"] } else { &choice["message"]["content"] };
             self.words.push_str(said.as_str().or(choice["text"].as_str()).unwrap_or_default());
             self.finished |= choice["finish_reason"].is_string();

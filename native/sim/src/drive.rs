@@ -93,12 +93,12 @@ impl World {
             Step::Send { u, request } => {
                 let provider = self.provider_of(&request);
                 self.check_send(x, u, &provider, &request.body, Some(&request));
-                self.open(x, provider, false);
+                self.open(x, provider, &request.body, false);
             }
             Step::Call { u, engine, request } => {
                 let provider = engine.to_string();
                 self.check_send(x, u, &provider, &request.body, None);
-                self.open(x, provider, true);
+                self.open(x, provider, &request.body, true);
             }
             Step::Read { u, credit } => {
                 if let Some(up) = self.xs[x].ups.get_mut(u as usize) {
@@ -219,17 +219,21 @@ impl World {
         }
     }
 
-    fn open(&mut self, x: usize, provider: String, engine: bool) {
+    fn open(&mut self, x: usize, provider: String, body: &[u8], engine: bool) {
         let number = self.said.len() + 1;
         let u = self.xs[x].ups.len() as u32;
-        let mut said = Said { x, u, provider: provider.clone(), ..Said::default() };
+        let inputs = inputs_of(body);
+        let mut said = Said { x, u, provider: provider.clone(), inputs, ..Said::default() };
         let mood = self.mood_of(&provider);
         let script = match self.xs[x].caller.endpoint() {
-            Some(endpoint) if engine => upstream::engine(&mut self.dice, mood, endpoint, number, &mut said),
             Some(endpoint) => {
-                let reused = self.books.served.contains(&provider) && self.dice.chance(50);
-                let asked = Asked { endpoint, stream: self.xs[x].caller.stream, reused };
-                upstream::http(&mut self.dice, mood, asked, self.now.wall_us, number, &mut said)
+                let reused = !engine && self.books.served.contains(&provider) && self.dice.chance(50);
+                let asked = Asked { endpoint, stream: self.xs[x].caller.stream, inputs, reused };
+                if engine {
+                    upstream::engine(&mut self.dice, mood, asked, number, &mut said)
+                } else {
+                    upstream::http(&mut self.dice, mood, asked, self.now.wall_us, number, &mut said)
+                }
             }
             None => Script::default(),
         };
@@ -329,6 +333,12 @@ impl World {
         self.look_soon(x);
         self.upstream_goes_on(x, u);
     }
+}
+
+/// How many inputs a request for embeddings has.
+fn inputs_of(body: &[u8]) -> usize {
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    body["input"].as_array().map_or(1, Vec::len)
 }
 
 /// What an item costs of the credit.

@@ -45,6 +45,8 @@ pub struct Asked {
     pub endpoint: Endpoint,
     /// As a stream.
     pub stream: bool,
+    /// Inputs of an embeddings request.
+    pub inputs: usize,
     /// On a connection that served before.
     pub reused: bool,
 }
@@ -96,6 +98,7 @@ pub fn http(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: usi
     } else if let Some(cut) = cut {
         // A stream that breaks off after its end mark was whole.
         said.fit &= asked.stream && cut + 1 == acts.len();
+        said.marked &= cut + 1 == acts.len();
         break_off(dice, cut, &mut acts);
     }
     Script { acts: paced(dice, acts) }
@@ -158,7 +161,7 @@ fn odd_head(dice: &mut Dice, number: usize, asked: Asked, acts: &mut Vec<Act>) {
         0 => ("text/html", "<html>please log in</html>".to_string()),
         1 => ("application/json", String::new()),
         2 => ("text/event-stream", String::new()),
-        _ => ("application/json", answer::whole(asked.endpoint, number, "", Oddity::WrongShape)),
+        _ => ("application/json", answer::whole(asked.endpoint, number, "", Oddity::WrongShape, asked.inputs)),
     };
     acts.push(Act::Head(200, vec![("content-type", kind.into())]));
     if !body.is_empty() {
@@ -177,25 +180,32 @@ fn content(dice: &mut Dice, asked: Asked, oddity: Oddity, number: usize, said: &
     // A server that cannot stream answers whole.
     let stream = asked.stream && !dice.chance(3);
     said.fit = match oddity {
-        Oddity::None | Oddity::NoUsage | Oddity::TwiceUsage | Oddity::Overrun => true,
-        Oddity::NoDone | Oddity::Babble => true,
-        Oddity::NoFinish | Oddity::Length | Oddity::Filtered => asked.endpoint == Endpoint::Embeddings,
+        Oddity::None | Oddity::NoUsage | Oddity::TwiceUsage | Oddity::SplitUsage | Oddity::Overrun => true,
+        Oddity::NoDone | Oddity::Babble | Oddity::TwoChoices => true,
+        Oddity::NoFinish | Oddity::NoReason | Oddity::Length | Oddity::Filtered | Oddity::Failed => {
+            asked.endpoint == Endpoint::Embeddings
+        }
+        // What is odd of a stream alone, or of vectors alone, is as it should be elsewhere. Vectors are counted only
+        // where they are joined.
+        Oddity::Empty | Oddity::OneOpen | Oddity::OneOpenNoDone => !stream,
+        Oddity::FewVectors | Oddity::TwiceVector => true,
         Oddity::ErrorFirst | Oddity::ErrorLater | Oddity::Malformed | Oddity::WrongShape => false,
     };
     let (_, usage) = answer::terms(oddity);
     said.usage = usage.map(|(input, output)| input + output);
     let (kind, bytes) = if stream {
         let events = answer::events(dice, asked.endpoint, number, &pieces, oddity);
-        ("text/event-stream; charset=utf-8", framed(dice, &events))
+        said.marked = events.iter().any(|event| event == "[DONE]");
+        ("text/event-stream; charset=utf-8", framed(dice, &events, oddity))
     } else {
-        ("application/json", answer::whole(asked.endpoint, number, &said.words, oddity).into_bytes())
+        ("application/json", answer::whole(asked.endpoint, number, &said.words, oddity, asked.inputs).into_bytes())
     };
     acts.push(Act::Head(200, vec![("content-type", kind.into())]));
     acts.extend(split(dice, bytes).into_iter().map(Act::Data));
     acts.push(Act::End);
 }
 
-fn framed(dice: &mut Dice, events: &[String]) -> Vec<u8> {
+fn framed(dice: &mut Dice, events: &[String], oddity: Oddity) -> Vec<u8> {
     let line = dice.pick(&["\n", "\n", "\r\n", "\r"]);
     let space = if dice.chance(80) { " " } else { "" };
     let comments = dice.chance(20);
@@ -203,11 +213,16 @@ fn framed(dice: &mut Dice, events: &[String]) -> Vec<u8> {
     if dice.chance(3) {
         out.extend_from_slice("\u{feff}".as_bytes());
     }
+    if dice.chance(if matches!(oddity, Oddity::ErrorFirst | Oddity::Empty) { 30 } else { 1 }) {
+        // More than is held back for the first content.
+        out.extend_from_slice(format!(": {}{line}{line}", "-".repeat(70_000)).as_bytes());
+    }
     for event in events {
+        let space_after = if event == "[DONE]" && dice.chance(10) { " " } else { "" };
         if comments && dice.chance(30) {
             out.extend_from_slice(format!(": keep-alive{line}{line}").as_bytes());
         }
-        out.extend_from_slice(format!("data:{space}{event}{line}{line}").as_bytes());
+        out.extend_from_slice(format!("data:{space}{event}{space_after}{line}{line}").as_bytes());
     }
     out
 }
@@ -224,13 +239,14 @@ fn split(dice: &mut Dice, bytes: Vec<u8>) -> Vec<Bytes> {
 }
 
 /// Draws the script of a call to an engine of this process.
-pub fn engine(dice: &mut Dice, mood: Mood, endpoint: Endpoint, number: usize, said: &mut Said) -> Script {
+pub fn engine(dice: &mut Dice, mood: Mood, asked: Asked, number: usize, said: &mut Said) -> Script {
     let mut acts = vec![Act::Connected];
     let pieces = answer::words(dice, number, false);
     said.fit = true;
-    if endpoint == Endpoint::Embeddings {
+    if asked.endpoint == Endpoint::Embeddings {
         said.words = format!("n{number:08};");
-        acts.push(Act::Delta(Item::Embedding { index: 0, vector: vec![number as f32, 0.5] }));
+        let vector = |at: usize| Item::Embedding { index: at as u32, vector: vec![number as f32, at as f32] };
+        acts.extend((0..asked.inputs).rev().map(|at| Act::Delta(vector(at))));
     } else {
         said.words = pieces.concat();
         acts.extend(pieces.into_iter().map(|text| Act::Delta(Item::Text { choice: 0, text })));

@@ -10,7 +10,7 @@ use hoosh_core::gateway::{Gateway, LoopResult};
 use hoosh_core::wake::{Wake, Waker};
 
 use crate::agenda::Agenda;
-use crate::answer::Said;
+use crate::answer::{Heard, Said};
 use crate::caller::Caller;
 use crate::check::{Books, Broken, Invariant, Outcome};
 use crate::dice::Dice;
@@ -394,6 +394,15 @@ impl Driven {
 
     fn is_late(&self, now_us: u64) -> bool {
         self.exchange.is_some() && now_us > self.begun_us + LONGEST_LIFE_US
+    }
+
+    /// Whether what it got of a stream has words in it.
+    pub(crate) fn heard_words(&self) -> bool {
+        let heard = match self.caller.neutral {
+            true => Heard::neutral(&self.out.pieces),
+            false => Heard::stream(&self.out.bytes),
+        };
+        !heard.words.is_empty()
     }
 
     /// Bytes given to the transport and not taken by the caller.

@@ -1,25 +1,29 @@
 //! One upstream attempt: where it stands, what it holds, how long it may take.
 
-use bytes::{Bytes, BytesMut};
-
+use super::engine::Engine;
 use super::inbox::AnswerHead;
 use super::step::UpstreamId;
+use super::whole::Whole;
 use crate::clock::SECOND;
 use crate::config::Deadlines;
-use crate::dialects::openai::encode::Collected;
 use crate::dialects::openai::relay::Relay;
+use crate::dialects::openai::words::Words;
 use crate::gateway::Upstream;
 use crate::health;
+use crate::ledger::Usage;
 use crate::limit::Permit;
 use crate::sync::Arc;
 
 /// Bytes that an upstream may send ahead of what was used.
 pub(super) const WINDOW: usize = 64 << 10;
 
-/// How far an attempt came.
+/// How long the end of a body is waited for after all of its content came: its last chunk is usually there already.
+const TAIL_US: u64 = SECOND;
+
+/// How far an attempt came, as the doors told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-pub(super) enum Stage {
-    Opening,
+pub(super) enum Reached {
+    Nothing,
     Connected,
     Sent,
     Body,
@@ -31,11 +35,11 @@ pub(super) enum Follow {
     /// No head yet.
     Head,
     /// The whole body is collected.
-    Whole { status: u16, retry_after_us: Option<u64>, body: BytesMut, single: Option<Bytes> },
+    Whole(Whole),
     /// Events pass as they come.
     Stream(Box<Relay>),
     /// An engine of this process speaks.
-    Engine(Box<Collected>),
+    Engine(Box<Engine>),
     /// All that matters was read; only the end of the body is waited for, so that the connection can be used again.
     Tail,
 }
@@ -47,7 +51,8 @@ pub(super) struct Attempt {
     pub health: Option<health::Attempt>,
     /// Frees the provider's place when dropped.
     pub permit: Option<Permit>,
-    pub stage: Stage,
+    pub reached: Reached,
+    /// When it got there, or was last heard of.
     pub since_us: u64,
     pub opened_us: u64,
     /// Credit given and not used.
@@ -55,35 +60,76 @@ pub(super) struct Attempt {
     pub follow: Follow,
     /// When its first byte came, after opening.
     pub first_byte_us: Option<u64>,
+    /// Its end or failure was told: there is nothing left to abort.
+    pub over: bool,
 }
 
 impl Attempt {
+    pub fn open(
+        u: UpstreamId,
+        upstream: Arc<Upstream>,
+        health: health::Attempt,
+        permit: Option<Permit>,
+        now_us: u64,
+    ) -> Attempt {
+        Attempt {
+            u,
+            upstream,
+            health: Some(health),
+            permit,
+            reached: Reached::Nothing,
+            since_us: now_us,
+            opened_us: now_us,
+            credit: 0,
+            follow: Follow::Head,
+            first_byte_us: None,
+            over: false,
+        }
+    }
+
     /// When patience ends. While the caller is behind (no credit out), nothing is expected of the upstream.
     pub fn deadline_us(&self, deadlines: &Deadlines) -> Option<u64> {
-        let seconds = match (&self.follow, self.stage) {
+        let seconds = match (&self.follow, self.reached) {
             (Follow::Tail, _) => return Some(self.since_us + TAIL_US),
-            (_, Stage::Opening) => deadlines.connect_secs,
-            (_, Stage::Connected | Stage::Sent) => deadlines.first_byte_secs,
-            (_, Stage::Body) if self.credit == 0 => return None,
-            (_, Stage::Body) => deadlines.idle_secs,
+            (_, Reached::Nothing) => deadlines.connect_secs,
+            (_, Reached::Connected | Reached::Sent) => deadlines.first_byte_secs,
+            (_, Reached::Body) if self.credit == 0 => return None,
+            // An engine has no head: what it says first is its first byte.
+            (Follow::Engine(_), Reached::Body) if self.first_byte_us.is_none() => deadlines.first_byte_secs,
+            (_, Reached::Body) => deadlines.idle_secs,
         };
         Some(self.since_us.saturating_add(seconds.saturating_mul(SECOND)))
     }
 
-    /// Enters a stage, or stays in it after progress.
-    pub fn progress(&mut self, stage: Stage, now_us: u64) {
-        self.stage = stage;
+    pub fn reach(&mut self, reached: Reached, now_us: u64) {
+        self.reached = reached;
         self.since_us = now_us;
     }
 
     /// Whether the upstream may have begun to work, so that it may bill.
     pub fn was_sent(&self) -> bool {
-        self.stage >= Stage::Sent
+        self.reached >= Reached::Sent
+    }
+
+    /// What it said of its cost and the words that it said, where the caller may have got some of them.
+    pub fn take_said(&mut self) -> Option<(Option<Usage>, Words)> {
+        match &mut self.follow {
+            Follow::Stream(relay) => Some((relay.usage(), relay.take_words())),
+            Follow::Engine(engine) => Some((engine.usage, engine.collected.words())),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the answer that it keeps.
+    pub fn held(&self) -> usize {
+        match &self.follow {
+            Follow::Whole(whole) => whole.body.len(),
+            Follow::Stream(relay) => relay.held(),
+            Follow::Engine(engine) => engine.bytes,
+            Follow::Head | Follow::Tail => 0,
+        }
     }
 }
-
-/// How long the end of a body is waited for after all of its content came: its last chunk is usually there already.
-const TAIL_US: u64 = SECOND;
 
 impl AnswerHead {
     pub fn is(&self, kind: &[u8]) -> bool {

@@ -52,7 +52,6 @@ pub(super) struct Holds {
     alone: bool,
     /// Time passed at a gate, and with it what the cache said of it may have changed.
     waited: bool,
-    pub bytes: u64,
 }
 
 impl Holds {
@@ -118,7 +117,7 @@ impl Exchange {
         }
         self.choice.turn = self.snap.routes.turn(model);
         self.choice.candidates = Some(candidates);
-        if self.is_child {
+        if self.is_child() {
             // Its parent passed the other gates and gave it of what it holds.
             self.phase = Phase::Choose;
             return Move::Again;
@@ -204,7 +203,7 @@ impl Exchange {
     }
 
     fn ask_upstream(&mut self) -> Move {
-        self.phase = if self.split() { Phase::Children } else { Phase::Choose };
+        self.phase = if self.children.slices.len() > 0 { Phase::Children } else { Phase::Choose };
         Move::Again
     }
 }

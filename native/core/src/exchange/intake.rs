@@ -1,10 +1,13 @@
 //! The caller's body: asked for against credit, bounded in size and time, then read once.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::call::{too_large, Target};
 use super::gates::Gate;
-use super::work::{Job, JobResult};
+use super::gather::Gather;
+use super::slices::Slices;
+use super::whole::Judged;
+use super::work::{JobResult, INLINE_BYTES};
 use super::{Caller, Exchange, Move, Phase, Step};
 use crate::clock::SECOND;
 use crate::dialects::neutral::Endpoint;
@@ -15,14 +18,9 @@ use crate::ledger::Usage;
 /// Bytes that a caller may send ahead.
 const WINDOW: usize = 64 << 10;
 
-/// Bodies beyond this are read by a job: scanning, checking and hashing 64 KiB takes about 0.1 ms.
-const INLINE_BYTES: usize = 64 << 10;
-
 #[derive(Debug, Default)]
 pub(super) struct Intake {
-    /// The usual body comes in one piece and is never copied.
-    first: Bytes,
-    rest: BytesMut,
+    body: Gather,
     received: u64,
     credit: usize,
     ended: bool,
@@ -36,29 +34,19 @@ impl Intake {
     /// The body of a child: whole, from its parent.
     pub fn given(&mut self, body: Bytes) {
         self.received = body.len() as u64;
-        self.first = body;
+        self.body.add(body);
         self.ended = true;
     }
 
     fn add(&mut self, bytes: Bytes) {
         self.received += bytes.len() as u64;
         self.credit = self.credit.saturating_sub(bytes.len());
-        if self.first.is_empty() && self.rest.is_empty() {
-            self.first = bytes;
-            return;
-        }
-        if self.rest.is_empty() {
-            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
-        }
-        self.rest.extend_from_slice(&bytes);
+        self.body.add(bytes);
     }
 
-    fn take(&mut self) -> Bytes {
-        if self.rest.is_empty() {
-            std::mem::take(&mut self.first)
-        } else {
-            std::mem::take(&mut self.rest).freeze()
-        }
+    /// Bytes that are kept until they are read.
+    pub fn held(&self) -> usize {
+        self.body.len()
     }
 }
 
@@ -69,6 +57,7 @@ impl Exchange {
         if let Some(started_us) = self.started_us {
             self.begun.mono_us = started_us;
         }
+        let is_child = self.is_child();
         let Some(call) = &mut self.call else { return };
         if let Some(refusal) = call.refusal.take() {
             self.fail(refusal);
@@ -77,7 +66,7 @@ impl Exchange {
         match call.target.clone() {
             Some(Target::Inference(_)) => {
                 // A child is part of a request that was counted.
-                if !self.is_child {
+                if !is_child {
                     self.snap.retries.deposit(self.now.mono_us);
                 }
                 if call.expects_continue && call.caller == Caller::Http {
@@ -114,7 +103,6 @@ impl Exchange {
         if self.phase != Phase::Body || bytes.is_empty() {
             return;
         }
-        self.hold(bytes.len());
         self.intake.add(bytes);
         let limit = self.snap.config.server.max_body_bytes;
         if self.intake.received > limit {
@@ -123,22 +111,27 @@ impl Exchange {
     }
 
     fn read_body(&mut self) {
-        let body = self.intake.take();
+        let body = self.intake.body.take();
         let endpoint = self.endpoint();
         let tenant = self.snap.cache.is_some().then(|| self.call().holder.tenant.clone());
-        if body.len() <= INLINE_BYTES {
-            self.take_facts(request::read(body, endpoint, tenant.as_deref()));
-            return;
+        let (bytes, most_inputs) = (body.len(), self.snap.config.limits.max_inputs as usize);
+        let read = move || {
+            let facts = request::read(body, endpoint, tenant.as_deref())?;
+            let slices = Slices::of(&facts, endpoint, most_inputs);
+            Ok((facts, slices))
+        };
+        if bytes <= INLINE_BYTES {
+            self.take_facts(read());
+        } else {
+            self.work(Phase::Reading, bytes, read);
         }
-        self.phase = Phase::Reading;
-        let job = Job::new(move || request::read(body, endpoint, tenant.as_deref()));
-        self.steps.push_back(Step::Work { job });
     }
 
-    fn take_facts(&mut self, read: Result<Facts, Failure>) {
+    fn take_facts(&mut self, read: Result<(Facts, Slices), Failure>) {
         match read {
-            Ok(facts) => {
+            Ok((facts, slices)) => {
                 self.facts = Some(facts);
+                self.children.slices = slices;
                 self.phase = Phase::Gates(Gate::Scope);
             }
             Err(failure) => self.fail(failure),
@@ -147,15 +140,19 @@ impl Exchange {
 
     /// A job's result. One that comes after its exchange went elsewhere is nobody's.
     pub(super) fn take_result(&mut self, result: JobResult) {
+        self.lent = 0;
         match self.phase {
-            Phase::Reading => match result.open::<Result<Facts, Failure>>() {
+            Phase::Reading => match result.open::<Result<(Facts, Slices), Failure>>() {
                 Some(read) => self.take_facts(read),
-                None => self.fail(Failure::new(Code::Internal, "A job came back without its result.")),
+                None => self.fail(lost_result()),
             },
-            Phase::Counting => {
-                let usage = result.open::<Usage>().unwrap_or_default();
-                self.take_count(usage);
-            }
+            Phase::Judging => match result.open::<Judged>() {
+                Some(judged) => self.take_judged(judged),
+                None => self.fail(lost_result()),
+            },
+            Phase::Joining => self.take_joined(result.open::<Option<Vec<u8>>>().flatten()),
+            Phase::Owing => self.take_owed_count(result.open::<Usage>()),
+            Phase::Booking => self.take_booked_count(result.open::<Usage>()),
             Phase::Gates(Gate::Count) => {
                 let input = result.open::<u64>();
                 self.take_exact_input(input);
@@ -170,4 +167,8 @@ impl Exchange {
             _ => Endpoint::Chat,
         }
     }
+}
+
+fn lost_result() -> Failure {
+    Failure::new(Code::Internal, "A job came back without its result.")
 }

@@ -5,33 +5,49 @@
 //! one place, and each phase reads as one function.
 //!
 //! ```text
-//! New ─ begin ─▶ Body ─▶ Read ─▶ Gates ─▶ Choose ─▶ Attempt ─▶ (Counting) ─▶ Draining ─▶ Over
-//!                        (Work)   limits, cache, │ ▲       │    (Work)         ▲
-//!                                 budget, flight │ └ retry ┘                   │
-//!                                                └─▶ Children ─────────────────┘
+//! New ─ begin ─▶ Body ─▶ (Reading) ─▶ Gates ─▶ Choose ─▶ Attempt ─▶ (Judging, Owing, Booking) ─▶ Draining ─▶ Over
+//!                                limits, cache, │ ▲       │                                         ▲
+//!                                budget, flight │ └ retry ┘                                         │
+//!                                               └─▶ Children ─▶ (Joining) ──────────────────────────┘
 //! ```
 //!
-//! `call` reads the head; `intake` the body; `gates`, with `places` and `spend`, admits; `choose` finds an upstream, and
-//! `again` another after a failure; `request` writes to it; `follow` reads its answer; `answer` writes to the caller;
-//! `settle` books. Dropping an exchange at any point settles
-//! it too.
+//! In brackets: jobs, which are skipped where there is little to do.
+//!
+//! `call` reads the head; `intake` the body; `gates`, with `places` and `spend`, admits; `choose` finds an upstream past
+//! every `obstacle`, and `again` another after a failure; `request` writes to it, or `children` ask it in `slices`. `follow`
+//! reads the answer: as a `whole`, `streamed`, or from an `engine`; a `verdict` says what a failure means, and `fall` gives
+//! the attempt up. `answer` writes to the caller, whose side is `out`, and who may `leave`; `kept` is what the cache gets of
+//! it. `settle` books. Dropping an exchange at any point settles it too.
 
+mod account;
 mod again;
 mod answer;
 mod attempt;
 mod call;
 mod children;
 mod choose;
+mod engine;
+mod fall;
 mod follow;
 mod gates;
+mod gather;
+mod held;
 mod inbox;
 mod intake;
+mod kept;
+mod leave;
+mod local;
 mod obstacle;
+mod out;
 mod places;
 mod request;
 mod settle;
+mod slices;
 mod spend;
 mod step;
+mod streamed;
+mod verdict;
+mod whole;
 mod work;
 
 use bytes::Bytes;
@@ -46,15 +62,15 @@ use crate::http::HeaderView;
 use crate::rng::Rng;
 use crate::sync::Arc;
 use crate::wake::Waker;
-use answer::Out;
+use account::Account;
 use attempt::Attempt;
 use call::Call;
-use children::Children;
+use children::{Children, Report};
 use choose::Choice;
 use gates::{Gate, Holds};
 use inbox::{AnswerHead, Event};
 use intake::Intake;
-use settle::Account;
+use out::Out;
 pub use step::{Caller, RequestHead, Stage, Step, UpstreamId};
 pub use work::{Job, JobResult};
 
@@ -84,8 +100,14 @@ enum Phase {
     Children,
     /// An upstream is open.
     Attempt,
+    /// A whole answer came; a job reads it.
+    Judging,
+    /// All children answered; a job joins what they said.
+    Joining,
+    /// The answer lacks only its usage, which a job counts.
+    Owing,
     /// The answer is out; a job counts what it used.
-    Counting,
+    Booking,
     /// The answer is out and booked; the caller's transport still takes it.
     Draining,
     /// Nothing more.
@@ -117,13 +139,18 @@ pub struct Exchange {
     facts: Option<Facts>,
     holds: Holds,
     children: Children,
-    is_child: bool,
+    /// A child's way to tell its parent why it failed.
+    report: Option<Report>,
     /// A child's time began with its parent's.
     started_us: Option<u64>,
     choice: Choice,
     attempt: Option<Attempt>,
     out: Out,
     account: Account,
+    /// Bytes that the job in progress keeps.
+    lent: usize,
+    /// Bytes kept, as the gateway was told last.
+    told_held: u64,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -150,12 +177,14 @@ impl Exchange {
             facts: None,
             holds: Holds::default(),
             children: Children::default(),
-            is_child: false,
+            report: None,
             started_us: None,
             choice: Choice::default(),
             attempt: None,
             out: Out::default(),
             account: Account::default(),
+            lent: 0,
+            told_held: 0,
         }
     }
 
@@ -256,22 +285,26 @@ impl Exchange {
             if let Some(event) = self.inbox.pop_front() {
                 self.take(event);
             } else if let Some(step) = self.steps.pop_front() {
+                self.tell_held();
                 return step;
             } else if self.phase == Phase::Over {
                 return Step::Done;
             } else if let Move::Wait(until_us) = self.advance() {
+                self.tell_held();
                 return Step::Wait { until_us };
             }
         }
     }
 
     fn advance(&mut self) -> Move {
-        if let Some(at) = self.total_deadline_us().filter(|at| *at <= self.now.mono_us) {
-            return self.overdue(at);
+        if self.total_deadline_us().is_some_and(|at| at <= self.now.mono_us) {
+            return self.overdue();
         }
         let moved = match self.phase {
             Phase::Body => self.wait_for_body(),
-            Phase::New | Phase::Reading | Phase::Counting => Move::Wait(None),
+            Phase::New | Phase::Reading | Phase::Judging | Phase::Joining | Phase::Owing | Phase::Booking => {
+                Move::Wait(None)
+            }
             Phase::Gates(gate) => self.pass(gate),
             Phase::Choose => self.choose(),
             Phase::Children => self.raise_children(),

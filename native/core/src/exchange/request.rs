@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::attempt::{Attempt, Follow, Stage};
+use super::attempt::Attempt;
 use super::call::is_uuid;
 use super::{Exchange, Phase, Step, UpstreamId};
 use crate::config::{CapField, ProviderKind};
@@ -43,18 +43,7 @@ impl Exchange {
         };
         self.steps.push_back(step);
         self.account.provider = Some(upstream.clone());
-        self.attempt = Some(Attempt {
-            u,
-            upstream,
-            health: Some(health),
-            permit,
-            stage: Stage::Opening,
-            since_us: self.now.mono_us,
-            opened_us: self.now.mono_us,
-            credit: 0,
-            follow: Follow::Head,
-            first_byte_us: None,
-        });
+        self.attempt = Some(Attempt::open(u, upstream, health, permit, self.now.mono_us));
         self.phase = Phase::Attempt;
     }
 

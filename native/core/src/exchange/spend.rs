@@ -83,7 +83,7 @@ impl Exchange {
         let facts = self.facts();
         let input = self.input_bound();
         if self.endpoint() == Endpoint::Embeddings {
-            let whole = input.saturating_add(self.split_overhead());
+            let whole = input.saturating_add(self.children.slices.overhead());
             return (whole, whole);
         }
         let output = facts.output_cap.unwrap_or(self.snap.config.limits.reserve_output).max(1);

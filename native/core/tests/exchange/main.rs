@@ -1,13 +1,18 @@
 //! Drives exchanges by hand: every door and step, without a socket.
 
+mod accounts;
 mod again;
 mod caps;
 mod counts;
+mod engines;
 mod heads;
 mod keeper;
+mod lists;
+mod parts;
 mod queue;
 mod reload;
 mod sharing;
+mod streams;
 mod world;
 
 use hoosh_core::exchange::Step;

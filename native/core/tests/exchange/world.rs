@@ -59,6 +59,23 @@ base_url = "http://127.0.0.1:1/v1"
 models = ["m"]
 "#;
 
+/// Two engines of this process, the first asked first.
+pub const ENGINES: &str = r#"
+[deadlines]
+idle_secs = 1
+first_byte_secs = 60
+[[providers]]
+name = "first"
+type = "engine"
+models = ["m"]
+priority = 1
+[[providers]]
+name = "second"
+type = "engine"
+models = ["m"]
+priority = 2
+"#;
+
 pub struct World {
     pub gateway: Arc<Gateway>,
     pub key: Option<&'static str>,
@@ -145,6 +162,10 @@ impl World {
         self.store.rows().cloned().collect()
     }
 
+    pub fn pass(&mut self, us: u64) {
+        self.now.mono_us += us;
+    }
+
     pub fn begin(&self, method: &str, target: &str, body: Option<&str>) -> Call {
         let mut headers = vec![("content-type".to_string(), "application/json".to_string())];
         headers.extend(self.key.map(|key| ("authorization".to_string(), format!("Bearer {key}"))));
@@ -194,7 +215,7 @@ impl World {
 
 impl Call {
     /// The next step that a test wants to see. Plain plumbing is done here; time passes while it waits.
-    fn step(&mut self, world: &mut World) -> Step {
+    pub fn step(&mut self, world: &mut World) -> Step {
         for _ in 0..100 {
             match self.exchange.next(world.now) {
                 Step::ReadCaller { .. } => {
@@ -203,6 +224,7 @@ impl Call {
                 }
                 Step::Read { credit, .. } => self.credit += credit,
                 Step::Work { job } => self.exchange.worked(job.run()),
+                Step::Abort { .. } => {}
                 Step::Wait { until_us } => {
                     world.run_loop();
                     if self.waiting {
@@ -229,6 +251,66 @@ impl Call {
                 (u, request)
             }
             other => panic!("not sent: {other:?}"),
+        }
+    }
+
+    /// Runs to the call of an engine, which stands at once.
+    pub fn called(&mut self, world: &mut World) -> UpstreamId {
+        match self.step(world) {
+            Step::Call { u, .. } => {
+                self.exchange.connected(u);
+                u
+            }
+            other => panic!("not called: {other:?}"),
+        }
+    }
+
+    /// What it waits for, once all that can be done is.
+    pub fn waits(&mut self, world: &mut World) -> Option<u64> {
+        loop {
+            match self.exchange.next(world.now) {
+                Step::Wait { until_us } => return until_us.map(|at| at - world.now.mono_us),
+                Step::Done => panic!("it is over"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next step, whatever it is; the body is handed over.
+    pub fn step_by_hand(&mut self, world: &World) -> Step {
+        let step = self.exchange.next(world.now);
+        if let Step::ReadCaller { .. } = step {
+            self.exchange.body(self.body.take().unwrap_or_default());
+            self.exchange.body_end();
+        }
+        step
+    }
+
+    /// The first step of one of these names.
+    pub fn first_of(&mut self, world: &mut World, names: &[&str]) -> Step {
+        loop {
+            let step = self.step_by_hand(world);
+            assert!(!matches!(step, Step::Wait { .. } | Step::Done), "none of {names:?} came");
+            if names.iter().any(|name| format!("{step:?}").starts_with(name)) {
+                return step;
+            }
+        }
+    }
+
+    /// Whether it is answered without an upstream.
+    pub fn is_hit(&mut self, world: &mut World) -> bool {
+        matches!(self.first_of(world, &["Send", "Call", "Reply", "Start"]), Step::Reply { .. } | Step::Start { .. })
+    }
+
+    /// Takes what there is for the caller, until the exchange waits or is over.
+    pub fn take_all(&mut self, world: &mut World) {
+        loop {
+            match self.exchange.next(world.now) {
+                Step::Emit { bytes } => self.exchange.written(bytes.len()),
+                Step::Work { job } => self.exchange.worked(job.run()),
+                Step::Wait { .. } | Step::Done => return,
+                _ => {}
+            }
         }
     }
 
@@ -325,12 +407,9 @@ impl Call {
     }
 
     pub fn over(&mut self, world: &mut World) {
-        loop {
-            match self.step(world) {
-                Step::Done => return,
-                Step::Abort { .. } => {}
-                other => panic!("not over: {other:?}"),
-            }
+        match self.step(world) {
+            Step::Done => {}
+            other => panic!("not over: {other:?}"),
         }
     }
 }

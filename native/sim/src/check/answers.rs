@@ -87,8 +87,9 @@ impl World {
         if !said.words.starts_with(&heard.words) {
             return outcome(format!("words were changed: {:?} for {:?}", heard.words, said.words));
         }
-        if completed && !replied && !heard.finished {
-            return outcome("a stream without finish reason is passed as complete");
+        let unfinished = !heard.finished || !heard.open.is_empty();
+        if completed && !replied && unfinished && !said.marked {
+            return outcome("a stream that neither finished every choice nor gave its mark is passed as complete");
         }
         if driven.raised.contains(&said.x) {
             self.count("joined");
@@ -106,15 +107,29 @@ impl World {
         self.judge_shared(x, &said).map_err(|words| (Invariant::Cache, words))
     }
 
-    /// The answers of all children, in their order.
+    /// Each input has its vector: number `i` of a child's inputs that which this child's upstream made for number `i`.
     fn judge_joined(&self, x: usize) -> Judged {
         let driven = &self.xs[x];
         let mine = vectors(&driven.out.bytes);
-        let theirs: Vec<i64> = driven.raised.iter().flat_map(|child| vectors(&self.xs[*child].out.bytes)).collect();
+        let mut theirs = Vec::new();
+        for child in &driven.raised {
+            let child = &self.xs[*child];
+            let Some(said) = child.ups.last().map(|up| &self.said[up.number - 1]) else { continue };
+            let base = theirs.len() as i64;
+            theirs.extend((0..said.inputs as i64).map(|at| [base + at, said_number(said), at]));
+        }
         match mine == theirs {
             true => Ok(()),
             false => outcome(format!("answers of children were joined to {mine:?}, they are {theirs:?}")),
         }
+    }
+
+    /// A child failed, and every one that did had asked an upstream.
+    fn failed_children_asked(&self, x: usize) -> bool {
+        let driven = &self.xs[x];
+        let family = driven.raised.iter().chain(&driven.children).map(|child| &self.xs[*child]);
+        let mut failed = family.filter(|child| child.out.is_over() && child.out.status != 200).peekable();
+        failed.peek().is_some() && failed.all(|child| !child.ups.is_empty())
     }
 
     /// Who asked for it at first.
@@ -191,7 +206,8 @@ impl World {
         if !(error["message"].is_string() && error["type"].is_string() && !error["code"].is_number()) {
             return outcome(format!("an error of another shape: {body}"));
         }
-        if !driven.ups.is_empty() && out.header("x-should-retry") != Some(b"false") {
+        let spent = !driven.ups.is_empty() || self.failed_children_asked(x);
+        if spent && out.header("x-should-retry") != Some(b"false") {
             return outcome("attempts are spent, and the caller is not told so");
         }
         let reads_secret = String::from_utf8_lossy(&out.bytes);
@@ -202,9 +218,18 @@ impl World {
     }
 }
 
-/// The first number of each vector of an embeddings answer.
-fn vectors(body: &[u8]) -> Vec<i64> {
+/// The number of an answer whose words are vectors.
+fn said_number(said: &Said) -> i64 {
+    number(&said.words).map_or(-1, |number| number as i64)
+}
+
+/// Number, answer and input of each vector of an embeddings answer, in the order of the numbers.
+fn vectors(body: &[u8]) -> Vec<[i64; 3]> {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let data = body["data"].as_array().cloned().unwrap_or_default();
-    data.iter().map(|vector| vector["embedding"][0].as_f64().unwrap_or(-1.0) as i64).collect()
+    let whole = |value: &serde_json::Value| value.as_f64().unwrap_or(-1.0) as i64;
+    let mut vectors: Vec<_> =
+        data.iter().map(|v| [whole(&v["index"]), whole(&v["embedding"][0]), whole(&v["embedding"][1])]).collect();
+    vectors.sort_unstable();
+    vectors
 }

@@ -1,5 +1,6 @@
 //! Reads a whole answer: is it what was asked for, what did it use, may it be cached.
 
+use super::choices::is_clean_value;
 use crate::dialects::neutral::Endpoint;
 use crate::json::{Index, Kind, Limits, Outline, Value};
 use crate::ledger::{Usage, UsageSource};
@@ -11,7 +12,7 @@ pub enum Answer {
     Whole {
         /// Tokens used, if it says.
         usage: Option<Usage>,
-        /// Every choice ended by itself: not cut by a cap, not filtered.
+        /// Every choice ended by itself and as it was meant to, so that the answer may be given again.
         clean: bool,
     },
     /// An error object in spite of the status.
@@ -42,9 +43,7 @@ pub fn read(body: &[u8], endpoint: Endpoint, text: &mut Vec<u8>) -> Answer {
             if choice.kind() != Kind::Object {
                 return Answer::Malformed;
             }
-            clean &= choice.get("finish_reason").is_some_and(|reason| {
-                !(reason.is_null() || reason.str_eq("length") || reason.str_eq("content_filter"))
-            });
+            clean &= choice.get("finish_reason").is_some_and(is_clean_value);
             if usage.is_none() {
                 choice_text(choice, text);
             }
@@ -60,8 +59,8 @@ pub fn read(body: &[u8], endpoint: Endpoint, text: &mut Vec<u8>) -> Answer {
 
 fn choice_text(choice: Value<'_>, text: &mut Vec<u8>) {
     let mut take = |value: Option<Value<'_>>| {
-        if let Some(words) = value.and_then(|value| value.as_str()) {
-            text.extend_from_slice(words.as_bytes());
+        if let Some(value) = value {
+            value.append_str(text);
         }
     };
     take(choice.get("text"));

@@ -1,6 +1,7 @@
 //! Reads one event of a chat or completions stream.
 
 use super::answer::{read_usage, upstream_words};
+use super::choices::Choices;
 use crate::json::{Index, Kind, Limits, Outline, Value};
 use crate::ledger::Usage;
 
@@ -20,31 +21,31 @@ pub enum Event {
 pub struct Chunk {
     /// Has text, a tool call, a refusal, reasoning: whatever a caller would act on.
     pub content: bool,
-    /// A choice finished.
-    pub finished: bool,
-    /// … because the output cap was reached.
-    pub finished_by_length: bool,
-    /// … because the provider's filter cut it.
-    pub filtered: bool,
     /// `choices` is empty.
     pub no_choices: bool,
     /// Tokens used, if the chunk says.
     pub usage: Option<Usage>,
     /// Where a non-null `usage` value lies.
     pub has_usage: bool,
-    /// Where the value of `id` lies, quotes included.
+    /// Where the value of `id` lies, quotes included. An empty one is none: Azure opens its streams so.
     pub id: Option<(usize, usize)>,
 }
 
-/// Reads `data` of one event. `text` receives the answer's words, for counting where usage is never reported.
-pub fn read(data: &[u8], text: &mut Vec<u8>) -> (Event, Option<Index>) {
+/// Reads `data` of one event. `text` receives the answer's words, for counting where usage is never reported; `choices`
+/// learn how far they are.
+pub fn read(data: &[u8], text: &mut Vec<u8>, choices: &mut Choices) -> (Event, Option<Index>) {
     let mut outline = Outline::default();
     let Ok(index) = outline.scan(data, Limits::default()) else { return (Event::Malformed, None) };
-    let event = read_fields(&|name| outline.get(&index, data, name), data, text);
+    let event = read_fields(&|name| outline.get(&index, data, name), data, text, choices);
     (event, Some(index))
 }
 
-fn read_fields<'a>(field: &dyn Fn(&str) -> Option<Value<'a>>, data: &[u8], text: &mut Vec<u8>) -> Event {
+fn read_fields<'a>(
+    field: &dyn Fn(&str) -> Option<Value<'a>>,
+    data: &[u8],
+    text: &mut Vec<u8>,
+    seen: &mut Choices,
+) -> Event {
     if let Some(error) = field("error").filter(|error| !error.is_null()) {
         return Event::Error(upstream_words(error));
     }
@@ -71,27 +72,31 @@ fn read_fields<'a>(field: &dyn Fn(&str) -> Option<Value<'a>>, data: &[u8], text:
         if choice.kind() != Kind::Object {
             return Event::Malformed;
         }
-        read_choice(choice, &mut chunk, text);
+        chunk.content |= read_choice(choice, text, seen);
     }
-    chunk.id = field("id").filter(|id| id.kind() == Kind::String).map(|id| {
+    chunk.id = field("id").filter(|id| id.kind() == Kind::String && id.raw() != b"\"\"").map(|id| {
         let span = id.span_in(data);
         (span.start, span.end)
     });
     Event::Chunk(chunk)
 }
 
-fn read_choice(choice: Value<'_>, chunk: &mut Chunk, text: &mut Vec<u8>) {
+/// Whether a choice says anything.
+fn read_choice(choice: Value<'_>, text: &mut Vec<u8>, seen: &mut Choices) -> bool {
+    let (mut content, mut index, mut reason) = (false, 0, None);
     for (key, value) in choice.fields() {
-        if key.str_eq("delta") {
-            chunk.content |= read_delta(value, text);
+        if key.str_eq("index") {
+            index = value.as_u64().unwrap_or_default();
+        } else if key.str_eq("delta") {
+            content |= read_delta(value, text);
         } else if key.str_eq("text") {
-            chunk.content |= take_text(value, text);
+            content |= value.append_str(text) > 0;
         } else if key.str_eq("finish_reason") && value.kind() == Kind::String {
-            chunk.finished = true;
-            chunk.finished_by_length |= value.str_eq("length");
-            chunk.filtered |= value.str_eq("content_filter");
+            reason = Some(value);
         }
     }
+    seen.add(index, reason);
+    content
 }
 
 /// Whether a delta says anything. A role, or an empty or null member, does not.
@@ -106,7 +111,7 @@ fn read_delta(delta: Value<'_>, text: &mut Vec<u8>) -> bool {
         }
         content |= match value.kind() {
             Kind::Null => false,
-            Kind::String => take_text(value, text),
+            Kind::String => value.append_str(text) > 0,
             Kind::Array => {
                 let any = value.elements().next().is_some();
                 if any {
@@ -119,14 +124,4 @@ fn read_delta(delta: Value<'_>, text: &mut Vec<u8>) -> bool {
         };
     }
     content
-}
-
-fn take_text(value: Value<'_>, text: &mut Vec<u8>) -> bool {
-    match value.as_str() {
-        Some(words) if !words.is_empty() => {
-            text.extend_from_slice(words.as_bytes());
-            true
-        }
-        _ => false,
-    }
 }

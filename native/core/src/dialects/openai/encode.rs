@@ -1,5 +1,6 @@
 //! Writes OpenAI answers from what an engine of this process says: chunks of a stream, or one whole answer.
 
+use super::collected::{Choice, Collected};
 use crate::dialects::neutral::{Endpoint, Item};
 use crate::json::write_string;
 use crate::ledger::Usage;
@@ -114,93 +115,7 @@ const fn chunk_object(endpoint: Endpoint) -> &'static str {
     }
 }
 
-/// What an engine said so far, joined.
-#[derive(Debug, Default)]
-pub struct Collected {
-    choices: Vec<Choice>,
-    vectors: Vec<(u32, Vec<f32>)>,
-}
-
-#[derive(Debug, Default)]
-struct Choice {
-    text: String,
-    calls: Vec<Call>,
-    finish: Option<String>,
-}
-
-#[derive(Debug, Default)]
-struct Call {
-    id: String,
-    name: String,
-    arguments: String,
-}
-
-/// More choices or calls than any caller can ask for; an engine that names a higher one is wrong.
-const MAX_PARTS: u32 = 1_024;
-
-impl Collected {
-    /// Adds an item. `false` if it makes no sense (an index out of all proportion).
-    pub fn add(&mut self, item: Item) -> bool {
-        match item {
-            Item::Text { choice, text } => self.choice(choice).map(|c| c.text.push_str(&text)).is_some(),
-            Item::Finish { choice, reason } => self.choice(choice).map(|c| c.finish = Some(reason)).is_some(),
-            Item::ToolCall { choice, index, id, name, arguments } => {
-                let Some(call) = self.choice(choice).and_then(|c| c.call(index)) else { return false };
-                call.id.push_str(id.as_deref().unwrap_or_default());
-                call.name.push_str(name.as_deref().unwrap_or_default());
-                call.arguments.push_str(&arguments);
-                true
-            }
-            Item::Embedding { index, vector } => {
-                self.vectors.push((index, vector));
-                true
-            }
-            Item::Usage(_) => true,
-        }
-    }
-
-    /// Every choice has its finish reason, and there is one; or there are vectors.
-    pub fn is_complete(&self, endpoint: Endpoint) -> bool {
-        match endpoint {
-            Endpoint::Embeddings => !self.vectors.is_empty(),
-            _ => !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finish.is_some()),
-        }
-    }
-
-    /// Every choice ended by itself: not cut by a cap, not filtered.
-    pub fn is_clean(&self) -> bool {
-        let cut = |reason: &str| matches!(reason, "length" | "content_filter");
-        !self.choices.iter().any(|choice| choice.finish.as_deref().is_some_and(cut))
-    }
-
-    /// All words said, for counting.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        for choice in &self.choices {
-            text.push_str(&choice.text);
-            for call in &choice.calls {
-                text.push_str(&call.name);
-                text.push_str(&call.arguments);
-            }
-        }
-        text
-    }
-
-    /// Vectors in the order of their inputs.
-    pub fn sort(&mut self) {
-        self.vectors.sort_by_key(|(index, _)| *index);
-    }
-
-    fn choice(&mut self, at: u32) -> Option<&mut Choice> {
-        grow(&mut self.choices, at)
-    }
-}
-
 impl Choice {
-    fn call(&mut self, at: u32) -> Option<&mut Call> {
-        grow(&mut self.calls, at)
-    }
-
     fn write(&self, out: &mut Vec<u8>, endpoint: Endpoint, index: u64) {
         out.extend_from_slice(b"{\"index\":");
         write_number(out, index);
@@ -228,17 +143,6 @@ impl Choice {
         write_string(out, self.finish.as_deref().unwrap_or("stop"));
         out.push(b'}');
     }
-}
-
-fn grow<T: Default>(list: &mut Vec<T>, at: u32) -> Option<&mut T> {
-    if at >= MAX_PARTS {
-        return None;
-    }
-    let at = at as usize;
-    if list.len() <= at {
-        list.resize_with(at + 1, T::default);
-    }
-    list.get_mut(at)
 }
 
 fn write_call_body(out: &mut Vec<u8>, id: &str, name: &str, arguments: &str) {

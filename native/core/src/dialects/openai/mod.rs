@@ -3,10 +3,15 @@
 //! Source of the shapes: the OpenAI API reference and openapi document, and what `openai` 3.x sends and reads.
 
 pub mod answer;
+pub mod choices;
 pub mod chunk;
+pub mod collected;
 pub mod count;
 pub mod encode;
 mod messages;
 pub mod models;
+pub mod pieces;
 pub mod relay;
 pub mod request;
+pub mod usage;
+pub mod words;

@@ -5,22 +5,16 @@
 //! pass are handed on as one slice of the chunk they came in.
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
+use super::choices::Choices;
 use super::chunk::{self, Chunk, Event};
-use super::encode::write_usage;
+use super::pieces::{framed, whole_lines, Pieces, Run};
+use super::usage::{Due, Reports};
+use super::words::Words;
 use crate::dialects::neutral::Endpoint;
 use crate::json::{Edits, Index};
 use crate::ledger::Usage;
 use crate::sse::{Frame, Framer, Limits};
-
-/// What [`Relay`] hands on: one piece of stream for an HTTP caller, one event's JSON for a neutral one.
-pub type Pieces = SmallVec<[Bytes; 4]>;
-
-const DONE: &[u8] = b"data: [DONE]\n\n";
-
-/// Words of an answer kept for counting, at most. What lies beyond is counted by its length.
-const MAX_TEXT: usize = 4 << 20;
 
 /// How a stream went on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +32,7 @@ pub enum Fed {
 /// How a stream ended that has no end mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// A finish reason was seen, so nothing is missing; the mark was added.
+    /// Every choice seen has its finish reason, so nothing is missing; the mark was added.
     Completed,
     /// Nobody said that the answer is complete.
     Truncated,
@@ -49,22 +43,18 @@ pub enum Ended {
 pub struct Relay {
     framer: Framer,
     neutral: bool,
-    show_usage: bool,
     endpoint: Endpoint,
     id: Option<Bytes>,
-    finished: bool,
-    clean: bool,
-    content: bool,
-    usage: Option<Usage>,
-    /// The usage chunk as it will be shown: the last one wins.
-    usage_piece: Option<Bytes>,
-    /// The first chunk, after which a usage chunk is made that the upstream leaves out. Kept only if it is to be shown.
-    first: Option<Bytes>,
+    choices: Choices,
+    /// Something came that a caller would act on.
+    said: bool,
+    reports: Reports,
+    /// The chunk after which a usage chunk is owed, once the stream is complete.
+    owed: Option<Bytes>,
     /// The frame before ended in CR, whose LF may come yet; and whether it passed as it was.
     after_cr: bool,
     passed: bool,
-    text: Vec<u8>,
-    text_beyond: u64,
+    words: Words,
 }
 
 enum Verdict {
@@ -80,55 +70,52 @@ impl Relay {
         Relay {
             framer: Framer::new(Limits::default()),
             neutral,
-            show_usage,
             endpoint,
             id: None,
-            finished: false,
-            clean: true,
-            content: false,
-            usage: None,
-            usage_piece: None,
-            first: None,
+            choices: Choices::default(),
+            said: false,
+            reports: Reports::new(endpoint, neutral, show_usage),
+            owed: None,
             after_cr: false,
             passed: false,
-            text: Vec::new(),
-            text_beyond: 0,
+            words: Words::default(),
         }
     }
 
-    /// Whether something was seen that a caller would act on. Until then the attempt may be given up unseen.
-    pub fn has_content(&self) -> bool {
-        self.content
-    }
-
-    /// Every choice seen ended by itself: not cut by a cap, not filtered.
+    /// Every choice ended by itself and as it was meant to, so that the answer may be given again.
     pub fn is_clean(&self) -> bool {
-        self.clean
+        self.choices.are_clean()
     }
 
-    /// What the upstream said it used; the last word counts.
+    /// What the upstream said it used: the largest of each count.
     pub fn usage(&self) -> Option<Usage> {
-        self.usage
+        self.reports.used()
     }
 
-    /// The answer's words so far, and bytes beyond what is kept.
-    pub fn take_text(&mut self) -> (Vec<u8>, u64) {
-        (std::mem::take(&mut self.text), self.text_beyond)
+    /// The answer's words so far.
+    pub fn words(&self) -> &Words {
+        &self.words
     }
 
-    /// Length of the answer's words so far, bytes.
-    pub fn text_bytes(&self) -> u64 {
-        self.text.len() as u64 + self.text_beyond
+    /// Takes the answer's words.
+    pub fn take_words(&mut self) -> Words {
+        std::mem::take(&mut self.words)
     }
 
-    /// Bytes held back: an event that is not complete yet.
+    /// What is owed to a caller who asked for usage of an upstream that named none, once the stream is complete: a chunk
+    /// to be made by [`super::usage::owed_usage`] after this one, and the end mark behind it.
+    pub fn take_owed(&mut self) -> Option<Bytes> {
+        self.owed.take()
+    }
+
+    /// Bytes kept: an event that is not complete yet, and the words.
     pub fn held(&self) -> usize {
-        self.framer.rest()
+        self.framer.rest() + self.words.text.len()
     }
 
     /// Takes the next bytes and hands on what may go to the caller.
     pub fn feed(&mut self, chunk: Bytes, pieces: &mut Pieces) -> Fed {
-        let mut run = Run { base: chunk.clone(), range: 0..0 };
+        let mut run = Run::of(chunk.clone());
         self.framer.push(chunk);
         loop {
             let mut frame = match self.framer.next_frame() {
@@ -140,7 +127,7 @@ impl Relay {
                 }
             };
             self.join_line_end(&mut frame, &mut run, pieces);
-            let verdict = self.judge(&frame);
+            let verdict = self.judge(&frame, pieces);
             self.passed = matches!(verdict, Verdict::Pass);
             match verdict {
                 Verdict::Pass if self.neutral => {
@@ -154,13 +141,11 @@ impl Relay {
                     pieces.push(bytes);
                 }
                 Verdict::Hide => run.flush(pieces),
-                Verdict::End(Fed::Done) => {
-                    run.flush(pieces);
-                    self.close(pieces, Some(whole_lines(frame.raw)));
-                    return Fed::Done;
-                }
                 Verdict::End(end) => {
                     run.flush(pieces);
+                    if end == Fed::Done {
+                        self.close(pieces, Some(frame));
+                    }
                     return end;
                 }
             }
@@ -182,7 +167,7 @@ impl Relay {
 
     /// The upstream ended without a mark.
     pub fn finish(&mut self, pieces: &mut Pieces) -> Ended {
-        if !self.finished {
+        if !self.choices.are_complete() {
             return Ended::Truncated;
         }
         if self.after_cr && self.passed && !self.neutral && self.framer.finish().starts_with(b"\n") {
@@ -192,58 +177,47 @@ impl Relay {
         Ended::Completed
     }
 
-    /// What is owed to a caller who asked for usage of an upstream that named none: a chunk to be made by [`owed_usage`],
-    /// and the end mark behind it.
-    pub fn take_owed(&mut self) -> Option<Bytes> {
-        if self.usage.is_none() {
-            self.first.take()
-        } else {
-            None
-        }
-    }
-
-    fn close(&mut self, pieces: &mut Pieces, mark: Option<Bytes>) {
-        if self.show_usage {
-            if self.usage.is_none() && self.first.is_some() {
+    /// Nothing more of the answer will come. `mark`: the upstream's own, passed on if it is written as it should be.
+    fn close(&mut self, pieces: &mut Pieces, mark: Option<Frame>) {
+        pieces.content = true;
+        match self.reports.close() {
+            Due::Nothing => {}
+            Due::Shown(piece) => pieces.push(piece),
+            Due::Owed(model) => {
+                self.owed = Some(model);
                 return;
             }
-            pieces.extend(self.usage_piece.take());
         }
-        if !self.neutral {
-            pieces.push(mark.unwrap_or(Bytes::from_static(DONE)));
+        match mark.filter(|mark| !self.neutral && *mark.data == *MARK) {
+            Some(mark) => pieces.push(whole_lines(mark.raw)),
+            None => pieces.push_mark(self.neutral),
         }
     }
 
-    fn judge(&mut self, frame: &Frame) -> Verdict {
+    fn judge(&mut self, frame: &Frame, pieces: &mut Pieces) -> Verdict {
         if !frame.dispatches {
             return Verdict::Pass;
         }
-        if &frame.data[..] == b"[DONE]" {
-            return Verdict::End(Fed::Done);
+        if is_mark(&frame.data) {
+            // A stream of nothing is no answer, whatever ends it.
+            let answered = self.said || self.choices.is_any_finished();
+            return Verdict::End(if answered { Fed::Done } else { Fed::Malformed });
         }
-        let before = self.text.len();
-        let (event, index) = chunk::read(&frame.data, &mut self.text);
-        if self.text.len() > MAX_TEXT {
-            self.text_beyond += (self.text.len() - before) as u64;
-            self.text.truncate(before);
-        }
+        let choices = &mut self.choices;
+        let (event, index) = self.words.add(|text| chunk::read(&frame.data, text, choices));
         match (event, index) {
-            (Event::Chunk(chunk), Some(index)) => self.judge_chunk(frame, &chunk, &index),
+            (Event::Chunk(chunk), Some(index)) => {
+                self.said |= chunk.content;
+                pieces.content |= chunk.content;
+                self.judge_chunk(frame, &chunk, &index)
+            }
             (Event::Error(words), _) => Verdict::End(Fed::Error(words)),
             _ => Verdict::End(Fed::Malformed),
         }
     }
 
     fn judge_chunk(&mut self, frame: &Frame, chunk: &Chunk, index: &Index) -> Verdict {
-        self.content |= chunk.content;
-        self.finished |= chunk.finished;
-        self.clean &= !(chunk.finished_by_length || chunk.filtered);
-        if let Some(usage) = chunk.usage {
-            self.usage = Some(usage);
-        }
-        if self.show_usage && self.first.is_none() {
-            self.first = Some(frame.data.clone());
-        }
+        self.reports.see(frame, chunk);
         let mut edits = Edits::new();
         if let Some((start, end)) = chunk.id {
             let id = frame.data.slice(start..end);
@@ -254,7 +228,7 @@ impl Relay {
             }
         }
         if chunk.has_usage {
-            self.hold_usage(frame, chunk, index, &edits);
+            self.reports.take(frame, chunk, index, &edits);
             if chunk.no_choices {
                 return Verdict::Hide;
             }
@@ -263,29 +237,7 @@ impl Relay {
         if edits.is_empty() {
             return Verdict::Pass;
         }
-        Verdict::Replace(self.framed(&edits.apply(&frame.data, index)))
-    }
-
-    /// Keeps the usage chunk to be shown at the end: as it came if it is one, else made of the chunk that carried it.
-    fn hold_usage(&mut self, frame: &Frame, chunk: &Chunk, index: &Index, edits: &Edits) {
-        if !self.show_usage {
-            return;
-        }
-        self.usage_piece = Some(if chunk.no_choices && edits.is_empty() {
-            if self.neutral {
-                frame.data.clone()
-            } else {
-                whole_lines(frame.raw.clone())
-            }
-        } else {
-            let mut edits = edits.clone();
-            edits.set("choices", Bytes::from_static(b"[]"));
-            self.framed(&edits.apply(&frame.data, index))
-        });
-    }
-
-    fn framed(&self, json: &[u8]) -> Bytes {
-        framed(json, self.neutral)
+        Verdict::Replace(framed(edits.apply(&frame.data, index), self.neutral))
     }
 
     /// What kind of answer this is.
@@ -294,69 +246,9 @@ impl Relay {
     }
 }
 
-/// An event that is sent apart from its neighbours, ending as it would if its last LF had come with it.
-fn whole_lines(raw: Bytes) -> Bytes {
-    if raw.ends_with(b"\r\n\r") {
-        Bytes::from([&raw[..], b"\n"].concat())
-    } else {
-        raw
-    }
-}
+const MARK: &[u8] = b"[DONE]";
 
-/// The usage chunk that an upstream left out, modelled on `chunk` of the same stream, and the end mark where there is one.
-pub fn owed_usage(chunk: &Bytes, endpoint: Endpoint, usage: &Usage, neutral: bool) -> Pieces {
-    let mut pieces = Pieces::new();
-    if let Ok(index) = Index::scan(chunk, crate::json::Limits::default()) {
-        let mut counts = Vec::new();
-        write_usage(&mut counts, endpoint, usage);
-        let mut edits = Edits::new();
-        edits.set("choices", Bytes::from_static(b"[]"));
-        edits.set("usage", Bytes::from(counts));
-        pieces.push(framed(&edits.apply(chunk, &index), neutral));
-    }
-    if !neutral {
-        pieces.push(Bytes::from_static(DONE));
-    }
-    pieces
-}
-
-fn framed(json: &[u8], neutral: bool) -> Bytes {
-    if neutral {
-        return Bytes::copy_from_slice(json);
-    }
-    let mut out = Vec::with_capacity(json.len() + 8);
-    // An event whose data came in several lines holds line feeds between its tokens; JSON may lose them.
-    out.extend_from_slice(b"data: ");
-    out.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
-    out.extend_from_slice(b"\n\n");
-    Bytes::from(out)
-}
-
-/// Neighbouring pieces of one chunk, joined without a copy.
-struct Run {
-    base: Bytes,
-    range: std::ops::Range<usize>,
-}
-
-impl Run {
-    fn add(&mut self, raw: Bytes, pieces: &mut Pieces) {
-        let at = (raw.as_ptr() as usize).wrapping_sub(self.base.as_ptr() as usize);
-        let inside = at.checked_add(raw.len()).is_some_and(|end| end <= self.base.len());
-        if inside && !self.range.is_empty() && self.range.end == at {
-            self.range.end += raw.len();
-            return;
-        }
-        self.flush(pieces);
-        if inside {
-            self.range = at..at + raw.len();
-        } else {
-            pieces.push(raw);
-        }
-    }
-
-    fn flush(&mut self, pieces: &mut Pieces) {
-        if !self.range.is_empty() {
-            pieces.push(self.base.slice(std::mem::take(&mut self.range)));
-        }
-    }
+/// The end mark, with or without space around it.
+fn is_mark(data: &[u8]) -> bool {
+    matches!(data.first(), Some(b'[' | b' ')) && data.trim_ascii() == MARK
 }

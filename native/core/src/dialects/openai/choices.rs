@@ -1,0 +1,68 @@
+//! Which choices of a stream were seen, which are finished, and how: what "complete" and "clean" hang on.
+
+use smallvec::SmallVec;
+
+use crate::json::Value;
+
+/// Choices that are told apart: `n` goes to 128 for each of many prompts. A stream with a higher index is never known
+/// to be complete.
+const MOST: u64 = 1 << 16;
+
+/// Reasons of an answer that ended by itself and as it was meant to. OpenAI's others are `length` and `content_filter`;
+/// what providers add (`error`, `abort`, …) is not known to be one.
+const CLEAN: [&str; 3] = ["stop", "tool_calls", "function_call"];
+
+/// Whether an answer that finished so may be given again.
+pub fn is_clean(reason: &str) -> bool {
+    CLEAN.contains(&reason)
+}
+
+/// The same of a `finish_reason` as it was sent.
+pub(super) fn is_clean_value(reason: Value<'_>) -> bool {
+    CLEAN.iter().any(|clean| reason.str_eq(clean))
+}
+
+/// The choices of one stream. Bits are indices.
+#[derive(Debug, Default)]
+pub struct Choices {
+    seen: SmallVec<[u64; 2]>,
+    finished: SmallVec<[u64; 2]>,
+    unclean: bool,
+    beyond: bool,
+}
+
+impl Choices {
+    /// An event had a part of choice `index`; with a `reason`, its last.
+    #[inline]
+    pub(super) fn add(&mut self, index: u64, reason: Option<Value<'_>>) {
+        if index >= MOST {
+            self.beyond = true;
+            return;
+        }
+        let (word, bit) = ((index / 64) as usize, 1 << (index % 64));
+        if self.seen.len() <= word {
+            self.seen.resize(word + 1, 0);
+            self.finished.resize(word + 1, 0);
+        }
+        self.seen[word] |= bit;
+        if let Some(reason) = reason {
+            self.finished[word] |= bit;
+            self.unclean |= !is_clean_value(reason);
+        }
+    }
+
+    /// A choice finished.
+    pub fn is_any_finished(&self) -> bool {
+        self.finished.iter().any(|word| *word != 0)
+    }
+
+    /// Every choice seen finished, and one was.
+    pub fn are_complete(&self) -> bool {
+        !self.beyond && self.is_any_finished() && self.seen == self.finished
+    }
+
+    /// … and each as an answer should that is given again.
+    pub fn are_clean(&self) -> bool {
+        self.are_complete() && !self.unclean
+    }
+}

@@ -1,0 +1,104 @@
+//! What an engine of this process said, joined into an answer.
+
+use super::choices::is_clean;
+use super::words::Words;
+use crate::dialects::neutral::{Endpoint, Item};
+
+/// What an engine said so far, joined.
+#[derive(Debug, Default)]
+pub struct Collected {
+    pub(super) choices: Vec<Choice>,
+    pub(super) vectors: Vec<(u32, Vec<f32>)>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Choice {
+    pub text: String,
+    pub calls: Vec<Call>,
+    pub finish: Option<String>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Call {
+    pub id: String,
+    pub name: String,
+    pub arguments: String,
+}
+
+/// More choices or calls than any caller can ask for; an engine that names a higher one is wrong.
+const MAX_PARTS: u32 = 1_024;
+
+impl Collected {
+    /// Adds an item. `false` if it makes no sense (an index out of all proportion).
+    pub fn add(&mut self, item: Item) -> bool {
+        match item {
+            Item::Text { choice, text } => self.choice(choice).map(|c| c.text.push_str(&text)).is_some(),
+            Item::Finish { choice, reason } => self.choice(choice).map(|c| c.finish = Some(reason)).is_some(),
+            Item::ToolCall { choice, index, id, name, arguments } => {
+                let Some(call) = self.choice(choice).and_then(|c| c.call(index)) else { return false };
+                call.id.push_str(id.as_deref().unwrap_or_default());
+                call.name.push_str(name.as_deref().unwrap_or_default());
+                call.arguments.push_str(&arguments);
+                true
+            }
+            Item::Embedding { index, vector } => {
+                self.vectors.push((index, vector));
+                true
+            }
+            Item::Usage(_) => true,
+        }
+    }
+
+    /// Every choice has its finish reason, and there is one; or there are vectors.
+    pub fn is_complete(&self, endpoint: Endpoint) -> bool {
+        match endpoint {
+            Endpoint::Embeddings => !self.vectors.is_empty(),
+            _ => !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finish.is_some()),
+        }
+    }
+
+    /// Every choice ended by itself and as it was meant to, so that the answer may be given again.
+    pub fn is_clean(&self) -> bool {
+        self.choices.iter().all(|choice| choice.finish.as_deref().is_some_and(is_clean))
+    }
+
+    /// All words said, for counting.
+    pub fn words(&self) -> Words {
+        let mut words = Words::default();
+        let mut add = |text: &str| words.add(|all| all.extend_from_slice(text.as_bytes()));
+        for choice in &self.choices {
+            add(&choice.text);
+            for call in &choice.calls {
+                add(&call.name);
+                add(&call.arguments);
+            }
+        }
+        words
+    }
+
+    /// Vectors in the order of their inputs.
+    pub fn sort(&mut self) {
+        self.vectors.sort_by_key(|(index, _)| *index);
+    }
+
+    fn choice(&mut self, at: u32) -> Option<&mut Choice> {
+        grow(&mut self.choices, at)
+    }
+}
+
+impl Choice {
+    fn call(&mut self, at: u32) -> Option<&mut Call> {
+        grow(&mut self.calls, at)
+    }
+}
+
+fn grow<T: Default>(list: &mut Vec<T>, at: u32) -> Option<&mut T> {
+    if at >= MAX_PARTS {
+        return None;
+    }
+    let at = at as usize;
+    if list.len() <= at {
+        list.resize_with(at + 1, T::default);
+    }
+    list.get_mut(at)
+}

@@ -1,0 +1,90 @@
+//! What is known about the cost of an exchange, and how it ended.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::dialects::openai::collected::Collected;
+use crate::dialects::openai::encode::Stamp;
+use crate::dialects::openai::words::Words;
+use crate::error::Code;
+use crate::gateway::Upstream;
+use crate::ledger::{Ending, Usage, UsageSource};
+use crate::metrics::{CacheResult, Limit, Outcome, Slot};
+use crate::sync::Arc;
+
+/// What is known about the cost of an exchange.
+#[derive(Default)]
+pub(super) struct Account {
+    /// What all attempts together used.
+    pub usage: Usage,
+    /// What ended attempts were charged; their part of `usage` is settled already.
+    pub settled: u64,
+    pub uncounted: Uncounted,
+    pub owed: Option<Owed>,
+    pub ended_attempts: SmallVec<[(Slot, Outcome); 4]>,
+    /// Of the last attempt.
+    pub provider: Option<Arc<Upstream>>,
+    pub cache: Option<CacheResult>,
+    pub limited: Option<Limit>,
+    pub terminator_added: bool,
+    /// Fit for the cache.
+    pub clean: bool,
+    /// How the exchange ended, once it did.
+    pub ending: Option<(Ending, Option<Code>)>,
+    /// More was used than was reserved.
+    pub overrun: bool,
+    pub booked: bool,
+}
+
+/// An answer whose upstream did not say what it used.
+#[derive(Default)]
+pub(super) enum Uncounted {
+    #[default]
+    Nothing,
+    /// Nobody counts it yet.
+    Words(Words),
+    /// A job does. Until it is back, or if it never is: what it cannot be more than.
+    Counting(Usage),
+}
+
+/// What a caller still gets when its usage is counted.
+pub(super) enum Owed {
+    /// The last chunk of a stream that is complete but for it, made after this one.
+    Chunk(Bytes),
+    /// An engine's whole answer.
+    Answer(Box<(Stamp, Collected)>),
+}
+
+impl Account {
+    pub fn end_attempt(&mut self, slot: Slot, outcome: Outcome) {
+        self.ended_attempts.push((slot, outcome));
+    }
+
+    /// What the upstream said it used, or the words to count.
+    pub fn reported(&mut self, usage: Option<Usage>, words: Words) {
+        match usage {
+            Some(usage) => self.add(usage),
+            None => self.uncounted = Uncounted::Words(words),
+        }
+    }
+
+    /// An attempt took the request and broke off: its input counts, at its bound.
+    pub fn charge_bound(&mut self, input: u64) {
+        self.add(Usage { input_tokens: input, source: UsageSource::Bound, ..Usage::default() });
+    }
+
+    /// Bytes of words that are kept.
+    pub fn held(&self) -> usize {
+        match &self.uncounted {
+            Uncounted::Words(words) => words.text.len(),
+            Uncounted::Nothing | Uncounted::Counting(_) => 0,
+        }
+    }
+
+    pub fn add(&mut self, usage: Usage) {
+        self.usage.input_tokens = self.usage.input_tokens.saturating_add(usage.input_tokens);
+        self.usage.output_tokens = self.usage.output_tokens.saturating_add(usage.output_tokens);
+        self.usage.cached_tokens = self.usage.cached_tokens.saturating_add(usage.cached_tokens);
+        self.usage.source = usage.source;
+    }
+}

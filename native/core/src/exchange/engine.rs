@@ -1,0 +1,130 @@
+//! An answer that an engine of this process speaks: written as its caller reads it.
+
+use bytes::Bytes;
+
+use super::account::Owed;
+use super::attempt::Follow;
+use super::verdict::Fall;
+use super::Exchange;
+use crate::clock::SECOND;
+use crate::dialects::neutral::{Endpoint, Item};
+use crate::dialects::openai::collected::Collected;
+use crate::dialects::openai::encode::Stamp;
+use crate::dialects::openai::pieces::{framed, Pieces};
+use crate::ledger::Usage;
+
+/// What an engine said so far.
+#[derive(Debug)]
+pub(super) struct Engine {
+    stamp: Stamp,
+    pub collected: Collected,
+    /// What it says that it used; the last word counts.
+    pub usage: Option<Usage>,
+    /// What `collected` keeps.
+    pub bytes: usize,
+}
+
+impl Engine {
+    pub fn new(stamp: Stamp) -> Engine {
+        Engine { stamp, collected: Collected::default(), usage: None, bytes: 0 }
+    }
+}
+
+impl Exchange {
+    pub(super) fn take_delta(&mut self, item: Item) {
+        let (endpoint, neutral, streams) = (self.endpoint(), self.is_neutral(), self.facts().stream);
+        let now_us = self.now.mono_us;
+        let Some(attempt) = &mut self.attempt else { return };
+        let Follow::Engine(engine) = &mut attempt.follow else { return };
+        let bytes = item_bytes(&item);
+        attempt.since_us = now_us;
+        attempt.credit = attempt.credit.saturating_sub(bytes);
+        attempt.first_byte_us.get_or_insert(now_us - attempt.opened_us);
+        if let Item::Usage(usage) = item {
+            engine.usage = Some(usage);
+            return;
+        }
+        let chunk = if streams { engine.stamp.chunk(endpoint, &item) } else { None };
+        let content = is_content(&item);
+        if !engine.collected.add(item) {
+            self.fall(Fall::malformed("The engine said something that makes no sense."));
+            return;
+        }
+        engine.bytes += bytes;
+        if let Some(chunk) = chunk {
+            let mut pieces = Pieces { content, ..Pieces::default() };
+            pieces.push(framed(chunk, neutral));
+            self.say(pieces);
+        }
+    }
+
+    pub(super) fn end_engine(&mut self) {
+        let (endpoint, streams) = (self.endpoint(), self.facts().stream);
+        let Some(attempt) = &mut self.attempt else { return };
+        let Follow::Engine(engine) = &attempt.follow else { return };
+        if !engine.collected.is_complete(endpoint) {
+            self.fall(Fall::truncated("The engine ended before its answer was complete."));
+            return;
+        }
+        let Follow::Engine(engine) = std::mem::replace(&mut attempt.follow, Follow::Tail) else { return };
+        let Engine { stamp, mut collected, usage, .. } = *engine;
+        collected.sort();
+        self.succeed(usage, collected.is_clean(), collected.words());
+        self.attempt = None;
+        if streams {
+            self.finish_engine_stream(&stamp, usage);
+        } else {
+            match usage {
+                Some(usage) => self.reply_whole(Bytes::from(stamp.whole(endpoint, &collected, &usage))),
+                None => self.owe(Owed::Answer(Box::new((stamp, collected)))),
+            }
+        }
+    }
+
+    fn finish_engine_stream(&mut self, stamp: &Stamp, usage: Option<Usage>) {
+        let (endpoint, neutral, wanted) = (self.endpoint(), self.is_neutral(), self.facts().include_usage);
+        if usage.is_none() && wanted {
+            let model = stamp.usage_chunk(endpoint, &Usage::default());
+            return self.owe(Owed::Chunk(Bytes::from(model)));
+        }
+        let mut pieces = Pieces::default();
+        if let Some(usage) = usage.filter(|_| wanted) {
+            pieces.push(framed(stamp.usage_chunk(endpoint, &usage), neutral));
+        }
+        pieces.push_mark(neutral);
+        self.say(pieces);
+        self.finish();
+    }
+
+    /// What all that is said in this exchange's name carries.
+    pub(super) fn stamp(&self) -> Stamp {
+        let prefix = if self.endpoint() == Endpoint::Completions { "cmpl" } else { "chatcmpl" };
+        Stamp {
+            id: format!("{prefix}-{}", self.request_id()),
+            created: self.begun.wall_us / SECOND as i64,
+            model: self.facts.as_ref().map_or_else(String::new, |facts| facts.model.clone()),
+        }
+    }
+}
+
+/// Whether a caller would act on it.
+fn is_content(item: &Item) -> bool {
+    match item {
+        Item::Text { text, .. } => !text.is_empty(),
+        Item::ToolCall { .. } => true,
+        Item::Finish { .. } | Item::Embedding { .. } | Item::Usage(_) => false,
+    }
+}
+
+/// What an item counts against credit and buffers.
+fn item_bytes(item: &Item) -> usize {
+    let bytes = match item {
+        Item::Text { text, .. } => text.len(),
+        Item::ToolCall { id, name, arguments, .. } => {
+            id.as_ref().map_or(0, String::len) + name.as_ref().map_or(0, String::len) + arguments.len()
+        }
+        Item::Embedding { vector, .. } => vector.len() * 4,
+        Item::Finish { .. } | Item::Usage(_) => 1,
+    };
+    bytes.max(1)
+}

@@ -1,0 +1,115 @@
+//! What the cache and single flight share: an answer is kept while it passes, given to those who wait for it, and given
+//! again.
+
+use bytes::Bytes;
+
+use super::Exchange;
+use crate::cache::Entry;
+use crate::ledger::Ending;
+use crate::metrics::CacheResult;
+use crate::sse;
+use crate::sync::Arc;
+
+/// The largest answer that is kept.
+const MAX_CAPTURE: usize = 4 << 20;
+
+/// An answer on its way to the caller, kept for others. A stream is always kept as an event stream, whoever asked: an
+/// equal caller may want the other form of it.
+#[derive(Debug, Default)]
+pub(super) struct Capture(Option<Vec<u8>>);
+
+impl Capture {
+    pub fn begin(&mut self) {
+        self.0 = Some(Vec::new());
+    }
+
+    /// Keeps a whole body: its own copy, as it may be a slice of something larger.
+    pub fn keep(&mut self, body: &[u8]) {
+        self.0 = (body.len() <= MAX_CAPTURE).then(|| body.to_vec());
+    }
+
+    /// Adds a piece of the stream. Too much of it, and nothing is kept.
+    pub fn add(&mut self, piece: &[u8], neutral: bool) {
+        let Some(kept) = &mut self.0 else { return };
+        let fits = kept.len() + piece.len() <= MAX_CAPTURE;
+        let added = fits && if neutral { add_event(kept, piece) } else { add_bytes(kept, piece) };
+        if !added {
+            self.0 = None;
+        }
+    }
+
+    pub fn drop(&mut self) {
+        self.0 = None;
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, Vec::len)
+    }
+}
+
+fn add_bytes(kept: &mut Vec<u8>, piece: &[u8]) -> bool {
+    kept.extend_from_slice(piece);
+    true
+}
+
+fn add_event(kept: &mut Vec<u8>, json: &[u8]) -> bool {
+    std::str::from_utf8(json).is_ok_and(|json| sse::write_event(kept, None, None, json).is_ok())
+}
+
+impl Exchange {
+    /// Answers from the cache, or with the answer of an equal request.
+    pub(super) fn serve(&mut self, entry: &Entry, result: CacheResult) {
+        self.account.cache = Some(result);
+        self.mark_content();
+        if entry.stream {
+            self.holds.leader = None;
+            self.start();
+            self.replay(&entry.body);
+            self.finish();
+            return;
+        }
+        let headers = self.headers(b"application/json", 1);
+        self.reply(entry.status, headers, entry.body.clone());
+        self.conclude(Ending::Completed, None);
+    }
+
+    /// Gives a kept stream to a caller: as it lies there, or event by event.
+    fn replay(&mut self, stream: &Bytes) {
+        if !self.is_neutral() {
+            return self.emit(stream.clone());
+        }
+        for event in sse::Parser::new(sse::Limits::default()).feed(stream).unwrap_or_default() {
+            if event.data != "[DONE]" {
+                self.emit(Bytes::from(event.data));
+            }
+        }
+    }
+
+    /// Gives the answer to those who wait for an equal one, and to the cache, if it is whole and clean. One that is
+    /// whole and not to be kept sends them on their own ways; without one, dropping the lead gives it to the next.
+    pub(super) fn land(&mut self, ending: Ending) {
+        let Some(leader) = self.holds.leader.take() else { return };
+        let capture = self.out.capture.0.take();
+        let fit = ending == Ending::Completed && self.account.clean;
+        let (Some(body), true, Some(key), Some(facts)) = (capture, fit, self.cache_key(), &self.facts) else {
+            if ending == Ending::Completed {
+                leader.part();
+            }
+            return;
+        };
+        let entry = Entry {
+            status: 200,
+            body: Bytes::from(body),
+            stream: facts.stream,
+            usage: self.account.usage,
+            model: facts.model.as_str().into(),
+            provider: self.account.provider.as_ref().map_or_else(|| "".into(), |upstream| upstream.name.clone()),
+            stored_us: self.now.mono_us,
+            expires_us: u64::MAX,
+        };
+        if let Some(cache) = &self.snap.cache {
+            cache.put(key, entry.clone());
+        }
+        leader.land(Arc::new(entry));
+    }
+}

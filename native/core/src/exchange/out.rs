@@ -1,0 +1,117 @@
+//! The caller's side: how far its answer is, what is held back, what it has not taken.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::kept::Capture;
+use crate::dialects::openai::pieces::Pieces;
+
+/// Held before the first content byte; a longer prelude is given to the caller, and with it the chance to fail over.
+const MAX_PREROLL: usize = 64 << 10;
+
+#[derive(Debug, Default)]
+pub(super) struct Out {
+    pub status: u16,
+    started: bool,
+    ended: bool,
+    content: bool,
+    /// When the first content was handed over, after the exchange began.
+    pub first_content_us: u64,
+    pub emitted: u64,
+    written: u64,
+    /// When the caller last took something, or was given the first that it has not.
+    pub progress_us: u64,
+    preroll: SmallVec<[Bytes; 4]>,
+    preroll_bytes: usize,
+    pub capture: Capture,
+    /// The upstream's own error body, fit to be passed on.
+    pub upstream_words: Option<Bytes>,
+}
+
+impl Out {
+    /// A stream began: its caller was given bytes of an attempt, so that no other may follow.
+    pub fn is_started(&self) -> bool {
+        self.started
+    }
+
+    /// All is said.
+    pub fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The caller was given something that it would act on.
+    pub fn has_content(&self) -> bool {
+        self.content
+    }
+
+    /// Bytes that the caller's transport has not taken.
+    pub fn behind(&self) -> u64 {
+        self.emitted - self.written
+    }
+
+    /// Bytes kept for the caller and for others who ask the same.
+    pub fn held(&self) -> usize {
+        self.behind() as usize + self.preroll_bytes + self.capture.len()
+    }
+
+    /// Holds pieces back, if they can wait and are few.
+    pub fn hold_back(&mut self, pieces: &mut Pieces) -> bool {
+        let bytes = self.preroll_bytes + pieces.list.iter().map(Bytes::len).sum::<usize>();
+        let holds = !self.started && !pieces.content && bytes <= MAX_PREROLL;
+        if holds {
+            self.preroll_bytes = bytes;
+            self.preroll.extend(pieces.list.drain(..));
+        }
+        holds
+    }
+
+    /// Begins a stream; gives what was held back.
+    pub fn start(&mut self, now_us: u64) -> SmallVec<[Bytes; 4]> {
+        self.started = true;
+        self.status = 200;
+        self.progress_us = now_us;
+        self.preroll_bytes = 0;
+        std::mem::take(&mut self.preroll)
+    }
+
+    pub fn mark_content(&mut self, after_us: u64) {
+        if !self.content {
+            self.content = true;
+            self.first_content_us = after_us;
+        }
+    }
+
+    pub fn add(&mut self, bytes: usize, now_us: u64) {
+        if self.behind() == 0 {
+            self.progress_us = now_us;
+        }
+        self.emitted += bytes as u64;
+    }
+
+    /// The caller's transport took `bytes`, as far as it was given so many.
+    pub fn take(&mut self, bytes: usize, now_us: u64) {
+        let bytes = (bytes as u64).min(self.behind());
+        self.written += bytes;
+        if bytes > 0 {
+            self.progress_us = now_us;
+        }
+    }
+
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// What an attempt left that is given up before the caller got any of it.
+    pub fn forget(&mut self) {
+        self.preroll.clear();
+        self.preroll_bytes = 0;
+    }
+
+    /// The caller is gone: nobody takes or keeps anything any more.
+    pub fn abandon(&mut self) {
+        self.forget();
+        self.written = self.emitted;
+        self.ended = true;
+        self.capture.drop();
+    }
+}

@@ -1,0 +1,134 @@
+//! What an exchange is charged, what it keeps in memory, and what it leaves to jobs, however it ends.
+
+use hoosh_core::clock::SECOND;
+use hoosh_core::exchange::{Stage, Step};
+use hoosh_core::ledger::{Ending, UsageSource};
+
+use super::world::*;
+use super::{finish, role, word, ANSWER, CHAT, STREAM};
+
+const DONE: &str = "data: [DONE]\n\n";
+
+#[test]
+fn what_is_being_counted_is_charged_by_its_bound() {
+    let asked = STREAM.replace("true", "true,\"stream_options\":{\"include_usage\":true}");
+    // Counted for the books alone, and counted because the caller is owed it.
+    for body in [STREAM, &asked] {
+        let mut world = World::new(ONE);
+        let mut call = world.post("/v1/chat/completions", body);
+        let (u, _) = call.sent(&mut world);
+        call.answer(u, 200, "text/event-stream", &(role() + &word("hello") + &finish() + DONE));
+        assert!(call.until(&mut world, |step| matches!(step, Step::Work { .. })));
+        drop(call);
+        let row = world.rows().remove(0);
+        assert_eq!(row.usage.source, UsageSource::Bound);
+        assert_eq!((row.usage.output_tokens, row.usage.input_tokens > 5), (5, true), "a byte is at least its tokens");
+    }
+}
+
+#[test]
+fn a_caller_that_leaves_while_it_is_owed_a_count_is_charged_it() {
+    let mut world = World::new(ONE);
+    let body = STREAM.replace("true", "true,\"stream_options\":{\"include_usage\":true}");
+    let mut call = world.post("/v1/chat/completions", &body);
+    let (u, _) = call.sent(&mut world);
+    call.answer(u, 200, "text/event-stream", &(word("hello") + &finish() + DONE));
+    let mut counted = None;
+    while counted.is_none() {
+        if let Step::Work { job } = call.step_by_hand(&world) {
+            counted = Some(job.run());
+        }
+    }
+    call.exchange.caller_gone();
+    call.waits(&mut world);
+    call.exchange.worked(counted.expect("a count"));
+    call.over(&mut world);
+    let row = world.rows().remove(0);
+    assert_eq!((row.ending, row.usage.source), (Ending::CallerGone, UsageSource::Counted));
+    assert_eq!(row.usage.output_tokens, 1);
+}
+
+#[test]
+fn a_stale_connection_says_nothing_about_the_upstream() {
+    let mut world = World::new(ONE);
+    let mut call = world.post("/v1/chat/completions", CHAT);
+    let (u, _) = call.sent(&mut world);
+    call.answer(u, 500, "application/json", "{}");
+    let (u, _) = call.sent(&mut world);
+    assert_eq!(world.gateway.health()[0].1.failures, 1);
+    call.exchange.failed(u, Stage::Head, true);
+    let (u, _) = call.sent(&mut world);
+    assert_eq!(world.gateway.health()[0].1.failures, 1, "neither a failure nor a success");
+    call.answer(u, 200, "application/json", ANSWER);
+    assert_eq!(call.reply(&mut world).status, 200);
+    call.over(&mut world);
+    assert_eq!(world.rows()[0].usage.total(), 9, "what was never worked on is charged nothing");
+}
+
+#[test]
+fn an_upstream_that_closes_after_a_while_may_have_worked() {
+    let mut world = World::new(TWO);
+    let mut call = world.post("/v1/chat/completions", CHAT);
+    let (u, _) = call.sent(&mut world);
+    call.waits(&mut world);
+    world.pass(2 * SECOND);
+    call.exchange.failed(u, Stage::Head, true);
+    let (u, _) = call.sent(&mut world);
+    assert_eq!(world.gateway.health()[0].1.failures, 1);
+    call.answer(u, 200, "application/json", ANSWER);
+    assert_eq!(call.reply(&mut world).status, 200);
+    call.over(&mut world);
+    assert!(world.rows()[0].usage.total() > 9, "its input is charged too");
+}
+
+#[test]
+fn what_a_stream_keeps_is_counted_and_given_back() {
+    let mut world = World::new(CACHED);
+    let mut call = world.post("/v1/chat/completions", STREAM);
+    let (u, _) = call.sent(&mut world);
+    call.waits(&mut world);
+    let before = world.gateway.buffered_bytes();
+    // Half an event, held by the framer.
+    call.partial(u, 200, "text/event-stream", &format!(": {}", "x".repeat(30_000)));
+    call.waits(&mut world);
+    let held = world.gateway.buffered_bytes();
+    assert!(held >= before + 28_000, "{held}");
+    // Now it is held for the caller, before its stream begins.
+    call.exchange.data(u, "\n\n".into());
+    call.waits(&mut world);
+    assert!(world.gateway.buffered_bytes() >= before + 28_000);
+    // Words are kept twice: for counting, and for the cache. The caller takes all.
+    call.exchange.data(u, word(&"y".repeat(30_000)).into());
+    call.take_all(&mut world);
+    let kept = world.gateway.buffered_bytes();
+    assert!(kept >= before + 80_000, "{kept}");
+    call.exchange.data(u, (finish() + DONE).into());
+    call.exchange.end(u);
+    call.take_all(&mut world);
+    call.over(&mut world);
+    drop(call);
+    assert_eq!(world.gateway.buffered_bytes(), 0);
+}
+
+#[test]
+fn a_large_answer_is_read_by_a_job() {
+    let mut world = World::new(ONE);
+    let mut call = world.post("/v1/chat/completions", CHAT);
+    let (u, _) = call.sent(&mut world);
+    let large = ANSWER.replace("hello", &"h".repeat(70_000));
+    call.answer(u, 200, "application/json", &large);
+    assert!(matches!(call.first_of(&mut world, &["Work", "Reply"]), Step::Work { .. }));
+}
+
+#[test]
+fn an_answer_too_large_for_the_cache_is_not_copied_for_it() {
+    let mut world = World::new(CACHED);
+    let large = ANSWER.replace("hello", &"h".repeat(5 << 20));
+    for _ in 0..2 {
+        let mut call = world.post("/v1/chat/completions", CHAT);
+        let (u, _) = call.sent(&mut world);
+        call.answer(u, 200, "application/json", &large);
+        assert_eq!(call.reply(&mut world).body.len(), large.len());
+        call.over(&mut world);
+    }
+}

@@ -1,0 +1,86 @@
+//! Engines of this process: what they say, what they leave out, how long they may take.
+
+use hoosh_core::clock::SECOND;
+use hoosh_core::dialects::neutral::Item;
+use hoosh_core::exchange::Stage;
+use hoosh_core::ledger::{Usage, UsageSource};
+
+use super::world::*;
+use super::{CHAT, STREAM};
+
+fn text(words: &str) -> Item {
+    Item::Text { choice: 0, text: words.into() }
+}
+
+fn finish(reason: &str) -> Item {
+    Item::Finish { choice: 0, reason: reason.into() }
+}
+
+fn used(input: u64, output: u64) -> Item {
+    let source = UsageSource::Reported;
+    Item::Usage(Usage { input_tokens: input, output_tokens: output, cached_tokens: 0, source })
+}
+
+#[test]
+fn usage_that_an_engine_leaves_out_is_counted_before_the_answer() {
+    let mut world = World::new(ENGINES);
+    let mut call = world.post("/v1/chat/completions", CHAT);
+    let u = call.called(&mut world);
+    for item in [text("hello there"), finish("stop")] {
+        call.exchange.delta(u, item);
+    }
+    call.exchange.end(u);
+    let reply = call.reply(&mut world);
+    let body = String::from_utf8_lossy(&reply.body).into_owned();
+    call.over(&mut world);
+    let row = world.rows().remove(0);
+    assert_eq!((row.usage.source, row.usage.output_tokens), (UsageSource::Counted, 2));
+    let (input, total) = (row.usage.input_tokens, row.usage.total());
+    let shown = format!(r#""usage":{{"prompt_tokens":{input},"completion_tokens":2,"total_tokens":{total}}}"#);
+    assert!(body.contains(&shown), "{body}");
+}
+
+#[test]
+fn what_a_failed_engine_said_of_usage_goes_with_it() {
+    let mut world = World::new(ENGINES);
+    let mut call = world.post("/v1/chat/completions", CHAT);
+    let u = call.called(&mut world);
+    call.exchange.delta(u, used(1_000, 1_000));
+    call.exchange.failed(u, Stage::Body, false);
+    let u = call.called(&mut world);
+    call.exchange.delta(u, text("hello"));
+    call.exchange.delta(u, finish("stop"));
+    call.exchange.end(u);
+    assert_eq!(call.reply(&mut world).status, 200);
+    call.over(&mut world);
+    let row = world.rows().remove(0);
+    assert_eq!((row.attempts, row.usage.output_tokens), (2, 1), "{row:?}");
+}
+
+#[test]
+fn an_engine_has_the_time_of_a_first_byte_to_begin() {
+    let mut world = World::new(ENGINES);
+    let mut call = world.post("/v1/chat/completions", STREAM);
+    let u = call.called(&mut world);
+    assert_eq!(call.waits(&mut world), Some(60 * SECOND));
+    call.exchange.delta(u, text("a"));
+    assert_eq!(call.waits(&mut world), Some(SECOND), "then the pauses are bound");
+}
+
+#[test]
+fn only_what_an_engine_finished_well_is_cached() {
+    let config = format!("[cache]\nenabled = true\nmode = \"always\"\n{ENGINES}");
+    for (reason, cached) in [("stop", true), ("error", false), ("length", false)] {
+        let mut world = World::new(&config);
+        let mut call = world.post("/v1/chat/completions", CHAT);
+        let u = call.called(&mut world);
+        for item in [text("hello"), finish(reason), used(3, 1)] {
+            call.exchange.delta(u, item);
+        }
+        call.exchange.end(u);
+        assert_eq!(call.reply(&mut world).status, 200);
+        call.over(&mut world);
+        let mut twin = world.post("/v1/chat/completions", CHAT);
+        assert_eq!(twin.is_hit(&mut world), cached, "{reason}");
+    }
+}
