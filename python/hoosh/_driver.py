@@ -1,17 +1,17 @@
 """Drives exchanges on any anyio event loop: does what a step says, reports through the doors, decides nothing."""
 
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import anyio
 import anyio.to_thread
-from anyio.abc import TaskGroup
 
 from hoosh import _upstream
+from hoosh._connections import Connections, Target
 from hoosh._native import Config, Exchange, Gateway, Job, MemoryStore, StoreOp, WakeQueue, WireRefusal
+from hoosh._tasks import Bell, Credit, Tasks, now, task_group
 
 # The kinds of steps: the order is that of `_native.step_names()`, which a test compares.
 (
@@ -26,11 +26,6 @@ LARGEST_FETCH = 8 << 20
 
 Headers = list[tuple[bytes, bytes]]
 Engine = Callable[["EngineCall"], Awaitable[None]]
-
-
-def now() -> tuple[int, int]:
-    """Both clocks, microseconds."""
-    return time.monotonic_ns() // 1000, time.time_ns() // 1000
 
 
 class Caller(Protocol):
@@ -70,7 +65,7 @@ class EngineCall:
     def __init__(self, exchange: Exchange, u: int, endpoint: str, body: bytes, ring: Callable[[], None]) -> None:
         self.endpoint, self.body = endpoint, body
         self._exchange, self._u, self._ring = exchange, u, ring
-        self.credit = _upstream.Credit()
+        self.credit = Credit()
 
     async def text(self, text: str, choice: int = 0) -> None:
         """Say more text."""
@@ -118,20 +113,21 @@ class Driver:
         self._queue = WakeQueue()
         self._bells: dict[int, Callable[[], None]] = {}
         self._last = 0
-        self._http = _upstream.transport()
+        self._connections = Connections()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Driver"]:
         """Run the gateway's own loop while the context lasts."""
-        async with anyio.create_task_group() as tasks:
+        async with task_group() as tasks:
             tasks.start_soon(self._hear)
             tasks.start_soon(self._loop, tasks)
+            tasks.start_soon(self._connections.expire)
             try:
                 yield self
             finally:
                 with anyio.CancelScope(shield=True):
                     await self._flush()
-                    await self._http.aclose()
+                    await self._connections.aclose()
                 tasks.cancel_scope.cancel()
 
     def reload(self, config: Config) -> None:
@@ -159,7 +155,7 @@ class Driver:
     ) -> None:
         if bells is None:
             bells = self._bells
-        async with anyio.create_task_group() as tasks:
+        async with task_group() as tasks:
             run = Run(self, exchange, caller, tasks)
             bells[number] = run.ring
             try:
@@ -176,7 +172,7 @@ class Driver:
                 if bell := self._bells.get(number):
                     bell()
 
-    async def _loop(self, tasks: TaskGroup) -> None:
+    async def _loop(self, tasks: Tasks) -> None:
         """The gateway's own loop: leases, ledger, probes, model lists."""
         bell = Bell()
         self._bells[0] = bell.ring
@@ -198,12 +194,10 @@ class Driver:
     async def _perform(self, id: int, op: StoreOp) -> None:
         self.gateway.stored(id, self.store.perform(op), *now())
 
-    async def _fetch(
-        self, id: int, target: _upstream.Target, fetches: dict[int, anyio.CancelScope], bell: "Bell"
-    ) -> None:
+    async def _fetch(self, id: int, target: Target, fetches: dict[int, anyio.CancelScope], bell: Bell) -> None:
         with fetches[id]:
             try:
-                status, body = await _upstream.fetch(self._http, target, LARGEST_FETCH)
+                status, body = await _upstream.fetch(self._connections, target, LARGEST_FETCH)
                 self.gateway.fetched(id, status, body, None, *now())
             except Exception as error:
                 self.gateway.fetched(id, 0, b"", type(error).__name__, *now())
@@ -221,35 +215,15 @@ class Driver:
                     await anyio.sleep(0.005)
 
 
-class Bell:
-    """A wake-up that may come early, late or twice."""
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-
-    def ring(self) -> None:
-        """Have the waiting loop look again."""
-        self._event.set()
-
-    async def wait(self, until_us: int | None) -> None:
-        """Wait for a ring, or for a time of the monotonic clock."""
-        if until_us is None:
-            await self._event.wait()
-        else:
-            with anyio.move_on_after(max(0, until_us - now()[0]) / 1e6):
-                await self._event.wait()
-        self._event = anyio.Event()
-
-
 class Run:
     """One exchange being driven."""
 
-    def __init__(self, driver: Driver, exchange: Exchange, caller: Caller, tasks: TaskGroup) -> None:
+    def __init__(self, driver: Driver, exchange: Exchange, caller: Caller, tasks: Tasks) -> None:
         self._driver, self._exchange, self._caller, self._tasks = driver, exchange, caller, tasks
         self._bell = Bell()
         self._children: dict[int, Callable[[], None]] = {}
-        self._upstreams: dict[int, tuple[anyio.CancelScope, _upstream.Credit]] = {}
-        self._reading: _upstream.Credit | None = None
+        self._upstreams: dict[int, tuple[anyio.CancelScope, Credit]] = {}
+        self._reading: Credit | None = None
         self._writes: list[tuple[Any, ...]] = []
         self._writing = False
         self._write_scope = anyio.CancelScope()
@@ -291,7 +265,7 @@ class Run:
                 opened[0].cancel()
         elif kind == READ_CALLER:
             if self._reading is None:
-                self._reading = _upstream.Credit()
+                self._reading = Credit()
                 self._watching = True
                 self._tasks.start_soon(self._read, self._reading)
             self._reading.add(step[1])
@@ -308,13 +282,13 @@ class Run:
             self._write_scope.cancel()
             self._tasks.start_soon(self._caller.cut)
 
-    def _open(self, u: int) -> tuple[anyio.CancelScope, _upstream.Credit]:
-        self._upstreams[u] = anyio.CancelScope(), _upstream.Credit()
+    def _open(self, u: int) -> tuple[anyio.CancelScope, Credit]:
+        self._upstreams[u] = anyio.CancelScope(), Credit()
         return self._upstreams[u]
 
-    async def _ask(self, scope: anyio.CancelScope, u: int, target: _upstream.Target, credit: _upstream.Credit) -> None:
+    async def _ask(self, scope: anyio.CancelScope, u: int, target: Target, credit: Credit) -> None:
         with scope:
-            await _upstream.ask(self._driver._http, self._exchange, u, target, credit, self.ring)
+            await _upstream.ask(self._driver._connections, self._exchange, u, target, credit, self.ring)
 
     async def _call(self, scope: anyio.CancelScope, u: int, engine: str, call: EngineCall) -> None:
         with scope:
@@ -338,7 +312,7 @@ class Run:
         self._exchange.child(c, answer.status, b"".join(answer.pieces))
         self.ring()
 
-    async def _read(self, credit: _upstream.Credit) -> None:
+    async def _read(self, credit: Credit) -> None:
         """Hand the caller's body over as it is asked for, then watch for the caller's leaving."""
         ended = False
         while not ended:
