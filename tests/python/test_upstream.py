@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import ssl
 
 import anyio
@@ -11,7 +12,8 @@ import trustme
 from tests.upstream import open_upstream
 
 import hoosh
-from hoosh import _connections, errors
+from hoosh import errors
+from hoosh._driver import connections
 
 HELLO = [{"role": "user", "content": "Say hello"}]
 LONG = [{"role": "user", "content": "x" * (16 << 20)}]
@@ -287,7 +289,7 @@ async def test_a_request_that_a_connection_died_under_is_sent_again_and_charged_
 
 
 async def test_idle_connections_are_bounded_in_all(on, monkeypatch):
-    monkeypatch.setattr(_connections, "KEPT_CONNECTIONS", 3)
+    monkeypatch.setattr(connections, "KEPT_CONNECTIONS", 3)
     async with open_upstream() as one, open_upstream(host="::1") as two:
 
         async def work():
@@ -308,7 +310,7 @@ async def test_idle_connections_are_bounded_in_all(on, monkeypatch):
 
 
 async def test_idle_connections_are_bounded_in_age(upstream, on, monkeypatch):
-    monkeypatch.setattr(_connections, "KEPT_S", 0.02)
+    monkeypatch.setattr(connections, "KEPT_S", 0.02)
 
     async def work():
         async with hoosh.Gateway(config(upstream.url)) as gateway:
@@ -359,6 +361,40 @@ async def test_leaving_a_stream_closes_its_connection(upstream, on):
 
     await on(work)
     assert [request.connection for request in upstream.requests] == [0, 1]
+
+
+async def test_nothing_waits_for_the_garbage_collector(upstream, on):
+    """Places and reservations are free when an exchange is over, however it ended."""
+
+    async def left(gateway, messages, plan):
+        upstream.plan(**plan)
+        count = len(upstream.requests) + 1
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, gateway, messages)
+            await eventually(lambda: len(upstream.requests) == count)
+            tasks.cancel_scope.cancel()
+
+    async def work():
+        async with hoosh.Gateway(config(upstream.url)) as gateway:
+            gc.disable()
+            try:
+                await gateway.chat(model="fake-chat", messages=HELLO)
+                async with gateway.stream(model="fake-chat", messages=HELLO) as chunks:
+                    assert len([chunk async for chunk in chunks])
+                upstream.plan(stall="body", stall_after=3)
+                async with gateway.stream(model="fake-chat", messages=HELLO) as chunks:
+                    await chunks.__anext__()
+                await left(gateway, HELLO, {"stall": "head"})
+                await left(gateway, LONG, {"stall": "head", "early": True})
+                upstream.plan(reset_after=0)
+                await code_of(gateway)
+                await eventually(lambda: len(gateway.ledger) == 6)
+                assert gateway._driver.gateway.open_exchanges() == 0
+            finally:
+                gc.enable()
+            return [row["ending"] for row in gateway.ledger]
+
+    assert await on(work) == ["completed"] * 2 + ["dropped"] * 3 + ["refused"]
 
 
 # --- several event loops -------------------------------------------------------------------------------------------------

@@ -33,15 +33,23 @@ def task_group() -> AbstractAsyncContextManager[Tasks]:
     return cast(AbstractAsyncContextManager[Tasks], anyio.create_task_group())
 
 
+Bells = dict[int, "Bell"]
+"""By the number of what they wake."""
+
+
 class Bell:
     """A wake-up that may come early, late or twice."""
 
     def __init__(self) -> None:
         self._event = anyio.Event()
+        self.under: Bells = {}
+        """Those that are rung with it."""
 
     def ring(self) -> None:
         """Have the waiting loop look again."""
         self._event.set()
+        for bell in self.under.values():
+            bell.ring()
 
     async def wait(self, until_us: int | None) -> None:
         """Wait for a ring, or for a time of the monotonic clock."""

@@ -1,6 +1,6 @@
 """Connections to upstreams: h11 over anyio's sockets, kept for the next request to the same place.
 
-Two machines without I/O meet here, h11 and (in `_upstream`) the exchange; this moves bytes between them and the socket. No
+Two machines without I/O meet here, h11 and (in `upstream`) the exchange; this moves bytes between them and the socket. No
 retry, redirect, decompression or timeout: the core has them all.
 """
 
@@ -10,14 +10,14 @@ import socket
 import ssl
 import struct
 import time
+from typing import NamedTuple
 
 import anyio
+import anyio.to_thread
 import h11
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSStream
 
-Target = tuple[bool, str, int, bytes, str, bytes, list[tuple[bytes, bytes]], bytes]
-"""(tls, host, port, authority, method, target, headers, body), as the core writes it."""
 Place = tuple[bool, str, int]
 """(tls, host, port): requests to equal places may share a connection."""
 
@@ -33,10 +33,27 @@ MAX_HEAD = 100 << 10
 
 BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
 """What a socket raises when its connection ends; `ssl.SSLError` is an `OSError`."""
-
-
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, for 0 seconds: closing resets."""
+
+
+class Request(NamedTuple):
+    """A request as the core writes it."""
+
+    tls: bool
+    host: str
+    port: int
+    authority: bytes
+    method: str
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    """Without framing."""
+    body: bytes
+
+    @property
+    def place(self) -> Place:
+        """Where to."""
+        return self[:3]
 
 
 class Unreachable(Exception):
@@ -60,13 +77,13 @@ class Connection:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._written = True
 
-    def request(self, target: Target) -> list[bytes]:
+    def request(self, request: Request) -> list[bytes]:
         """The bytes of the next request, to be written in this order; one piece if it is short."""
-        _, _, _, authority, method, path, headers, body = target
-        framing = [(b"host", authority)]
-        if method != "GET":
-            framing.append((b"content-length", b"%d" % len(body)))
-        head = self._http.send(h11.Request(method=method, target=path, headers=framing + headers)) or b""
+        body = request.body
+        headers = [(b"host", request.authority), *request.headers]
+        if request.method != "GET":
+            headers.append((b"content-length", b"%d" % len(body)))
+        head = self._http.send(h11.Request(method=request.method, target=request.target, headers=headers)) or b""
         if body:
             # The body as it is: for a content length h11 would only copy it.
             self._http.send_with_data_passthrough(h11.Data(data=body))
@@ -200,18 +217,24 @@ class Connections:
         return Connection(place, stream)
 
     async def _secure(self, stream: ByteStream, host: str) -> ByteStream:
-        if self._tls is None:
-            import httpx2
-
-            self._tls = httpx2.create_ssl_context()
-            self._tls.set_alpn_protocols(["http/1.1"])
         try:
+            if self._tls is None:
+                self._tls = await anyio.to_thread.run_sync(trust)
             return await TLSStream.wrap(stream, hostname=host, ssl_context=self._tls, standard_compatible=False)
         except BaseException as error:
             await close(stream)
             if isinstance(error, (*BROKEN, UnicodeError)):
                 raise Unreachable("tls") from error
             raise
+
+
+def trust() -> ssl.SSLContext:
+    """The authorities that httpx2 trusts: the system's, or those of `$SSL_CERT_FILE` or `$SSL_CERT_DIR`. Reads files."""
+    import httpx2
+
+    context = httpx2.create_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 async def close(stream: ByteStream) -> None:
