@@ -2,6 +2,10 @@
 
 `app` reads `$HOOSH_CONFIG`, else `hoosh.toml` in the working directory, else what is found, when its first request or
 its lifespan begins. `Asgi(config)` takes a configuration of yours.
+
+A host mounts it below any prefix: `Starlette(routes=[Mount("/ai", app)])`, or `host.mount("/ai", app)` of FastAPI. Hosts
+hand no lifespan on, so that the gateway's own loop starts with the first request and ends with the event loop; a host whose
+lifespan holds `async with app.running()` has it start and end in order.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
