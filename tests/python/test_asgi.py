@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -176,3 +177,28 @@ async def test_mounted_below_a_prefix(upstream, serve, mount, runs):
                 await trio.sleep(0.01)
     assert [row["ending"] for row in app.driver.store.rows()] == ["completed", "completed", "caller_gone"]
     assert seen == ["started", "ended"]
+
+
+async def test_a_send_that_raises_is_a_caller_that_left(upstream):
+    """As ASGI has it from 2.4 on; the caller's leaving may not be told in another way."""
+    app = Asgi(Config.parse(named(upstream), {}))
+    body = json.dumps({"model": "fake-chat", "messages": MESSAGES, "stream": True}).encode()
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive():
+        return messages.pop() if messages else await trio.sleep_forever()
+
+    async def send(message):
+        if message["type"] == "http.response.body":
+            raise BrokenPipeError
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "query_string": b"", "headers": headers}
+    upstream.plan(stall="body", stall_after=3)
+    async with app.running():
+        with trio.fail_after(5):
+            await app(scope, receive, send)
+            await upstream.requests[-1].closed.wait()
+            while not app.driver.store.rows():
+                await trio.sleep(0.01)
+    assert app.driver.store.rows()[0]["ending"] == "caller_gone"
