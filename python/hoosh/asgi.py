@@ -2,6 +2,10 @@
 
 `app` reads `$HOOSH_CONFIG`, else `hoosh.toml` in the working directory, else what is found, when its first request or
 its lifespan begins. `Asgi(config)` takes a configuration of yours.
+
+A host mounts it below any prefix: `Starlette(routes=[Mount("/ai", app)])`, or `host.mount("/ai", app)` of FastAPI. Hosts
+hand no lifespan on, so that the gateway's own loop starts with the first request and ends with the event loop; a host whose
+lifespan holds `async with app.running()` has it start and end in order.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -122,7 +126,7 @@ class HttpCaller:
         self.was_cut = False
 
     async def read(self, credit: int) -> tuple[bytes, bool] | WireRefusal | None:
-        """See `_driver.Caller`. A server hands over one message at a time, about 64 KiB."""
+        """See `Caller`. A server hands over one message at a time, about 64 KiB."""
         message = await self._receive()
         if message["type"] == "http.disconnect":
             return None
@@ -131,12 +135,12 @@ class HttpCaller:
         return message.get("body", b""), not message.get("more_body", False)
 
     async def gone(self) -> None:
-        """See `_driver.Caller`."""
+        """See `Caller`."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
     async def go_on(self) -> None:
-        """See `_driver.Caller`: servers send `100 Continue` when the body is first asked for."""
+        """See `Caller`: servers send `100 Continue` when the body is first asked for."""
 
     def _refusal(self) -> WireRefusal | None:
         """Of this request's body. A refused head is one of its own, maybe behind this request."""
@@ -144,7 +148,7 @@ class HttpCaller:
         return refusal if refusal is not None and refusal.ending is not None else None
 
     async def reply(self, status: int, headers: Headers, body: bytes) -> None:
-        """See `_driver.Caller`."""
+        """See `Caller`."""
         framing = [(b"content-length", str(len(body)).encode())]
         if self._refusal():
             framing.append((b"connection", b"close"))
@@ -152,19 +156,19 @@ class HttpCaller:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def start(self, status: int, headers: Headers) -> None:
-        """See `_driver.Caller`."""
+        """See `Caller`."""
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def emit(self, data: bytes) -> None:
-        """See `_driver.Caller`."""
+        """See `Caller`."""
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def finish(self) -> None:
-        """See `_driver.Caller`."""
+        """See `Caller`."""
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def cut(self) -> None:
-        """See `_driver.Caller`: ASGI has no word for it but an application that fails."""
+        """See `Caller`: ASGI has no word for it but an application that fails."""
         self.was_cut = True
 
 

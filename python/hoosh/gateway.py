@@ -146,11 +146,11 @@ class Chunks(Kept):
         self.failure: HooshError | None = None
 
     async def reply(self, status: int, headers: Headers, body: bytes) -> None:
-        """See `_driver.Caller`: a stream that never began."""
+        """See `Caller`: a stream that never began."""
         self.failure = _failure(status, headers, json.loads(body))
 
     async def emit(self, data: bytes) -> None:
-        """See `_driver.Caller`: one event's JSON."""
+        """See `Caller`: one event's JSON."""
         chunk: Json = json.loads(data)
         if "error" in chunk:
             self.failure = _failure(502, self.headers, chunk)

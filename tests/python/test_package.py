@@ -12,7 +12,7 @@ from hoosh import _native
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
-    "anyio", "asyncio", "hypercorn", "httpcore2", "httpx2", "pydantic", "rich", "ssl", "starlette", "trio", "typer",
+    "anyio", "asyncio", "h11", "hypercorn", "httpcore2", "httpx2", "pydantic", "rich", "ssl", "starlette", "trio", "typer",
 }  # fmt: skip
 
 

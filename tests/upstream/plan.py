@@ -20,10 +20,14 @@ class Plan:
     # When, or whether at all.
     delay_ms: int = 0
     """Wait before the head."""
+    after_requests: int = 0
+    """Wait before the head until so many requests have come, this one among them."""
     stall: str | None = None
     """`accept`: take the connection and read nothing. `head`: read the request and say nothing. `body`: go silent after
     `stall_after` events (the head alone: 0)."""
     stall_after: int = 0
+    early: bool = False
+    """Answer when the request's head is there, and read no more of it."""
     reset_after: int | None = None
     """TCP RST after so many bytes; 0: before the head, -1: at accept."""
     close_after: int | None = None

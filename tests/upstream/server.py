@@ -1,6 +1,7 @@
 """Moves the bytes: listens on loopback, reads requests, carries out scripts, remembers everything."""
 
 import json
+import select
 import socket
 import struct
 from collections import deque
@@ -64,13 +65,16 @@ class Recorded:
 class Upstream:
     """The running fake. `requests` grows as they arrive; `plan` queues the faults of the next ones."""
 
-    def __init__(self, port: int, refused_port: int, key: str | None, models: Sequence[str]):
+    def __init__(self, host: str, port: int, refused_port: int, key: str | None, models: Sequence[str]):
         self.port = port
         self.key = key
         self.models = tuple(models)
         self.requests: list[Recorded] = []
         self.connections = 0
-        self.url = f"http://127.0.0.1:{port}"
+        """How many were accepted."""
+        self.open = 0
+        """How many of them stand."""
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         """Without `/v1`: whatever stands before `/v1` in a path is ignored, so that one fake can be many providers."""
         self.refused_url = f"http://127.0.0.1:{refused_port}"
         """A port of ours that nobody listens on, for as long as the fake runs: connections are refused."""
@@ -101,6 +105,10 @@ class Upstream:
     def take_at_accept(self) -> Plan | None:
         """The next plan, if it is one for a connection rather than a request."""
         return self._plans.popleft() if self._plans and self._plans[0].at_accept else None
+
+    def next_is_early(self) -> bool:
+        """Whether the next request is to be answered before its body is read."""
+        return bool(self._plans) and self._plans[0].early
 
     async def remember(self, request: Recorded) -> None:
         self.requests.append(request)
@@ -150,17 +158,17 @@ class Upstream:
 
 @asynccontextmanager
 async def open_upstream(
-    *, port: int = 0, key: str | None = None, models: Sequence[str] | None = None
+    *, host: str = "127.0.0.1", port: int = 0, key: str | None = None, models: Sequence[str] | None = None
 ) -> AsyncIterator[Upstream]:
     """Runs a fake upstream on loopback while the block runs. `key`: the only bearer key it accepts (None: any or none)."""
-    listener = trio.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = trio.socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     refused = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     with listener, refused:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        await listener.bind(("127.0.0.1", port))
+        await listener.bind((host, port))
         listener.listen(512)
         refused.bind(("127.0.0.1", 0))
-        upstream = Upstream(listener.getsockname()[1], refused.getsockname()[1], key, models or answers.MODELS)
+        upstream = Upstream(host, listener.getsockname()[1], refused.getsockname()[1], key, models or answers.MODELS)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_accept, listener, upstream, nursery)
             try:
@@ -196,6 +204,7 @@ class _Connection:
         self.deaf = False
 
     async def run(self) -> None:
+        self.upstream.open += 1
         with self.sock:
             try:
                 async with trio.open_nursery() as nursery:
@@ -212,23 +221,21 @@ class _Connection:
             except* (_Gone, OSError, h11.RemoteProtocolError):
                 pass
             finally:
+                self.upstream.open -= 1
                 for request in self.served:
                     request.closed.set()
 
     async def _read_on(self, scope: trio.CancelScope) -> None:
         """Takes in what the client sends. Its leaving cancels whatever is being answered."""
         try:
-            while True:
-                if self.deaf:
-                    # Only peeking, so that what the client sends stays unread; asked again because peeking never tires.
-                    data = await self.sock.recv(1, socket.MSG_PEEK)
-                    await trio.sleep(0.01)
-                else:
-                    data = await self.sock.recv(_READ)
-                    self.unread += data
+            while not self.deaf:
+                data = await self.sock.recv(_READ)
+                self.unread += data
                 if not data or len(self.unread) > _LARGEST_BODY:
                     break
                 self._wake()
+            else:
+                await self._left()
         except trio.ClosedResourceError:
             return  # closed by us
         except OSError:
@@ -240,6 +247,15 @@ class _Connection:
                 request.closed_at = now
         self._wake()
         scope.cancel()
+
+    async def _left(self) -> None:
+        """Waits until the client closes, whose bytes stay unread."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLRDHUP)
+        while self.sock.fileno() >= 0 and not poll.poll(0):
+            await trio.sleep(0.01)
+        if self.sock.fileno() < 0:
+            raise trio.ClosedResourceError
 
     def _wake(self) -> None:
         self.more.set()
@@ -282,6 +298,9 @@ class _Connection:
                 parser.receive_data(await self._some())
             elif isinstance(event, h11.Request):
                 head = event
+                if self.upstream.next_is_early():
+                    self.deaf = True
+                    break
             elif isinstance(event, h11.Data):
                 body += event.data
             elif isinstance(event, h11.EndOfMessage) and head is not None:
@@ -296,6 +315,7 @@ class _Connection:
 
     async def _carry_out(self, request: Recorded, answer: Answer, plan: Plan) -> None:
         await trio.sleep(plan.delay_ms / 1000)
+        await self.upstream.wait_for(plan.after_requests)
         todo = script(answer, plan)
         for at, piece in enumerate(todo.writes):
             if at:

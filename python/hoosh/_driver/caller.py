@@ -1,0 +1,82 @@
+"""Whoever asks, as the driver sees it; and a caller of this process."""
+
+from typing import Protocol
+
+import anyio
+
+from hoosh._native import WireRefusal
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Caller(Protocol):
+    """What the driver needs of whoever asks."""
+
+    joins: bool
+    """Whether neighbouring pieces may be written as one."""
+
+    async def read(self, credit: int) -> tuple[bytes, bool] | WireRefusal | None:
+        """At most about `credit` bytes of the body, and whether that was the end. None: the caller is gone."""
+
+    async def gone(self) -> None:
+        """Return when the caller is gone."""
+
+    async def go_on(self) -> None:
+        """Send `100 Continue`."""
+
+    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+        """Write a whole answer."""
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Begin a streamed answer."""
+
+    async def emit(self, data: bytes) -> None:
+        """Write more of it; return when the transport took it."""
+
+    async def finish(self) -> None:
+        """End it."""
+
+    async def cut(self) -> None:
+        """Cut the connection."""
+
+
+class Kept:
+    """A caller of this process that keeps what it is told."""
+
+    joins = False
+
+    def __init__(self, body: bytes = b"") -> None:
+        self.status = 0
+        self.headers: Headers = []
+        self.pieces: list[bytes] = []
+        self._body = body
+
+    async def read(self, credit: int) -> tuple[bytes, bool] | None:
+        """See `Caller`."""
+        part, self._body = self._body[:credit], self._body[credit:]
+        return part, not self._body
+
+    async def gone(self) -> None:
+        """See `Caller`: in process nobody hangs up; the task that waits is cancelled instead."""
+        await anyio.sleep_forever()
+
+    async def go_on(self) -> None:
+        """See `Caller`."""
+
+    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+        """See `Caller`."""
+        self.status, self.headers, self.pieces = status, headers, [body]
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """See `Caller`."""
+        self.status, self.headers = status, headers
+
+    async def emit(self, data: bytes) -> None:
+        """See `Caller`."""
+        self.pieces.append(data)
+
+    async def finish(self) -> None:
+        """See `Caller`."""
+
+    async def cut(self) -> None:
+        """See `Caller`."""

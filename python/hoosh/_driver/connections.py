@@ -1,0 +1,244 @@
+"""Connections to upstreams: h11 over anyio's sockets, kept for the next request to the same place.
+
+Two machines without I/O meet here, h11 and (in `upstream`) the exchange; this moves bytes between them and the socket. No
+retry, redirect, decompression or timeout: the core has them all.
+"""
+
+import contextlib
+import select
+import socket
+import ssl
+import struct
+import time
+from typing import NamedTuple
+
+import anyio
+import anyio.to_thread
+import h11
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSStream
+
+Place = tuple[bool, str, int]
+"""(tls, host, port): requests to equal places may share a connection."""
+
+KEPT_CONNECTIONS = 256
+"""Idle connections in all; each is a file descriptor here and a place at an upstream."""
+KEPT_S = 30.0
+"""How long a connection may be idle: less than most servers keep theirs (nginx 75 s, load balancers 60 s), so that few are
+closed under a request. One that was is told as such, and the core decides."""
+SLICE_BYTES = 64 << 10
+"""Read, or written, at once. What a fresh socket takes without its peer reading."""
+MAX_HEAD = 100 << 10
+"""Longest head of an answer, bytes: httpcore's limit."""
+
+BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
+"""What a socket raises when its connection ends; `ssl.SSLError` is an `OSError`."""
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER on, for 0 seconds: closing resets."""
+
+
+class Request(NamedTuple):
+    """A request as the core writes it."""
+
+    tls: bool
+    host: str
+    port: int
+    authority: bytes
+    method: str
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    """Without framing."""
+    body: bytes
+
+    @property
+    def place(self) -> Place:
+        """Where to."""
+        return self[:3]
+
+
+class Unreachable(Exception):
+    """No connection: it failed at `stage`, `connect` or `tls`."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(stage)
+        self.stage = stage
+
+
+class Connection:
+    """One connection, which carries one request after another."""
+
+    def __init__(self, place: Place, stream: ByteStream) -> None:
+        self.place = place
+        self.served = False
+        """Whether it answered a request before."""
+        self.idle_since = 0.0
+        self._stream = stream
+        self._socket = stream.extra(SocketAttribute.raw_socket)
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        self._written = True
+
+    def request(self, request: Request) -> list[bytes]:
+        """The bytes of the next request, to be written in this order; one piece if it is short."""
+        body = request.body
+        headers = [(b"host", request.authority), *request.headers]
+        if request.method != "GET":
+            headers.append((b"content-length", b"%d" % len(body)))
+        head = self._http.send(h11.Request(method=request.method, target=request.target, headers=headers)) or b""
+        if body:
+            # The body as it is: for a content length h11 would only copy it.
+            self._http.send_with_data_passthrough(h11.Data(data=body))
+        self._http.send(h11.EndOfMessage())
+        return [head + body] if len(head) + len(body) <= SLICE_BYTES else [head, body]
+
+    async def write(self, pieces: list[bytes]) -> None:
+        """Write a request whole.
+
+        Raises:
+            BROKEN: the upstream closed the connection. It may have answered before: `event` tells.
+
+        """
+        self._written = False
+        for piece in pieces:
+            for at in range(0, len(piece), SLICE_BYTES):
+                await self._stream.send(piece[at : at + SLICE_BYTES])
+        self._written = True
+
+    async def event(self) -> h11.Event:
+        """What comes next of the answer.
+
+        Raises:
+            BROKEN: the connection ended before the answer did.
+            h11.RemoteProtocolError: this is no HTTP.
+
+        """
+        http = self._http
+        while (event := http.next_event()) is h11.NEED_DATA:
+            try:
+                http.receive_data(await self._stream.receive(SLICE_BYTES))
+            except anyio.EndOfStream:
+                # The end of a body that is framed by it, and of nothing else.
+                http.receive_data(b"")
+                try:
+                    event = http.next_event()
+                except h11.RemoteProtocolError:
+                    raise anyio.EndOfStream from None
+                break
+        assert isinstance(event, h11.Event)
+        return event
+
+    def rest(self) -> bool:
+        """Make ready for the next request; False if there can be none."""
+        http = self._http
+        done = self._written and http.our_state is h11.DONE and http.their_state is h11.DONE
+        if not done or http.trailing_data != (b"", False):
+            return False
+        http.start_next_cycle()
+        self.served = True
+        self.idle_since = time.monotonic()
+        return True
+
+    def stands(self) -> bool:
+        """Whether nothing came while it was idle; that could only be its end, or words that nobody asked for."""
+        if self._socket.fileno() < 0:
+            return False
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return not poll.poll(0)
+
+    async def close(self) -> None:
+        """Close it, whatever state its other side is in."""
+        if not self._written and self._socket.fileno() >= 0:
+            # Else the system goes on to send what it took of the request, and the end comes behind it.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        await close(self._stream)
+
+
+class Connections:
+    """What is idle, the youngest taken first."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Place, list[Connection]] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    async def take(self, place: Place) -> Connection:
+        """An idle connection that still stands, else a new one.
+
+        Raises:
+            Unreachable: there is no way to the upstream.
+
+        """
+        while idle := self._idle.get(place):
+            connection = self._drop(idle, -1)
+            if connection.stands() and connection.idle_since > time.monotonic() - KEPT_S:
+                return connection
+            await connection.close()
+        return await self._connect(place)
+
+    async def give_back(self, connection: Connection) -> None:
+        """Keep a connection whose answer was read to its end; close any other."""
+        if not connection.rest():
+            await connection.close()
+            return
+        self._idle.setdefault(connection.place, []).append(connection)
+        if sum(map(len, self._idle.values())) > KEPT_CONNECTIONS:
+            await self._drop(self._longest_idle(), 0).close()
+
+    async def expire(self) -> None:
+        """Close what was idle for long enough, for ever."""
+        while True:
+            await anyio.sleep(KEPT_S / 4)
+            long_ago = time.monotonic() - KEPT_S
+            while self._idle and (idle := self._longest_idle())[0].idle_since < long_ago:
+                await self._drop(idle, 0).close()
+
+    async def aclose(self) -> None:
+        """Close all that is idle."""
+        while self._idle:
+            await self._drop(self._longest_idle(), 0).close()
+
+    def _longest_idle(self) -> list[Connection]:
+        """The list that begins with the connection that is idle for the longest."""
+        return min(self._idle.values(), key=lambda idle: idle[0].idle_since)
+
+    def _drop(self, idle: list[Connection], at: int) -> Connection:
+        connection = idle.pop(at)
+        if not idle:
+            del self._idle[connection.place]
+        return connection
+
+    async def _connect(self, place: Place) -> Connection:
+        tls, host, port = place
+        try:
+            stream: ByteStream = await anyio.connect_tcp(host, port)
+        except (OSError, UnicodeError) as error:  # a host name that cannot be one is a `UnicodeError`
+            raise Unreachable("connect") from error
+        if tls:
+            stream = await self._secure(stream, host)
+        return Connection(place, stream)
+
+    async def _secure(self, stream: ByteStream, host: str) -> ByteStream:
+        try:
+            if self._tls is None:
+                self._tls = await anyio.to_thread.run_sync(trust)
+            return await TLSStream.wrap(stream, hostname=host, ssl_context=self._tls, standard_compatible=False)
+        except BaseException as error:
+            await close(stream)
+            if isinstance(error, (*BROKEN, UnicodeError)):
+                raise Unreachable("tls") from error
+            raise
+
+
+def trust() -> ssl.SSLContext:
+    """The authorities that httpx2 trusts: the system's, or those of `$SSL_CERT_FILE` or `$SSL_CERT_DIR`. Reads files."""
+    import httpx2
+
+    context = httpx2.create_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def close(stream: ByteStream) -> None:
+    """Close a stream, also when its task is cancelled."""
+    with anyio.CancelScope(shield=True):
+        with contextlib.suppress(*BROKEN):
+            await stream.aclose()

@@ -1,0 +1,79 @@
+"""One gateway on one event loop."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from hoosh._driver import loop
+from hoosh._driver.caller import Caller, Headers
+from hoosh._driver.connections import Connections
+from hoosh._driver.doors import Doors
+from hoosh._driver.engine import Engine
+from hoosh._driver.exchange import drive
+from hoosh._driver.tasks import Bells, now, task_group
+from hoosh._native import Config, Gateway, MemoryStore, WakeQueue, WireRefusal
+
+KEPT_ROWS = 100_000
+"""Ledger rows that the memory store keeps."""
+
+
+class Driver:
+    """A gateway, its store, its engines and its connections."""
+
+    def __init__(self, config: Config) -> None:
+        self.gateway = Gateway(config, secrets.randbits(64))
+        self.store = MemoryStore(KEPT_ROWS)
+        self.engines: dict[str, Engine] = {}
+        self.connections = Connections()
+        self._queue = WakeQueue()
+        self._bells: Bells = {}
+        self._last = loop.NUMBER
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Driver"]:
+        """Run the gateway's own loop while the context lasts."""
+        own = loop.Loop(self.gateway, self.store, self.connections)
+        self._bells[loop.NUMBER] = own.bell
+        self.gateway.set_waker(self._queue)
+        async with task_group() as tasks:
+            tasks.start_soon(self._hear)
+            tasks.start_soon(own.run, tasks)
+            tasks.start_soon(self.connections.expire)
+            try:
+                yield self
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await own.flush()
+                    await self.connections.aclose()
+                tasks.cancel_scope.cancel()
+
+    def reload(self, config: Config) -> None:
+        """Use `config` for what begins from now on."""
+        self.gateway.reload(config, *now())
+
+    async def drive(self, caller: Caller, method: str, target: str, headers: Headers, *, neutral: bool) -> None:
+        """Answer one request."""
+        doors, number = self._exchange()
+        doors.exchange.begin(method, target, headers, neutral)
+        await drive(self, doors, caller, number, self._bells)
+
+    async def refuse(self, caller: Caller, refusal: WireRefusal) -> None:
+        """Answer a request whose head could not be read."""
+        doors, number = self._exchange()
+        doors.exchange.refused(refusal)
+        await drive(self, doors, caller, number, self._bells)
+
+    def _exchange(self) -> tuple[Doors, int]:
+        """A new one, and the number by which it is woken."""
+        self._last += 1
+        return Doors(self.gateway.exchange(self._queue, self._last)), self._last
+
+    async def _hear(self) -> None:
+        """Ring for every exchange that another thread, or another exchange, woke."""
+        while True:
+            await anyio.wait_readable(self._queue.fileno())
+            for number in self._queue.take():
+                if bell := self._bells.get(number):
+                    bell.ring()

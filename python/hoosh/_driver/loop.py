@@ -1,0 +1,62 @@
+"""The gateway's own loop: leases, ledger, probes, model lists."""
+
+import anyio
+
+from hoosh._driver import steps, upstream
+from hoosh._driver.connections import Connections, Request
+from hoosh._driver.tasks import Bell, Tasks, now
+from hoosh._native import Gateway, MemoryStore, StoreOp
+
+NUMBER = 0
+"""By which the loop is woken; exchanges have the numbers after it."""
+LARGEST_FETCH = 8 << 20
+"""Of an answer to the gateway's own question, bytes."""
+FLUSH_SECONDS = 2
+"""How long the last rows have to be stored."""
+
+
+class Loop:
+    """What the gateway does without being asked."""
+
+    def __init__(self, gateway: Gateway, store: MemoryStore, connections: Connections) -> None:
+        self._gateway, self._store, self._connections = gateway, store, connections
+        self._fetches: dict[int, anyio.CancelScope] = {}
+        self.bell = Bell()
+
+    async def run(self, tasks: Tasks) -> None:
+        """Take its steps, for ever."""
+        while True:
+            match self._gateway.next(*now()):
+                case (steps.LOOP_WAIT, until_us):
+                    await self.bell.wait(until_us)
+                case (steps.STORE, id, op):
+                    self._perform(id, op)
+                case (steps.FETCH, id, request):
+                    self._fetches[id] = anyio.CancelScope()
+                    tasks.start_soon(self._fetch, id, Request(*request), self._fetches[id])
+                case (steps.CANCEL, id):
+                    if scope := self._fetches.pop(id, None):
+                        scope.cancel()
+
+    async def flush(self) -> None:
+        """Store the last rows."""
+        with anyio.move_on_after(FLUSH_SECONDS):
+            while self._gateway.rows_waiting():
+                match self._gateway.next(*now()):
+                    case (steps.STORE, id, op):
+                        self._perform(id, op)
+                    case (steps.LOOP_WAIT, _):
+                        await anyio.sleep(0.005)
+
+    def _perform(self, id: int, op: StoreOp) -> None:
+        self._gateway.stored(id, self._store.perform(op), *now())
+
+    async def _fetch(self, id: int, request: Request, scope: anyio.CancelScope) -> None:
+        with scope:
+            try:
+                status, body = await upstream.fetch(self._connections, request, LARGEST_FETCH)
+                self._gateway.fetched(id, status, body, None, *now())
+            except Exception as error:
+                self._gateway.fetched(id, 0, b"", type(error).__name__, *now())
+        self._fetches.pop(id, None)
+        self.bell.ring()
