@@ -20,23 +20,22 @@ class Attempt:
         """How far it came: `connect`, `send`, `head` (wanted now) or `body`."""
 
     def connected(self) -> None:
-        """A connection stands."""
+        """A connection stands. Other than with the other doors no step is taken: `sent` follows at once, or `step` does."""
         self.stage = "send"
         self.doors.exchange.connected(self.u)
-        self.doors.ring()
 
     def sent(self) -> None:
         """The request was written whole."""
         if self.stage == "send":  # an answer may have begun before
             self.stage = "head"
         self.doors.exchange.sent(self.u)
-        self.doors.ring()
+        self.doors.step()
 
     def head(self, status: int, headers: Headers) -> None:
         """The answer's head came."""
         self.stage = "body"
         self.doors.exchange.head(self.u, status, headers)
-        self.doors.ring()
+        self.doors.step()
 
     async def data(self, data: bytes) -> None:
         """Hand over more of the answer's body, as there is credit for it."""
@@ -45,14 +44,14 @@ class Attempt:
             size = await self.credit.take(len(data) - start)
             self.doors.exchange.data(self.u, data if size == len(data) else data[start : start + size])
             start += size
-            self.doors.ring()
+            self.doors.step()
 
     def end(self) -> None:
         """The answer is complete."""
         self.doors.exchange.end(self.u)
-        self.doors.ring()
+        self.doors.step()
 
     def failed(self, stage: str, *, reused: bool) -> None:
         """It failed, `reused`: on a connection that had served before."""
         self.doors.exchange.failed(self.u, stage, reused)
-        self.doors.ring()
+        self.doors.step()

@@ -16,7 +16,7 @@ class EngineCall:
         """Say more text."""
         await self._take(len(text.encode()))
         self._doors.exchange.delta_text(self._u, choice, text)
-        self._doors.ring()
+        self._doors.step()
 
     async def tool_call(
         self, index: int, *, id: str | None = None, name: str | None = None, arguments: str = "", choice: int = 0
@@ -24,23 +24,23 @@ class EngineCall:
         """Call a tool, or say more of its arguments."""
         await self._take(len(arguments.encode()) + len(id or "") + len(name or ""))
         self._doors.exchange.delta_tool_call(self._u, choice, index, id, name, arguments)
-        self._doors.ring()
+        self._doors.step()
 
     async def embedding(self, index: int, vector: list[float]) -> None:
         """Give one input's vector."""
         await self._take(4 * len(vector))
         self._doors.exchange.delta_embedding(self._u, index, vector)
-        self._doors.ring()
+        self._doors.step()
 
     async def finish(self, reason: str = "stop", choice: int = 0) -> None:
         """Finish a choice."""
         self._doors.exchange.delta_finish(self._u, choice, reason)
-        self._doors.ring()
+        self._doors.step()
 
     async def usage(self, input_tokens: int, output_tokens: int) -> None:
         """Say what it cost; without, hoosh counts."""
         self._doors.exchange.delta_usage(self._u, input_tokens, output_tokens)
-        self._doors.ring()
+        self._doors.step()
 
     async def _take(self, size: int) -> None:
         left = max(size, 1)
@@ -54,6 +54,7 @@ Engine = Callable[[EngineCall], Awaitable[None]]
 async def call(engines: dict[str, Engine], name: str, endpoint: str, body: bytes, attempt: Attempt) -> None:
     """Have an engine answer, and report how that ended."""
     attempt.connected()
+    attempt.doors.step()
     try:
         await engines[name](EngineCall(endpoint, body, attempt))
     except Exception:

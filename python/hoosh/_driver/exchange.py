@@ -37,7 +37,11 @@ async def drive(driver: "Driver", doors: Doors, caller: Caller, number: int, bel
 
 
 class Run:
-    """An exchange and the tasks that work for it."""
+    """An exchange and the tasks that work for it.
+
+    Each of them takes the steps that follow from what it told, without a switch to this one's task, which is there for
+    the time and for wakes from elsewhere.
+    """
 
     def __init__(self, driver: "Driver", doors: Doors, caller: Caller, tasks: Tasks) -> None:
         self._driver, self._doors, self._caller, self._tasks = driver, doors, caller, tasks
@@ -45,19 +49,41 @@ class Run:
         self._reading: Credit | None = None
         self._writer = Writer(doors, caller, tasks)
         self._watching = False
+        self._over = False
+        self._until_us: int | None = None
+        """When this task looks again, if nothing wakes it before."""
+        doors.step = self._step
 
     async def steps(self) -> None:
         """Take steps until the exchange is over and everything written."""
-        while (step := self._doors.exchange.next(*now()))[0] != steps.DONE:
+        while True:
+            self._until_us = self._take()
+            if self._over and not self._writer.busy:
+                return
+            await self._doors.bell.wait(self._until_us)
+
+    def _step(self) -> None:
+        """Take steps on behalf of another task, and wake this one if it would sleep for too long."""
+        until_us = self._take()
+        sooner = until_us is not None and (self._until_us is None or until_us < self._until_us)
+        if sooner or self._over:
+            self._doors.bell.ring()
+
+    def _take(self) -> int | None:
+        """Take the steps that are to be taken now; returns when to look again, if nothing happens before."""
+        while True:
+            step = self._doors.exchange.next(*now())
             if step[0] == steps.WAIT:
                 self._watch()
-                await self._doors.bell.wait(step[1])
-            elif step[0] in WRITES:
+                until_us: int | None = step[1]
+                return until_us
+            if step[0] == steps.DONE:
+                self._over = True
+                return None
+            if step[0] in WRITES:
                 self._writer.add(step)
             else:
                 self._perform(step)
-        while self._writer.busy:
-            await self._doors.bell.wait(None)
 
     def _perform(self, step: tuple[Any, ...]) -> None:
         match step:
@@ -90,14 +116,14 @@ class Run:
 
     async def _work(self, job: Job) -> None:
         self._doors.exchange.worked(await anyio.to_thread.run_sync(job.run))
-        self._doors.ring()
+        self._doors.step()
 
     async def _child(self, c: int, doors: Doors) -> None:
         # A child shares its parent's waker, so that its bell is rung with the parent's.
         answer = Kept()
         await drive(self._driver, doors, answer, c, self._doors.bell.under)
         self._doors.exchange.child(c, answer.status, b"".join(answer.pieces))
-        self._doors.ring()
+        self._doors.step()
 
     def _read_caller(self, credit: int) -> None:
         if self._reading is None:
@@ -114,11 +140,11 @@ class Run:
             part = await self._caller.read(size)
             if part is None:
                 self._doors.exchange.caller_gone()
-                self._doors.ring()
+                self._doors.step()
                 return
             if isinstance(part, WireRefusal):
                 self._doors.exchange.refused(part)
-                self._doors.ring()
+                self._doors.step()
                 break
             data, ended = part
             if data:
@@ -127,7 +153,7 @@ class Run:
                 self._doors.exchange.body_end()
             elif len(data) < size:
                 credit.add(size - len(data))
-            self._doors.ring()
+            self._doors.step()
         await self._await_gone()
 
     def _watch(self) -> None:
@@ -138,4 +164,4 @@ class Run:
     async def _await_gone(self) -> None:
         await self._caller.gone()
         self._doors.exchange.caller_gone()
-        self._doors.ring()
+        self._doors.step()

@@ -28,7 +28,8 @@ class Writer:
         self._waiting.append(step)
         if not self.busy:
             self.busy = True
-            self._tasks.start_soon(self._write)
+            self._scope = anyio.CancelScope()
+            self._tasks.start_soon(self._write, self._scope)
 
     def cut(self) -> None:
         """Write nothing more and cut the connection."""
@@ -36,18 +37,18 @@ class Writer:
         self._scope.cancel()
         self._tasks.start_soon(self._caller.cut)
 
-    async def _write(self) -> None:
-        with self._scope:
+    async def _write(self, scope: anyio.CancelScope) -> None:
+        with scope:
             try:
                 while self._waiting:
                     await self._step(*self._waiting.pop(0))
-                    self._doors.ring()
+                    if self._waiting:
+                        self._doors.step()
             except OSError:  # how ASGI says that the caller left
                 self._waiting.clear()
                 self._doors.exchange.caller_gone()
-        self._scope = anyio.CancelScope()
         self.busy = False
-        self._doors.ring()
+        self._doors.step()
 
     async def _step(self, kind: int, *given: Any) -> None:
         caller = self._caller
