@@ -54,6 +54,7 @@ Engine = Callable[[EngineCall], Awaitable[None]]
 async def call(engines: dict[str, Engine], name: str, endpoint: str, body: bytes, attempt: Attempt) -> None:
     """Have an engine answer, and report how that ended."""
     attempt.connected()
+    attempt.doors.step()
     try:
         await engines[name](EngineCall(endpoint, body, attempt))
     except Exception:
