@@ -30,8 +30,8 @@ impl Ending {
     }
 }
 
-/// Where the token counts of a row come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+/// Where the token counts of a row come from, the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum UsageSource {
     /// Nothing was used that anybody knows of.
     #[default]

@@ -1,11 +1,9 @@
 //! The cache stays within both bounds, never answers past its time, and does the same again for the same seed.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use hoosh_core::cache::{Cache, CacheStats, Entry};
-use hoosh_core::ledger::Usage;
 use hoosh_core::rng::Rng;
 use proptest::prelude::*;
 
@@ -18,16 +16,7 @@ fn key(number: u64) -> [u8; 32] {
 }
 
 fn entry(bytes: usize, stored_us: u64) -> Entry {
-    Entry {
-        status: 200,
-        body: Bytes::from(vec![b'x'; bytes]),
-        stream: false,
-        usage: Usage::default(),
-        model: Arc::from("m"),
-        provider: Arc::from("p"),
-        stored_us,
-        expires_us: u64::MAX,
-    }
+    Entry { status: 200, body: Bytes::from(vec![b'x'; bytes]), stream: false, stored_us, expires_us: u64::MAX }
 }
 
 #[test]

@@ -15,7 +15,7 @@ const EVENTS: [&str; 6] = [
 ];
 
 fn relayed(parts: &[&[u8]], show_usage: bool) -> Vec<u8> {
-    let mut relay = Relay::new(Endpoint::Chat, false, show_usage);
+    let mut relay = Relay::new(Endpoint::Chat, false, show_usage, 1);
     let mut pieces = Pieces::default();
     for part in parts {
         match relay.feed(Bytes::copy_from_slice(part), &mut pieces) {

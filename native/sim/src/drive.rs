@@ -120,6 +120,9 @@ impl World {
             Step::Reply { status, headers, body } => {
                 self.xs[x].out.reply(status, headers, body, self.now.mono_us);
                 self.transport_goes_on(x);
+                if status != 200 {
+                    self.dismiss_children(x);
+                }
             }
             Step::Start { status, headers } => self.xs[x].out.start(status, headers, self.now.mono_us),
             Step::Emit { bytes } => {
@@ -169,6 +172,13 @@ impl World {
         self.xs.push(child);
         self.xs[x].children.push(number);
         self.look_soon(number);
+    }
+
+    /// Nobody waits for what the children of a refused exchange are at.
+    fn dismiss_children(&mut self, x: usize) {
+        for child in self.xs[x].children.clone() {
+            self.xs[child].gone_us.get_or_insert(self.now.mono_us);
+        }
     }
 
     /// An exchange is over: its children go with it, its parent hears what it answered.

@@ -13,7 +13,6 @@ use bytes::Bytes;
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
-use crate::ledger::Usage;
 use crate::sync::{lock, Arc, Mutex};
 use shard::Shard;
 
@@ -33,12 +32,6 @@ pub struct Entry {
     pub body: Bytes,
     /// Whether `body` is an event stream.
     pub stream: bool,
-    /// What the answer cost when it was made.
-    pub usage: Usage,
-    /// Model as the caller named it.
-    pub model: Arc<str>,
-    /// Provider that answered.
-    pub provider: Arc<str>,
     /// When it was stored, monotonic microseconds.
     pub stored_us: u64,
     /// When it must not be given any more, monotonic microseconds. [`Cache::put`] lowers it to the cache's own time to
@@ -49,7 +42,7 @@ pub struct Entry {
 impl Entry {
     /// What it counts against [`Cache::new`]'s `max_bytes`.
     pub fn weight(&self) -> u64 {
-        (self.body.len() + self.model.len() + self.provider.len()) as u64 + OVERHEAD_BYTES
+        self.body.len() as u64 + OVERHEAD_BYTES
     }
 }
 

@@ -89,6 +89,7 @@ impl Account {
         self.usage.input_tokens = self.usage.input_tokens.saturating_add(usage.input_tokens);
         self.usage.output_tokens = self.usage.output_tokens.saturating_add(usage.output_tokens);
         self.usage.cached_tokens = self.usage.cached_tokens.saturating_add(usage.cached_tokens);
-        self.usage.source = usage.source;
+        // A sum is as sure as its weakest part.
+        self.usage.source = self.usage.source.max(usage.source);
     }
 }

@@ -16,6 +16,7 @@ impl Exchange {
             return;
         }
         self.leave_attempt();
+        self.dismiss_children();
         let code = failure.code;
         if self.out.is_started() {
             self.emit(framed(failure.openai_body().into(), self.is_neutral()));
@@ -39,7 +40,7 @@ impl Exchange {
             // The gateway has tried what there was to try; an SDK that tries on would multiply it.
             headers.push((Bytes::from_static(b"x-should-retry"), Bytes::from_static(b"false")));
         }
-        let words = self.out.upstream_words.take().filter(|_| code == Code::UpstreamRefused);
+        let words = self.out.passed_error.take().filter(|_| code == Code::UpstreamRefused);
         let body = words.clone().unwrap_or_else(|| failure.openai_body());
         let status = failure.status();
         self.tell_parent(failure, words, spent);

@@ -10,6 +10,7 @@ use super::work::INLINE_BYTES;
 use super::{Caller, ChildAnswer, Exchange, Move, Phase, Step};
 use crate::dialects::neutral::Endpoint;
 use crate::error::{Code, Failure};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, OnceLock};
 
 /// Children of one exchange that run at once.
@@ -28,13 +29,18 @@ pub(super) struct Children {
 }
 
 struct Child {
-    report: Report,
+    report: Arc<Report>,
     answer: Option<Bytes>,
 }
 
 /// How a child tells its parent why it failed, beside the status and body that its driver brings. Filled before the
 /// child replies.
-pub(super) type Report = Arc<OnceLock<Refusal>>;
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    refusal: OnceLock<Refusal>,
+    /// The parent was refused: what the child is at is of no use to anybody.
+    unwanted: AtomicBool,
+}
 
 /// Why a child failed.
 #[derive(Debug)]
@@ -56,6 +62,22 @@ impl Children {
 impl Exchange {
     pub(super) fn is_child(&self) -> bool {
         self.report.is_some()
+    }
+
+    /// Whether this is a child whose answer nobody waits for any more.
+    pub(super) fn is_unwanted(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| report.unwanted.load(Ordering::Relaxed))
+    }
+
+    /// Has the children that are still at it stop: they look again, as a child is woken with its parent.
+    pub(super) fn dismiss_children(&self) {
+        if self.children.running == 0 {
+            return;
+        }
+        for child in self.children.born.iter().filter(|child| child.answer.is_none()) {
+            child.report.unwanted.store(true, Ordering::Relaxed);
+        }
+        self.waker.wake();
     }
 
     pub(super) fn raise_children(&mut self) -> Move {
@@ -83,7 +105,7 @@ impl Exchange {
         let seed = self.rng.next_u64();
         let mut child = Exchange::new(self.gateway.clone(), self.snap.clone(), self.waker.clone(), self.lane, seed);
         self.gateway.exchange_begun();
-        let report = Report::default();
+        let report = Arc::new(Report::default());
         let call = self.call();
         child.call = Some(Call {
             caller: Caller::Neutral,
@@ -111,7 +133,7 @@ impl Exchange {
     pub(super) fn tell_parent(&self, failure: Failure, words: Option<Bytes>, spent: bool) {
         if let Some(report) = &self.report {
             // The only writer, and it replies once.
-            let _ = report.set(Refusal { failure, words, spent });
+            let _ = report.refusal.set(Refusal { failure, words, spent });
         }
     }
 
@@ -123,7 +145,7 @@ impl Exchange {
         self.children.running = self.children.running.saturating_sub(1);
         if answer.status != 200 {
             let report = child.report.clone();
-            return self.take_child_refusal(answer.status, report.get());
+            return self.take_child_refusal(answer.status, report.refusal.get());
         }
         self.children.bytes += answer.body.len();
         child.answer = Some(answer.body);
@@ -138,7 +160,7 @@ impl Exchange {
             failure.status = Some(status);
             return self.fail(failure);
         };
-        self.out.upstream_words.clone_from(words);
+        self.out.passed_error.clone_from(words);
         self.children.spent = *spent;
         self.fail(failure.clone());
     }

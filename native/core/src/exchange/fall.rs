@@ -8,7 +8,9 @@ use crate::error::{Code, Failure};
 impl Exchange {
     pub(super) fn fall(&mut self, fall: Fall) {
         let now_us = self.now.mono_us;
-        let Some(mut attempt) = self.attempt.take() else { return };
+        let Some(mut attempt) = self.attempt.take() else {
+            return self.fail(Failure::new(Code::Internal, "An attempt was lost."));
+        };
         self.close(&attempt);
         // Without blame the breaker gets its attempt back, and not a word.
         if let Some((health, blame)) = attempt.health.take().zip(fall.blame) {

@@ -93,7 +93,8 @@ impl Exchange {
                 self.fall(Fall::malformed("The provider answered a stream with something else."));
                 return;
             }
-            let relay = Relay::new(self.endpoint(), self.is_neutral(), self.facts().include_usage);
+            let relay =
+                Relay::new(self.endpoint(), self.is_neutral(), self.facts().include_usage, self.facts().answers);
             self.follow_as(Follow::Stream(Box::new(relay)));
             return;
         }

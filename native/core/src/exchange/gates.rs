@@ -55,7 +55,7 @@ pub(super) struct Holds {
 }
 
 impl Holds {
-    /// Everything but the bytes and the reservation, which settle by themselves.
+    /// Everything but the reservation and its pool, which `book` settles.
     pub fn free(&mut self) {
         self.place = None;
         self.key_place = None;
@@ -110,17 +110,21 @@ impl Exchange {
                 return self.refuse(Failure::new(Code::UnknownModel, words).param("model"));
             }
         };
-        let holder = &self.call().holder;
-        if !candidates.iter().any(|c| holder.allows(&c.model, &self.snap.upstreams[c.provider as usize])) {
-            let words = format!("This key may not use the model '{model}'.");
-            return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
-        }
         self.choice.turn = self.snap.routes.turn(model);
         self.choice.candidates = Some(candidates);
+        if !self.may_ask_somebody() {
+            let words = format!("This key may not use the model '{}'.", self.facts().model);
+            return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
+        }
         if self.is_child() {
             // Its parent passed the other gates and gave it of what it holds.
             self.phase = Phase::Choose;
             return Move::Again;
+        }
+        // Before the cache is asked: a wrong name is wrong whether or not the answer is known.
+        match self.find_budget() {
+            Ok(pool) => self.holds.pool = pool,
+            Err(failure) => return self.refuse(failure),
         }
         self.go(Gate::KeyRate)
     }
@@ -197,9 +201,21 @@ impl Exchange {
         self.ask_upstream()
     }
 
+    /// Gives a kept answer, unless the right to it was lost while the request waited.
     fn share(&mut self, entry: &Entry, result: CacheResult) -> Move {
+        if !self.may_ask_somebody() {
+            let words = "The model was withdrawn, or this key lost its right to it, while the request waited.";
+            return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
+        }
         self.serve(entry, result);
         Move::Again
+    }
+
+    /// Whether the key may still use a candidate: keys and providers are withdrawn at once.
+    fn may_ask_somebody(&self) -> bool {
+        let holder = &self.call().holder;
+        let candidates = self.choice.candidates.iter().flat_map(|all| all.iter());
+        candidates.into_iter().any(|c| holder.allows(&c.model, &self.snap.upstreams[c.provider as usize]))
     }
 
     fn ask_upstream(&mut self) -> Move {

@@ -101,9 +101,6 @@ impl Exchange {
             status: 200,
             body: Bytes::from(body),
             stream: facts.stream,
-            usage: self.account.usage,
-            model: facts.model.as_str().into(),
-            provider: self.account.provider.as_ref().map_or_else(|| "".into(), |upstream| upstream.name.clone()),
             stored_us: self.now.mono_us,
             expires_us: u64::MAX,
         };

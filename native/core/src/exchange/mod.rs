@@ -140,7 +140,7 @@ pub struct Exchange {
     holds: Holds,
     children: Children,
     /// A child's way to tell its parent why it failed.
-    report: Option<Report>,
+    report: Option<Arc<Report>>,
     /// A child's time began with its parent's.
     started_us: Option<u64>,
     choice: Choice,
@@ -280,6 +280,9 @@ impl Exchange {
         if self.phase == Phase::New {
             // Before whatever else was said: it came after the head.
             self.read_head();
+        }
+        if self.is_unwanted() {
+            self.take_caller_gone();
         }
         loop {
             if let Some(event) = self.inbox.pop_front() {

@@ -25,7 +25,7 @@ pub(super) struct Out {
     preroll_bytes: usize,
     pub capture: Capture,
     /// The upstream's own error body, fit to be passed on.
-    pub upstream_words: Option<Bytes>,
+    pub passed_error: Option<Bytes>,
 }
 
 impl Out {

@@ -89,18 +89,20 @@ impl Slices {
     }
 }
 
-/// One list of all vectors, each numbered as its input, and usage added up. Everything else is the first answer's.
+/// One list of all vectors, each numbered as its input, and usage added up, if every answer names it. Everything else is
+/// the first answer's.
 /// `None` if an answer has not exactly one vector for each of its inputs.
 pub(super) fn join(inputs: &[usize], answers: &[Bytes]) -> Option<Vec<u8>> {
     let mut vectors: Vec<Option<Cow<'_, [u8]>>> = vec![None; inputs.iter().sum()];
-    let mut usage = Usage::default();
+    let mut usage = Some(Usage::default());
     let mut base = 0;
     for (body, inputs) in answers.iter().zip(inputs) {
         let index = Index::scan(body, Limits::default()).ok()?;
-        if let Some(part) = index.get(body, "usage").and_then(read_usage) {
-            usage.input_tokens += part.input_tokens;
-            usage.output_tokens += part.output_tokens;
-        }
+        usage = usage.zip(index.get(body, "usage").and_then(read_usage)).map(|(sum, part)| Usage {
+            input_tokens: sum.input_tokens.saturating_add(part.input_tokens),
+            output_tokens: sum.output_tokens.saturating_add(part.output_tokens),
+            ..sum
+        });
         for (at, vector) in index.get(body, "data")?.elements().enumerate() {
             // Without a number of its own it is the input's in whose place it stands.
             let own = match vector.get("index").filter(|index| !index.is_null()) {
@@ -121,11 +123,16 @@ pub(super) fn join(inputs: &[usize], answers: &[Bytes]) -> Option<Vec<u8>> {
     }
     data.push(b']');
     let first = answers.first()?;
-    let mut written = Vec::new();
-    write_usage(&mut written, Endpoint::Embeddings, &usage);
     let mut edits = Edits::new();
     edits.set("data", data);
-    edits.set("usage", written);
+    match usage {
+        Some(usage) => {
+            let mut written = Vec::new();
+            write_usage(&mut written, Endpoint::Embeddings, &usage);
+            edits.set("usage", written);
+        }
+        None => edits.remove("usage"),
+    }
     Some(edits.apply(first, &Index::scan(first, Limits::default()).ok()?))
 }
 

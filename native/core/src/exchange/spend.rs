@@ -18,11 +18,7 @@ impl Exchange {
             return self.poll_budget();
         }
         if self.holds.pool.is_none() {
-            match self.find_budget() {
-                Err(failure) => return self.refuse(failure),
-                Ok(None) => return self.go(Gate::Flight),
-                Ok(Some(pool)) => self.holds.pool = Some(pool),
-            }
+            return self.go(Gate::Flight);
         }
         if let Some(Unbounded { param, what }) = self.facts().unbounded {
             let words =
@@ -58,7 +54,7 @@ impl Exchange {
     }
 
     /// The budget that pays: the key's own, else the one that the request names, else `default`.
-    fn find_budget(&self) -> Result<Option<Arc<Pool>>, Failure> {
+    pub(super) fn find_budget(&self) -> Result<Option<Arc<Pool>>, Failure> {
         let call = self.call();
         let named = self.facts().budget.as_deref().or(call.budget.as_deref());
         let bound = call.holder.key.as_ref().and_then(|key| key.budget.as_deref());

@@ -23,6 +23,8 @@ pub(super) struct Whole {
     /// What its `Retry-After` asks for.
     retry_after_us: Option<u64>,
     pub body: Gather,
+    /// More of an error's body came than is kept.
+    cut: bool,
 }
 
 /// A body of a 2xx and what it is.
@@ -34,7 +36,7 @@ pub(super) struct Judged {
 
 impl Whole {
     pub fn new(status: u16, retry_after_us: Option<u64>) -> Whole {
-        Whole { status, retry_after_us, body: Gather::default() }
+        Whole { status, retry_after_us, body: Gather::default(), cut: false }
     }
 
     fn is_success(&self) -> bool {
@@ -54,7 +56,8 @@ impl Exchange {
     pub(super) fn take_whole(&mut self, bytes: Bytes) {
         let Some(Attempt { follow: Follow::Whole(whole), .. }) = &mut self.attempt else { return };
         let length = whole.body.len() + bytes.len();
-        if !whole.is_success() && length > MAX_ERROR_BODY {
+        whole.cut |= !whole.is_success() && length > MAX_ERROR_BODY;
+        if whole.cut {
             return;
         }
         if length > MAX_ANSWER {
@@ -81,7 +84,7 @@ impl Exchange {
     fn refuse_whole(&mut self, status: u16, after_us: Option<u64>, body: Bytes) {
         let fall = verdict::of_status(status, after_us, self.now.mono_us);
         if fall.failure.code == Code::UpstreamRefused && answer::is_error_shape(&body) {
-            self.out.upstream_words = Some(body);
+            self.out.passed_error = Some(body);
         }
         self.fall(fall);
     }

@@ -132,3 +132,46 @@ fn an_answer_too_large_for_the_cache_is_not_copied_for_it() {
         call.over(&mut world);
     }
 }
+
+#[test]
+fn a_sum_is_as_sure_as_its_weakest_part() {
+    let mut world = World::new(TWO);
+    let mut call = world.post("/v1/chat/completions", CHAT);
+    let (u, _) = call.sent(&mut world);
+    call.exchange.failed(u, Stage::Head, false);
+    let (u, _) = call.sent(&mut world);
+    call.answer(u, 200, "application/json", ANSWER);
+    assert_eq!(call.reply(&mut world).status, 200);
+    call.over(&mut world);
+    assert_eq!(world.rows().remove(0).usage.source, UsageSource::Bound);
+}
+
+#[test]
+fn whatever_an_answer_says_is_counted_where_nobody_reports_it() {
+    let said = "why is the sky blue ".repeat(50);
+    let output = |body: &str, kind: &str, answer: &str| {
+        let mut world = World::new(ONE);
+        let mut call = world.post("/v1/chat/completions", body);
+        let (u, _) = call.sent(&mut world);
+        call.answer(u, 200, kind, answer);
+        if body == STREAM {
+            call.stream(&mut world);
+        } else {
+            call.reply(&mut world);
+        }
+        call.over(&mut world);
+        world.rows().remove(0).usage.output_tokens
+    };
+    for member in [
+        format!(r#""content":"{said}""#),
+        format!(r#""content":[{{"type":"text","text":"{said}"}}]"#),
+        format!(r#""content":null,"reasoning":"{said}""#),
+        format!(r#""content":null,"function_call":{{"name":"f","arguments":"{said}"}}"#),
+        format!(r#""content":null,"tool_calls":[{{"function":{{"name":"f","arguments":"{said}"}}}}]"#),
+    ] {
+        let whole = format!(r#"{{"choices":[{{"message":{{"role":"assistant",{member}}},"finish_reason":"stop"}}]}}"#);
+        assert!(output(CHAT, "application/json", &whole) >= 250, "{member}");
+        let delta = super::event(&format!(r#"{{"choices":[{{"index":0,"delta":{{{member}}}}}]}}"#));
+        assert!(output(STREAM, "text/event-stream", &(delta + &finish() + DONE)) >= 250, "{member}");
+    }
+}

@@ -119,3 +119,28 @@ fn large_answers_are_joined_by_a_job() {
     }
     assert!(call.until(&mut world, |step| matches!(step, Step::Work { .. })));
 }
+
+#[test]
+fn usage_is_left_out_where_a_slice_names_none() {
+    let silent = r#"{"data":[{"index":0,"embedding":[30]}]}"#;
+    let reply = joined(&mut World::new(&sliced()), [&vectors(&[(0, 10), (1, 20)]), silent]);
+    let body = String::from_utf8_lossy(&reply.body).into_owned();
+    assert!(reply.status == 200 && !body.contains("usage"), "{body}");
+}
+
+#[test]
+fn the_others_stop_when_one_slice_is_refused() {
+    let mut world = World::new(&sliced());
+    let mut call = world.post("/v1/embeddings", ASK);
+    let mut children = call.children(&mut world);
+    let (_, mut other) = children.remove(1);
+    let (u, _) = other.sent(&mut world);
+    let (c, mut child) = children.remove(0);
+    let (first, _) = child.sent(&mut world);
+    child.refuse(first, 400, &[]);
+    let reply = child.reply(&mut world);
+    call.exchange.child(c, ChildAnswer { status: reply.status, body: reply.body });
+    assert_eq!(call.reply(&mut world).status, 400);
+    assert!(other.until(&mut world, |step| matches!(step, Step::Abort { u: aborted } if *aborted == u)));
+    other.over(&mut world);
+}

@@ -69,3 +69,33 @@ fn whoever_waited_for_a_place_finds_what_was_cached_meanwhile() {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
 }
+
+#[test]
+fn a_key_that_was_revoked_meanwhile_is_given_no_kept_answer() {
+    let keyed = |tokens: &str, limits: &str| format!("[auth]\ntokens = [{tokens}]\n[limits]\n{limits}\n{CACHED}");
+    // One waits for an equal request, the other for a place; the answer is there when they look again.
+    for limits in ["", "max_concurrency = 1"] {
+        let mut world = World::new(&keyed("\"alice\", \"bob\"", limits));
+        world.key = Some("alice");
+        let mut first = world.post("/v1/chat/completions", CHAT);
+        let (u, _) = first.sent(&mut world);
+        let mut second = world.post("/v1/chat/completions", CHAT);
+        assert!(!second.pump(&mut world));
+        world.reload(&keyed("\"bob\"", limits));
+        first.answer(u, 200, "application/json", ANSWER);
+        first.reply(&mut world);
+        first.over(&mut world);
+        assert_eq!(second.reply(&mut world).error(), (403, None, "model_not_allowed".into()), "{limits}");
+        second.over(&mut world);
+    }
+}
+
+#[test]
+fn a_wrong_budget_is_wrong_also_where_the_answer_is_known() {
+    let mut world = World::new(CACHED);
+    world.chat(CHAT, ANSWER);
+    assert!(world.post("/v1/chat/completions", CHAT).is_hit(&mut world));
+    let named = CHAT.replacen('{', "{\"pool\":\"nobody's\",", 1);
+    let (status, _, code) = world.post("/v1/chat/completions", &named).reply(&mut world).error();
+    assert_eq!((status, code.as_str()), (400, "unknown_budget"));
+}

@@ -171,3 +171,19 @@ fn once_a_stream_began_no_other_attempt_follows() {
     let row = world.rows().remove(0);
     assert_eq!((row.attempts, row.ending, row.usage.source), (1, Ending::Broken, UsageSource::Counted));
 }
+
+#[test]
+fn a_stream_is_complete_when_all_choices_that_were_asked_for_finished() {
+    let asked = STREAM.replacen('{', "{\"n\":2,", 1);
+    let ended = |bytes: &str| {
+        let mut world = World::new(ONE);
+        let mut call = world.post("/v1/chat/completions", &asked);
+        let (u, _) = call.sent(&mut world);
+        call.answer(u, 200, "text/event-stream", bytes);
+        call.stream(&mut world)
+    };
+    let (zero, one) = (choice(0, "a", "\"stop\""), choice(1, "b", "\"stop\""));
+    assert!(ended(&(zero.clone() + &one)).ends_with(DONE));
+    assert!(ended(&zero).contains("upstream_truncated"), "the second never came");
+    assert!(ended(&one).contains("upstream_truncated"), "the first never came");
+}

@@ -8,7 +8,7 @@ use hoosh_core::ledger::{Ending, Row};
 
 use super::outcome::Stand;
 use super::Invariant;
-use crate::world::World;
+use crate::world::{UpState, World};
 
 /// What is counted over the whole run.
 #[derive(Debug)]
@@ -143,10 +143,11 @@ impl World {
         if row.usage.total() == 0 && !driven.out.replied && driven.heard_words() {
             return Err("the caller got words of a stream, and the row says that they cost nothing".into());
         }
-        let said = &self.said[driven.ups[driven.ups.len() - 1].number - 1];
+        let last = &driven.ups[driven.ups.len() - 1];
+        let said = &self.said[last.number - 1];
         match said.usage {
             // One that fell silent after its finish is complete without the usage that was to come.
-            Some(_) if row.terminator_added && said.marked => Ok(()),
+            Some(_) if row.terminator_added && (said.marked || last.state == UpState::Aborted) => Ok(()),
             Some(usage) if completed && driven.ups.len() == 1 && row.usage.total() != usage && said.fit => {
                 Err(format!("the row says {} tokens, the upstream said {usage}", row.usage.total()))
             }

@@ -1,6 +1,7 @@
 //! Reads a whole answer: is it what was asked for, what did it use, may it be cached.
 
 use super::choices::is_clean_value;
+use super::chunk::read_delta;
 use crate::dialects::neutral::Endpoint;
 use crate::json::{Index, Kind, Limits, Outline, Value};
 use crate::ledger::{Usage, UsageSource};
@@ -27,7 +28,7 @@ pub fn read(body: &[u8], endpoint: Endpoint, text: &mut Vec<u8>) -> Answer {
     let Ok(index) = outline.scan(body, Limits::default()) else { return Answer::Malformed };
     let field = |name| outline.get(&index, body, name);
     if let Some(error) = field("error").filter(|error| !error.is_null()) {
-        return Answer::Error(upstream_words(error));
+        return Answer::Error(error_message(error));
     }
     let list = match endpoint {
         Endpoint::Chat | Endpoint::Completions => field("choices"),
@@ -58,19 +59,11 @@ pub fn read(body: &[u8], endpoint: Endpoint, text: &mut Vec<u8>) -> Answer {
 }
 
 fn choice_text(choice: Value<'_>, text: &mut Vec<u8>) {
-    let mut take = |value: Option<Value<'_>>| {
-        if let Some(value) = value {
-            value.append_str(text);
-        }
-    };
-    take(choice.get("text"));
-    if let Some(message) = choice.get("message").filter(|message| message.kind() == Kind::Object) {
-        take(message.get("content"));
-        take(message.get("reasoning_content"));
-        take(message.get("refusal"));
-        if let Some(calls) = message.get("tool_calls").filter(|calls| calls.kind() == Kind::Array) {
-            text.extend_from_slice(calls.raw());
-        }
+    if let Some(words) = choice.get("text") {
+        words.append_str(text);
+    }
+    if let Some(message) = choice.get("message") {
+        read_delta(message, text);
     }
 }
 
@@ -116,7 +109,7 @@ fn tokens(value: Value<'_>) -> Option<u64> {
 }
 
 /// The words of an error object, or of a string, at most 512 characters.
-pub fn upstream_words(error: Value<'_>) -> String {
+pub fn error_message(error: Value<'_>) -> String {
     let words = match error.kind() {
         Kind::String => error.as_str(),
         Kind::Object => error.get("message").and_then(|message| message.as_str()),

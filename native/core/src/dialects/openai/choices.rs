@@ -25,6 +25,8 @@ pub(super) fn is_clean_value(reason: Value<'_>) -> bool {
 /// The choices of one stream. Bits are indices.
 #[derive(Debug, Default)]
 pub struct Choices {
+    /// How many were asked for.
+    wanted: u64,
     seen: SmallVec<[u64; 2]>,
     finished: SmallVec<[u64; 2]>,
     unclean: bool,
@@ -32,6 +34,11 @@ pub struct Choices {
 }
 
 impl Choices {
+    /// Of an answer of which `wanted` choices were asked for.
+    pub fn of(wanted: u64) -> Choices {
+        Choices { wanted: wanted.min(MOST), ..Choices::default() }
+    }
+
     /// An event had a part of choice `index`; with a `reason`, its last.
     #[inline]
     pub(super) fn add(&mut self, index: u64, reason: Option<Value<'_>>) {
@@ -56,9 +63,15 @@ impl Choices {
         self.finished.iter().any(|word| *word != 0)
     }
 
-    /// Every choice seen finished, and one was.
+    /// Every choice that was asked for, or seen, finished.
     pub fn are_complete(&self) -> bool {
-        !self.beyond && self.is_any_finished() && self.seen == self.finished
+        !self.beyond && self.is_any_finished() && self.seen == self.finished && self.has_finished_all_wanted()
+    }
+
+    fn has_finished_all_wanted(&self) -> bool {
+        let (words, rest) = ((self.wanted / 64) as usize, self.wanted % 64);
+        let bits = |word: usize| self.finished.get(word).copied().unwrap_or(0);
+        (0..words).all(|word| bits(word) == u64::MAX) && bits(words).trailing_ones() as u64 >= rest
     }
 
     /// … and each as an answer should that is given again.

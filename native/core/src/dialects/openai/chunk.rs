@@ -1,6 +1,6 @@
 //! Reads one event of a chat or completions stream.
 
-use super::answer::{read_usage, upstream_words};
+use super::answer::{error_message, read_usage};
 use super::choices::Choices;
 use crate::json::{Index, Kind, Limits, Outline, Value};
 use crate::ledger::Usage;
@@ -47,7 +47,7 @@ fn read_fields<'a>(
     seen: &mut Choices,
 ) -> Event {
     if let Some(error) = field("error").filter(|error| !error.is_null()) {
-        return Event::Error(upstream_words(error));
+        return Event::Error(error_message(error));
     }
     let mut chunk = Chunk::default();
     if let Some(usage) = field("usage").filter(|usage| !usage.is_null()) {
@@ -99,8 +99,8 @@ fn read_choice(choice: Value<'_>, text: &mut Vec<u8>, seen: &mut Choices) -> boo
     content
 }
 
-/// Whether a delta says anything. A role, or an empty or null member, does not.
-fn read_delta(delta: Value<'_>, text: &mut Vec<u8>) -> bool {
+/// Whether a delta, or a whole message, says anything. A role, or an empty or null member, does not.
+pub(super) fn read_delta(delta: Value<'_>, text: &mut Vec<u8>) -> bool {
     if delta.kind() != Kind::Object {
         return false;
     }
@@ -119,6 +119,11 @@ fn read_delta(delta: Value<'_>, text: &mut Vec<u8>) -> bool {
                     text.extend_from_slice(value.raw());
                 }
                 any
+            }
+            Kind::Object => {
+                // The older `function_call`, and whatever else a provider says so.
+                text.extend_from_slice(value.raw());
+                true
             }
             _ => true,
         };

@@ -43,7 +43,6 @@ pub enum Ended {
 pub struct Relay {
     framer: Framer,
     neutral: bool,
-    endpoint: Endpoint,
     id: Option<Bytes>,
     choices: Choices,
     /// Something came that a caller would act on.
@@ -66,13 +65,13 @@ enum Verdict {
 
 impl Relay {
     /// `neutral`: pieces are events' JSON without framing. `show_usage`: the caller asked for the usage chunk.
-    pub fn new(endpoint: Endpoint, neutral: bool, show_usage: bool) -> Relay {
+    /// `choices`: how many it asked for.
+    pub fn new(endpoint: Endpoint, neutral: bool, show_usage: bool, choices: u64) -> Relay {
         Relay {
             framer: Framer::new(Limits::default()),
             neutral,
-            endpoint,
             id: None,
-            choices: Choices::default(),
+            choices: Choices::of(choices),
             said: false,
             reports: Reports::new(endpoint, neutral, show_usage),
             owed: None,
@@ -90,11 +89,6 @@ impl Relay {
     /// What the upstream said it used: the largest of each count.
     pub fn usage(&self) -> Option<Usage> {
         self.reports.used()
-    }
-
-    /// The answer's words so far.
-    pub fn words(&self) -> &Words {
-        &self.words
     }
 
     /// Takes the answer's words.
@@ -238,11 +232,6 @@ impl Relay {
             return Verdict::Pass;
         }
         Verdict::Replace(framed(edits.apply(&frame.data, index), self.neutral))
-    }
-
-    /// What kind of answer this is.
-    pub fn endpoint(&self) -> Endpoint {
-        self.endpoint
     }
 }
 

@@ -12,6 +12,9 @@ use super::messages;
 /// Longest model name, bytes.
 pub const MAX_MODEL_BYTES: usize = 256;
 
+/// Most top-level fields. APIs have a few dozen; what keeps their places must not outgrow the body.
+const MAX_FIELDS: usize = 4096;
+
 /// Tokens that framing can add per conversation whatever its text (priming of the reply).
 const FRAMING_BOUND: u64 = 8;
 
@@ -30,6 +33,8 @@ pub struct Facts {
     pub include_usage: bool,
     /// The caller's own bound on output tokens per choice.
     pub output_cap: Option<u64>,
+    /// Choices that the answer has: `n` of each prompt.
+    pub answers: u64,
     /// Answers that are generated and paid for, at least 1: `n`, or `best_of`, of each prompt.
     pub choices: u64,
     /// Never less than the input tokens, images included.
@@ -60,6 +65,10 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
     let mut sight = Sight { outline: Outline::default(), draft };
     let scanned = Index::scan_with(&body, json::Limits::default(), &mut sight);
     let index = scanned.map_err(|error| json_failure(&error))?;
+    if index.len() > MAX_FIELDS {
+        let words = format!("The body has more than {MAX_FIELDS} fields at its top level.");
+        return Err(Failure::new(Code::InvalidJson, words));
+    }
     let fields = Fields::of(&body, &index, &sight.outline);
     let model = fields.model()?;
     let stream = fields.stream.boolean()?.unwrap_or(false) && endpoint != Endpoint::Embeddings;
@@ -67,7 +76,8 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
     let output_cap = fields.output_cap(endpoint)?;
     let temperature = fields.temperature.number(0.0, 2.0)?;
     fields.top_p.number(0.0, 1.0)?;
-    let mut choices = fields.n.integer(1, 128)?.unwrap_or(1);
+    let mut answers = fields.n.integer(1, 128)?.unwrap_or(1);
+    let mut choices = answers;
     let mut bound = Bound { tokens: body.len() as u64 + FRAMING_BOUND, unbounded: None };
     match endpoint {
         Endpoint::Chat => {
@@ -77,7 +87,9 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
         Endpoint::Completions => {
             // What is generated beyond `n` to choose the best of is paid for too.
             choices = choices.max(fields.best_of.integer(1, 128)?.unwrap_or(1));
-            choices = choices.saturating_mul(fields.prompt.prompts()?);
+            let prompts = fields.prompt.prompts()?;
+            choices = choices.saturating_mul(prompts);
+            answers = answers.saturating_mul(prompts);
         }
         Endpoint::Embeddings => {
             fields.input.prompts()?;
@@ -94,6 +106,7 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
         stream,
         include_usage,
         output_cap,
+        answers,
         choices,
         input_bound,
         unbounded,
