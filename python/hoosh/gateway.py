@@ -17,7 +17,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from hoosh import _environment
-from hoosh._driver import Driver, Engine, Headers, Kept
+from hoosh._driver import Driver, Engine, Headers, Kept, Took
 from hoosh._native import Config
 from hoosh.errors import HooshError, from_code
 
@@ -145,17 +145,19 @@ class Chunks(Kept):
         self.give = give
         self.failure: HooshError | None = None
 
-    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+    async def reply(self, status: int, headers: Headers, body: bytes, took: Took) -> None:
         """See `Caller`: a stream that never began."""
         self.failure = _failure(status, headers, json.loads(body))
+        took(len(body))
 
-    async def emit(self, data: bytes) -> None:
+    async def emit(self, data: bytes, took: Took) -> None:
         """See `Caller`: one event's JSON."""
         chunk: Json = json.loads(data)
         if "error" in chunk:
             self.failure = _failure(502, self.headers, chunk)
         else:
             await self.give.send(chunk)
+        took(len(data))
 
 
 async def _each(take: MemoryObjectReceiveStream[Json], caller: Chunks) -> AsyncIterator[Json]:

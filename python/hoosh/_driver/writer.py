@@ -36,7 +36,7 @@ class Writer:
     def cut(self) -> None:
         """Write nothing more and cut the connection."""
         self._stop()
-        self._tasks.start_soon(self._caller.cut)
+        self._caller.cut()
 
     def _stop(self) -> None:
         if self._scope is not None:
@@ -61,18 +61,20 @@ class Writer:
     async def _step(self, kind: int, *given: Any) -> None:
         caller = self._caller
         if kind == EMIT:
-            data = self._joined(*given)
-            await caller.emit(data)
-            self._doors.exchange.written(len(data))
+            await caller.emit(self._joined(*given), self._took)
         elif kind == REPLY:
-            await caller.reply(*given)
-            self._doors.exchange.written(len(given[-1]))
+            status, headers, body = given
+            await caller.reply(status, headers, body, self._took)
         elif kind == START:
             await caller.start(*given)
         elif kind == FINISH:
             await caller.finish()
         else:
             await caller.go_on()
+
+    def _took(self, size: int) -> None:
+        self._doors.exchange.written(size)
+        self._doors.step()
 
     def _joined(self, data: bytes) -> bytes:
         """Neighbouring events leave in one write."""
