@@ -8,6 +8,7 @@ hand no lifespan on, so that the gateway's own loop starts with the first reques
 lifespan holds `async with app.running()` has it start and end in order.
 """
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ from hoosh._native import Config, WireRefusal
 
 if TYPE_CHECKING:
     from hoosh.wire import GuardedStream
+
+LOG = logging.getLogger("hoosh")
+"""What engines of this process raise, which no caller sees."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -166,6 +170,10 @@ class HttpCaller:
     async def finish(self) -> None:
         """See `Caller`."""
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def raised(self, error: Exception) -> None:
+        """See `Caller`."""
+        LOG.error("An engine failed", exc_info=error)
 
     def cut(self) -> None:
         """See `Caller`: ASGI has no word for it but an application that fails, when what it waits for ends."""

@@ -147,7 +147,7 @@ def _reload(app: Asgi, file: Path | None) -> None:
 def _announce(config: Config, file: Path | None, address: str) -> None:
     _say(f"hoosh is listening on {address} ({file or 'no hoosh.toml: what was found'})")
     for name, kind, url in config.providers:
-        _say(f"  provider {name} ({kind}) {url or 'in this process'}")
+        _say(f"  provider {name} ({kind}) {url or 'in this process, none registered'}")
     for warning in config.warnings:
         _say(f"  warning: {warning}")
     _say(f"Try: curl {address}/v1/models")

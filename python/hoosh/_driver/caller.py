@@ -39,6 +39,9 @@ class Caller(Protocol):
     async def finish(self) -> None:
         """End it."""
 
+    def raised(self, error: Exception) -> None:
+        """An engine that was asked for it raised `error`, which is for the operator: no caller over HTTP sees it."""
+
     def cut(self) -> None:
         """Cut the connection, and with it what is being written."""
 
@@ -52,6 +55,8 @@ class Kept:
         self.status = 0
         self.headers: Headers = []
         self.pieces: list[bytes] = []
+        self.cause: Exception | None = None
+        """What an engine raised last."""
         self._body = body
 
     async def read(self, credit: int) -> tuple[bytes, bool] | None:
@@ -82,6 +87,10 @@ class Kept:
 
     async def finish(self) -> None:
         """See `Caller`."""
+
+    def raised(self, error: Exception) -> None:
+        """See `Caller`."""
+        self.cause = error
 
     def cut(self) -> None:
         """See `Caller`."""
