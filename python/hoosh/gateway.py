@@ -90,6 +90,10 @@ class Gateway:
         data: list[Json] = answer["data"]
         return data
 
+    async def listed(self) -> None:
+        """Return when every provider that is asked for its models has said them, or had its time (10 seconds)."""
+        await self._running().listed()
+
     @asynccontextmanager
     async def stream(
         self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any
@@ -244,6 +248,10 @@ class SyncGateway:
     def models(self) -> list[Json]:
         """See `Gateway.models`."""
         return self._running().call(self._gateway.models)
+
+    def listed(self) -> None:
+        """See `Gateway.listed`."""
+        self._running().call(self._gateway.listed)
 
     @contextmanager
     def stream(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Iterator[Iterator[Json]]:
