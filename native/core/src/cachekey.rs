@@ -100,16 +100,15 @@ impl Draft {
     /// The key, once the scan found nothing wrong.
     pub fn finish(&mut self, tenant: &str, endpoint: &str) -> Key {
         let written = std::mem::take(&mut self.form.out);
-        let ends = self.fields.iter().skip(1).map(|next| next.start).chain([written.len()]);
-        let mut spans: SmallVec<[(Field, usize); 24]> = self.fields.iter().copied().zip(ends).collect();
-        spans.sort_unstable_by(|(a, _), (b, _)| shorter_first(a.name(&written), b.name(&written)));
+        end_each(&mut self.fields, written.len());
+        self.fields.sort_unstable_by(|a, b| shorter_first(a.name(&written), b.name(&written)));
         let mut form = Canonical::with_capacity(written.len() + tenant.len() + endpoint.len() + 32);
         form.out.extend_from_slice(b"hoosh1");
         form.text(tenant.as_bytes());
         form.text(endpoint.as_bytes());
         form.out.push(b'{');
-        for (field, end) in &spans {
-            form.out.extend_from_slice(&written[field.start..*end]);
+        for field in &self.fields {
+            form.out.extend_from_slice(&written[field.start..field.end]);
         }
         form.out.push(b'}');
         Key(*blake3::hash(&form.out).as_bytes())
@@ -205,17 +204,27 @@ struct Canonical {
     duplicate: Option<String>,
 }
 
-/// Where a field of a nested object is in the form.
+/// Where a field is in the form.
 #[derive(Clone, Copy)]
 struct Field {
     start: usize,
+    /// Known when all fields beside it are written.
+    end: usize,
     name: usize,
     name_len: usize,
 }
 
 impl Field {
     fn name(self, form: &[u8]) -> &[u8] {
-        &form[self.name..self.name + self.name_len]
+        &form[self.name..][..self.name_len]
+    }
+}
+
+/// Says where each of neighbouring fields ends: where the next one begins, the last at `end`.
+fn end_each(fields: &mut [Field], mut end: usize) {
+    for field in fields.iter_mut().rev() {
+        field.end = end;
+        end = field.start;
     }
 }
 
@@ -252,7 +261,8 @@ impl Canonical {
         let start = self.out.len();
         self.out.push(b'k');
         let name_len = self.json_text(name, escaped);
-        Field { start, name: self.out.len() - name_len, name_len }
+        let name = self.out.len() - name_len;
+        Field { start, end: 0, name, name_len }
     }
 
     /// A text as it is written in JSON. Returns the length of its meaning.
@@ -277,24 +287,20 @@ impl Canonical {
 
     /// Sorts the fields from number `first` on, which are the end of the form.
     fn sort(&mut self, first: usize) -> Result<(), ErrorKind> {
-        let from = self.fields[first].start;
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        scratch.extend_from_slice(&self.out[from..]);
-        let fields = &self.fields[first..];
-        let ends = fields.iter().skip(1).map(|next| next.start).chain([self.out.len()]);
-        let mut spans: SmallVec<[(Field, usize); 16]> = fields.iter().copied().zip(ends).collect();
-        spans.sort_unstable_by(|(a, _), (b, _)| shorter_first(a.name(&self.out), b.name(&self.out)));
-        let twice = spans.windows(2).find(|pair| pair[0].0.name(&self.out) == pair[1].0.name(&self.out));
-        if let Some([(field, _), _]) = twice {
-            self.duplicate = Some(String::from_utf8_lossy(field.name(&self.out)).into_owned());
+        let (out, fields) = (&mut self.out, &mut self.fields[first..]);
+        let from = fields.first().map_or(out.len(), |field| field.start);
+        end_each(fields, out.len());
+        fields.sort_unstable_by(|a, b| shorter_first(a.name(out), b.name(out)));
+        if let Some(pair) = fields.windows(2).find(|pair| pair[0].name(out) == pair[1].name(out)) {
+            self.duplicate = Some(String::from_utf8_lossy(pair[0].name(out)).into_owned());
             return Err(ErrorKind::DuplicateKey);
         }
-        self.out.truncate(from);
-        for (field, end) in &spans {
-            self.out.extend_from_slice(&scratch[field.start - from..end - from]);
+        self.scratch.clear();
+        self.scratch.extend_from_slice(&out[from..]);
+        out.truncate(from);
+        for field in fields {
+            out.extend_from_slice(&self.scratch[field.start - from..field.end - from]);
         }
-        self.scratch = scratch;
         Ok(())
     }
 }

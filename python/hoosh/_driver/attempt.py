@@ -20,10 +20,9 @@ class Attempt:
         """How far it came: `connect`, `send`, `head` (wanted now) or `body`."""
 
     def connected(self) -> None:
-        """A connection stands."""
+        """A connection stands. Other than with the other doors no step is taken: `sent` follows at once, or `step` does."""
         self.stage = "send"
         self.doors.exchange.connected(self.u)
-        self.doors.step()
 
     def sent(self) -> None:
         """The request was written whole."""

@@ -65,6 +65,7 @@ async def call(
         attempt.failed("connect", reused=False)
         return
     attempt.connected()
+    attempt.doors.step()
     try:
         await engine(EngineCall(endpoint, body, attempt))
     except Exception as error:

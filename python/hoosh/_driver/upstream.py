@@ -25,6 +25,7 @@ async def ask(connections: Connections, request: Request, attempt: Attempt) -> N
             await _read(connections, connection, attempt)
         else:
             # The answer to a long request may come before all of it is written.
+            attempt.doors.step()
             async with task_group() as tasks:
                 tasks.start_soon(_write, connection, pieces, attempt)
                 await _read(connections, connection, attempt)

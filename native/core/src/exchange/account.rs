@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::dialects::openai::collected::Collected;
-use crate::dialects::openai::encode::Stamp;
+use super::engine::Engine;
 use crate::dialects::openai::words::Words;
 use crate::error::Code;
 use crate::gateway::Upstream;
@@ -52,7 +51,7 @@ pub(super) enum Owed {
     /// The last chunk of a stream that is complete but for it, made after this one.
     Chunk(Bytes),
     /// An engine's whole answer.
-    Answer(Box<(Stamp, Collected)>),
+    Answer(Box<Engine>),
 }
 
 impl Account {
@@ -73,12 +72,17 @@ impl Account {
         self.add(Usage { input_tokens: input, source: UsageSource::Bound, ..Usage::default() });
     }
 
-    /// Bytes of words that are kept.
+    /// Bytes of words and of an answer that are kept.
     pub fn held(&self) -> usize {
-        match &self.uncounted {
+        let words = match &self.uncounted {
             Uncounted::Words(words) => words.text.len(),
             Uncounted::Nothing | Uncounted::Counting(_) => 0,
-        }
+        };
+        let owed = match &self.owed {
+            Some(Owed::Answer(engine)) => engine.bytes,
+            Some(Owed::Chunk(_)) | None => 0,
+        };
+        words + owed
     }
 
     pub fn add(&mut self, usage: Usage) {

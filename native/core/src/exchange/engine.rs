@@ -28,6 +28,11 @@ impl Engine {
     pub fn new(stamp: Stamp) -> Engine {
         Engine { stamp, collected: Collected::default(), usage: None, bytes: 0 }
     }
+
+    /// The whole answer, which cost `usage`.
+    pub fn whole(&self, endpoint: Endpoint, usage: &Usage) -> Bytes {
+        Bytes::from(self.stamp.whole(endpoint, &self.collected, usage))
+    }
 }
 
 impl Exchange {
@@ -66,23 +71,20 @@ impl Exchange {
             self.fall(Fall::truncated("The engine ended before its answer was complete."));
             return;
         }
-        let Follow::Engine(engine) = std::mem::replace(&mut attempt.follow, Follow::Tail) else { return };
-        let Engine { stamp, mut collected, usage, .. } = *engine;
-        collected.sort();
-        self.succeed(usage, collected.is_clean(), collected.words());
+        let Follow::Engine(mut engine) = std::mem::replace(&mut attempt.follow, Follow::Tail) else { return };
+        engine.collected.sort();
+        self.succeed(engine.usage, engine.collected.is_clean(), engine.collected.words());
         self.attempt = None;
-        if streams {
-            self.finish_engine_stream(&stamp, usage);
-        } else {
-            match usage {
-                Some(usage) => self.reply_whole(Bytes::from(stamp.whole(endpoint, &collected, &usage))),
-                None => self.owe(Owed::Answer(Box::new((stamp, collected)))),
-            }
+        match engine.usage {
+            _ if streams => self.finish_engine_stream(&engine),
+            Some(usage) => self.reply_whole(engine.whole(endpoint, &usage)),
+            None => self.owe(Owed::Answer(engine)),
         }
     }
 
-    fn finish_engine_stream(&mut self, stamp: &Stamp, usage: Option<Usage>) {
+    fn finish_engine_stream(&mut self, engine: &Engine) {
         let (endpoint, neutral, wanted) = (self.endpoint(), self.is_neutral(), self.facts().include_usage);
+        let Engine { stamp, usage, .. } = engine;
         if usage.is_none() && wanted {
             let model = stamp.usage_chunk(endpoint, &Usage::default());
             return self.owe(Owed::Chunk(Bytes::from(model)));

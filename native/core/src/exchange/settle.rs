@@ -1,7 +1,5 @@
 //! Books an exchange exactly once: tokens, places, ledger row, metrics, cache. Also from the destructor.
 
-use bytes::Bytes;
-
 use super::account::{Owed, Uncounted};
 use super::call::Target;
 use super::{Exchange, Phase};
@@ -80,10 +78,7 @@ impl Exchange {
                 self.say(owed_usage(&chunk, endpoint, &usage, neutral));
                 self.finish();
             }
-            Some(Owed::Answer(answer)) => {
-                let (stamp, collected) = *answer;
-                self.reply_whole(Bytes::from(stamp.whole(endpoint, &collected, &usage)));
-            }
+            Some(Owed::Answer(engine)) => self.reply_whole(engine.whole(endpoint, &usage)),
             None => self.finish(),
         }
     }
