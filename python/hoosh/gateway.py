@@ -201,6 +201,11 @@ class Chunks(Kept):
             await self.give.send(chunk)
         took(len(data))
 
+    def cut(self) -> None:
+        """See `Caller`: the chunks that are there can still be taken, and then this."""
+        words = "The stream was cut off, because nobody took its chunks for [deadlines] caller_stall_secs."
+        self.failure = from_code("request_timeout", 408, words)
+
 
 async def _each(take: MemoryObjectReceiveStream[Json], caller: Chunks) -> AsyncIterator[Json]:
     async for chunk in take:

@@ -214,6 +214,22 @@ async def test_the_sync_face_leaves_a_stream_as_quietly(upstream):
     await trio.to_thread.run_sync(work)
 
 
+async def test_a_stream_whose_chunks_nobody_takes_does_not_end_as_if_it_were_whole(upstream, on):
+    async def work():
+        text = "[deadlines]\ncaller_stall_secs = 1\n" + named(upstream)
+        asking = {"model": "fake-chat", "messages": BURST}
+        async with hoosh.Gateway(text) as gateway, gateway.stream(**asking) as chunks:
+            await chunks.__anext__()
+            with anyio.fail_after(10):
+                while gateway._driver.gateway.open_exchanges():
+                    await anyio.sleep(0.01)
+            with pytest.raises(errors.RequestError, match="caller_stall_secs"):
+                async for _ in chunks:
+                    pass
+
+    await on(work)
+
+
 # --- used wrongly --------------------------------------------------------------------------------------------------------
 
 
