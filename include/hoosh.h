@@ -105,7 +105,8 @@ typedef enum hoosh_step_kind {
   // waker, which therefore means both, and which is silent once the parent is freed: free children that are left
   // before or with their parent.
   HOOSH_STEP_KIND_CHILD = 7,
-  // Answer whole: `status`, `headers`, `body`. No other answer step comes before or after.
+  // Answer whole: `status`, `headers`, `body`. No other answer step comes before or after. To `HEAD` say the body's
+  // length, leave out its bytes, and count them as written.
   HOOSH_STEP_KIND_REPLY = 8,
   // Begin a streamed answer: `status`, `headers`.
   HOOSH_STEP_KIND_START = 9,

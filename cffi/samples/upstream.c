@@ -31,6 +31,15 @@ static int idle_take(const char *origin) {
     return -1;
 }
 
+/* One connection to `origin` was closed by its peer, so the others are no better: most were idle for longer. */
+static void idle_forget(const char *origin) {
+    for (size_t n = idle_count; n-- > 0;) {
+        if (strcmp(idle[n].origin, origin) != 0) continue;
+        close(idle[n].fd);
+        idle[n] = idle[--idle_count];
+    }
+}
+
 void attempt_close(struct attempt *a, bool keep) {
     if (!a->open) return;
     if (keep && idle_count < MAX_IDLE && buffer_left(&a->in) == 0) {
@@ -47,6 +56,7 @@ void attempt_close(struct attempt *a, bool keep) {
 }
 
 static void attempt_failed(struct attempt *a, enum hoosh_stage stage) {
+    if (a->reused && (stage == HOOSH_STAGE_SEND || stage == HOOSH_STAGE_HEAD)) idle_forget(a->origin);
     if (a->run != NULL) {
         hoosh_exchange_failed(a->run->exchange, (uint32_t)a->number, stage, a->reused);
         a->run->due = true;

@@ -17,7 +17,9 @@ def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | Non
 
     """
     environment = dict(os.environ)
-    named = path if path is not None else environment.get("HOOSH_CONFIG")
+    named = path if path is not None else environment.get("HOOSH_CONFIG") or None
+    if named is not None and not os.fspath(named):
+        raise ConfigError("The name of the configuration file is empty. Leave it out for hoosh.toml or what is found.")
     file = Path(named) if named is not None else Path("hoosh.toml")
     if named is None and not file.exists():
         return Config.found(environment), None

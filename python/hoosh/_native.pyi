@@ -317,6 +317,9 @@ class WireGuard:
     def feed(self, data: bytes | bytearray) -> None:
         """What the socket gave."""
 
+    def end(self) -> WireRefusal | None:
+        """The peer will send no more: the refusal of a body that is not whole."""
+
     def next(self) -> bytes | WireRefusal | None:
         """Bytes for the parser, at most to the end of one request; or why the connection is refused; None: feed more."""
 
@@ -337,4 +340,4 @@ class WireRefusal:
 
     @property
     def ending(self) -> bytes | None:
-        """What ends the body for the parser; None: it has seen nothing of the request."""
+        """What ends the body for the parser, empty if nothing can; None: it has seen nothing of the request."""

@@ -8,6 +8,7 @@ hand no lifespan on, so that the gateway's own loop starts with the first reques
 lifespan holds `async with app.running()` has it start and end in order.
 """
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,16 +17,23 @@ from urllib.parse import quote
 import anyio
 import sniffio
 
-from hoosh._driver import Driver, Headers
+from hoosh._driver import Driver, Headers, Took
 from hoosh._environment import load
 from hoosh._native import Config, WireRefusal
 
 if TYPE_CHECKING:
     from hoosh.wire import GuardedStream
 
+LOG = logging.getLogger("hoosh")
+"""What engines of this process raise, which no caller sees."""
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+
+PART_BYTES = 64 << 10
+"""Of a body, written at once: how much a slow caller must take before it is known to take anything."""
 
 
 class Asgi:
@@ -55,10 +63,9 @@ class Asgi:
             if wire is not None and wire.refusal is not None and wire.stood_in(scope["path"]):
                 await self.driver.refuse(caller, wire.refusal)
             else:
-                await self.driver.drive(
-                    caller, scope["method"], target_of(scope), list(scope["headers"]), neutral=False
-                )
-            if caller.was_cut:
+                headers = list(scope["headers"]) if wire is None else wire.headers(scope["headers"])
+                await self.driver.drive(caller, scope["method"], target_of(scope), headers, neutral=False)
+            if caller.was_cut and wire is None:
                 raise ConnectionAbortedError("the caller took nothing for too long")
         elif scope["type"] == "websocket":
             await receive()
@@ -117,7 +124,7 @@ def target_of(scope: MutableMapping[str, Any]) -> str:
 
 
 class HttpCaller:
-    """A caller over ASGI."""
+    """A caller over ASGI; `wire` is its connection, where the server is ours."""
 
     joins = True
 
@@ -127,11 +134,11 @@ class HttpCaller:
 
     async def read(self, credit: int) -> tuple[bytes, bool] | WireRefusal | None:
         """See `Caller`. A server hands over one message at a time, about 64 KiB."""
-        message = await self._receive()
+        message = await (self._receive() if self._wire is None else self._wire.message(self._receive))
+        if isinstance(message, WireRefusal):
+            return message
         if message["type"] == "http.disconnect":
             return None
-        if not message.get("more_body", False) and (refusal := self._refusal()):
-            return refusal
         return message.get("body", b""), not message.get("more_body", False)
 
     async def gone(self) -> None:
@@ -140,36 +147,46 @@ class HttpCaller:
             pass
 
     async def go_on(self) -> None:
-        """See `Caller`: servers send `100 Continue` when the body is first asked for."""
+        """See `Caller`: other servers send `100 Continue` when the body is first asked for, or before."""
+        if self._wire is not None:
+            await self._wire.go_on()
 
-    def _refusal(self) -> WireRefusal | None:
-        """Of this request's body. A refused head is one of its own, maybe behind this request."""
-        refusal = self._wire.refusal if self._wire is not None else None
-        return refusal if refusal is not None and refusal.ending is not None else None
-
-    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+    async def reply(self, status: int, headers: Headers, body: bytes, took: Took) -> None:
         """See `Caller`."""
         framing = [(b"content-length", str(len(body)).encode())]
-        if self._refusal():
+        if self._wire is not None and self._wire.body_refusal:
             framing.append((b"connection", b"close"))
         await self.start(status, [*headers, *framing])
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        await self._body(body, took, last=True)
 
     async def start(self, status: int, headers: Headers) -> None:
         """See `Caller`."""
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def emit(self, data: bytes) -> None:
+    async def emit(self, data: bytes, took: Took) -> None:
         """See `Caller`."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        await self._body(data, took, last=False)
 
     async def finish(self) -> None:
         """See `Caller`."""
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def cut(self) -> None:
-        """See `Caller`: ASGI has no word for it but an application that fails."""
+    def raised(self, error: Exception) -> None:
+        """See `Caller`."""
+        LOG.error("An engine failed", exc_info=error)
+
+    def cut(self) -> None:
+        """See `Caller`: ASGI has no word for it but an application that fails, when what it waits for ends."""
         self.was_cut = True
+        if self._wire is not None:
+            self._wire.cut()
+
+    async def _body(self, data: bytes, took: Took, *, last: bool) -> None:
+        for at in range(0, max(len(data), 1), PART_BYTES):
+            part = data[at : at + PART_BYTES]
+            more = not last or at + PART_BYTES < len(data)
+            await self._send({"type": "http.response.body", "body": part, "more_body": more})
+            took(len(part))
 
 
 app = Asgi()

@@ -182,13 +182,14 @@ def from_code(
     param: str | None = None,
     request_id: str | None = None,
     retry_after: float | None = None,
+    unknown: type[HooshError] | None = None,
 ) -> HooshError:
     """The exception for a stable code of the core; to be raised by the caller.
 
     A code that this version does not know (one of a newer gateway) is classed by its status: 4xx is the caller's side,
-    502 and 504 the upstream's, all else ours.
+    502 and 504 the upstream's, all else ours; or it is an `unknown`.
     """
-    cls = _CLASS_OF_CODE.get(code) or _class_of_status(status)
+    cls = _CLASS_OF_CODE.get(code) or unknown or _class_of_status(status)
     return cls(message, code=code, status=status, param=param, request_id=request_id, retry_after=retry_after)
 
 

@@ -7,7 +7,7 @@ chunks as dicts, an error is an exception of `hoosh.errors`.
 import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,9 +17,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from hoosh import _environment
-from hoosh._driver import Driver, Engine, Headers, Kept
+from hoosh._driver import Driver, Engine, Headers, Kept, Took
 from hoosh._native import Config
-from hoosh.errors import HooshError, from_code
+from hoosh.errors import HooshError, InvalidRequest, from_code
 
 Json = dict[str, Any]
 
@@ -28,6 +28,7 @@ def _config(given: Config | str | Path | None) -> Config:
     if isinstance(given, Config):
         return given
     if isinstance(given, str):
+        # A path has neither; a configuration has one of them.
         return Config.parse(given, dict(os.environ)) if "\n" in given or "=" in given else _environment.load(given)[0]
     return _environment.load(given)[0]
 
@@ -43,14 +44,19 @@ class Gateway:
     def __init__(self, config: Config | str | Path | None = None) -> None:
         self._driver = Driver(_config(config))
         self._stack = AsyncExitStack()
+        self._runs = False
 
     async def __aenter__(self) -> "Gateway":
+        if self._runs:
+            raise _misused("This gateway runs already: one object is one gateway, entered once at a time.")
         await self._stack.enter_async_context(self._driver.running())
+        self._runs = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._runs = False
         await self._stack.aclose()
 
     def register(self, name: str, engine: Engine) -> None:
@@ -69,7 +75,10 @@ class Gateway:
             HooshError: the failure's class, with `code`, `status`, `param` and `request_id`.
 
         """
-        return await self._ask("/v1/chat/completions", {"model": model, "messages": list(messages), **fields})
+        if fields.get("stream"):
+            words = "chat() gives a whole answer. For a stream: async with gateway.stream(...) as chunks."
+            raise _misused(words, param="stream")
+        return await self._ask("/v1/chat/completions", {"model": model, "messages": messages, **fields})
 
     async def embed(self, *, model: str, input: str | Sequence[Any], **fields: Any) -> Json:
         """`POST /v1/embeddings`: the whole answer."""
@@ -81,6 +90,10 @@ class Gateway:
         data: list[Json] = answer["data"]
         return data
 
+    async def listed(self) -> None:
+        """Return when every provider that is asked for its models has said them, or had its time (10 seconds)."""
+        await self._running().listed()
+
     @asynccontextmanager
     async def stream(
         self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any
@@ -89,37 +102,64 @@ class Gateway:
 
         Leaving the context early stops the upstream's work.
         """
-        body = json.dumps({"model": model, "messages": list(messages), **fields, "stream": True}).encode()
+        body = _json({"model": model, "messages": messages, **fields, "stream": True})
+        driver = self._running()
         give, take = anyio.create_memory_object_stream[Json](16)
         caller = Chunks(body, give)
-        failure: Exception | None = None
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._stream, caller)
+        failure: BaseException | None = None
+        # In this order: who still gives chunks is cancelled before nobody takes them.
+        async with take, give, anyio.create_task_group() as tasks:
+            tasks.start_soon(_stream, driver, caller)
             try:
-                async with take:
-                    yield _each(take, caller)
-            except Exception as error:
+                yield _each(take, caller)
+            except (Exception, KeyboardInterrupt, SystemExit) as error:
                 # Raised again outside of the group, which would wrap it.
                 failure = error
             tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
 
-    async def _stream(self, caller: "Chunks") -> None:
-        async with caller.give:
-            await self._driver.drive(caller, "POST", "/v1/chat/completions", [], neutral=True)
-
     async def _ask(self, path: str, fields: Json | None) -> Json:
-        body = b"" if fields is None else json.dumps(fields).encode()
-        caller = Kept(body)
-        await self._driver.drive(caller, "GET" if fields is None else "POST", path, [], neutral=True)
-        return _answer(caller.status, caller.headers, caller.pieces[0] if caller.pieces else b"")
+        driver = self._running()
+        caller = Kept(b"" if fields is None else _json(fields))
+        await driver.drive(caller, "GET" if fields is None else "POST", path, [], neutral=True)
+        return _answer(caller, b"".join(caller.pieces))
+
+    def _running(self) -> Driver:
+        if not self._runs:
+            raise _misused("The gateway does not run. Ask it inside of `async with` (SyncGateway: `with`).")
+        return self._driver
 
 
-def _answer(status: int, headers: Headers, body: bytes) -> Json:
+async def _stream(driver: Driver, caller: "Chunks") -> None:
+    async with caller.give:
+        await driver.drive(caller, "POST", "/v1/chat/completions", [], neutral=True)
+
+
+def _misused(words: str, param: str | None = None) -> InvalidRequest:
+    return InvalidRequest(words, code="invalid_value", status=400, param=param)
+
+
+def _json(fields: Json) -> bytes:
+    try:
+        return json.dumps(fields, default=_plain).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _misused(f"The request cannot be written as JSON: {error}.") from error
+
+
+def _plain(value: Any) -> Any:
+    """What `json` does not know by itself of what signatures here allow."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+def _answer(caller: Kept, body: bytes) -> Json:
     answer: Json = json.loads(body)
-    if status >= 400:
-        raise _failure(status, headers, answer)
+    if caller.status >= 400:
+        raise _failure(caller.status, caller.headers, answer) from caller.cause
     return answer
 
 
@@ -134,6 +174,8 @@ def _failure(status: int, headers: Headers, answer: Json) -> HooshError:
         param=error.get("param"),
         request_id=named.get(b"x-request-id", b"").decode() or None,
         retry_after=float(after) if after else None,
+        # The core is of this version: another code is an upstream's own, for a request that it refused.
+        unknown=InvalidRequest if 400 <= status < 500 else None,
     )
 
 
@@ -145,73 +187,95 @@ class Chunks(Kept):
         self.give = give
         self.failure: HooshError | None = None
 
-    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+    async def reply(self, status: int, headers: Headers, body: bytes, took: Took) -> None:
         """See `Caller`: a stream that never began."""
         self.failure = _failure(status, headers, json.loads(body))
+        took(len(body))
 
-    async def emit(self, data: bytes) -> None:
+    async def emit(self, data: bytes, took: Took) -> None:
         """See `Caller`: one event's JSON."""
         chunk: Json = json.loads(data)
         if "error" in chunk:
             self.failure = _failure(502, self.headers, chunk)
         else:
             await self.give.send(chunk)
+        took(len(data))
+
+    def cut(self) -> None:
+        """See `Caller`: the chunks that are there can still be taken, and then this."""
+        words = "The stream was cut off, because nobody took its chunks for [deadlines] caller_stall_secs."
+        self.failure = from_code("request_timeout", 408, words)
 
 
 async def _each(take: MemoryObjectReceiveStream[Json], caller: Chunks) -> AsyncIterator[Json]:
     async for chunk in take:
         yield chunk
     if caller.failure is not None:
-        raise caller.failure
+        raise caller.failure from caller.cause
 
 
 class SyncGateway:
     """`Gateway` for code without an event loop: `with hoosh.SyncGateway(config) as gateway: gateway.chat(...)`."""
 
     def __init__(self, config: Config | str | Path | None = None) -> None:
-        self._config = config
-        self._portal_context: AbstractContextManager[BlockingPortal] | None = None
+        self._gateway = Gateway(config)
+        self._stack = ExitStack()
+        self._portal: BlockingPortal | None = None
 
     def __enter__(self) -> "SyncGateway":
-        self._portal_context = start_blocking_portal("trio")
-        self._portal = self._portal_context.__enter__()
-        self._gateway = Gateway(self._config)
-        self._running = self._portal.wrap_async_context_manager(self._gateway)
-        self._running.__enter__()
+        if self._portal is not None:
+            raise _misused("This gateway runs already: one object is one gateway, entered once at a time.")
+        with ExitStack() as stack:
+            portal = stack.enter_context(start_blocking_portal("trio"))
+            stack.enter_context(portal.wrap_async_context_manager(self._gateway))
+            self._portal = portal
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._running.__exit__(None, None, None)
-        if self._portal_context is not None:
-            self._portal_context.__exit__(None, None, None)
+        self._portal = None
+        self._stack.close()
+
+    def register(self, name: str, engine: Engine) -> None:
+        """See `Gateway.register`: the engine runs in a trio event loop, in a thread of its own."""
+        self._gateway.register(name, engine)
 
     def chat(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Json:
         """See `Gateway.chat`."""
-        return self._portal.call(lambda: self._gateway.chat(model=model, messages=messages, **fields))
+        return self._running().call(lambda: self._gateway.chat(model=model, messages=messages, **fields))
 
     def embed(self, *, model: str, input: str | Sequence[Any], **fields: Any) -> Json:
         """See `Gateway.embed`."""
-        return self._portal.call(lambda: self._gateway.embed(model=model, input=input, **fields))
+        return self._running().call(lambda: self._gateway.embed(model=model, input=input, **fields))
 
     def models(self) -> list[Json]:
         """See `Gateway.models`."""
-        return self._portal.call(self._gateway.models)
+        return self._running().call(self._gateway.models)
+
+    def listed(self) -> None:
+        """See `Gateway.listed`."""
+        self._running().call(self._gateway.listed)
 
     @contextmanager
     def stream(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Iterator[Iterator[Json]]:
         """See `Gateway.stream`."""
         streaming = self._gateway.stream(model=model, messages=messages, **fields)
-        with self._portal.wrap_async_context_manager(streaming) as chunks:
+        with self._running().wrap_async_context_manager(streaming) as chunks:
             yield self._each(chunks)
 
     def _each(self, chunks: AsyncIterator[Json]) -> Iterator[Json]:
         while True:
             try:
-                yield self._portal.call(chunks.__anext__)
+                yield self._running().call(chunks.__anext__)
             except StopAsyncIteration:
                 return
+
+    def _running(self) -> BlockingPortal:
+        if self._portal is None:
+            raise _misused("The gateway does not run. Ask it inside of `with`.")
+        return self._portal
 
     @property
     def ledger(self) -> list[Json]:

@@ -19,6 +19,8 @@ from hoosh.asgi import Asgi, Receive, Send
 from hoosh.errors import ConfigError
 from hoosh.wire import MAX_HEAD, GuardedStream
 
+Listeners = list[trio.SocketListener]
+
 DRAIN_SECONDS = 30
 """How long requests in progress may take after SIGTERM; a caller that stopped reading must not hold the exit open."""
 KEEP_ALIVE_SECONDS = 75
@@ -34,9 +36,10 @@ def serve(config: Config, file: Path | None, *, show_first: bool = False) -> int
 async def _serve(config: Config, file: Path | None, show_first: bool) -> int:
     app = Asgi(config)
     stop = trio.Event()
+    listeners = await open_listeners(config.bind, config.port)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_signals, app, file, stop, nursery.cancel_scope)
-        address = await nursery.start(listen, app, config.bind, config.port, stop)
+        address = await nursery.start(listen, app, listeners, stop)
         _announce(config, file, address)
         if show_first:
             from hoosh.first import first_answer
@@ -46,16 +49,29 @@ async def _serve(config: Config, file: Path | None, show_first: bool) -> int:
         with trio.move_on_after(DRAIN_SECONDS + 5):
             while app.driver.gateway.open_exchanges():  # noqa: ASYNC110 - the count has no event, and this is the exit
                 await trio.sleep(0.02)
-        # hypercorn waits for callers that never read again; everything that began has ended or had its time.
+        # Everything that began has ended or had its time; idle connections are being closed.
         await trio.sleep(0.2)
         nursery.cancel_scope.cancel()
     return 0
 
 
+async def open_listeners(bind: str, port: int) -> Listeners:
+    """Open the sockets to listen on.
+
+    Raises:
+        ConfigError: the address is taken, not ours, or none.
+
+    """
+    try:
+        return await trio.open_tcp_listeners(port, host=bind)
+    except (OSError, UnicodeError) as error:  # a host name that cannot be one is a `UnicodeError`
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"Cannot listen on {bind} port {port}: {why}. Choose with --bind and --port.") from error
+
+
 async def listen(
     app: Asgi,
-    bind: str,
-    port: int,
+    listeners: Listeners,
     stop: trio.Event,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -68,6 +84,7 @@ async def listen(
     settings.keep_alive_timeout = KEEP_ALIVE_SECONDS
     settings.errorlog = None
     context = WorkerContext(None)
+    wires: set[GuardedStream] = set()
 
     async def connection(stream: trio.SocketStream) -> None:
         wire = GuardedStream(stream)
@@ -76,19 +93,34 @@ async def listen(
             scope["extensions"]["hoosh.wire"] = wire
             await app(scope, receive, send)
 
-        # hypercorn asks for an SSL stream, and for a socket stream finds out by itself.
-        await TCPServer(ASGIWrapper(cast(Any, behind)), settings, context, ConnectionState({}), cast(Any, wire))
+        wires.add(wire)
+        try:
+            # hypercorn asks for an SSL stream, and for a socket stream finds out by itself.
+            await TCPServer(ASGIWrapper(cast(Any, behind)), settings, context, ConnectionState({}), cast(Any, wire))
+        finally:
+            wires.discard(wire)
 
-    listeners = await trio.open_tcp_listeners(port, host=bind)
     address = listeners[0].socket.getsockname()
-    async with app.running(), trio.open_nursery() as connections:
-        async with trio.open_nursery() as accepting:
-            accepting.start_soon(partial(trio.serve_listeners, connection, listeners, handler_nursery=connections))
-            task_status.started(f"http://{f'[{address[0]}]' if ':' in address[0] else address[0]}:{address[1]}")
-            await stop.wait()
-            accepting.cancel_scope.cancel()
-        await context.terminated.set()
-        connections.cancel_scope.deadline = trio.current_time() + DRAIN_SECONDS
+    async with app.running(), trio.open_nursery() as serving:
+        serving.start_soon(_cut_at_the_end, wires)
+        async with trio.open_nursery() as connections:
+            async with trio.open_nursery() as accepting:
+                accepting.start_soon(partial(trio.serve_listeners, connection, listeners, handler_nursery=connections))
+                task_status.started(f"http://{f'[{address[0]}]' if ':' in address[0] else address[0]}:{address[1]}")
+                await stop.wait()
+                accepting.cancel_scope.cancel()
+            await context.terminated.set()
+            serving.cancel_scope.deadline = trio.current_time() + DRAIN_SECONDS
+        serving.cancel_scope.cancel()
+
+
+async def _cut_at_the_end(wires: set[GuardedStream]) -> None:
+    """Cancelling does not end hypercorn's writes to callers that read nothing; closing their sockets does."""
+    try:
+        await trio.sleep_forever()
+    finally:
+        for wire in wires:
+            wire.cut()
 
 
 async def _signals(app: Asgi, file: Path | None, stop: trio.Event, scope: trio.CancelScope) -> None:
@@ -115,7 +147,7 @@ def _reload(app: Asgi, file: Path | None) -> None:
 def _announce(config: Config, file: Path | None, address: str) -> None:
     _say(f"hoosh is listening on {address} ({file or 'no hoosh.toml: what was found'})")
     for name, kind, url in config.providers:
-        _say(f"  provider {name} ({kind}) {url or 'in this process'}")
+        _say(f"  provider {name} ({kind}) {url or 'in this process, none registered'}")
     for warning in config.warnings:
         _say(f"  warning: {warning}")
     _say(f"Try: curl {address}/v1/models")

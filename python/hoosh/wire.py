@@ -3,12 +3,18 @@
 `docs/wire.md` lists what is refused. The rules are the core's (`native/core/src/wire`); here they meet the socket.
 """
 
+import contextlib
 import secrets
+import socket
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 import trio
 
+from hoosh._driver.connections import RESET
 from hoosh._native import WireGuard, WireRefusal
+
+Message = MutableMapping[str, Any]
 
 HEAD_SECONDS = 30.0
 """How long a head may take from its first byte to its last."""
@@ -18,6 +24,8 @@ LARGEST_READ = 1 << 16
 MAX_HEAD = 64 << 10
 """Longest head, bytes: `MAX_HEAD` of the core's guard."""
 
+_EXPECT = b"hoosh-expect"
+"""`Expect` as the core's guard renames it, so that h11 does not meet it before the exchange has seen the head."""
 _PLACE = "/" + secrets.token_hex(16)
 """The path of the request that h11 sees in place of one that was refused; nobody outside can name it."""
 _IN_PLACE = f"GET {_PLACE} HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n".encode()
@@ -27,13 +35,16 @@ class GuardedStream:
     """A `trio.SocketStream` as hypercorn uses it, whose bytes the guard has judged.
 
     After a refusal `refusal` is set, and h11 is given a request in its place (the head was wrong) or the end of the one
-    it reads (the body was), so that the answer takes its turn behind earlier ones.
+    it reads (the body was), so that the answer takes its turn behind earlier ones. A body that was cut off has no end for
+    h11: it hears nothing more, and the application is told by `message`.
     """
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self._stream = stream
         self._guard = WireGuard()
         self._deadline = 0.0
+        self._closed = trio.Event()
+        self._reading = trio.CancelScope()
         self.refusal: WireRefusal | None = None
 
     @property
@@ -44,8 +55,7 @@ class GuardedStream:
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """The next bytes that may be given on; none at the end."""
         if self.refusal is not None:
-            await self._linger()
-            return b""
+            return await self._after(self.refusal)
         while True:
             found = self._guard.next()
             if found is None:
@@ -53,7 +63,8 @@ class GuardedStream:
                 if isinstance(data, WireRefusal):
                     return self._refuse(data)
                 if not data:
-                    return b""
+                    cut_off = self._guard.end()
+                    return b"" if cut_off is None else self._refuse(cut_off) or await self._after(cut_off)
                 self._guard.feed(data)
             elif isinstance(found, WireRefusal):
                 return self._refuse(found)
@@ -76,14 +87,50 @@ class GuardedStream:
         """Whether a request with this path is the one given in place of what was refused."""
         return path == _PLACE
 
+    def headers(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """A request's headers with the expectation that the guard hid from h11 by its own name, and no other."""
+        return [(b"expect" if name == _EXPECT else name, value) for name, value in given if name != b"expect"]
+
+    @property
+    def body_refusal(self) -> WireRefusal | None:
+        """Of the body of the request that is answered now. A refused head is a request of its own, maybe behind it."""
+        return self.refusal if self.refusal is not None and self.refusal.ending is not None else None
+
+    async def message(self, receive: Callable[[], Awaitable[Message]]) -> Message | WireRefusal:
+        """What the application is told next of the body: by hypercorn, or that it is refused."""
+        if self.body_refusal is None:
+            with trio.CancelScope() as self._reading:
+                return await receive()
+        assert self.refusal is not None
+        return self.refusal
+
+    async def go_on(self) -> None:
+        """Write `100 Continue`; a caller that is gone is noticed elsewhere."""
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def cut(self) -> None:
+        """Close the socket at once, without what was not taken yet. Whoever writes gets an error: hypercorn shields that."""
+        with contextlib.suppress(OSError):  # closed before
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.socket.close()
+        self._closed.set()
+
     def _refuse(self, refusal: WireRefusal) -> bytes:
         self.refusal = refusal
-        return _IN_PLACE if refusal.ending is None else refusal.ending
+        if refusal.ending is None:
+            return _IN_PLACE
+        self._reading.cancel()
+        return refusal.ending
 
-    async def _linger(self) -> None:
+    async def _after(self, refusal: WireRefusal) -> bytes:
+        if refusal.ending == b"":
+            await self._closed.wait()
+            raise trio.ClosedResourceError
         with trio.move_on_after(LINGER_SECONDS):
             while await self._stream.receive_some(LARGEST_READ):
                 pass
+        return b""
 
     async def send_all(self, data: Any) -> None:
         """Write to the caller."""
@@ -95,4 +142,5 @@ class GuardedStream:
 
     async def aclose(self) -> None:
         """Close the socket."""
+        self._closed.set()
         await self._stream.aclose()

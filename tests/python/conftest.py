@@ -8,7 +8,7 @@ from tests.upstream import open_upstream
 
 from hoosh import Config
 from hoosh.asgi import Asgi
-from hoosh.server import listen
+from hoosh.server import listen, open_listeners
 
 PROVIDER = """
 [[providers]]
@@ -29,7 +29,7 @@ async def serving(text):
     app = Asgi(Config.parse(text, {}))
     async with trio.open_nursery() as nursery:
         stop = trio.Event()
-        address = await nursery.start(listen, app, "127.0.0.1", 0, stop)
+        address = await nursery.start(listen, app, await open_listeners("127.0.0.1", 0), stop)
         try:
             yield address, app
         finally:

@@ -84,7 +84,7 @@ async def test_what_it_cannot_read_is_an_exchange_that_was_refused(tmp_path, sen
 
 
 async def test_a_connection_serves_request_after_request(tmp_path):
-    """HEAD has no body, a small request that is refused is read to its end, and the last one says so in a list."""
+    """HEAD is GET without the body, a small request that is refused is read to its end, the last one says so in a list."""
     head = b"HEAD /v1/models HTTP/1.1\r\nHost: a\r\n\r\n"
     wrong = b"POST /v1/nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd"
     last = LAST.replace(b"close", b"keep-alive, Close")
@@ -95,8 +95,9 @@ async def test_a_connection_serves_request_after_request(tmp_path):
                 await stream.send_all(head + wrong + last)
                 got = b"".join([data async for data in stream])
         first, _, rest = got.partition(b"\r\n\r\n")
-        assert first.startswith(b"HTTP/1.1 200")
         assert [status for status, _, _ in answers(rest)] == [404, 200]
+        assert first.startswith(b"HTTP/1.1 200")
+        assert b"\r\ncontent-length: %d" % len(answers(rest)[1][2]) in first
 
 
 async def test_a_caller_that_still_sends_gets_its_refusal(tmp_path):
@@ -114,6 +115,27 @@ async def test_every_address_of_a_name_is_tried(tmp_path, upstream):
     async with program(upstream.url.replace("127.0.0.1", "localhost"), tmp_path) as (url, _):
         ((status, _, body),) = await talk(url, ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + CHAT)
         assert (status, body) == (200, ANSWER)
+
+
+async def test_when_one_connection_died_in_the_pool_the_others_are_not_tried(tmp_path, upstream):
+    more = "[retry]\nmax_attempts = 2\n"
+    async with program(upstream.url, tmp_path, more) as (url, rows):
+        upstream.plan(raw=WHOLE, stale="next", after_requests=3)
+        upstream.plan(raw=WHOLE, stale="next", after_requests=3)
+        upstream.plan(raw=WHOLE, stale="next", after_requests=3)
+        ask = ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + CHAT
+        with trio.fail_after(10):
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(talk, url, ask)
+        upstream.plan(raw=WHOLE)
+        ((status, _, _),) = await talk(url, ask)
+        assert status == 200
+        assert upstream.requests[-1].connection == 3
+        with trio.fail_after(5):
+            while len(rows()) < 4:
+                await trio.sleep(0.01)
+        assert rows()[-1]["attempts"] == 2
 
 
 async def test_a_connection_that_died_in_the_pool_is_told_as_used_before(tmp_path, upstream):

@@ -1,11 +1,18 @@
 """The gateway in process, on trio and on asyncio, and its sync face."""
 
 import asyncio
+import logging
 import os
+import time
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
 
+import anyio
+import httpx2
 import pytest
 import trio
-from tests.python.conftest import provider
+from tests.python.conftest import provider, serving
 
 import hoosh
 from hoosh import errors
@@ -14,6 +21,11 @@ from hoosh._native import step_names
 
 MESSAGES = [{"role": "user", "content": "Say hello"}]
 ENGINE = '[[providers]]\nname = "mine"\ntype = "engine"\nmodels = ["parrot"]\n'
+
+
+def named(upstream):
+    # Its models are named, so that it is not asked for them, and each plan meets the request that it is meant for.
+    return provider(upstream) + 'models = ["fake-chat"]\n'
 
 
 def test_the_driver_and_the_core_number_steps_alike():
@@ -73,14 +85,39 @@ async def test_an_engine_of_this_process_answers():
         assert words == ["Hel", "lo", ""]
 
 
-async def test_an_engine_that_raises_is_an_attempt_that_failed():
-    async def broken(call):
-        raise RuntimeError("no")
+async def broken(call):
+    raise RuntimeError("canary")
 
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_an_engine_that_raises_is_told_as_such(streams):
     async with hoosh.Gateway("[retry]\nmax_attempts = 1\n" + ENGINE) as gateway:
         gateway.register("mine", broken)
-        with pytest.raises(errors.ProviderError):
+        with pytest.raises(errors.ProviderUnavailable, match="engine") as caught:
+            if streams:
+                async with gateway.stream(model="parrot", messages=MESSAGES) as chunks:
+                    await chunks.__anext__()
+            else:
+                await gateway.chat(model="parrot", messages=MESSAGES)
+        assert repr(caught.value.__cause__) == "RuntimeError('canary')"
+
+
+async def test_an_engine_that_nobody_registered_is_named():
+    async with hoosh.Gateway("[retry]\nmax_attempts = 1\n" + ENGINE) as gateway:
+        with pytest.raises(errors.ProviderUnavailable, match="registered") as caught:
             await gateway.chat(model="parrot", messages=MESSAGES)
+        assert isinstance(caught.value.__cause__, errors.ConfigError)
+        assert "'mine'" in str(caught.value.__cause__)
+
+
+async def test_what_an_engine_raises_is_logged_and_not_shown_over_http(caplog):
+    async with serving("[retry]\nmax_attempts = 1\n" + ENGINE) as (url, app), httpx2.AsyncClient() as http:
+        app.driver.engines["mine"] = broken
+        with caplog.at_level(logging.ERROR, "hoosh"):
+            answer = await http.post(f"{url}/v1/chat/completions", json={"model": "parrot", "messages": MESSAGES})
+        assert answer.status_code == 502
+        assert "canary" not in answer.text
+        assert "RuntimeError: canary" in caplog.text
 
 
 def test_it_runs_on_asyncio_too():
@@ -94,7 +131,7 @@ def test_it_runs_on_asyncio_too():
 
 def test_the_sync_face():
     with hoosh.SyncGateway(ENGINE) as gateway:
-        gateway._gateway.register("mine", parrot)
+        gateway.register("mine", parrot)
         assert gateway.chat(model="parrot", messages=MESSAGES)["choices"][0]["message"]["content"] == "Hello"
         with gateway.stream(model="parrot", messages=MESSAGES) as chunks:
             assert len(list(chunks)) == 3
@@ -108,3 +145,146 @@ def test_secrets_stay_out_of_errors(monkeypatch):
     with hoosh.SyncGateway(config) as gateway, pytest.raises(errors.HooshError) as caught:
         gateway.chat(model="other", messages=MESSAGES)
     assert "canary" not in repr(caught.value) + str(caught.value)
+
+
+# --- leaving a stream early --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["trio", "asyncio"])
+def on(request):
+    """Runs an async function on an event loop of either kind; the fake upstream stays on trio's."""
+
+    async def run(work):
+        with trio.fail_after(20):
+            if request.param == "trio":
+                return await work()
+            return await trio.to_thread.run_sync(asyncio.run, work())
+
+    return run
+
+
+BURST = [{"role": "user", "content": "word " * 200}]
+"""The fake upstream says it again, word by word and without a pause."""
+
+
+async def test_a_stream_that_is_left_early_ends_quietly(upstream, on):
+    upstream.plan(stall="body", stall_after=100)
+
+    async def work():
+        async with hoosh.Gateway(named(upstream)) as gateway:
+            async with gateway.stream(model="fake-chat", messages=BURST) as chunks:
+                async for _ in chunks:
+                    await anyio.sleep(0.05)
+                    break
+            with anyio.fail_after(5):
+                while not gateway.ledger:
+                    await anyio.sleep(0.005)
+            assert gateway._driver.gateway.open_exchanges() == 0
+            return gateway.ledger[0]["ending"]
+
+    assert await on(work) == "dropped"
+
+
+@pytest.mark.parametrize("error", [KeyError("mine"), KeyboardInterrupt(), SystemExit(3)], ids=repr)
+async def test_what_the_user_raises_in_a_stream_stays_as_it_is(upstream, on, error):
+    async def work():
+        async with hoosh.Gateway(named(upstream)) as gateway:
+            try:
+                async with gateway.stream(model="fake-chat", messages=BURST) as chunks:
+                    await chunks.__anext__()
+                    await anyio.sleep(0.05)
+                    raise error
+            except BaseException as caught:
+                return caught
+
+    assert await on(work) is error
+
+
+async def test_the_sync_face_leaves_a_stream_as_quietly(upstream):
+    def work():
+        with hoosh.SyncGateway(named(upstream)) as gateway:
+            with gateway.stream(model="fake-chat", messages=BURST) as chunks:
+                next(chunks)
+                time.sleep(0.05)
+            with pytest.raises(KeyError), gateway.stream(model="fake-chat", messages=BURST) as chunks:
+                next(chunks)
+                time.sleep(0.05)
+                raise KeyError("mine")
+
+    await trio.to_thread.run_sync(work)
+
+
+async def test_a_stream_whose_chunks_nobody_takes_does_not_end_as_if_it_were_whole(upstream, on):
+    async def work():
+        text = "[deadlines]\ncaller_stall_secs = 1\n" + named(upstream)
+        asking = {"model": "fake-chat", "messages": BURST}
+        async with hoosh.Gateway(text) as gateway, gateway.stream(**asking) as chunks:
+            await chunks.__anext__()
+            with anyio.fail_after(10):
+                while gateway._driver.gateway.open_exchanges():
+                    await anyio.sleep(0.01)
+            with pytest.raises(errors.RequestError, match="caller_stall_secs"):
+                async for _ in chunks:
+                    pass
+
+    await on(work)
+
+
+# --- used wrongly --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_gateway_that_does_not_run_says_so():
+    gateway = hoosh.Gateway(ENGINE + '[[budgets]]\nname = "default"\ncapacity = 1000\n')
+    gateway.register("mine", parrot)
+
+    async def refuses():
+        with trio.fail_after(5):
+            for ask in (gateway.models, partial(gateway.chat, model="parrot", messages=MESSAGES)):
+                with pytest.raises(errors.InvalidRequest, match="does not run"):
+                    await ask()
+            with pytest.raises(errors.InvalidRequest, match="does not run"):
+                async with gateway.stream(model="parrot", messages=MESSAGES) as chunks:
+                    await chunks.__anext__()
+
+    await refuses()
+    async with gateway:
+        assert await gateway.chat(model="parrot", messages=MESSAGES)
+        with pytest.raises(errors.InvalidRequest, match="runs already"):
+            await gateway.__aenter__()
+    await refuses()
+
+
+def test_a_sync_gateway_that_does_not_run_says_so():
+    gateway = hoosh.SyncGateway(ENGINE)
+    for _ in range(2):
+        with pytest.raises(errors.InvalidRequest, match="does not run"):
+            gateway.models()
+        with gateway:
+            assert gateway.models()
+
+
+async def test_what_cannot_be_asked_is_an_invalid_request(upstream):
+    async with hoosh.Gateway(named(upstream)) as gateway:
+        with pytest.raises(errors.InvalidRequest, match=r"stream\(") as caught:
+            await gateway.chat(model="fake-chat", messages=MESSAGES, stream=True)
+        assert caught.value.param == "stream"
+        endless: list[object] = []
+        endless.append(endless)
+        for stop in ({1, 2}, b"x", endless, float("nan")):
+            with pytest.raises(errors.InvalidRequest):
+                await gateway.chat(model="fake-chat", messages=MESSAGES, stop=stop)
+        for messages in (None, 1, [{1, 2}]):
+            with pytest.raises(errors.InvalidRequest):
+                async with gateway.stream(model="fake-chat", messages=messages) as chunks:
+                    await chunks.__anext__()
+        assert await gateway.chat(model="fake-chat", messages=tuple(map(MappingProxyType, MESSAGES)))
+        upstream.plan(status=400, body='{"error":{"message":"too long","code":"context_length_exceeded"}}')
+        with pytest.raises(errors.InvalidRequest, match="too long") as caught:
+            await gateway.chat(model="fake-chat", messages=MESSAGES)
+        assert caught.value.code == "context_length_exceeded"
+
+
+@pytest.mark.parametrize("given", ["", Path("")], ids=repr)
+def test_an_empty_name_is_no_configuration(given):
+    with pytest.raises(errors.ConfigError):
+        hoosh.Gateway(given)

@@ -1,5 +1,6 @@
 """hoosh.tokens: known ids, known conversations, refusals, and time that is linear."""
 
+import re
 import time
 
 import pytest
@@ -115,18 +116,23 @@ def test_parts_images_and_calls_are_estimates():
 
 
 @pytest.mark.parametrize(
-    ("messages", "tools", "param"),
+    ("messages", "tools", "param", "words"),
     [
-        ("text", None, "messages"),
-        ([{"content": "no role"}], None, "messages"),
-        ([{"role": "user", "content": 7}], None, "messages"),
-        ([], [{"name": "flat"}], "tools"),
+        ("text", None, "messages", "messages must be a list"),
+        (7, None, "messages", "messages must be a list"),
+        ([7], None, "messages", "messages[0] is not"),
+        ([{"role": "user"}, {"content": "no role"}], None, "messages", "messages[1] is not"),
+        ([{"role": "user", "content": 7}], None, "messages", "messages[0] is not"),
+        ([], [{"name": "flat"}], "tools", "tools[0] is not"),
+        ([], [7], "tools", "tools[0] is not"),
     ],
 )
-def test_another_shape_is_refused(messages, tools, param):
+def test_another_shape_is_refused(messages, tools, param, words):
     with pytest.raises(InvalidRequest) as caught:
         count_messages(messages, model="gpt-4", tools=tools)
     assert caught.value.param == param
+    assert caught.value.message.startswith(words)
+    assert not re.search("subscriptable|extract|Vec", caught.value.message)
 
 
 def test_a_schema_that_holds_itself_has_an_end():

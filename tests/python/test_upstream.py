@@ -288,6 +288,21 @@ async def test_a_request_that_a_connection_died_under_is_sent_again_and_charged_
     assert [request.connection for request in upstream.requests] == [0, 1]
 
 
+async def test_when_one_connection_proves_stale_the_others_are_not_tried(upstream, on):
+    async def work():
+        async with hoosh.Gateway(config(upstream.url, attempts=2)) as gateway:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(3):
+                    upstream.plan(after_requests=3, stale="next")
+                    tasks.start_soon(ask, gateway)
+            assert await ask(gateway)
+            await eventually(lambda: len(gateway.ledger) == 4)
+            return gateway.ledger[-1]["attempts"]
+
+    assert await on(work) == 2
+    assert upstream.requests[-1].connection == 3
+
+
 async def test_idle_connections_are_bounded_in_all(on, monkeypatch):
     monkeypatch.setattr(connections, "KEPT_CONNECTIONS", 3)
     async with open_upstream() as one, open_upstream(host="::1") as two:

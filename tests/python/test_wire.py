@@ -15,8 +15,8 @@ MODELS = b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n"
 LAST = b"GET /v1/models HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
-async def talk(url, *parts, pause=0.0):
-    """Write the parts, then read to the end, which must come."""
+async def talk(url, *parts, pause=0.0, eof=False):
+    """Write the parts, and that there is no more (`eof`), then read to the end, which must come."""
     stream = await trio.open_tcp_stream("127.0.0.1", int(url.rpartition(":")[2]))
     got = b""
     with trio.fail_after(10):
@@ -27,6 +27,8 @@ async def talk(url, *parts, pause=0.0):
                     for part in parts:
                         await stream.send_all(part)
                         await trio.sleep(pause)
+                    if eof:
+                        await stream.send_eof()
                 except trio.BrokenResourceError:
                     pass  # refused, and the rest is not wanted
 
@@ -120,14 +122,66 @@ async def test_pipelining_and_any_split_are_served(upstream):
         assert [request.body for request in upstream.requests if request.method == "POST"] == [CHAT] * 4
 
 
-async def test_a_body_is_awaited_with_continue(upstream):
-    async with serving(provider(upstream)) as (url, _):
-        head = HEAD + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(CHAT)
-        first, second = await talk(url, head, CHAT, pause=0.1)
-        assert (first[0], second[0]) == (100, 200)
+@pytest.mark.parametrize("pause", [0.0, 0.1], ids=["at once", "later"])
+async def test_what_follows_the_last_request_is_not_read(upstream, pause):
+    chat = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(CHAT) + CHAT
+    async with serving(provider(upstream) + 'models = ["fake-chat"]\n') as (url, _):
+        for more in (MODELS, b"\r\n", b"nonsense\n"):
+            upstream.plan(delay_ms=200)
+            parts = [chat, more] if pause else [chat + more]
+            ((status, _, body),) = await talk(url, *parts, pause=pause)
+            assert (status, json.loads(body)["object"]) == (200, "chat.completion")
 
 
-async def test_websockets_are_refused(upstream):
-    ask = b"Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+@pytest.mark.parametrize(
+    "cut",
+    [HEAD + b"Content-Length: 999\r\n\r\n" + CHAT, CHUNKED, CHUNKED + b"9\r\n{", CHUNKED + b"2\r\n{}\r\n0\r\n"],
+    ids=["length", "no chunk", "in a chunk", "no end"],
+)
+async def test_a_body_that_is_cut_off_is_refused_in_the_callers_shape(upstream, cut):
+    async with serving(provider(upstream)) as (url, app):
+        first, second = await talk(url, MODELS + cut, eof=True)
+        assert first[0] == 200
+        refused(second, 400, "incomplete_body")
+        with trio.fail_after(5):
+            while app.driver.gateway.open_exchanges():
+                await trio.sleep(0.01)
+    assert "/v1/chat/completions" not in {request.path for request in upstream.requests}
+
+
+EXPECT = b"Expect: 100-continue\r\nConnection: close\r\n"
+CONTINUED = {
+    "good": (HEAD, b"", [100, 200]),
+    "no_key": (HEAD, b"", [401]),
+    "unknown_path": (HEAD.replace(b"/chat/", b"/cat/"), b"", [404]),
+    "wrong_type": (HEAD.replace(b"/json", b"/xml"), b"", [415]),
+    "too_large": (HEAD, b"Content-Length: 99999999\r\n", [413]),
+    "old": (HEAD.replace(b"HTTP/1.1", b"HTTP/1.0"), b"", [200]),
+}
+
+
+@pytest.mark.parametrize(("head", "length", "statuses"), CONTINUED.values(), ids=CONTINUED)
+async def test_only_a_body_that_is_wanted_is_awaited_with_continue(upstream, head, length, statuses):
+    length = length or b"Content-Length: %d\r\n" % len(CHAT)
+    key = b"" if statuses == [401] else b"Authorization: Bearer right\r\n"
+    async with serving('[auth]\ntokens = ["right"]\n' + provider(upstream)) as (url, _):
+        # Refused at its head, it is answered without its body.
+        body = [CHAT] if 200 in statuses else []
+        found = await talk(url, head + key + EXPECT + length + b"\r\n", *body, pause=0.1)
+        assert [answer[0] for answer in found] == statuses
+
+
+async def test_no_header_of_a_callers_own_stands_for_an_expectation(upstream):
+    own = HEAD + b"Hoosh-Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(CHAT)
     async with serving(provider(upstream)) as (url, _):
-        assert (await talk(url, MODELS[:-2] + ask))[0][0] == 403
+        assert [answer[0] for answer in await talk(url, own, CHAT, pause=0.1)] == [200]
+
+
+async def test_a_websocket_handshake_is_a_request_like_any_other(upstream):
+    key = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+    ask = b"Upgrade: websocket\r\nConnection: upgrade\r\n" + key
+    async with serving(provider(upstream)) as (url, _):
+        unknown = MODELS.replace(b"/models", b"/realtime")
+        first, second, third = await talk(url, MODELS[:-2] + ask + unknown[:-2] + ask + LAST)
+        assert (first[0], third[0]) == (200, 200)
+        assert (second[0], json.loads(second[2])["error"]["code"]) == (404, "unknown_url")

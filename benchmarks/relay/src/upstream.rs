@@ -82,6 +82,11 @@ impl Upstreams {
         }
     }
 
+    /// One connection was closed by its peer, so the others are no better.
+    fn forget(&self, origin: &Arc<Origin>) {
+        self.idle.borrow_mut().remove(origin);
+    }
+
     /// The whole answer to a request of the gateway itself.
     pub async fn fetch(&self, request: UpstreamRequest) -> Result<(u16, Bytes), Failed> {
         let mut connection = match self.take(&request.origin) {
@@ -209,8 +214,8 @@ impl Attempt {
             State::Over => return Poll::Pending,
             State::Connecting(connecting, request) => match (ready!(connecting.as_mut().poll(cx)), request.take()) {
                 (Ok(connection), Some(request)) => self.ask(connection, request, exchange),
-                (Err(stage), _) => self.fail(stage, exchange),
-                _ => self.fail(Stage::Connect, exchange),
+                (Err(stage), _) => self.fail(stage, upstreams, exchange),
+                _ => self.fail(Stage::Connect, upstreams, exchange),
             },
             State::Asking(asking, _) => {
                 let answer = asking.as_mut().poll(cx);
@@ -227,7 +232,7 @@ impl Attempt {
                     }
                     Err(error) => {
                         let stage = if self.sent { Stage::Head } else { Stage::Send };
-                        self.fail(if error.is_parse() { Stage::Protocol } else { stage }, exchange);
+                        self.fail(if error.is_parse() { Stage::Protocol } else { stage }, upstreams, exchange);
                     }
                 }
             }
@@ -251,7 +256,7 @@ impl Attempt {
                             *held = data;
                         }
                     }
-                    Some(Err(_)) => self.fail(Stage::Body, exchange),
+                    Some(Err(_)) => self.fail(Stage::Body, upstreams, exchange),
                     None => {
                         exchange.end(self.u);
                         if let State::Reading(_, connection, _) = std::mem::replace(&mut self.state, State::Over) {
@@ -264,11 +269,14 @@ impl Attempt {
         Poll::Ready(())
     }
 
-    fn fail(&mut self, stage: Stage, exchange: &mut Exchange) {
+    fn fail(&mut self, stage: Stage, upstreams: &Upstreams, exchange: &mut Exchange) {
         let reused = match std::mem::replace(&mut self.state, State::Over) {
             State::Asking(_, connection) | State::Reading(_, connection, _) => connection.used,
             _ => false,
         };
+        if reused && matches!(stage, Stage::Send | Stage::Head) {
+            upstreams.forget(&self.origin);
+        }
         exchange.failed(self.u, stage, reused);
     }
 }

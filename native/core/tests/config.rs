@@ -119,7 +119,7 @@ fn every_mistake_has_its_line_and_a_way_out() {
             3,
             "did you mean `team`?",
         ),
-        ("[[auth.tokens]]\ntoken = \"a\"\nbudget = \"team\"", 3, "add it under [[budgets]]"),
+        ("[[auth.tokens]]\ntoken = \"a\"\nbudget = \"team\"", 3, "`team` (there is none); add it under [[budgets]]"),
         ("[[budgets]]\ncapacity = 5", 1, "give the budget a name"),
         ("[[budgets]]\nname = \"a\"", 1, "`capacity` in [[budgets]] is missing"),
         ("[[budgets]]\nname = \"a\"\ncapacity = 0", 3, "must be at least 1"),

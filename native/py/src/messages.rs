@@ -119,8 +119,8 @@ pub fn tokens_count_messages(
     model: &str,
     tools: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(usize, bool)> {
-    let messages: Vec<Message> = messages.extract().map_err(|error| refuse(py, "messages", &error))?;
-    let tools = tools.map(read_tools).transpose().map_err(|error| refuse(py, "tools", &error))?.unwrap_or_default();
+    let messages: Vec<Message> = each(messages, "messages", MESSAGE, |message| message.extract())?;
+    let tools = tools.map(|tools| each(tools, "tools", TOOL, read_tool)).transpose()?.unwrap_or_default();
     load(py, tokens::encoding_for_model(model).unwrap_or(Encoding::O200kBase));
     let borrowed: Vec<_> = messages.iter().map(Message::borrow).collect();
     let size = borrowed.iter().flat_map(|message| &message.texts).map(|text| text.len()).sum();
@@ -130,13 +130,26 @@ pub fn tokens_count_messages(
     }))
 }
 
-fn refuse(py: Python<'_>, param: &'static str, error: &PyErr) -> PyErr {
-    let message = format!("{param} are not in the shape of OpenAI's chat completions: {}", error.value(py));
-    errors::to_py(py, &Failure::new(Code::InvalidValue, message).param(param))
-}
+const MESSAGE: &str = "`role` is a string, `content` a string, a list of parts or None, `tool_calls` a list of calls";
+const TOOL: &str = "`function` is a dict with a `name` that is a string";
 
-fn read_tools(tools: &Bound<'_, PyAny>) -> PyResult<Vec<ToolText<'static>>> {
-    tools.try_iter()?.map(|tool| read_tool(&tool?)).collect()
+/// The entries of a list. What is wrong with one is told by its place and the shape that is wanted: what Python or the
+/// extraction say would name types of ours.
+fn each<'py, T>(
+    list: &Bound<'py, PyAny>,
+    param: &'static str,
+    shape: &str,
+    read: impl Fn(&Bound<'py, PyAny>) -> PyResult<T>,
+) -> PyResult<Vec<T>> {
+    let py = list.py();
+    let refuse = |message: String| errors::to_py(py, &Failure::new(Code::InvalidValue, message).param(param));
+    let entries = if list.is_instance_of::<PyString>() { None } else { list.try_iter().ok() };
+    let Some(entries) = entries else { return Err(refuse(format!("{param} must be a list of dicts."))) };
+    let entry = |(at, entry): (usize, PyResult<Bound<'py, PyAny>>)| {
+        let words = || format!("{param}[{at}] is not in the shape of OpenAI's chat completions: {shape}.");
+        read(&entry?).map_err(|_| refuse(words()))
+    };
+    entries.enumerate().map(entry).collect()
 }
 
 /// `{"type": "function", "function": {"name", "description", "parameters"}}`

@@ -40,6 +40,12 @@ impl WireGuard {
         self.guard().feed(data);
     }
 
+    /// The peer will send no more: the refusal of a body that is not whole.
+    fn end(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let cut = self.guard().end();
+        cut.map(|cut| refusal(py, cut)).transpose()
+    }
+
     /// Bytes for the parser, at most to the end of one request; or why the connection is refused; None: feed more.
     fn next(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         match self.guard().next() {
@@ -69,7 +75,7 @@ impl WireRefusal {
         self.failure.code.as_str()
     }
 
-    /// What ends the body for the parser; None: it has seen nothing of the request.
+    /// What ends the body for the parser, empty if nothing can; None: it has seen nothing of the request.
     #[getter]
     fn ending(&self) -> Option<&'static [u8]> {
         self.ending

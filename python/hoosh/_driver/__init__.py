@@ -6,8 +6,8 @@ process. `loop` is the gateway's own loop, `tasks` what all need of an event loo
 `native/core/src/exchange/step.rs`.
 """
 
-from hoosh._driver.caller import Caller, Headers, Kept
+from hoosh._driver.caller import Caller, Headers, Kept, Took
 from hoosh._driver.driver import Driver
 from hoosh._driver.engine import Engine, EngineCall
 
-__all__ = ["Caller", "Driver", "Engine", "EngineCall", "Headers", "Kept"]
+__all__ = ["Caller", "Driver", "Engine", "EngineCall", "Headers", "Kept", "Took"]

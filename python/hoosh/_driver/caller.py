@@ -1,5 +1,6 @@
 """Whoever asks, as the driver sees it; and a caller of this process."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import anyio
@@ -7,6 +8,8 @@ import anyio
 from hoosh._native import WireRefusal
 
 Headers = list[tuple[bytes, bytes]]
+Took = Callable[[int], None]
+"""Told how many more bytes of a body the transport took."""
 
 
 class Caller(Protocol):
@@ -24,20 +27,23 @@ class Caller(Protocol):
     async def go_on(self) -> None:
         """Send `100 Continue`."""
 
-    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+    async def reply(self, status: int, headers: Headers, body: bytes, took: Took) -> None:
         """Write a whole answer."""
 
     async def start(self, status: int, headers: Headers) -> None:
         """Begin a streamed answer."""
 
-    async def emit(self, data: bytes) -> None:
-        """Write more of it; return when the transport took it."""
+    async def emit(self, data: bytes, took: Took) -> None:
+        """Write more of it; return when the transport took all."""
 
     async def finish(self) -> None:
         """End it."""
 
-    async def cut(self) -> None:
-        """Cut the connection."""
+    def raised(self, error: Exception) -> None:
+        """An engine that was asked for it raised `error`, which is for the operator: no caller over HTTP sees it."""
+
+    def cut(self) -> None:
+        """Cut the connection, and with it what is being written."""
 
 
 class Kept:
@@ -49,6 +55,8 @@ class Kept:
         self.status = 0
         self.headers: Headers = []
         self.pieces: list[bytes] = []
+        self.cause: Exception | None = None
+        """What an engine raised last."""
         self._body = body
 
     async def read(self, credit: int) -> tuple[bytes, bool] | None:
@@ -63,20 +71,26 @@ class Kept:
     async def go_on(self) -> None:
         """See `Caller`."""
 
-    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+    async def reply(self, status: int, headers: Headers, body: bytes, took: Took) -> None:
         """See `Caller`."""
         self.status, self.headers, self.pieces = status, headers, [body]
+        took(len(body))
 
     async def start(self, status: int, headers: Headers) -> None:
         """See `Caller`."""
         self.status, self.headers = status, headers
 
-    async def emit(self, data: bytes) -> None:
+    async def emit(self, data: bytes, took: Took) -> None:
         """See `Caller`."""
         self.pieces.append(data)
+        took(len(data))
 
     async def finish(self) -> None:
         """See `Caller`."""
 
-    async def cut(self) -> None:
+    def raised(self, error: Exception) -> None:
+        """See `Caller`."""
+        self.cause = error
+
+    def cut(self) -> None:
         """See `Caller`."""

@@ -183,6 +183,15 @@ class Connections:
         if sum(map(len, self._idle.values())) > KEPT_CONNECTIONS:
             await self._drop(self._longest_idle(), 0).close()
 
+    async def forget(self, stale: Connection) -> None:
+        """Close what is idle to the same place for as long as `stale` was, which its upstream had closed."""
+        idle = self._idle.pop(stale.place, [])
+        if younger := [connection for connection in idle if connection.idle_since > stale.idle_since]:
+            self._idle[stale.place] = younger
+        for connection in idle:
+            if connection not in younger:
+                await connection.close()
+
     async def expire(self) -> None:
         """Close what was idle for long enough, for ever."""
         while True:

@@ -30,11 +30,12 @@ class Driver:
         self._queue = WakeQueue()
         self._bells: Bells = {}
         self._last = loop.NUMBER
+        self._loop: loop.Loop | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Driver"]:
         """Run the gateway's own loop while the context lasts."""
-        own = loop.Loop(self.gateway, self.store, self.connections)
+        own = self._loop = loop.Loop(self.gateway, self.store, self.connections)
         self._bells[loop.NUMBER] = own.bell
         self.gateway.set_waker(self._queue)
         async with task_group() as tasks:
@@ -48,6 +49,11 @@ class Driver:
                     await own.flush()
                     await self.connections.aclose()
                 tasks.cancel_scope.cancel()
+
+    async def listed(self) -> None:
+        """Return when the first lists of models are there, or had their time."""
+        if self._loop is not None:
+            await self._loop.listed.wait()
 
     def reload(self, config: Config) -> None:
         """Use `config` for what begins from now on."""

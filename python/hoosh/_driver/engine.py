@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 
 from hoosh._driver.attempt import Attempt
+from hoosh._driver.caller import Caller
+from hoosh.errors import ConfigError
 
 
 class EngineCall:
@@ -51,14 +53,24 @@ class EngineCall:
 Engine = Callable[[EngineCall], Awaitable[None]]
 
 
-async def call(engines: dict[str, Engine], name: str, endpoint: str, body: bytes, attempt: Attempt) -> None:
+async def call(
+    engines: dict[str, Engine], caller: Caller, name: str, endpoint: str, body: bytes, attempt: Attempt
+) -> None:
     """Have an engine answer, and report how that ended."""
+    engine = engines.get(name)
+    if engine is None:
+        caller.raised(
+            ConfigError(f"No engine is registered as {name!r}. Call register({name!r}, ...) before it is asked.")
+        )
+        attempt.failed("connect", reused=False)
+        return
     attempt.connected()
     attempt.doors.step()
     try:
-        await engines[name](EngineCall(endpoint, body, attempt))
-    except Exception:
+        await engine(EngineCall(endpoint, body, attempt))
+    except Exception as error:
         # An engine is foreign code: whatever it raises is an attempt that failed.
+        caller.raised(error)
         attempt.failed("body", reused=False)
     else:
         attempt.end()

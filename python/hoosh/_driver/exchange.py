@@ -92,7 +92,7 @@ class Run:
             case (steps.SEND, u, request):
                 self._begin(u, partial(upstream.ask, self._driver.connections, Request(*request)))
             case (steps.CALL, u, name, endpoint, body):
-                self._begin(u, partial(engine.call, self._driver.engines, name, endpoint, body))
+                self._begin(u, partial(engine.call, self._driver.engines, self._caller, name, endpoint, body))
             case (steps.READ, u, credit):
                 if u in self._attempts:
                     self._attempts[u].credit.add(credit)
@@ -122,6 +122,8 @@ class Run:
         # A child shares its parent's waker, so that its bell is rung with the parent's.
         answer = Kept()
         await drive(self._driver, doors, answer, c, self._doors.bell.under)
+        if answer.cause is not None:
+            self._caller.raised(answer.cause)
         self._doors.exchange.child(c, answer.status, b"".join(answer.pieces))
         self._doors.step()
 

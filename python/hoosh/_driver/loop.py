@@ -22,12 +22,16 @@ class Loop:
         self._gateway, self._store, self._connections = gateway, store, connections
         self._fetches: dict[int, anyio.CancelScope] = {}
         self.bell = Bell()
+        self.listed = anyio.Event()
+        """Set when the providers that are asked for their models have said them, or had the core's time for it."""
 
     async def run(self, tasks: Tasks) -> None:
         """Take its steps, for ever."""
         while True:
             match self._gateway.next(*now()):
                 case (steps.LOOP_WAIT, until_us):
+                    if not self._fetches:
+                        self.listed.set()
                     await self.bell.wait(until_us)
                 case (steps.STORE, id, op):
                     self._perform(id, op)

@@ -22,13 +22,13 @@ async def ask(connections: Connections, request: Request, attempt: Attempt) -> N
         pieces = connection.request(request)
         if len(pieces) == 1:
             await _write(connection, pieces, attempt)
-            await _read(connection, attempt)
+            await _read(connections, connection, attempt)
         else:
             # The answer to a long request may come before all of it is written.
             attempt.doors.step()
             async with task_group() as tasks:
                 tasks.start_soon(_write, connection, pieces, attempt)
-                await _read(connection, attempt)
+                await _read(connections, connection, attempt)
                 tasks.cancel_scope.cancel()
     finally:
         await connections.give_back(connection)
@@ -42,7 +42,7 @@ async def _write(connection: Connection, pieces: list[bytes], attempt: Attempt) 
     attempt.sent()
 
 
-async def _read(connection: Connection, attempt: Attempt) -> None:
+async def _read(connections: Connections, connection: Connection, attempt: Attempt) -> None:
     try:
         while not isinstance(event := await connection.event(), h11.EndOfMessage):
             if isinstance(event, h11.Data):
@@ -53,6 +53,8 @@ async def _read(connection: Connection, attempt: Attempt) -> None:
     except h11.RemoteProtocolError:
         attempt.failed("protocol", reused=connection.served)
     except BROKEN:
+        if connection.served and attempt.stage != "body":
+            await connections.forget(connection)
         attempt.failed(attempt.stage, reused=connection.served)
 
 

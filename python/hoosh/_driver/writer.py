@@ -20,6 +20,8 @@ class Writer:
         self._doors, self._caller, self._tasks = doors, caller, tasks
         self._waiting: list[tuple[Any, ...]] = []
         self._scope = anyio.CancelScope()
+        self._left = 0
+        """Bytes of what is being written that the transport has not taken."""
         self.busy = False
         """Whether something is not written yet."""
 
@@ -35,7 +37,7 @@ class Writer:
         """Write nothing more and cut the connection."""
         self._waiting.clear()
         self._scope.cancel()
-        self._tasks.start_soon(self._caller.cut)
+        self._caller.cut()
 
     async def _write(self, scope: anyio.CancelScope) -> None:
         with scope:
@@ -54,17 +56,24 @@ class Writer:
         caller = self._caller
         if kind == EMIT:
             data = self._joined(*given)
-            await caller.emit(data)
-            self._doors.exchange.written(len(data))
+            self._left = len(data)
+            await caller.emit(data, self._took)
         elif kind == REPLY:
-            await caller.reply(*given)
-            self._doors.exchange.written(len(given[-1]))
+            status, headers, body = given
+            self._left = len(body)
+            await caller.reply(status, headers, body, self._took)
         elif kind == START:
             await caller.start(*given)
         elif kind == FINISH:
             await caller.finish()
         else:
             await caller.go_on()
+
+    def _took(self, size: int) -> None:
+        self._doors.exchange.written(size)
+        self._left -= size
+        if self._left > 0:
+            self._doors.step()
 
     def _joined(self, data: bytes) -> bytes:
         """Neighbouring events leave in one write."""

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from hoosh import __version__
-from hoosh.errors import ConfigError, HooshError
+from hoosh.cli import output
+from hoosh.errors import ConfigError, HooshError, InvalidRequest
 
 EPILOG = """\
 examples:
@@ -20,8 +21,13 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
+    output.prepare()
     try:
         return int(options.run(options))
+    except output.OutputError as error:
+        output.abandon()
+        print(f"hoosh: Standard output cannot be written: {error}.", file=sys.stderr)
+        return 1
     except ConfigError as error:
         print(f"hoosh: {error}", file=sys.stderr)
         return 1
@@ -50,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = command("serve", "Listen and answer, until SIGTERM or Ctrl-C.")
     serve.add_argument("--bind", help="address to listen on (default from the configuration: 127.0.0.1)")
     serve.add_argument(
-        "--port", type=int, help="TCP port (default from the configuration: 8088); 0 lets the system choose"
+        "--port", type=_port, help="TCP port (default from the configuration: 8088); 0 lets the system choose"
     )
     serve.add_argument(
         "--first-answer", action="store_true", help="ask a model one question through the port, and show it"
@@ -68,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is no TCP port: 0 to 65535")
+    return int(text)
+
+
 def _serve(options: argparse.Namespace) -> int:
     from hoosh._environment import load
     from hoosh.server import serve
@@ -82,7 +94,7 @@ def _serve(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from hoosh._environment import load
 
-    print(load(options.config)[0].describe(), end="")
+    output.put(load(options.config)[0].describe())
     return 0
 
 
@@ -97,5 +109,12 @@ def _infer(options: argparse.Namespace) -> int:
     from hoosh._environment import load
     from hoosh.cli.ask import infer
 
-    prompt = options.prompt if options.prompt is not None else sys.stdin.read()
+    prompt = options.prompt if options.prompt is not None else _standard_input()
     return infer(load(options.config)[0], options.model, prompt, as_json=options.json)
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"The prompt is not text: {error}.", code="invalid_value", status=400) from error

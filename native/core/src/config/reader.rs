@@ -238,6 +238,9 @@ fn unknown_key(key: &str, value: &DeValue<'_>, section: &Section) -> String {
 
 /// "not known: `x`; did you mean `y`? Known are …"
 pub fn unknown_word<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
+    if known.clone().next().is_none() {
+        return format!("not known: `{word}` (there is none)");
+    }
     let hint = nearest(word, known.clone()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     format!("not known: `{word}`{hint} (known are {})", known.collect::<Vec<_>>().join(", "))
 }

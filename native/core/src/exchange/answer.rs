@@ -36,8 +36,8 @@ impl Exchange {
             headers.push((Bytes::from_static(b"www-authenticate"), Bytes::from_static(b"Bearer")));
         }
         let spent = self.choice.attempts > 0 || self.children.spent;
-        if spent {
-            // The gateway has tried what there was to try; an SDK that tries on would multiply it.
+        if spent || code == Code::BudgetExceeded {
+            // The gateway has tried what there was to try, or no repetition helps soon; an SDK that tries on would multiply it.
             headers.push((Bytes::from_static(b"x-should-retry"), Bytes::from_static(b"false")));
         }
         let words = self.out.passed_error.take().filter(|_| code == Code::UpstreamRefused);

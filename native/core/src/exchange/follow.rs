@@ -144,7 +144,10 @@ impl Exchange {
             self.attempt = None;
             return;
         }
-        let fall = verdict::of_failure(stage, attempt.reached, reused, now_us - attempt.since_us);
+        let fall = match attempt.upstream.kind {
+            ProviderKind::Engine => verdict::of_engine(stage),
+            ProviderKind::OpenAi => verdict::of_failure(stage, attempt.reached, reused, now_us - attempt.since_us),
+        };
         self.break_off(fall);
     }
 

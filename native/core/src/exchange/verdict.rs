@@ -129,6 +129,15 @@ pub(super) fn of_failure(stage: Stage, reached: Reached, reused: bool, waited_us
     }
 }
 
+/// An engine of this process failed. Its own words are for its operator, and the driver has them.
+pub(super) fn of_engine(stage: Stage) -> Fall {
+    if stage == Stage::Connect {
+        let words = "The provider is an engine of this process, and none is registered by its name.";
+        return Fall::upstream(Code::UpstreamUnreachable, Outcome::Unreachable, words);
+    }
+    Fall::upstream(Code::UpstreamError, Outcome::Error, "The engine failed before its answer was complete.")
+}
+
 /// Nothing was heard of it for as long as one may wait.
 pub(super) fn of_silence(reached: Reached) -> Fall {
     let words = match reached {

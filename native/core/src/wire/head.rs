@@ -1,6 +1,7 @@
 //! Request heads: bounds while they arrive, and the rules once they are whole.
 
 use memchr::memchr;
+use smallvec::SmallVec;
 
 use super::{malformed, Framing, MAX_HEAD, MAX_HEADERS};
 use crate::error::{Code, Failure};
@@ -45,8 +46,10 @@ fn refuse_early(input: &[u8]) -> Result<(), Failure> {
 #[derive(Debug)]
 pub(super) struct Judged {
     pub framing: Framing,
-    /// Where a line `Expect: 100-continue` begins that is to be met.
-    pub expect: Option<usize>,
+    /// Where lines begin that the parser behind must not act on.
+    pub hidden: SmallVec<[usize; 2]>,
+    /// No request may follow on this connection.
+    pub last: bool,
 }
 
 /// Judges a whole head, its empty line included.
@@ -62,9 +65,12 @@ pub(super) fn judge(head: &[u8]) -> Result<Judged, Failure> {
         let at = (line.as_ptr() as usize).wrapping_sub(head.as_ptr() as usize);
         found.take(at, name, value)?;
     }
+    let mut hidden = std::mem::take(&mut found.hidden);
     // RFC 9110 section 10.1.1: in HTTP/1.0 it is ignored.
-    let expect = found.expect.filter(|_| version == Version::Http11);
-    Ok(Judged { framing: found.framing(version)?, expect })
+    hidden.extend(found.expect.filter(|_| version == Version::Http11));
+    hidden.sort_unstable();
+    let last = found.close || version == Version::Http10;
+    Ok(Judged { framing: found.framing(version)?, hidden, last })
 }
 
 /// The lines of a head without their CRLF. Every LF has been seen to follow a CR.
@@ -133,6 +139,8 @@ struct Found {
     length: Option<u64>,
     chunked: bool,
     expect: Option<usize>,
+    hidden: SmallVec<[usize; 2]>,
+    close: bool,
 }
 
 impl Found {
@@ -142,7 +150,16 @@ impl Found {
         match name.len() {
             4 if is("host") => self.host(value),
             6 if is("expect") => self.expect(at, value),
-            7 if is("upgrade") => upgrade(value),
+            7 if is("upgrade") => self.upgrade(at, value),
+            10 if is("connection") => {
+                self.close |= words(value).any(|word| word.eq_ignore_ascii_case(b"close"));
+                Ok(())
+            }
+            // A caller's own, which would be taken for one that was hidden.
+            12 | 13 if is("hoosh-expect") || is("hoosh-upgrade") => {
+                self.hidden.push(at);
+                Ok(())
+            }
             14 if is("content-length") => self.content_length(value),
             17 if is("transfer-encoding") => self.transfer_encoding(value),
             _ => Ok(()),
@@ -166,6 +183,16 @@ impl Found {
             return Err(Failure::new(Code::ExpectationFailed, "Of expectations only 100-continue, once, can be met."));
         }
         self.expect = Some(at);
+        Ok(())
+    }
+
+    /// RFC 9110 section 7.8: it may be ignored, and is, so that a websocket handshake is a request like any other. An upgrade
+    /// to clear-text HTTP/2 tunnels requests past a proxy in front; it was removed from HTTP/2 (RFC 9113 section 3.1).
+    fn upgrade(&mut self, at: usize, value: &[u8]) -> Result<(), Failure> {
+        if words(value).any(|name| name.eq_ignore_ascii_case(b"h2c")) {
+            return Err(malformed("it asks to go on in clear-text HTTP/2 (Upgrade: h2c), which is not spoken"));
+        }
+        self.hidden.push(at);
         Ok(())
     }
 
@@ -202,13 +229,9 @@ impl Found {
     }
 }
 
-/// An upgrade to clear-text HTTP/2 tunnels requests past a proxy in front; it was removed from HTTP/2 (RFC 9113 section 3.1).
-fn upgrade(value: &[u8]) -> Result<(), Failure> {
-    let mut names = value.split(|&b| b == b',').map(|word| word.trim_ascii());
-    if names.any(|name| name.eq_ignore_ascii_case(b"h2c")) {
-        return Err(malformed("it asks to go on in clear-text HTTP/2 (Upgrade: h2c), which is not spoken"));
-    }
-    Ok(())
+/// The members of a list.
+fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&b| b == b',').map(|word| word.trim_ascii())
 }
 
 /// `tchar` of RFC 9110 section 5.6.2.

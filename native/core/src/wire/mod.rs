@@ -24,9 +24,10 @@ pub const MAX_HEAD: usize = 64 << 10;
 /// Most header lines of a head.
 pub const MAX_HEADERS: usize = 100;
 
-/// Written before the name of an `Expect: 100-continue`, so that the parser behind does not meet it by itself: that would
-/// be before the exchange has looked at the head, which may be refused without a byte of the body.
-pub const EXPECT_PREFIX: &[u8] = b"hoosh-";
+/// Written before the name of an `Expect: 100-continue` and of an `Upgrade`, so that the parser behind does not act on them
+/// by itself: that would be before the exchange has looked at the head, which may be refused without a byte of the body.
+/// A header that a caller names so itself gets it too.
+pub const HIDDEN_PREFIX: &[u8] = b"hoosh-";
 
 /// One connection's requests, from the first byte to the last. Refuses once; what follows is not read.
 pub struct Guard {
@@ -37,6 +38,8 @@ pub struct Guard {
     seen: usize,
     /// Whether an empty line before the head was skipped.
     skipped: bool,
+    /// Whether the request that is read is the connection's last, by its own word.
+    last: bool,
     state: State,
 }
 
@@ -45,7 +48,8 @@ enum State {
     /// Bytes of a body with a length that are still to come.
     Length(u64),
     Chunks(Chunks),
-    Refused,
+    /// Refused, or behind the last request: nothing more is given on.
+    Over,
 }
 
 /// How a request's body is framed.
@@ -60,7 +64,8 @@ enum Framing {
 pub struct Refusal {
     /// What to answer.
     pub failure: Failure,
-    /// `None`: the head was refused and no byte of it was given on. `Some(bytes)`: the body was; these end it.
+    /// `None`: the head was refused and no byte of it was given on. `Some(bytes)`: the body was; these end it, and none if
+    /// nothing can: then the parser must not be told of the end before the answer is written.
     pub ending: Option<&'static [u8]>,
 }
 
@@ -73,14 +78,26 @@ impl Default for Guard {
 impl Guard {
     /// A guard at the beginning of a connection.
     pub fn new() -> Self {
-        Guard { input: Vec::new(), taken: 0, seen: 0, skipped: false, state: State::Head }
+        Guard { input: Vec::new(), taken: 0, seen: 0, skipped: false, last: false, state: State::Head }
     }
 
     /// Takes what the socket gave, of any size. At most one head and what came with it is kept.
     pub fn feed(&mut self, data: &[u8]) {
         self.input.drain(..self.taken);
         self.taken = 0;
-        self.input.extend_from_slice(data);
+        if matches!(self.state, State::Over) {
+            self.input.clear();
+        } else {
+            self.input.extend_from_slice(data);
+        }
+    }
+
+    /// The peer will send no more. The refusal of a body that is not whole; anything else may end so.
+    pub fn end(&mut self) -> Option<Refusal> {
+        let cut = matches!(self.state, State::Length(_) | State::Chunks(_));
+        self.state = State::Over;
+        let words = "The body of the request ended before it was whole.";
+        cut.then(|| Refusal { failure: Failure::new(Code::IncompleteBody, words), ending: Some(b"") })
     }
 
     /// Whether a head has begun and is not whole: the time of `slow_head` runs.
@@ -90,7 +107,7 @@ impl Guard {
 
     /// The refusal of a head that takes too long.
     pub fn slow_head(&mut self) -> Refusal {
-        self.state = State::Refused;
+        self.state = State::Over;
         Refusal {
             failure: Failure::new(Code::BodyTimeout, "The head of the request did not arrive in time."),
             ending: None,
@@ -105,14 +122,14 @@ impl Guard {
             return Ok(None);
         }
         match &mut self.state {
-            State::Refused => Ok(None),
+            State::Over => Ok(None),
             State::Head => self.head(),
             State::Length(left) => {
                 let size = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 let out = rest[..size].to_vec();
                 *left -= size as u64;
                 if *left == 0 {
-                    self.state = State::Head;
+                    self.state = self.after();
                 }
                 self.taken += size;
                 Ok(Some(out))
@@ -124,15 +141,24 @@ impl Guard {
                 if !out.is_empty() {
                     // A fault is met again by the next call, when what was good has been given on.
                     if chunks.ended() {
-                        self.state = State::Head;
+                        self.state = self.after();
                     }
                     return Ok(Some(out));
                 }
                 let Err(failure) = result else { return Ok(None) };
                 let ending = Some(chunks.ending());
-                self.state = State::Refused;
+                self.state = State::Over;
                 Err(Refusal { failure, ending })
             }
+        }
+    }
+
+    /// What follows a request.
+    fn after(&self) -> State {
+        if self.last {
+            State::Over
+        } else {
+            State::Head
         }
     }
 
@@ -140,7 +166,7 @@ impl Guard {
         match self.whole_head() {
             Ok(found) => Ok(found),
             Err(failure) => {
-                self.state = State::Refused;
+                self.state = State::Over;
                 Err(Refusal { failure, ending: None })
             }
         }
@@ -160,15 +186,15 @@ impl Guard {
             self.seen = rest.len();
             return Ok(None);
         };
-        let head::Judged { framing, expect } = head::judge(&rest[..size])?;
+        let head::Judged { framing, hidden, last } = head::judge(&rest[..size])?;
         let mut out = rest[..size].to_vec();
-        if let Some(at) = expect {
-            out.splice(at..at, EXPECT_PREFIX.iter().copied());
+        for at in hidden.into_iter().rev() {
+            out.splice(at..at, HIDDEN_PREFIX.iter().copied());
         }
         self.taken += size;
-        (self.seen, self.skipped) = (0, false);
+        (self.seen, self.skipped, self.last) = (0, false, last);
         self.state = match framing {
-            Framing::Length(0) => State::Head,
+            Framing::Length(0) => self.after(),
             Framing::Length(left) => State::Length(left),
             Framing::Chunked => State::Chunks(Chunks::new()),
         };

@@ -58,6 +58,22 @@ fn what_a_failed_engine_said_of_usage_goes_with_it() {
 }
 
 #[test]
+fn an_engine_that_fails_is_told_as_one() {
+    for (stage, code, word) in
+        [(Stage::Connect, "upstream_unreachable", "registered"), (Stage::Body, "upstream_error", "engine failed")]
+    {
+        let mut world = World::new(&format!("[retry]\nmax_attempts = 1\n{ENGINES}"));
+        let mut call = world.post("/v1/chat/completions", CHAT);
+        let u = call.called(&mut world);
+        call.exchange.failed(u, stage, false);
+        let reply = call.reply(&mut world);
+        let body = String::from_utf8_lossy(&reply.body).into_owned();
+        assert_eq!(reply.status, 502);
+        assert!(body.contains(code) && body.contains(word), "{body}");
+    }
+}
+
+#[test]
 fn an_engine_has_the_time_of_a_first_byte_to_begin() {
     let mut world = World::new(ENGINES);
     let mut call = world.post("/v1/chat/completions", STREAM);

@@ -74,6 +74,53 @@ fn an_expectation_is_hidden_from_the_parser_and_left_to_the_exchange() {
 }
 
 #[test]
+fn an_upgrade_is_hidden_and_so_is_what_looks_like_a_hidden_header() {
+    passes(
+        b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nHoosh-Expect: 100-continue\r\nhoosh-upgrade: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nhoosh-Upgrade: websocket\r\nhoosh-Hoosh-Expect: 100-continue\r\nhoosh-hoosh-upgrade: b\r\n\r\n",
+    );
+}
+
+#[test]
+fn nothing_is_given_on_after_the_last_request() {
+    for last in [
+        &b"GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\n"[..],
+        b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+    ] {
+        for more in ["GET /b HTTP/1.1\r\nHost: a\r\n\r\n", "\n\0"] {
+            passes(&[last, more.as_bytes()].concat(), last);
+        }
+    }
+    let mut guard = Guard::new();
+    guard.feed(b"GET / HTTP/1.0\r\n\r\nGET");
+    assert!(guard.next().is_ok_and(|bytes| bytes.is_some()));
+    assert!(!guard.in_head());
+}
+
+#[test]
+fn a_body_that_is_cut_off_is_refused_and_a_head_is_not() {
+    let cut = |input: &[u8]| {
+        let mut guard = Guard::new();
+        guard.feed(input);
+        while guard.next().unwrap().is_some() {}
+        let refusal = guard.end();
+        assert_eq!(guard.end(), None, "once");
+        refusal.map(|refusal| (refusal.failure.code, refusal.ending))
+    };
+    let incomplete = Some((Code::IncompleteBody, Some(&b""[..])));
+    assert_eq!(cut(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab"), incomplete);
+    for body in ["", "2\r\na", "2\r\nab", "2\r\nab\r\n", "0\r\n"] {
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(cut(format!("{head}{body}").as_bytes()), incomplete);
+    }
+    for whole in ["", "GET", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"] {
+        assert_eq!(cut(whole.as_bytes()), None);
+    }
+}
+
+#[test]
 fn bytes_are_given_on_request_by_request() {
     let (out, _) =
         run(&[b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nxGET /b HTTP/1.1\r\nHost: a\r\n\r\nGET /c"]);

@@ -8,7 +8,11 @@ fn piece() -> impl Strategy<Value = String> {
     let words = [
         "GET / HTTP/1.1\r\n",
         "POST /v1/x HTTP/1.1\r\n",
+        "GET / HTTP/1.0\r\n",
         "Host: a\r\n",
+        "Connection: close\r\n",
+        "Upgrade: b\r\n",
+        "Expect: 100-continue\r\n",
         "Content-Length: 5\r\n",
         "Transfer-Encoding: chunked\r\n",
         "A: b\r\n",

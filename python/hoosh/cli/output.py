@@ -1,0 +1,67 @@
+"""Standard output, which can be closed, full, or of few characters."""
+
+import contextlib
+import sys
+
+
+class OutputError(Exception):
+    """Standard output cannot be written."""
+
+
+def prepare() -> None:
+    r"""Have what the terminal's encoding lacks written as `\uXXXX`."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+def put(text: str) -> None:
+    """Write `text` at once.
+
+    Raises:
+        OutputError: nobody reads it, or there is no room for it.
+
+    """
+    if sys.stdout is None:  # closed before the start
+        raise OutputError("it is closed")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputError(error.strerror or str(error)) from error
+
+
+def abandon() -> None:
+    """Give up what is not written, which the interpreter would try again at its end."""
+    stdout, sys.stdout = sys.stdout, None
+    if stdout is not None:
+        with contextlib.suppress(OSError):
+            stdout.close()
+
+
+class Text:
+    """Text in pieces, of which a character may be cut in two: a surrogate waits for its other half."""
+
+    def __init__(self) -> None:
+        self._high = ""
+
+    def add(self, piece: str) -> str:
+        """What is whole now."""
+        piece = self._high + piece
+        self._high = piece[-1:] if "\ud800" <= piece[-1:] <= "\udbff" else ""
+        return _joined(piece[: len(piece) - len(self._high)])
+
+    def end(self) -> str:
+        """The half that stayed alone."""
+        half, self._high = self._high, ""
+        return half
+
+
+def _joined(text: str) -> str:
+    """Both halves of a character as one; halves that are alone stay."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+def shown(text: str) -> str:
+    """Foreign text for one line: control characters are written as escapes."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
