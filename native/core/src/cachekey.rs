@@ -115,7 +115,7 @@ impl Draft {
     }
 
     fn top_key(&mut self, text: &[u8], escaped: bool) {
-        let meant = if escaped { meaning(text) } else { Cow::Borrowed(text) };
+        let meant = if escaped { json::exact(text) } else { Cow::Borrowed(text) };
         self.muted = ignored(&meant);
         if !self.muted {
             let field = self.form.field(&meant, false);
@@ -179,16 +179,6 @@ fn ignored(name: &[u8]) -> bool {
 /// The order of keys in the canonical form: by length first, because that nearly always decides.
 fn shorter_first(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
-}
-
-/// What a text (without quotes) means.
-fn meaning(text: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'\\', text).is_none() {
-        return Cow::Borrowed(text);
-    }
-    let mut out = Vec::with_capacity(text.len());
-    json::unescape_into(&mut out, text, Lone::Keep);
-    Cow::Owned(out)
 }
 
 /// The canonical form while it is written. Fields of nested objects are written as they come and sorted in place when

@@ -20,6 +20,13 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> HeaderView for Vec<(N, V)> {
     }
 }
 
+/// Whether a `content-type` is `kind` (in lower case), whatever its parameters.
+pub(crate) fn is_media_type(content_type: Option<&[u8]>, kind: &str) -> bool {
+    let Some(value) = content_type else { return false };
+    let essence = value.split(|b| *b == b';').next().unwrap_or(value).trim_ascii();
+    essence.eq_ignore_ascii_case(kind.as_bytes())
+}
+
 /// Headers that the core writes: names in lower case, values free of CR, LF and NUL.
 pub type Headers = Vec<(Bytes, Bytes)>;
 

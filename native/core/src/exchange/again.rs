@@ -6,6 +6,7 @@
 //! or would wait too long, ends at once with its last failure.
 
 use super::obstacle::Why;
+use super::verdict::Again;
 use super::{Exchange, Move, Phase};
 use crate::clock::SECOND;
 use crate::error::{Code, Failure};
@@ -23,22 +24,24 @@ pub(super) enum Round {
     /// Nobody's, until this time; then everybody's again.
     Pause { until_us: u64 },
     /// Everybody's again. If nobody can be asked, there is no second pause.
-    Again,
+    Second,
 }
 
 impl Exchange {
-    /// After a failed attempt: another one, or the end. `stale`: the connection had died in the pool, which says
-    /// nothing about the upstream, so that it may be asked again at once.
-    pub(super) fn retry_or_fail(&mut self, failure: Failure, retry: bool, stale: bool, retry_after_us: Option<u64>) {
+    /// After a failed attempt: another one, or the end.
+    pub(super) fn retry_or_fail(&mut self, failure: Failure, again: Again) {
         let failed = self.choice.asked.last().copied();
-        if let (Some(candidate), Some(wait_us)) = (failed, retry_after_us) {
-            self.choice.not_before.push((candidate, self.now.mono_us.saturating_add(wait_us)));
-        }
-        if stale {
-            self.choice.asked.pop();
+        match (again, failed) {
+            (Again::After(Some(wait_us)), Some(candidate)) => {
+                self.choice.not_before.push((candidate, self.now.mono_us.saturating_add(wait_us)));
+            }
+            // It counts as not asked.
+            (Again::AtOnce, _) => drop(self.choice.asked.pop()),
+            _ => {}
         }
         let settings = &self.snap.config.retry;
-        let worth = retry && self.choice.attempts < settings.max_attempts && self.free_again_us().is_some();
+        let worth =
+            again != Again::Never && self.choice.attempts < settings.max_attempts && self.free_again_us().is_some();
         if !worth || !self.snap.retries.withdraw(self.now.mono_us) {
             self.fail(failure);
             return;

@@ -1,7 +1,6 @@
 //! One upstream attempt: where it stands, what it holds, how long it may take.
 
 use super::engine::Engine;
-use super::inbox::AnswerHead;
 use super::step::UpstreamId;
 use super::whole::Whole;
 use crate::clock::SECOND;
@@ -128,13 +127,5 @@ impl Attempt {
             Follow::Engine(engine) => engine.bytes,
             Follow::Head | Follow::Tail => 0,
         }
-    }
-}
-
-impl AnswerHead {
-    pub fn is(&self, kind: &[u8]) -> bool {
-        let Some(value) = &self.content_type else { return false };
-        let essence = value.split(|b| *b == b';').next().unwrap_or(value).trim_ascii();
-        essence.eq_ignore_ascii_case(kind)
     }
 }

@@ -8,7 +8,7 @@ use super::step::{Caller, RequestHead};
 use crate::dialects::neutral::Endpoint;
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Holder, Snapshot};
-use crate::http::HeaderView;
+use crate::http::{is_media_type, HeaderView};
 use crate::keys;
 use crate::metrics::Served;
 use crate::rng::Rng;
@@ -154,7 +154,7 @@ impl Call {
         if gateway.is_draining() {
             return Err(Failure::new(Code::Draining, "The gateway is going down; ask again.").retry_after(1));
         }
-        if self.caller == Caller::Http && !is_json(head.headers.get("content-type")) {
+        if self.caller == Caller::Http && !is_media_type(head.headers.get("content-type"), "application/json") {
             let words = "The body must be JSON: send 'Content-Type: application/json'.";
             return Err(Failure::new(Code::WrongContentType, words));
         }
@@ -221,12 +221,6 @@ pub(super) fn is_uuid(id: &str) -> bool {
     digits == 32
         && id.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
         && (id.len() == 32 || hyphens.eq([8, 13, 18, 23]))
-}
-
-fn is_json(content_type: Option<&[u8]>) -> bool {
-    let Some(value) = content_type else { return false };
-    let essence = value.split(|b| *b == b';').next().unwrap_or(value).trim_ascii();
-    essence.eq_ignore_ascii_case(b"application/json")
 }
 
 fn forbids_cache(value: &[u8]) -> bool {

@@ -60,7 +60,7 @@ impl Exchange {
             if self.now.mono_us < until_us {
                 return Move::Wait(Some(until_us));
             }
-            self.choice.round = Round::Again;
+            self.choice.round = Round::Second;
         }
         let Some(candidates) = self.choice.candidates.clone() else {
             self.fail(Failure::new(Code::Internal, "No candidates were kept."));

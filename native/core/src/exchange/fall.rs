@@ -1,7 +1,7 @@
 //! Gives an attempt up: blames, books, and has the request asked again or its caller told.
 
 use super::attempt::Attempt;
-use super::verdict::{Again, Fall};
+use super::verdict::Fall;
 use super::{Exchange, Move, Phase, Step};
 use crate::error::{Code, Failure};
 
@@ -33,12 +33,7 @@ impl Exchange {
             self.settle_attempt();
         }
         drop(attempt);
-        let (retry, stale, after_us) = match fall.again {
-            Again::Never => (false, false, None),
-            Again::After(after_us) => (true, false, after_us),
-            Again::AtOnce => (true, true, None),
-        };
-        self.retry_or_fail(fall.failure, retry, stale, after_us);
+        self.retry_or_fail(fall.failure, fall.again);
     }
 
     /// Ends an attempt that nobody waits for any more: an upstream that still runs is aborted, and steps that would use

@@ -14,9 +14,10 @@ use crate::config::ProviderKind;
 use crate::dialects::openai::relay::Relay;
 use crate::dialects::openai::words::Words;
 use crate::error::{Code, Failure};
+use crate::http::{is_media_type, HeaderView};
 use crate::ledger::Usage;
 use crate::metrics::Outcome;
-use crate::retry::{retry_after_ms_us, retry_after_us};
+use crate::retry::retry_after;
 
 /// How far the caller may be behind before its upstream is no longer read, bytes.
 pub(super) const MAX_BEHIND: u64 = 256 << 10;
@@ -89,7 +90,7 @@ impl Exchange {
         attempt.first_byte_us = Some(now.mono_us - attempt.opened_us);
         let success = (200..300).contains(&head.status);
         if success && self.facts().stream {
-            if !head.is(b"text/event-stream") {
+            if !is_media_type(head.get("content-type"), "text/event-stream") {
                 self.fall(Fall::malformed("The provider answered a stream with something else."));
                 return;
             }
@@ -98,8 +99,7 @@ impl Exchange {
             self.follow_as(Follow::Stream(Box::new(relay)));
             return;
         }
-        let ms = head.retry_after_ms.as_deref().and_then(retry_after_ms_us);
-        let after_us = ms.or_else(|| head.retry_after.as_deref().and_then(|value| retry_after_us(value, now)));
+        let after_us = retry_after(&head, now);
         self.follow_as(Follow::Whole(Whole::new(head.status, after_us)));
     }
 

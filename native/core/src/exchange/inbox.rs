@@ -30,6 +30,17 @@ impl AnswerHead {
     }
 }
 
+impl HeaderView for AnswerHead {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        match name {
+            "content-type" => self.content_type.as_deref(),
+            "retry-after" => self.retry_after.as_deref(),
+            "retry-after-ms" => self.retry_after_ms.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Event {
     Body(Bytes),

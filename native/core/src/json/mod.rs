@@ -22,7 +22,7 @@ pub use value::{validate, Elements, Fields, Kind, Value};
 
 pub(crate) use number::Decimal;
 pub(crate) use outline::Outline;
-pub(crate) use text::{unescape_into, Lone};
+pub(crate) use text::{exact, unescape_into, Lone};
 pub(crate) use walk::{walk, Visit};
 
 /// What a text may be at most.

@@ -80,7 +80,7 @@ pub(super) fn unescape(text: &[u8]) -> Cow<'_, str> {
 }
 
 /// The meaning of `text` (without quotes) for comparing: each lone surrogate is itself.
-pub(super) fn exact(text: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn exact(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', text).is_none() {
         return Cow::Borrowed(text);
     }
