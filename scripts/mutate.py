@@ -108,7 +108,7 @@ FAULTS = [
         "a group that is asked for again gets a new number",
         "gateway/chores.rs",
         "group: group.number, rows: group.rows.clone()",
-        "group: group.number.max(id), rows: group.rows.clone()",
+        "group: group.number.max(self.last_id + 1), rows: group.rows.clone()",
     ),
     Fault(
         "10 progress",

@@ -150,7 +150,7 @@ class Exchange:
 
     @property
     def request_id(self) -> str:
-        """`x-request-id`; empty before `begin`."""
+        """`x-request-id`; empty before `begin` or `refused`."""
 
     def next(self, mono_us: int, wall_us: int) -> tuple[Any, ...]:
         """What to do now: a tuple that begins with its kind."""

@@ -18,7 +18,7 @@ pub enum Op {
         /// The slice wanted, tokens.
         tokens: u64,
     },
-    /// Give back what was leased and not spent (shutdown, removed budget).
+    /// Give back what was leased of a removed budget and not spent.
     Return {
         /// Budget name.
         budget: Arc<str>,

@@ -193,7 +193,7 @@ impl Exchange {
         lock(&self.0).caller_gone();
     }
 
-    /// `x-request-id`; empty before `begin`.
+    /// `x-request-id`; empty before `begin` or `refused`.
     #[getter]
     fn request_id(&self) -> String {
         lock(&self.0).request_id().to_owned()

@@ -137,7 +137,7 @@ impl Pool {
     }
 
     /// Takes what is leased and neither used nor reserved out of the pool, to be given back to the store
-    /// ([`crate::store::Op::Return`]) at shutdown or when the budget is removed.
+    /// ([`crate::store::Op::Return`]) once the budget is removed.
     pub fn give_back(&self) -> u64 {
         self.change(|book, _| book.give_back()).0
     }

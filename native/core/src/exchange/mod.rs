@@ -269,7 +269,7 @@ impl Exchange {
         self.inbox.push_back(Event::CallerGone);
     }
 
-    /// `x-request-id` of this exchange; empty before `begin`.
+    /// `x-request-id` of this exchange; empty before `begin` or `refused`.
     pub fn request_id(&self) -> &str {
         self.call.as_ref().map_or("", |call| &call.request_id)
     }

@@ -125,7 +125,7 @@ pub enum Step {
     },
     /// The streamed answer is complete.
     Finish,
-    /// Cut the caller's connection: the answer cannot be ended in its protocol.
+    /// Cut the caller's connection: the answer cannot be ended in its protocol, or the caller takes none of it.
     Break,
     /// Nothing to do until a door is used, the waker is called, or `until_us` of the monotonic clock.
     Wait {

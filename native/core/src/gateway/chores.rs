@@ -30,8 +30,8 @@ const DISCOVER_US: u64 = 300 * SECOND;
 /// The models found of each provider, by its name.
 pub(super) type Discovered = HashMap<Arc<str>, Vec<String>, foldhash::fast::FixedState>;
 
-/// What the loop has to do and has asked for. Its lock is held for these books alone, never while a pool, a limit or an
-/// exchange is touched: those wake.
+/// What the loop has to do and has asked for. Its lock is held for these books alone, not while a pool, a limit or an
+/// exchange is touched: those wake. `swap` alone holds it while limits change; whom they let in is woken after.
 pub(super) struct Chores {
     pub steps: VecDeque<LoopStep>,
     pub asked: BTreeMap<u64, Asked>,
