@@ -70,6 +70,11 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Whether it can be all that an answer with words cost: neither its prompt nor its words are free.
+    pub const fn is_likely(&self) -> bool {
+        self.input_tokens > 0 && self.output_tokens > 0
+    }
+
     /// The larger of each count, where one answer names them more than once.
     pub fn larger(self, other: Usage) -> Usage {
         Usage {

@@ -14,6 +14,7 @@ use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::request::{self, Facts};
 use crate::error::{Code, Failure};
 use crate::ledger::Usage;
+use crate::metrics::Limit;
 
 /// Bytes that a caller may send ahead.
 const WINDOW: usize = 64 << 10;
@@ -60,6 +61,7 @@ impl Exchange {
         let is_child = self.is_child();
         let Some(call) = &mut self.call else { return };
         if let Some(refusal) = call.refusal.take() {
+            self.account.limited = (refusal.code == Code::Overloaded).then_some(Limit::Buffers);
             self.fail(refusal);
             return;
         }

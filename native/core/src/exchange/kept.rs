@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::Exchange;
 use crate::cache::Entry;
+use crate::error::Code;
 use crate::ledger::Ending;
 use crate::metrics::CacheResult;
 use crate::sse;
@@ -85,14 +86,19 @@ impl Exchange {
         }
     }
 
+    /// Whether an upstream refused the request itself, as it would an equal one.
+    fn was_refused(&self) -> bool {
+        matches!(self.account.ending, Some((Ending::Refused, Some(Code::UpstreamRefused))))
+    }
+
     /// Gives the answer to those who wait for an equal one, and to the cache, if it is whole and clean. One that is
-    /// whole and not to be kept sends them on their own ways; without one, dropping the lead gives it to the next.
+    /// whole and not to be kept, or a refusal of what was asked, sends them on their own ways; without one, dropping the lead gives it to the next.
     pub(super) fn land(&mut self, ending: Ending) {
         let Some(leader) = self.holds.leader.take() else { return };
         let capture = self.out.capture.0.take();
         let fit = ending == Ending::Completed && self.account.clean;
         let (Some(body), true, Some(key), Some(facts)) = (capture, fit, self.cache_key(), &self.facts) else {
-            if ending == Ending::Completed {
+            if ending == Ending::Completed || self.was_refused() {
                 leader.part();
             }
             return;

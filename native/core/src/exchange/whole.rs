@@ -16,6 +16,8 @@ use crate::error::Code;
 const MAX_ANSWER: usize = 128 << 20;
 /// Of an error's body, no more is kept.
 const MAX_ERROR_BODY: usize = INLINE_BYTES;
+/// So much more of it is read, so that its connection can be used again.
+const MAX_DROPPED: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Whole {
@@ -25,6 +27,7 @@ pub(super) struct Whole {
     pub body: Gather,
     /// More of an error's body came than is kept.
     cut: bool,
+    dropped: usize,
 }
 
 /// A body of a 2xx and what it is.
@@ -36,7 +39,7 @@ pub(super) struct Judged {
 
 impl Whole {
     pub fn new(status: u16, retry_after_us: Option<u64>) -> Whole {
-        Whole { status, retry_after_us, body: Gather::default(), cut: false }
+        Whole { status, retry_after_us, body: Gather::default(), cut: false, dropped: 0 }
     }
 
     fn is_success(&self) -> bool {
@@ -45,9 +48,9 @@ impl Whole {
 }
 
 impl Judged {
-    fn of(body: Bytes, endpoint: Endpoint) -> Judged {
+    fn of(body: Bytes, endpoint: Endpoint, wanted: u64) -> Judged {
         let mut words = Words::default();
-        let answer = words.add(|text| answer::read(&body, endpoint, text));
+        let answer = words.add(|text| answer::read(&body, endpoint, wanted, text));
         Judged { body, answer, words }
     }
 }
@@ -56,8 +59,12 @@ impl Exchange {
     pub(super) fn take_whole(&mut self, bytes: Bytes) {
         let Some(Attempt { follow: Follow::Whole(whole), .. }) = &mut self.attempt else { return };
         let length = whole.body.len() + bytes.len();
+        whole.dropped += if whole.cut { bytes.len() } else { 0 };
         whole.cut |= !whole.is_success() && length > MAX_ERROR_BODY;
         if whole.cut {
+            if whole.dropped > MAX_DROPPED {
+                self.end_whole();
+            }
             return;
         }
         if length > MAX_ANSWER {
@@ -74,11 +81,11 @@ impl Exchange {
             let (status, after_us) = (whole.status, whole.retry_after_us);
             return self.refuse_whole(status, after_us, body);
         }
-        let endpoint = self.endpoint();
+        let (endpoint, wanted) = (self.endpoint(), self.facts().answers);
         if body.len() <= INLINE_BYTES {
-            return self.take_judged(Judged::of(body, endpoint));
+            return self.take_judged(Judged::of(body, endpoint, wanted));
         }
-        self.work(Phase::Judging, body.len(), move || Judged::of(body, endpoint));
+        self.work(Phase::Judging, body.len(), move || Judged::of(body, endpoint, wanted));
     }
 
     fn refuse_whole(&mut self, status: u16, after_us: Option<u64>, body: Bytes) {

@@ -175,3 +175,65 @@ fn whatever_an_answer_says_is_counted_where_nobody_reports_it() {
         assert!(output(STREAM, "text/event-stream", &(delta + &finish() + DONE)) >= 250, "{member}");
     }
 }
+
+/// Tokens that a whole answer of these choices is charged, with this usage.
+fn charged(choices: &[&str], usage: &str) -> (u64, u64, UsageSource) {
+    let mut world = World::new(ONE);
+    let mut call = world.post("/v1/chat/completions", &CHAT.replacen('{', &format!("{{\"n\":{},", choices.len()), 1));
+    let (u, _) = call.sent(&mut world);
+    let choice = |text: &&str| format!(r#"{{"message":{{"content":"{text}"}},"finish_reason":"stop"}}"#);
+    let choices: Vec<String> = choices.iter().map(choice).collect();
+    call.answer(u, 200, "application/json", &format!(r#"{{"choices":[{}]{usage}}}"#, choices.join(",")));
+    assert_eq!(call.reply(&mut world).status, 200);
+    call.over(&mut world);
+    let usage = world.rows().remove(0).usage;
+    (usage.input_tokens, usage.output_tokens, usage.source)
+}
+
+#[test]
+fn usage_that_cannot_be_is_counted_instead() {
+    let said = "why is the sky blue ".repeat(20);
+    let counted = charged(&[&said], "");
+    assert!(counted.0 > 3 && counted.1 > 90 && counted.2 == UsageSource::Counted);
+    for usage in [
+        r#"{"prompt_tokens":9}"#,
+        r#"{"completion_tokens":9}"#,
+        r#"{"prompt_tokens":9,"completion_tokens":-5}"#,
+        r#"{"prompt_tokens":9,"completion_tokens":10000000000000}"#,
+        r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#,
+    ] {
+        assert_eq!(charged(&[&said], &format!(r#","usage":{usage}"#)), counted, "{usage}");
+    }
+    let nothing = charged(&[""], r#","usage":{"prompt_tokens":9,"completion_tokens":0}"#);
+    assert_eq!(nothing, (9, 0, UsageSource::Reported), "no words, no cost");
+}
+
+#[test]
+fn each_choice_is_counted_by_itself() {
+    let (one, ten) = (charged(&["a"], "").1, charged(&["a"; 10], "").1);
+    assert_eq!(ten, 10 * one);
+    let mut world = World::new(ONE);
+    let mut call = world.post("/v1/chat/completions", STREAM);
+    let (u, _) = call.sent(&mut world);
+    let part = |index: u32| super::event(&format!(r#"{{"choices":[{{"index":{index},"delta":{{"content":"a"}}}}]}}"#));
+    let parts: String = (0..10).map(part).collect();
+    call.answer(u, 200, "text/event-stream", &(parts + DONE));
+    call.stream(&mut world);
+    call.over(&mut world);
+    assert_eq!(world.rows().remove(0).usage.output_tokens, 10 * one);
+}
+
+#[test]
+fn the_body_of_an_error_is_not_read_for_ever() {
+    let mut world = World::new(ONE);
+    let mut call = world.post("/v1/chat/completions", CHAT);
+    let (u, _) = call.sent(&mut world);
+    call.partial(u, 400, "application/json", &"x".repeat(60_000));
+    let mut given = 0;
+    while !call.until(&mut world, |step| matches!(step, Step::Abort { .. })) {
+        call.exchange.data(u, vec![b'x'; 32 << 10].into());
+        given += 32 << 10;
+        assert!(given < 4 << 20, "still read");
+    }
+    assert_eq!(call.reply(&mut world).status, 400);
+}

@@ -32,11 +32,25 @@ fn an_answer_that_may_not_be_kept_lets_all_followers_go_at_once() {
 }
 
 #[test]
-fn a_leader_that_failed_is_followed_by_one() {
+fn a_refusal_of_what_was_asked_lets_all_followers_go_at_once() {
     let mut world = World::new(CACHED);
     let (mut leader, u, mut followers) = leader_and_followers(&mut world);
     leader.refuse(u, 400, &[]);
     assert_eq!(leader.reply(&mut world).status, 400);
+    leader.over(&mut world);
+    let sent: Vec<u32> = followers.iter_mut().map(|follower| follower.sent(&mut world).0).collect();
+    for (follower, u) in followers.iter_mut().zip(sent) {
+        follower.refuse(u, 400, &[]);
+        assert_eq!(follower.reply(&mut world).status, 400);
+        follower.over(&mut world);
+    }
+}
+
+#[test]
+fn a_leader_that_leaves_is_followed_by_one() {
+    let mut world = World::new(CACHED);
+    let (mut leader, _, mut followers) = leader_and_followers(&mut world);
+    leader.exchange.caller_gone();
     leader.over(&mut world);
     let (u, _) = followers[0].sent(&mut world);
     assert!(followers[1..].iter_mut().all(|follower| !follower.pump(&mut world)));
@@ -98,4 +112,12 @@ fn a_wrong_budget_is_wrong_also_where_the_answer_is_known() {
     let named = CHAT.replacen('{', "{\"pool\":\"nobody's\",", 1);
     let (status, _, code) = world.post("/v1/chat/completions", &named).reply(&mut world).error();
     assert_eq!((status, code.as_str()), (400, "unknown_budget"));
+}
+
+#[test]
+fn fewer_choices_than_were_asked_for_are_not_kept() {
+    let mut world = World::new(CACHED);
+    let two = CHAT.replacen('{', "{\"n\":2,", 1);
+    world.chat(&two, ANSWER);
+    assert!(!world.post("/v1/chat/completions", &two).is_hit(&mut world));
 }

@@ -2,6 +2,7 @@
 
 use super::choices::is_clean_value;
 use super::chunk::read_delta;
+use super::words::apart;
 use crate::dialects::neutral::Endpoint;
 use crate::json::{Index, Kind, Limits, Outline, Value};
 use crate::ledger::{Usage, UsageSource};
@@ -22,8 +23,9 @@ pub enum Answer {
     Malformed,
 }
 
-/// Reads the body of a 200. `text` receives the answer's words if usage is missing.
-pub fn read(body: &[u8], endpoint: Endpoint, text: &mut Vec<u8>) -> Answer {
+/// Reads the body of a 200, of which `wanted` choices or vectors were asked for. `text` receives the answer's words if
+/// usage is missing or cannot be.
+pub fn read(body: &[u8], endpoint: Endpoint, wanted: u64, text: &mut Vec<u8>) -> Answer {
     let mut outline = Outline::default();
     let Ok(index) = outline.scan(body, Limits::default()) else { return Answer::Malformed };
     let field = |name| outline.get(&index, body, name);
@@ -36,26 +38,28 @@ pub fn read(body: &[u8], endpoint: Endpoint, text: &mut Vec<u8>) -> Answer {
     };
     let Some(list) = list.filter(|list| list.kind() == Kind::Array) else { return Answer::Malformed };
     let usage = field("usage").and_then(read_usage);
-    let mut clean = true;
-    let mut any = false;
-    if endpoint != Endpoint::Embeddings {
+    let (mut clean, mut count) = (true, 0);
+    if endpoint == Endpoint::Embeddings {
+        count = list.elements().count() as u64;
+    } else {
+        let is_sure = usage.is_some_and(|usage| usage.is_likely());
         for choice in list.elements() {
-            any = true;
+            count += 1;
             if choice.kind() != Kind::Object {
                 return Answer::Malformed;
             }
             clean &= choice.get("finish_reason").is_some_and(is_clean_value);
-            if usage.is_none() {
-                choice_text(choice, text);
+            if !is_sure {
+                apart(text, |text| choice_text(choice, text));
             }
         }
-    } else {
-        any = list.elements().next().is_some();
     }
-    if !any {
+    if count == 0 {
         return Answer::Malformed;
     }
-    Answer::Whole { usage, clean }
+    // Words cannot have cost nothing.
+    let usage = usage.filter(|usage| usage.is_likely() || text.is_empty());
+    Answer::Whole { usage, clean: clean && count == wanted }
 }
 
 fn choice_text(choice: Value<'_>, text: &mut Vec<u8>) {
@@ -99,12 +103,9 @@ pub fn read_usage(usage: Value<'_>) -> Option<Usage> {
     })
 }
 
-/// A count of tokens: whole numbers as they are, negative ones as 0, absurd ones (over 2⁴⁰) not at all.
+/// A count of tokens: whole numbers as they are, negative and absurd ones (over 2⁴⁰) not at all.
 fn tokens(value: Value<'_>) -> Option<u64> {
-    let number = value.as_f64()?;
-    if number < 0.0 {
-        return Some(0);
-    }
+    let number = value.as_f64().filter(|number| *number >= 0.0)?;
     value.as_u64().or_else(|| (number < 1e12).then_some(number as u64)).filter(|tokens| *tokens < 1 << 40)
 }
 

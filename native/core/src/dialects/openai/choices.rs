@@ -31,12 +31,20 @@ pub struct Choices {
     finished: SmallVec<[u64; 2]>,
     unclean: bool,
     beyond: bool,
+    /// Whose part came last.
+    last: u64,
 }
 
 impl Choices {
     /// Of an answer of which `wanted` choices were asked for.
     pub fn of(wanted: u64) -> Choices {
         Choices { wanted: wanted.min(MOST), ..Choices::default() }
+    }
+
+    /// Whether a part of choice `index` goes on from another choice's.
+    #[inline]
+    pub(super) fn turns_to(&mut self, index: u64) -> bool {
+        std::mem::replace(&mut self.last, index) != index
     }
 
     /// An event had a part of choice `index`; with a `reason`, its last.

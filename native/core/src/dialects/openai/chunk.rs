@@ -2,6 +2,7 @@
 
 use super::answer::{error_message, read_usage};
 use super::choices::Choices;
+use super::words::BETWEEN;
 use crate::json::{Index, Kind, Limits, Outline, Value};
 use crate::ledger::Usage;
 
@@ -84,6 +85,7 @@ fn read_fields<'a>(
 /// Whether a choice says anything.
 fn read_choice(choice: Value<'_>, text: &mut Vec<u8>, seen: &mut Choices) -> bool {
     let (mut content, mut index, mut reason) = (false, 0, None);
+    let before = text.len();
     for (key, value) in choice.fields() {
         if key.str_eq("index") {
             index = value.as_u64().unwrap_or_default();
@@ -94,6 +96,9 @@ fn read_choice(choice: Value<'_>, text: &mut Vec<u8>, seen: &mut Choices) -> boo
         } else if key.str_eq("finish_reason") && value.kind() == Kind::String {
             reason = Some(value);
         }
+    }
+    if seen.turns_to(index) && before > 0 && text.len() > before {
+        text.insert(before, BETWEEN);
     }
     seen.add(index, reason);
     content

@@ -1,7 +1,7 @@
 //! What an engine of this process said, joined into an answer.
 
 use super::choices::is_clean;
-use super::words::Words;
+use super::words::{Words, BETWEEN};
 use crate::dialects::neutral::{Endpoint, Item};
 
 /// What an engine said so far, joined.
@@ -65,8 +65,11 @@ impl Collected {
     /// All words said, for counting.
     pub fn words(&self) -> Words {
         let mut words = Words::default();
-        let mut add = |text: &str| words.add(|all| all.extend_from_slice(text.as_bytes()));
-        for choice in &self.choices {
+        for (at, choice) in self.choices.iter().enumerate() {
+            if at > 0 {
+                words.add(|all| all.push(BETWEEN));
+            }
+            let mut add = |text: &str| words.add(|all| all.extend_from_slice(text.as_bytes()));
             add(&choice.text);
             for call in &choice.calls {
                 add(&call.name);

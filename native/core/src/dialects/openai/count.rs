@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::request::Facts;
+use super::words::BETWEEN;
 use crate::dialects::neutral::Endpoint;
 use crate::json::{Kind, Value};
 use crate::ledger::{Usage, UsageSource};
@@ -25,10 +26,11 @@ impl Question {
 
     /// Input tokens, and output tokens of `text` plus one for each of `beyond` bytes that were not kept.
     pub fn usage(&self, text: &[u8], beyond: u64) -> Usage {
-        let output = tokens::count(&String::from_utf8_lossy(text), self.encoding()) as u64;
+        let choices = text.split(|byte| *byte == BETWEEN);
+        let output: usize = choices.map(|words| tokens::count(&String::from_utf8_lossy(words), self.encoding())).sum();
         Usage {
             input_tokens: self.count().tokens,
-            output_tokens: output.saturating_add(beyond),
+            output_tokens: (output as u64).saturating_add(beyond),
             cached_tokens: 0,
             source: UsageSource::Counted,
         }

@@ -88,7 +88,8 @@ impl Relay {
 
     /// What the upstream said it used: the largest of each count.
     pub fn usage(&self) -> Option<Usage> {
-        self.reports.used()
+        // Words cannot have cost nothing.
+        self.reports.used().filter(|used| used.is_likely() || self.words.is_empty())
     }
 
     /// Takes the answer's words.

@@ -33,7 +33,7 @@ pub struct Facts {
     pub include_usage: bool,
     /// The caller's own bound on output tokens per choice.
     pub output_cap: Option<u64>,
-    /// Choices that the answer has: `n` of each prompt.
+    /// Choices, or vectors, that the answer has: `n` of each prompt, one of each input.
     pub answers: u64,
     /// Answers that are generated and paid for, at least 1: `n`, or `best_of`, of each prompt.
     pub choices: u64,
@@ -91,9 +91,7 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
             choices = choices.saturating_mul(prompts);
             answers = answers.saturating_mul(prompts);
         }
-        Endpoint::Embeddings => {
-            fields.input.prompts()?;
-        }
+        Endpoint::Embeddings => answers = fields.input.prompts()?,
     }
     let seeded = fields.seed.value.is_some();
     let deterministic = endpoint == Endpoint::Embeddings || seeded || temperature == Some(0.0);
@@ -323,7 +321,9 @@ impl Fields<'_> {
 
     /// The lower of the two names that OpenAI has for it.
     fn output_cap(&self, endpoint: Endpoint) -> Result<Option<u64>, Failure> {
-        let old = self.max_tokens.integer(1, u32::MAX.into())?;
+        // Completions may be asked for their prompt alone.
+        let least = u64::from(endpoint == Endpoint::Chat);
+        let old = self.max_tokens.integer(least, u32::MAX.into())?;
         let new = match endpoint {
             Endpoint::Chat => self.max_completion_tokens.integer(1, u32::MAX.into())?,
             _ => None,

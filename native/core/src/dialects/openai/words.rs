@@ -3,6 +3,19 @@
 /// Words kept, at most. What lies beyond is counted by its length.
 const MOST: usize = 4 << 20;
 
+/// Between the words of two choices, which are counted apart. No UTF-8 text holds it.
+pub(super) const BETWEEN: u8 = 0xff;
+
+/// Has `read` add words that do not go on from those before.
+pub(super) fn apart<T>(text: &mut Vec<u8>, read: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    let before = text.len();
+    let found = read(text);
+    if before > 0 && text.len() > before {
+        text.insert(before, BETWEEN);
+    }
+    found
+}
+
 /// Words, as far as they are kept.
 #[derive(Debug, Default, PartialEq)]
 pub struct Words {
