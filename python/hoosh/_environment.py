@@ -7,8 +7,18 @@ from hoosh._native import Config
 from hoosh.errors import ConfigError
 
 
+def parse(text: str) -> Config:
+    """Check a configuration's text; `$NAME` in it is the environment's.
+
+    Raises:
+        ConfigError: something in it is wrong.
+
+    """
+    return Config.parse(text, dict(os.environ))
+
+
 def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | None]:
-    """Find and check the configuration: the file given, else `hoosh.toml` here, else what is found.
+    """Find and check the configuration: the file given, else `$HOOSH_CONFIG`, else `hoosh.toml` here, else what is found.
 
     Returns the configuration and the file that it came from, None if it was found.
 
@@ -16,15 +26,14 @@ def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | Non
         ConfigError: the file cannot be read, or something in it is wrong.
 
     """
-    environment = dict(os.environ)
-    named = path if path is not None else environment.get("HOOSH_CONFIG") or None
+    named = path if path is not None else os.environ.get("HOOSH_CONFIG") or None
     if named is not None and not os.fspath(named):
         raise ConfigError("The name of the configuration file is empty. Leave it out for hoosh.toml or what is found.")
     file = Path(named) if named is not None else Path("hoosh.toml")
     if named is None and not file.exists():
-        return Config.found(environment), None
+        return Config.found(dict(os.environ)), None
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}. Name another file with --config.") from error
-    return Config.parse(text, environment), file
+    return parse(text), file

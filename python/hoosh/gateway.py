@@ -5,7 +5,6 @@ chunks as dicts, an error is an exception of `hoosh.errors`.
 """
 
 import json
-import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -29,7 +28,7 @@ def _config(given: Config | str | Path | None) -> Config:
         return given
     if isinstance(given, str):
         # A path has neither; a configuration has one of them.
-        return Config.parse(given, dict(os.environ)) if "\n" in given or "=" in given else _environment.load(given)[0]
+        return _environment.parse(given) if "\n" in given or "=" in given else _environment.load(given)[0]
     return _environment.load(given)[0]
 
 
@@ -37,7 +36,8 @@ class Gateway:
     """A gateway in this process, on the event loop that enters it.
 
     Args:
-        config: a `hoosh.Config`, TOML text, the path of a file, or None for `hoosh.toml` here, else what is found.
+        config: a `hoosh.Config`, TOML text, the path of a file, or None for `$HOOSH_CONFIG`, else
+            `hoosh.toml` here, else what is found.
 
     """
 

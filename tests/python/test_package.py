@@ -55,3 +55,27 @@ def test_the_stub_documents_what_the_extension_documents():
 
     stub = Path(hoosh.__file__).with_name("_native.pyi").read_text(encoding="utf-8")
     assert compare(ast.parse(stub), _native) > 0
+
+
+def test_one_module_reads_the_environment():
+    package = Path(hoosh.__file__).parent
+    readers = [path for path in package.rglob("*.py") if "os.environ" in path.read_text(encoding="utf-8")]
+    assert [path.name for path in readers] == ["_environment.py"]
+
+
+def test_the_core_knows_no_socket_runtime_file_or_clock():
+    banned = [
+        "TcpStream",
+        "TcpListener",
+        "UdpSocket",
+        "std::fs",
+        "std::env",
+        "Instant",
+        "SystemTime",
+        "tokio",
+        "pyo3",
+        "rand::",
+    ]
+    for path in (ROOT / "native" / "core" / "src").rglob("*.rs"):
+        code = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("//")]
+        assert not [word for word in banned for line in code if word in line], path
