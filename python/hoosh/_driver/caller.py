@@ -57,12 +57,13 @@ class Kept:
         self.pieces: list[bytes] = []
         self.cause: Exception | None = None
         """What an engine raised last."""
-        self._body = body
+        self._body, self._read = body, 0
 
     async def read(self, credit: int) -> tuple[bytes, bool] | None:
         """See `Caller`."""
-        part, self._body = self._body[:credit], self._body[credit:]
-        return part, not self._body
+        begin = self._read
+        self._read = min(begin + credit, len(self._body))
+        return self._body[begin : self._read], self._read == len(self._body)
 
     async def gone(self) -> None:
         """See `Caller`: in process nobody hangs up; the task that waits is cancelled instead."""
