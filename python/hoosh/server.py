@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -83,22 +84,26 @@ async def listen(
     settings.h11_max_incomplete_size = MAX_HEAD
     settings.keep_alive_timeout = KEEP_ALIVE_SECONDS
     settings.errorlog = None
-    context = WorkerContext(None)
-    wires: set[GuardedStream] = set()
+    wires: dict[GuardedStream, WorkerContext] = {}
 
     async def connection(stream: trio.SocketStream) -> None:
-        wire = GuardedStream(stream)
+        # hypercorn waits for the next request also of a peer that has closed. Its own word for "no more requests" ends
+        # that: a context of its own has each connection told so by itself.
+        context = WorkerContext(None)
+        wire = GuardedStream(stream, context.terminated.set)
 
         async def behind(scope: Any, receive: Receive, send: Send) -> None:
             scope["extensions"]["hoosh.wire"] = wire
             await app(scope, receive, send)
 
-        wires.add(wire)
+        wires[wire] = context
+        if stop.is_set():
+            await context.terminated.set()
         try:
             # hypercorn asks for an SSL stream, and for a socket stream finds out by itself.
             await TCPServer(ASGIWrapper(cast(Any, behind)), settings, context, ConnectionState({}), cast(Any, wire))
         finally:
-            wires.discard(wire)
+            del wires[wire]
 
     address = listeners[0].socket.getsockname()
     async with app.running(), trio.open_nursery() as serving:
@@ -109,12 +114,13 @@ async def listen(
                 task_status.started(f"http://{f'[{address[0]}]' if ':' in address[0] else address[0]}:{address[1]}")
                 await stop.wait()
                 accepting.cancel_scope.cancel()
-            await context.terminated.set()
+            for context in wires.values():
+                await context.terminated.set()
             serving.cancel_scope.deadline = trio.current_time() + DRAIN_SECONDS
         serving.cancel_scope.cancel()
 
 
-async def _cut_at_the_end(wires: set[GuardedStream]) -> None:
+async def _cut_at_the_end(wires: Iterable[GuardedStream]) -> None:
     """Cancelling does not end hypercorn's writes to callers that read nothing; closing their sockets does."""
     try:
         await trio.sleep_forever()
