@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -28,17 +29,40 @@ KEEP_ALIVE_SECONDS = 75
 is closed under a request."""
 
 
-def serve(config: Config, file: Path | None, *, show_first: bool = False) -> int:
-    """Serve until a signal says to stop. Returns the exit code. `show_first`: ask one question and show the answer."""
-    return trio.run(partial(_serve, config, file, show_first))
+def serve(
+    config: Config, file: Path | None, bind: str | None = None, port: int | None = None, *, show_first: bool = False
+) -> int:
+    """Serve until a signal says to stop, on `bind` and `port` if they are given, else where `config` says.
+
+    `show_first`: ask one question and show the answer. Returns the exit code.
+
+    Raises:
+        ConfigError: it must not be served there, or cannot be.
+
+    """
+    config = guarded(config.listening(bind, port))
+    return trio.run(partial(_serve, config, file, bind, port, show_first))
 
 
-async def _serve(config: Config, file: Path | None, show_first: bool) -> int:
+def guarded(config: Config) -> Config:
+    """A configuration that may be served where it listens.
+
+    Raises:
+        ConfigError: others can reach the address, and there are no keys.
+
+    """
+    if reason := config.exposed():
+        raise ConfigError(reason)
+    return config
+
+
+async def _serve(config: Config, file: Path | None, bind: str | None, port: int | None, show_first: bool) -> int:
     app = Asgi(config)
     stop = trio.Event()
     listeners = await open_listeners(config.bind, config.port)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_signals, app, file, stop, nursery.cancel_scope)
+        reload = partial(_reload, app, config, file, bind, port)
+        nursery.start_soon(_signals, app, reload, stop, nursery.cancel_scope)
         address = await nursery.start(listen, app, listeners, stop)
         _announce(config, file, address)
         if show_first:
@@ -83,22 +107,26 @@ async def listen(
     settings.h11_max_incomplete_size = MAX_HEAD
     settings.keep_alive_timeout = KEEP_ALIVE_SECONDS
     settings.errorlog = None
-    context = WorkerContext(None)
-    wires: set[GuardedStream] = set()
+    wires: dict[GuardedStream, WorkerContext] = {}
 
     async def connection(stream: trio.SocketStream) -> None:
-        wire = GuardedStream(stream)
+        # hypercorn waits for the next request also of a peer that has closed. Its own word for "no more requests" ends
+        # that: a context of its own has each connection told so by itself.
+        context = WorkerContext(None)
+        wire = GuardedStream(stream, context.terminated.set)
 
         async def behind(scope: Any, receive: Receive, send: Send) -> None:
             scope["extensions"]["hoosh.wire"] = wire
             await app(scope, receive, send)
 
-        wires.add(wire)
+        wires[wire] = context
+        if stop.is_set():
+            await context.terminated.set()
         try:
             # hypercorn asks for an SSL stream, and for a socket stream finds out by itself.
             await TCPServer(ASGIWrapper(cast(Any, behind)), settings, context, ConnectionState({}), cast(Any, wire))
         finally:
-            wires.discard(wire)
+            del wires[wire]
 
     address = listeners[0].socket.getsockname()
     async with app.running(), trio.open_nursery() as serving:
@@ -109,12 +137,13 @@ async def listen(
                 task_status.started(f"http://{f'[{address[0]}]' if ':' in address[0] else address[0]}:{address[1]}")
                 await stop.wait()
                 accepting.cancel_scope.cancel()
-            await context.terminated.set()
+            for context in wires.values():
+                await context.terminated.set()
             serving.cancel_scope.deadline = trio.current_time() + DRAIN_SECONDS
         serving.cancel_scope.cancel()
 
 
-async def _cut_at_the_end(wires: set[GuardedStream]) -> None:
+async def _cut_at_the_end(wires: Iterable[GuardedStream]) -> None:
     """Cancelling does not end hypercorn's writes to callers that read nothing; closing their sockets does."""
     try:
         await trio.sleep_forever()
@@ -123,11 +152,11 @@ async def _cut_at_the_end(wires: set[GuardedStream]) -> None:
             wire.cut()
 
 
-async def _signals(app: Asgi, file: Path | None, stop: trio.Event, scope: trio.CancelScope) -> None:
+async def _signals(app: Asgi, reload: Callable[[], None], stop: trio.Event, scope: trio.CancelScope) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for number in signals:
             if number == signal.SIGHUP:
-                _reload(app, file)
+                reload()
             elif stop.is_set():
                 scope.cancel()
             else:
@@ -136,12 +165,18 @@ async def _signals(app: Asgi, file: Path | None, stop: trio.Event, scope: trio.C
                 stop.set()
 
 
-def _reload(app: Asgi, file: Path | None) -> None:
+def _reload(app: Asgi, started: Config, file: Path | None, bind: str | None, port: int | None) -> None:
+    """Take the file as it is now; the sockets stay as they were `started`, and the keys must be fit for them."""
     try:
-        app.driver.reload(load(file)[0])
-        _say("Reloaded the configuration.")
+        new = load(file)[0]
+        app.driver.reload(guarded(new.listening(started.bind, started.port)))
     except ConfigError as error:
         _say(f"Kept the configuration, because the new one is wrong: {error}")
+        return
+    _say("Reloaded the configuration.")
+    then = new.listening(bind, port)
+    if (then.bind, then.port) != (started.bind, started.port):
+        _say(f"  It listens on {then.bind} port {then.port} from the next start, and until then where it did.")
 
 
 def _announce(config: Config, file: Path | None, address: str) -> None:

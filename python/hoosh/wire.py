@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import math
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -39,8 +40,9 @@ class GuardedStream:
     h11: it hears nothing more, and the application is told by `message`.
     """
 
-    def __init__(self, stream: trio.SocketStream) -> None:
-        self._stream = stream
+    def __init__(self, stream: trio.SocketStream, on_end: Callable[[], Awaitable[None]]) -> None:
+        """`on_end` is told when the peer will send no more."""
+        self._stream, self._on_end = stream, on_end
         self._guard = WireGuard()
         self._deadline = 0.0
         self._closed = trio.Event()
@@ -63,8 +65,7 @@ class GuardedStream:
                 if isinstance(data, WireRefusal):
                     return self._refuse(data)
                 if not data:
-                    cut_off = self._guard.end()
-                    return b"" if cut_off is None else self._refuse(cut_off) or await self._after(cut_off)
+                    return await self._end()
                 self._guard.feed(data)
             elif isinstance(found, WireRefusal):
                 return self._refuse(found)
@@ -73,14 +74,22 @@ class GuardedStream:
                 return found
 
     async def _receive(self) -> bytes | bytearray | WireRefusal:
-        if not self._guard.in_head:
-            return await self._stream.receive_some(LARGEST_READ)
-        if not self._deadline:
-            self._deadline = trio.current_time() + HEAD_SECONDS
-        with trio.CancelScope(deadline=self._deadline) as scope:
-            return await self._stream.receive_some(LARGEST_READ)
-        if scope.cancelled_caught:
-            return self._guard.slow_head()
+        deadline = math.inf
+        if self._guard.in_head:
+            deadline = self._deadline = self._deadline or trio.current_time() + HEAD_SECONDS
+        with trio.CancelScope(deadline=deadline):
+            try:
+                return await self._stream.receive_some(LARGEST_READ)
+            except trio.BrokenResourceError:
+                await self._on_end()
+                raise
+        return self._guard.slow_head()
+
+    async def _end(self) -> bytes:
+        cut_off = self._guard.end()
+        if cut_off is not None:
+            return self._refuse(cut_off) or await self._after(cut_off)
+        await self._on_end()
         return b""
 
     def stood_in(self, path: str) -> bool:

@@ -1,6 +1,12 @@
 """The trio server over real sockets, asked by the official OpenAI SDK."""
 
+import re
+import signal
+import subprocess
+import sys
 import uuid
+from contextlib import asynccontextmanager
+from functools import partial
 
 import httpx2
 import openai
@@ -227,3 +233,71 @@ async def test_head_is_answered_with_what_get_would_say_of_its_body(upstream):
             get, head = await http.get(url + path), await http.head(url + path)
             assert (head.status_code, head.content) == (200, b"")
             assert head.headers["content-length"] == str(len(get.content))
+
+
+# --- reload ------------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def program(file, *options):
+    """`hoosh serve` as a program: gives (the process, its port, a function that gives the next line it says)."""
+    command = [sys.executable, "-m", "hoosh", "serve", "--config", file, *options]
+    async with trio.open_nursery() as nursery:
+        run = partial(trio.run_process, command, check=False)
+        process = await nursery.start(partial(run, stdin=subprocess.PIPE, stderr=subprocess.PIPE))
+        said = bytearray()
+
+        async def line():
+            while b"\n" not in said:
+                said.extend(more := await process.stderr.receive_some())
+                assert more, said
+            found, _, rest = bytes(said).partition(b"\n")
+            said[:] = rest
+            return found.decode()
+
+        try:
+            with trio.fail_after(30):
+                port = int(re.search(r"http://[\d.]+:(\d+) ", await line())[1])
+                while not (await line()).startswith("Try"):
+                    pass
+                yield process, port, line
+        finally:
+            process.kill()
+            nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("where", ["options", "file"])
+async def test_a_reload_opens_no_listener_to_everybody(upstream, tmp_path, where):
+    file = tmp_path / "hoosh.toml"
+    options = ["--port", "0", *(["--bind", "0.0.0.0"] if where == "options" else [])]
+    server = '[server]\nbind = "0.0.0.0"\n' if where == "file" else ""
+    file.write_text(f'{server}[auth]\ntokens = ["right"]\n{provider(upstream)}')
+    async with program(file, *options) as (process, port, line), httpx2.AsyncClient() as http:
+
+        async def status(key):
+            headers = {"authorization": f"Bearer {key}"} if key else {}
+            return (await http.get(f"http://127.0.0.1:{port}/v1/models", headers=headers)).status_code
+
+        assert (await status(None), await status("right")) == (401, 200)
+        file.write_text(provider(upstream))
+        process.send_signal(signal.SIGHUP)
+        assert re.match("Kept the configuration, .*`bind` is 0.0.0.0, .* no .auth. tokens", await line())
+        assert (await status(None), await status("right")) == (401, 200)
+        file.write_text(f'{server}[auth]\ntokens = ["new"]\n{provider(upstream)}')
+        process.send_signal(signal.SIGHUP)
+        assert await line() == "Reloaded the configuration."
+        assert (await status("right"), await status("new")) == (401, 200)
+
+
+async def test_a_reload_says_when_another_address_takes_effect(upstream, tmp_path):
+    file = tmp_path / "hoosh.toml"
+    file.write_text(provider(upstream))
+    async with program(file, "--port", "0") as (process, _, line):
+        for server in ('bind = "localhost"\nport = 1', "port = 2", ""):
+            file.write_text(f"[server]\n{server}\n{provider(upstream)}")
+            process.send_signal(signal.SIGHUP)
+            assert await line() == "Reloaded the configuration."
+            if "bind" in server:
+                assert (
+                    await line() == "  It listens on localhost port 0 from the next start, and until then where it did."
+                )

@@ -230,6 +230,32 @@ async def test_a_connection_is_used_again_only_when_it_may_be(upstream, on, raw,
     assert [request.connection for request in upstream.requests] == [0, 0 if again else 1]
 
 
+def of_size(size):
+    """An answer of `size` bytes, head included."""
+    head = OK + b"content-length: %06d\r\n\r\n"
+    length = size - len(head % 0)
+    return head % length + BODY.ljust(length)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("size", [16 << 10, 64 << 10, 256 << 10], ids=["a record", "a read", "a delivery"])
+async def test_a_second_answer_behind_the_first_is_nobodys(upstream, tls, on, monkeypatch, scheme, size):
+    """Not even where a record of TLS, a read, or what asyncio reads at once ends with the first."""
+    port, authority = tls
+    url = upstream.url if scheme == "http" else f"https://localhost:{port}"
+    upstream.plan(raw=of_size(size) + OK + LENGTH + b"\r\n" + BODY)
+    with authority.cert_pem.tempfile() as file:
+        monkeypatch.setenv("SSL_CERT_FILE", file)
+
+        async def work():
+            async with hoosh.Gateway(config(url)) as gateway:
+                assert await ask(gateway) == "Hello."
+                assert await ask(gateway) == "You said: Say hello"
+
+        await on(work)
+    assert [request.connection for request in upstream.requests] == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("raw", "end", "code"),
     [

@@ -1,12 +1,15 @@
 """The wire guard over real sockets: refusals in the caller's shape, in their turn, and nothing else changed."""
 
 import json
+import socket
 
 import pytest
 import trio
 from tests.python.conftest import provider, serving
 
+import hoosh.server
 import hoosh.wire
+from hoosh._driver.connections import RESET
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 CHAT = b'{"model":"fake-chat","messages":[{"role":"user","content":"hi"}]}'
@@ -185,3 +188,37 @@ async def test_a_websocket_handshake_is_a_request_like_any_other(upstream):
         first, second, third = await talk(url, MODELS[:-2] + ask + unknown[:-2] + ask + LAST)
         assert (first[0], third[0]) == (200, 200)
         assert (second[0], json.loads(second[2])["error"]["code"]) == (404, "unknown_url")
+
+
+@pytest.mark.parametrize("how", ["end", "reset"])
+@pytest.mark.parametrize("asked", [b"", MODELS, MODELS + MODELS[:20]], ids=["nothing", "a request", "half a head"])
+async def test_a_connection_whose_peer_is_gone_is_closed_at_once(upstream, monkeypatch, asked, how):
+    wires = []
+
+    class Seen(hoosh.wire.GuardedStream):
+        def __init__(self, *given):
+            super().__init__(*given)
+            wires.append(self)
+
+    monkeypatch.setattr(hoosh.server, "GuardedStream", Seen)
+    async with serving(provider(upstream)) as (url, _):
+        with trio.fail_after(10):
+            stream = await trio.open_tcp_stream("127.0.0.1", int(url.rpartition(":")[2]))
+            if asked:
+                await stream.send_all(asked)
+                assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+            if how == "reset":
+                stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            await stream.aclose()
+            while not wires or wires[0].socket.fileno() >= 0:
+                await trio.sleep(0.01)
+
+
+async def test_who_asks_and_ends_is_answered_in_turn_and_left(upstream):
+    async with serving(provider(upstream)) as (url, _):
+        assert [answer[0] for answer in await talk(url, MODELS + MODELS + b"nonsense\r\n\r\n", eof=True)] == [
+            200,
+            200,
+            400,
+        ]
+        assert await talk(url, eof=True) == []

@@ -15,8 +15,11 @@ from typing import NamedTuple
 import anyio
 import anyio.to_thread
 import h11
+import sniffio
 from anyio.abc import ByteStream, SocketAttribute
-from anyio.streams.tls import TLSStream
+from anyio.streams.tls import TLSAttribute, TLSStream
+
+from hoosh._driver.whole import Whole
 
 Place = tuple[bool, str, int]
 """(tls, host, port): requests to equal places may share a connection."""
@@ -67,13 +70,15 @@ class Unreachable(Exception):
 class Connection:
     """One connection, which carries one request after another."""
 
-    def __init__(self, place: Place, stream: ByteStream) -> None:
+    def __init__(self, place: Place, stream: ByteStream, whole: Whole | None) -> None:
         self.place = place
         self.served = False
         """Whether it answered a request before."""
         self.idle_since = 0.0
         self._stream = stream
         self._socket = stream.extra(SocketAttribute.raw_socket)
+        self._tls = stream.extra(TLSAttribute.ssl_object, None)
+        self._whole = whole
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._written = True
 
@@ -130,7 +135,7 @@ class Connection:
         """Make ready for the next request; False if there can be none."""
         http = self._http
         done = self._written and http.our_state is h11.DONE and http.their_state is h11.DONE
-        if not done or http.trailing_data != (b"", False):
+        if not done or http.trailing_data != (b"", False) or not self.stands():
             return False
         http.start_next_cycle()
         self.served = True
@@ -138,12 +143,16 @@ class Connection:
         return True
 
     def stands(self) -> bool:
-        """Whether nothing came while it was idle; that could only be its end, or words that nobody asked for."""
-        if self._socket.fileno() < 0:
+        """Whether nothing came behind the last answer; that could only be its end, or words that nobody asked for.
+
+        They may wait in the system, in the event loop or, decrypted or not, in the TLS machine: the next request would
+        take them for its answer.
+        """
+        if self._socket.fileno() < 0 or (self._whole is not None and self._whole.more):
             return False
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
-        return not poll.poll(0)
+        return not poll.poll(0) and (self._tls is None or silent(self._tls))
 
     async def close(self) -> None:
         """Close it, whatever state its other side is in."""
@@ -221,9 +230,12 @@ class Connections:
             stream: ByteStream = await anyio.connect_tcp(host, port)
         except (OSError, UnicodeError) as error:  # a host name that cannot be one is a `UnicodeError`
             raise Unreachable("connect") from error
+        whole = None
+        if sniffio.current_async_library() == "asyncio":
+            stream = whole = Whole(stream)
         if tls:
             stream = await self._secure(stream, host)
-        return Connection(place, stream)
+        return Connection(place, stream, whole)
 
     async def _secure(self, stream: ByteStream, host: str) -> ByteStream:
         try:
@@ -235,6 +247,17 @@ class Connections:
             if isinstance(error, (*BROKEN, UnicodeError)):
                 raise Unreachable("tls") from error
             raise
+
+
+def silent(tls: ssl.SSLObject) -> bool:
+    """Whether a TLS machine has nothing to read: no bytes, no end, no error. Asks it without waiting."""
+    try:
+        tls.read(1)
+    except ssl.SSLWantReadError:
+        return True
+    except ssl.SSLError:
+        pass
+    return False
 
 
 def trust() -> ssl.SSLContext:

@@ -85,10 +85,7 @@ def _serve(options: argparse.Namespace) -> int:
     from hoosh.server import serve
 
     config, file = load(options.config)
-    config = config.listening(options.bind, options.port)
-    if reason := config.exposed():
-        raise ConfigError(reason)
-    return serve(config, file, show_first=options.first_answer)
+    return serve(config, file, options.bind, options.port, show_first=options.first_answer)
 
 
 def _check(options: argparse.Namespace) -> int:
