@@ -131,6 +131,8 @@ class HttpCaller:
     def __init__(self, receive: Receive, send: Send, wire: "GuardedStream | None" = None) -> None:
         self._receive, self._send, self._wire = receive, send, wire
         self.was_cut = False
+        self._complete = False
+        """Whether the server has the last of the answer, or is being given it."""
 
     async def read(self, credit: int) -> tuple[bytes, bool] | WireRefusal | None:
         """See `Caller`. A server hands over one message at a time, about 64 KiB."""
@@ -142,9 +144,11 @@ class HttpCaller:
         return message.get("body", b""), not message.get("more_body", False)
 
     async def gone(self) -> None:
-        """See `Caller`."""
+        """See `Caller`. Once an answer is complete a server says that the caller is gone, whether it is or not."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        if self._complete:
+            await anyio.sleep_forever()
 
     async def go_on(self) -> None:
         """See `Caller`: other servers send `100 Continue` when the body is first asked for, or before."""
@@ -169,6 +173,7 @@ class HttpCaller:
 
     async def finish(self) -> None:
         """See `Caller`."""
+        self._complete = True
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def raised(self, error: Exception) -> None:
@@ -185,6 +190,7 @@ class HttpCaller:
         for at in range(0, max(len(data), 1), PART_BYTES):
             part = data[at : at + PART_BYTES]
             more = not last or at + PART_BYTES < len(data)
+            self._complete = not more
             await self._send({"type": "http.response.body", "body": part, "more_body": more})
             took(len(part))
 

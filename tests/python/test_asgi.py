@@ -25,6 +25,7 @@ from tests.python.conftest import provider
 
 from hoosh import Config
 from hoosh.asgi import Asgi
+from hoosh.server import listen
 
 MESSAGES = [{"role": "user", "content": "Say hello"}]
 
@@ -150,6 +151,16 @@ async def uvicorn_on_asyncio(host, sock):
         server.should_exit = True
 
 
+@contextlib.asynccontextmanager
+async def hoosh_itself(app, sock):
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock.dup()))]
+        await nursery.start(listen, app, listeners, stop)
+        yield
+        stop.set()
+
+
 SERVERS = [hypercorn_on_trio, hypercorn_on_asyncio, uvicorn_on_asyncio]
 
 
@@ -202,3 +213,89 @@ async def test_a_send_that_raises_is_a_caller_that_left(upstream):
             while not app.driver.store.rows():
                 await trio.sleep(0.01)
     assert app.driver.store.rows()[0]["ending"] == "caller_gone"
+
+
+# --- the end of an answer ----------------------------------------------------------------------------------------------
+
+
+class Late:
+    """An upstream whose streams say `[DONE]` and end when they are `told` to, on connections that it keeps."""
+
+    def __init__(self):
+        self.connections = 0
+        self.told = trio.Event()
+
+    async def serve(self, stream):
+        self.connections += 1
+        got = b""
+        async for data in stream:
+            got += data
+            if not got.endswith(b"}"):  # a request's end: none is longer than a read
+                continue
+            got = b""
+            chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+            chunk["choices"] = [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]
+            events = b"data: %b\n\ndata: [DONE]\n\n" % json.dumps(chunk).encode()
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+            await stream.send_all(head + b"%x\r\n%b\r\n" % (len(events), events))
+            await self.told.wait()
+            await stream.send_all(b"0\r\n\r\n")
+
+
+@contextlib.asynccontextmanager
+async def late_upstream():
+    """Gives the upstream and the configuration that names it."""
+    late = Late()
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, late.serve, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        kind = 'type = "openai_compatible"\nmodels = ["fake-chat"]\n'
+        yield late, f'[[providers]]\nname = "late"\nbase_url = "http://127.0.0.1:{port}"\n{kind}'
+        nursery.cancel_scope.cancel()
+
+
+BODY = json.dumps({"model": "fake-chat", "messages": MESSAGES, "stream": True}).encode()
+STREAM = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+STREAM += b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+
+async def told(stream, words, end):
+    """Ask with `words`; the answer, which ends with `end`."""
+    await stream.send_all(words)
+    got = b""
+    while not got.endswith(end):
+        got += (data := await stream.receive_some())
+        assert data, got
+    return got
+
+
+@pytest.mark.parametrize("serve", [*SERVERS, hoosh_itself])
+async def test_an_upstream_may_end_behind_its_last_word_and_is_asked_again(serve):
+    """The server says that the caller is gone once the answer is complete; that is no leaving."""
+    async with late_upstream() as (late, text):
+        app = Asgi(Config.parse(text, {}))
+        with trio.fail_after(15), listener() as sock:
+            async with serve(app, sock), await trio.open_tcp_stream(*sock.getsockname()) as stream:
+                for _ in range(20):
+                    late.told = trio.Event()
+                    assert b"[DONE]" in await told(stream, STREAM, b"\r\n0\r\n\r\n")
+                    # The caller's connection is free meanwhile.
+                    assert b" 200 " in await told(stream, b"GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n", b"}")
+                    late.told.set()
+                    # Kept: told by the list of what is idle, because the exchange is over, and booked, a moment before.
+                    while not app.driver.connections._idle:
+                        await trio.sleep(0.002)
+                while len(app.driver.store.rows()) < 20:
+                    await trio.sleep(0.002)
+        assert {row["ending"] for row in app.driver.store.rows()} == {"completed"}
+        assert late.connections == 1
+
+
+async def test_an_upstream_that_never_ends_holds_up_no_drain():
+    async with late_upstream() as (_, text):
+        app = Asgi(Config.parse(text, {}))
+        # Far less than the drain may take: the exchange ends by itself.
+        with trio.fail_after(10), listener() as sock:
+            async with hoosh_itself(app, sock), await trio.open_tcp_stream(*sock.getsockname()) as stream:
+                await told(stream, STREAM, b"\r\n0\r\n\r\n")
+    assert [row["ending"] for row in app.driver.store.rows()] == ["completed"]
