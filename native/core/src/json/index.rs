@@ -8,7 +8,7 @@ use super::error::{Error, ErrorKind, Fault};
 use super::{scan, text, validate, walk, Limits, Value, Visit};
 
 /// Fields that an index holds without the heap.
-const INLINE: usize = 24;
+const INLINE: usize = 16;
 
 /// One field: offsets into the text.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,7 @@ impl Index {
     /// notes the fields of its object. Nested keys may occur twice; top-level keys may not, after unescaping.
     ///
     /// # Errors
-    /// Every kind but [`ErrorKind::Exponent`]. The first fault counts, except that UTF-8 and, among more than 24 fields
+    /// Every kind but [`ErrorKind::Exponent`]. The first fault counts, except that UTF-8 and, among more than 16 fields
     /// or escaped keys, duplicates are looked for at the end.
     pub fn scan(bytes: &[u8], limits: Limits) -> Result<Index, Error> {
         Index::scan_with(bytes, limits, &mut ())
@@ -65,14 +65,19 @@ impl Index {
     /// [`Index::scan`] that tells `visit` of all it reads, but for the braces around it: a top-level key is told outside
     /// of any container. What `visit` refuses is a fault of the text.
     pub(crate) fn scan_with<V: Visit>(bytes: &[u8], limits: Limits, visit: &mut V) -> Result<Index, Error> {
-        // One place for the answer, filled in place: an index is 500 bytes and not worth moving.
-        let mut answer = Ok(Index::default());
-        if let Ok(index) = &mut answer {
-            if let Err(fault) = index.fill(bytes, limits, visit) {
-                answer = Err(explain(fault, bytes, limits));
-            }
-        }
-        answer
+        let mut index = Index::default();
+        index.rescan(bytes, limits, visit).map(|()| index)
+    }
+
+    /// [`Index::scan_with`] in place: an index is 400 bytes and not worth moving where events come by the thousand. After
+    /// an error it is of nothing.
+    pub(crate) fn rescan<V: Visit>(&mut self, bytes: &[u8], limits: Limits, visit: &mut V) -> Result<(), Error> {
+        self.fields.clear();
+        self.escaped = false;
+        self.fill(bytes, limits, visit).map_err(|fault| {
+            self.fields.clear();
+            explain(fault, bytes, limits)
+        })
     }
 
     #[inline]

@@ -37,9 +37,9 @@ impl Default for Outline {
 }
 
 impl Outline {
-    /// [`Index::scan`] of a text, and its outline.
-    pub fn scan(&mut self, bytes: &[u8], limits: Limits) -> Result<Index, Error> {
-        Index::scan_with(bytes, limits, self)
+    /// [`Index::scan`] of a text into `index`, and the outline of it. For one text.
+    pub fn scan(&mut self, index: &mut Index, bytes: &[u8], limits: Limits) -> Result<(), Error> {
+        index.rescan(bytes, limits, self)
     }
 
     /// [`Index::get`], with a value that knows its parts. All must be of the same text.
@@ -193,7 +193,8 @@ mod tests {
         fn noted_and_plain_values_are_walked_alike(a in text(), b in text()) {
             let text = format!(" {{\"a\": {a} ,\"b\":{b}}} ");
             let mut outline = Outline::default();
-            let index = outline.scan(text.as_bytes(), Limits::default()).unwrap();
+            let mut index = Index::default();
+            outline.scan(&mut index, text.as_bytes(), Limits::default()).unwrap();
             for key in ["a", "b"] {
                 let noted = outline.get(&index, text.as_bytes(), key).unwrap();
                 same(noted, index.get(text.as_bytes(), key).unwrap());
@@ -207,7 +208,8 @@ mod tests {
         for length in [MOST - 2, MOST - 1, MOST, 10 * MOST] {
             let text = format!("{{\"a\":[{}],\"b\":[[]]}}", vec!["1"; length].join(","));
             let mut outline = Outline::default();
-            let index = outline.scan(text.as_bytes(), Limits::default()).unwrap();
+            let mut index = Index::default();
+            outline.scan(&mut index, text.as_bytes(), Limits::default()).unwrap();
             let list = outline.get(&index, text.as_bytes(), "a").unwrap();
             assert_eq!(list.elements().count(), length);
             assert!(list.elements().all(|one| one.kind() == Kind::Number));

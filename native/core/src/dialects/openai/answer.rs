@@ -27,7 +27,10 @@ pub enum Answer {
 /// usage is missing or cannot be.
 pub fn read(body: &[u8], endpoint: Endpoint, wanted: u64, text: &mut Vec<u8>) -> Answer {
     let mut outline = Outline::default();
-    let Ok(index) = outline.scan(body, Limits::default()) else { return Answer::Malformed };
+    let mut index = Index::default();
+    if outline.scan(&mut index, body, Limits::default()).is_err() {
+        return Answer::Malformed;
+    }
     let field = |name| outline.get(&index, body, name);
     if let Some(error) = field("error").filter(|error| !error.is_null()) {
         return Answer::Error(error_message(error));

@@ -32,13 +32,14 @@ pub struct Chunk {
     pub id: Option<(usize, usize)>,
 }
 
-/// Reads `data` of one event. `text` receives the answer's words, for counting where usage is never reported; `choices`
-/// learn how far they are.
-pub fn read(data: &[u8], text: &mut Vec<u8>, choices: &mut Choices) -> (Event, Option<Index>) {
+/// Reads `data` of one event into `index`. `text` receives the answer's words, for counting where usage is never reported;
+/// `choices` learn how far they are.
+pub fn read(data: &[u8], index: &mut Index, text: &mut Vec<u8>, choices: &mut Choices) -> Event {
     let mut outline = Outline::default();
-    let Ok(index) = outline.scan(data, Limits::default()) else { return (Event::Malformed, None) };
-    let event = read_fields(&|name| outline.get(&index, data, name), data, text, choices);
-    (event, Some(index))
+    if outline.scan(index, data, Limits::default()).is_err() {
+        return Event::Malformed;
+    }
+    read_fields(&|name| outline.get(index, data, name), data, text, choices)
 }
 
 fn read_fields<'a>(

@@ -199,15 +199,15 @@ impl Relay {
             return Verdict::End(if answered { Fed::Done } else { Fed::Malformed });
         }
         let choices = &mut self.choices;
-        let (event, index) = self.words.add(|text| chunk::read(&frame.data, text, choices));
-        match (event, index) {
-            (Event::Chunk(chunk), Some(index)) => {
+        let mut index = Index::default();
+        match self.words.add(|text| chunk::read(&frame.data, &mut index, text, choices)) {
+            Event::Chunk(chunk) => {
                 self.said |= chunk.content;
                 pieces.content |= chunk.content;
                 self.judge_chunk(frame, &chunk, &index)
             }
-            (Event::Error(words), _) => Verdict::End(Fed::Error(words)),
-            _ => Verdict::End(Fed::Malformed),
+            Event::Error(words) => Verdict::End(Fed::Error(words)),
+            Event::Malformed => Verdict::End(Fed::Malformed),
         }
     }
 

@@ -63,8 +63,8 @@ pub struct Unbounded {
 pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Facts, Failure> {
     let draft = tenant.map(|_| Draft::with_capacity(body.len()));
     let mut sight = Sight { outline: Outline::default(), draft };
-    let scanned = Index::scan_with(&body, json::Limits::default(), &mut sight);
-    let index = scanned.map_err(|error| json_failure(&error))?;
+    let mut index = Index::default();
+    index.rescan(&body, json::Limits::default(), &mut sight).map_err(|error| json_failure(&error))?;
     if index.len() > MAX_FIELDS {
         let words = format!("The body has more than {MAX_FIELDS} fields at its top level.");
         return Err(Failure::new(Code::InvalidJson, words));
