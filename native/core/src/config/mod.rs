@@ -300,7 +300,7 @@ impl Default for Limits {
 pub struct Deadlines {
     /// To connect to an upstream. Default 5.
     pub connect_secs: u64,
-    /// From the request sent to the first byte of the answer. Default 120.
+    /// To write the request, and then again to the first byte of the answer. Default 120.
     pub first_byte_secs: u64,
     /// Between two reads of an answer. Default 60.
     pub idle_secs: u64,
