@@ -220,7 +220,7 @@ pub(super) fn read_list(body: &[u8]) -> Vec<String> {
     let data = index.get(body, "data").filter(|data| data.kind() == json::Kind::Array);
     let ids = data.into_iter().flat_map(|data| data.elements()).filter(|model| model.kind() == json::Kind::Object);
     ids.filter_map(|model| model.get("id").and_then(|id| id.as_str()))
-        .filter(|id| !id.is_empty() && id.len() <= crate::dialects::openai::request::MAX_MODEL_BYTES)
+        .filter(|id| !id.is_empty() && id.len() <= crate::dialects::openai::fields::MAX_MODEL_BYTES)
         .take(MAX_LISTED)
         .map(|id| id.into_owned())
         .collect()

@@ -1,6 +1,7 @@
 //! Checks `messages`: each an object with a role, its content text or parts.
 
-use super::request::{wrong_type, Bound, Unbounded};
+use super::fields::wrong_type;
+use super::request::{Bound, Unbounded};
 use crate::error::{Code, Failure};
 use crate::json::{Kind, Value};
 

@@ -8,6 +8,7 @@ pub mod chunk;
 pub mod collected;
 pub mod count;
 pub mod encode;
+pub(crate) mod fields;
 mod messages;
 pub mod models;
 pub mod pieces;
