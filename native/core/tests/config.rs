@@ -325,7 +325,12 @@ fn the_example_is_the_defaults_and_has_every_key() {
             example.split_once(&format!("\n{}\n", section.header)).unwrap_or_else(|| panic!("{}", section.header)).1;
         let body: Vec<&str> = body.lines().take_while(|l| !l.starts_with('[') || *l == section.header).collect();
         for key in section.keys {
-            assert!(body.iter().any(|l| l.starts_with(&format!("{key} = "))), "{key} of {} is missing", section.header);
+            assert!(
+                body.iter().any(|l| l.starts_with(&format!("{} = ", key.name))),
+                "{} of {} is missing",
+                key.name,
+                section.header
+            );
         }
     }
 }
@@ -351,7 +356,7 @@ fn the_document_has_every_key_and_type() {
             .1;
         let body = body.split("\n## ").next().unwrap();
         for key in section.keys {
-            assert!(body.contains(&format!("\n| `{key}` |")), "{key} of {}", section.header);
+            assert!(body.contains(&format!("\n| `{}` |", key.name)), "{} of {}", key.name, section.header);
         }
     }
     for kind in catalogue::TYPES {
@@ -370,7 +375,7 @@ fn the_document_has_every_key_and_type() {
 fn soup() -> impl Strategy<Value = String> {
     let words: Vec<String> = schema::SECTIONS
         .iter()
-        .flat_map(|s| s.keys.iter().map(|k| format!("{k} = ")).chain([format!("\n{}\n", s.header)]))
+        .flat_map(|s| s.keys.iter().map(|k| format!("{} = ", k.name)).chain([format!("\n{}\n", s.header)]))
         .chain(
             [
                 "\n",

@@ -9,8 +9,6 @@ use super::catalogue::{self, ProviderType, TYPES};
 use super::reader::{unknown_word, Checked, Source, Table};
 use super::{schema, url, BaseUrl, Budget, Provider, ProviderKind, Secret, Token};
 
-/// Priorities are small numbers that people compare by eye.
-const PRIORITIES: std::ops::RangeInclusive<i64> = -1_000_000..=1_000_000;
 /// Longest model name or pattern, bytes. Bounds what routing hashes for each distinct prefix length.
 const MAX_MODEL_BYTES: usize = 256;
 
@@ -38,7 +36,7 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
         check_name(t, "name", name)?;
         provider.name = name.to_owned();
     }
-    t.integer("priority", PRIORITIES, &mut provider.priority)?;
+    t.integer("priority", &mut provider.priority)?;
     provider.models = patterns(t)?;
     provider.max_concurrency = t.bound("max_concurrency")?;
     provider.rate_limit_rpm = t.bound("rate_limit_rpm")?;

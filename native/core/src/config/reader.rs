@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::catalogue::fold;
 use super::parse::{ConfigError, Environment};
-use super::schema::{Section, SECTIONS};
+use super::schema::{Kind, Section, SECTIONS};
 use crate::route::nearest;
 
 /// A value and where it stands.
@@ -80,7 +80,7 @@ impl<'a> Table<'a> {
         span: Range<usize>,
         section: &'static Section,
     ) -> Checked<Self> {
-        let unknown = entries.iter().filter(|(key, _)| !section.keys.contains(&key.get_ref().as_ref()));
+        let unknown = entries.iter().filter(|(key, _)| section.key(key.get_ref()).is_none());
         if let Some((key, value)) = unknown.min_by_key(|(key, _)| key.span().start) {
             return source.error(&key.span(), unknown_key(key.get_ref(), value.get_ref(), section));
         }
@@ -89,7 +89,7 @@ impl<'a> Table<'a> {
 
     /// The value of a key. Asking for one that the schema does not have is a defect that every test would meet.
     pub fn value(&self, key: &str) -> Option<&'a Value<'a>> {
-        debug_assert!(self.section.keys.contains(&key), "{key} is missing in the schema of {}", self.section.header);
+        debug_assert!(self.section.key(key).is_some(), "{key} is missing in the schema of {}", self.section.header);
         self.entries.get(key)
     }
 
@@ -137,8 +137,16 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// Sets `into` where the key is present.
-    pub fn integer<T: TryFrom<i64>>(&self, key: &str, range: RangeInclusive<i64>, into: &mut T) -> Checked<()> {
+    /// Sets `into` where the key is present, within the schema's bounds.
+    pub fn integer<T: TryFrom<i64>>(&self, key: &str, into: &mut T) -> Checked<()> {
+        let Some(Kind::Integer { least, most }) = self.section.key(key).map(|key| key.kind) else {
+            return self.fail(key, "is no integer in the schema: a defect of hoosh");
+        };
+        self.integer_in(key, least..=most, into)
+    }
+
+    /// The same within bounds of its own, which depend on other keys.
+    pub fn integer_in<T: TryFrom<i64>>(&self, key: &str, range: RangeInclusive<i64>, into: &mut T) -> Checked<()> {
         let Some(value) = self.value(key) else { return Ok(()) };
         let DeValue::Integer(digits) = value.get_ref() else { return self.wrong_type(key, value, "integer") };
         let number = i64::from_str_radix(digits.as_str(), digits.radix()).ok().filter(|n| range.contains(n));
@@ -158,7 +166,7 @@ impl<'a> Table<'a> {
     /// A bound that is absent by default: at least 1.
     pub fn bound(&self, key: &str) -> Checked<Option<u32>> {
         let mut bound = 0u32;
-        self.integer(key, 1..=i64::from(u32::MAX), &mut bound)?;
+        self.integer(key, &mut bound)?;
         Ok((bound > 0).then_some(bound))
     }
 
@@ -227,13 +235,17 @@ fn unknown_key(key: &str, value: &DeValue<'_>, section: &Section) -> String {
     let what = if table { "table" } else { "key" };
     let start =
         if top { format!("unknown {what} `{key}`") } else { format!("unknown {what} `{key}` in {}", section.header) };
-    if let Some(near) = nearest(key, section.keys.iter().copied()) {
+    if let Some(near) = nearest(key, section.keys.iter().map(|key| key.name)) {
         return format!("{start}; did you mean `{near}`?");
     }
-    match SECTIONS.iter().find(|other| other.keys.contains(&key)) {
+    match SECTIONS.iter().find(|other| other.key(key).is_some()) {
         Some(home) => format!("{start}; it belongs in {}", home.header),
-        None => format!("{start}; known are {}", section.keys.join(", ")),
+        None => format!("{start}; known are {}", names(section)),
     }
+}
+
+fn names(section: &Section) -> String {
+    section.keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")
 }
 
 /// "not known: `x`; did you mean `y`? Known are …"

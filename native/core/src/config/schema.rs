@@ -1,5 +1,5 @@
-//! The keys that a configuration file may hold: one table, which [`super::parse()`] enforces and the tests hold against
-//! `hoosh.example.toml` and `docs/config.md`.
+//! The keys that a configuration file may hold: one table, from which [`super::parse()`] takes what is known and in which
+//! bounds, and from which the JSON Schema is written. The tests hold `hoosh.example.toml` and `docs/config.md` against it.
 
 /// One table of the file.
 #[derive(Debug)]
@@ -7,48 +7,305 @@ pub struct Section {
     /// As an operator writes and reads it: `[server]`, `[[providers]]`.
     pub header: &'static str,
     /// Its keys, in the order in which the documentation shows them.
-    pub keys: &'static [&'static str],
+    pub keys: &'static [Key],
 }
+
+/// One key.
+#[derive(Debug)]
+pub struct Key {
+    /// As it is written.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// What holds where it is left out.
+    pub default: Default,
+    /// What it means, in a sentence or two, with its unit.
+    pub about: &'static str,
+}
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// A string that is never shown; `$NAME` takes it from the environment.
+    Secret,
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number within bounds, both included.
+    Integer {
+        /// The smallest.
+        least: i64,
+        /// The largest.
+        most: i64,
+    },
+    /// One of these, read without regard to case, `-` and `_`.
+    Word(&'static [&'static str]),
+    /// An array of strings.
+    Texts,
+    /// An array of strings or tables.
+    Tables,
+}
+
+/// What holds where a key is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Default {
+    /// Nothing: it must be given.
+    Required,
+    /// This, as TOML.
+    Is(&'static str),
+    /// Something that other keys decide, in words.
+    Derived(&'static str),
+    /// Nothing, which means what these words say.
+    None(&'static str),
+}
+
+impl Section {
+    /// The key of that name.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+impl Key {
+    const fn new(name: &'static str, kind: Kind, default: Default, about: &'static str) -> Key {
+        Key { name, kind, default, about }
+    }
+
+    const fn section(name: &'static str) -> Key {
+        Key::new(name, Kind::Tables, Default::None("absent"), "A table of its own.")
+    }
+}
+
+/// A bound on spans of time: a year. Beyond it lies a typing error, and within it microseconds fit every integer used.
+const YEAR_SECS: i64 = 31_536_000;
+/// What one counter of 32 bits can count.
+const MANY: i64 = u32::MAX as i64;
+const SECONDS: Kind = Kind::Integer { least: 1, most: YEAR_SECS };
+const MILLISECONDS: Kind = Kind::Integer { least: 0, most: YEAR_SECS };
+const BYTES: Kind = Kind::Integer { least: 1, most: i64::MAX };
+const TOKEN_COUNT: Kind = Kind::Integer { least: 1, most: i64::MAX };
+const BOUND: Kind = Kind::Integer { least: 1, most: MANY };
 
 /// The tables themselves.
 pub const TOP: Section = Section {
     header: "the file",
-    keys: &["server", "providers", "auth", "budgets", "cache", "retry", "limits", "deadlines"],
+    keys: &[
+        Key::section("server"),
+        Key::section("providers"),
+        Key::section("auth"),
+        Key::section("budgets"),
+        Key::section("cache"),
+        Key::section("retry"),
+        Key::section("limits"),
+        Key::section("deadlines"),
+    ],
 };
 /// `[server]`
-pub const SERVER: Section =
-    Section { header: "[server]", keys: &["bind", "port", "strategy", "max_body_bytes", "max_buffered_bytes"] };
+pub const SERVER: Section = Section {
+    header: "[server]",
+    keys: &[
+        Key::new(
+            "bind",
+            Kind::Text,
+            Default::Is("\"127.0.0.1\""),
+            "Address to listen on. One that others can reach is refused while there are no tokens.",
+        ),
+        Key::new(
+            "port",
+            Kind::Integer { least: 0, most: 65_535 },
+            Default::Is("8088"),
+            "TCP port; 0 lets the system choose.",
+        ),
+        Key::new(
+            "strategy",
+            Kind::Word(&["priority", "round_robin", "lowest_latency", "direct"]),
+            Default::Is("\"priority\""),
+            "`priority`, `round_robin`, `lowest_latency` or `direct`.",
+        ),
+        Key::new("max_body_bytes", BYTES, Default::Is("33_554_432"), "Largest request body."),
+        Key::new(
+            "max_buffered_bytes",
+            BYTES,
+            Default::Is("1_073_741_824"),
+            "Largest sum of bodies and answers held at once; beyond it new work gets 503. At least `max_body_bytes`.",
+        ),
+    ],
+};
 /// `[[providers]]`
 pub const PROVIDERS: Section = Section {
     header: "[[providers]]",
-    keys: &["type", "name", "base_url", "api_key", "priority", "models", "max_concurrency", "rate_limit_rpm"],
+    keys: &[
+        Key::new("type", Kind::Text, Default::Required, "One of the types."),
+        Key::new(
+            "name",
+            Kind::Text,
+            Default::Derived("the type"),
+            "Unique, 1 to 64 of the letters, digits and `-_.:@`. The prefix in `provider/model`.",
+        ),
+        Key::new(
+            "base_url",
+            Kind::Text,
+            Default::Derived("the type's"),
+            "`http` or `https`, host, port, path. No credentials, query or fragment; IPv6 in brackets.",
+        ),
+        Key::new(
+            "api_key",
+            Kind::Secret,
+            Default::Derived("the type's variable"),
+            "Sent as `Authorization: Bearer …`.",
+        ),
+        Key::new(
+            "priority",
+            Kind::Integer { least: -1_000_000, most: 1_000_000 },
+            Default::Is("10"),
+            "Lower is asked first, equals in the order of the file.",
+        ),
+        Key::new(
+            "models",
+            Kind::Texts,
+            Default::Is("[]"),
+            "Exact names, or prefixes that end in `*`. Empty: every model.",
+        ),
+        Key::new("max_concurrency", BOUND, Default::None("no bound"), "Requests at once."),
+        Key::new("rate_limit_rpm", BOUND, Default::None("no bound"), "Requests a minute."),
+    ],
 };
 /// `[auth]`
-pub const AUTH: Section = Section { header: "[auth]", keys: &["tokens"] };
-/// `[[auth.tokens]]`, or a table in `tokens = [...]`
+pub const AUTH: Section = Section {
+    header: "[auth]",
+    keys: &[Key::new(
+        "tokens",
+        Kind::Tables,
+        Default::Is("[]"),
+        "Keys that may call: strings, or tables. Empty: anybody who reaches the port.",
+    )],
+};
+/// `[[auth.tokens]]`
 pub const TOKENS: Section = Section {
     header: "[[auth.tokens]]",
-    keys: &["token", "name", "models", "budget", "max_concurrency", "rate_limit_rpm"],
+    keys: &[
+        Key::new("token", Kind::Secret, Default::Required, "The key that callers send as `Authorization: Bearer …`."),
+        Key::new(
+            "name",
+            Kind::Text,
+            Default::Derived("key-1, key-2, …"),
+            "Unique; shown in rows and metrics in the key's place.",
+        ),
+        Key::new(
+            "models",
+            Kind::Texts,
+            Default::Is("[]"),
+            "What it may use: `model`, `prefix*`, `provider/model`, `provider/*`. Empty: everything.",
+        ),
+        Key::new(
+            "budget",
+            Kind::Text,
+            Default::None("none"),
+            "Budget that it charges; must exist. None: the one the request names, else `default` if there is one.",
+        ),
+        Key::new("max_concurrency", BOUND, Default::None("no bound"), "Requests at once."),
+        Key::new("rate_limit_rpm", BOUND, Default::None("no bound"), "Requests a minute."),
+    ],
 };
 /// `[[budgets]]`
-pub const BUDGETS: Section = Section { header: "[[budgets]]", keys: &["name", "capacity", "slice"] };
+pub const BUDGETS: Section = Section {
+    header: "[[budgets]]",
+    keys: &[
+        Key::new("name", Kind::Text, Default::Required, "Unique. `default` is charged where nothing else is named."),
+        Key::new("capacity", TOKEN_COUNT, Default::Required, "Tokens, input and output together; at least 1."),
+        Key::new(
+            "slice",
+            TOKEN_COUNT,
+            Default::Derived("capacity / 16, at least 16,384, at most the capacity"),
+            "Tokens taken from the store at a time: what a crash can leave unspent.",
+        ),
+    ],
+};
 /// `[cache]`
-pub const CACHE: Section =
-    Section { header: "[cache]", keys: &["enabled", "mode", "ttl_secs", "max_entries", "max_bytes"] };
+pub const CACHE: Section = Section {
+    header: "[cache]",
+    keys: &[
+        Key::new("enabled", Kind::Boolean, Default::Is("false"), "Whether answers are cached."),
+        Key::new("mode", Kind::Word(&["deterministic", "always"]), Default::Is("\"deterministic\""), "`deterministic`: only where the caller asked for a repeatable answer (`temperature` 0, a `seed`, embeddings). `always`: all."),
+        Key::new("ttl_secs", SECONDS, Default::Is("300"), "Seconds an entry lives."),
+        Key::new("max_entries", BOUND, Default::Is("10_000"), "Entries."),
+        Key::new("max_bytes", BYTES, Default::Is("67_108_864"), "Bytes of all entries."),
+    ],
+};
 /// `[retry]`
 pub const RETRY: Section = Section {
     header: "[retry]",
-    keys: &["max_attempts", "base_delay_ms", "max_delay_ms", "budget_percent", "min_per_sec"],
+    keys: &[
+        Key::new(
+            "max_attempts",
+            Kind::Integer { least: 1, most: 100 },
+            Default::Is("3"),
+            "Attempts for one request, the first included.",
+        ),
+        Key::new(
+            "base_delay_ms",
+            MILLISECONDS,
+            Default::Is("250"),
+            "Back-off before the same upstream is asked again is drawn from 0 to this, doubled each time.",
+        ),
+        Key::new("max_delay_ms", MILLISECONDS, Default::Is("8_000"), "Largest back-off; at least `base_delay_ms`."),
+        Key::new(
+            "budget_percent",
+            Kind::Integer { least: 0, most: 100 },
+            Default::Is("10"),
+            "Retries allowed as a share of all requests.",
+        ),
+        Key::new(
+            "min_per_sec",
+            Kind::Integer { least: 0, most: MANY },
+            Default::Is("10"),
+            "Retries a second allowed whatever the share says.",
+        ),
+    ],
 };
 /// `[limits]`
 pub const LIMITS: Section = Section {
     header: "[limits]",
-    keys: &["max_concurrency", "max_waiting", "wait_secs", "reserve_output", "max_inputs"],
+    keys: &[
+        Key::new("max_concurrency", BOUND, Default::None("no bound"), "Requests at once."),
+        Key::new(
+            "max_waiting",
+            Kind::Integer { least: 0, most: MANY },
+            Default::Is("128"),
+            "Callers that may wait for a place of one limit; the next gets 429. 0 refuses at once.",
+        ),
+        Key::new(
+            "wait_secs",
+            Kind::Integer { least: 0, most: YEAR_SECS },
+            Default::Is("10"),
+            "Longest wait for a place.",
+        ),
+        Key::new(
+            "reserve_output",
+            TOKEN_COUNT,
+            Default::Is("4_096"),
+            "Output tokens reserved, and sent as the cap, under a budget when the caller names none.",
+        ),
+        Key::new(
+            "max_inputs",
+            BOUND,
+            Default::Is("2_048"),
+            "Embedding inputs in one request to a provider; a longer array is asked in slices of so many and joined.",
+        ),
+    ],
 };
 /// `[deadlines]`
 pub const DEADLINES: Section = Section {
     header: "[deadlines]",
-    keys: &["connect_secs", "first_byte_secs", "idle_secs", "total_secs", "body_secs", "caller_stall_secs"],
+    keys: &[
+        Key::new("connect_secs", SECONDS, Default::Is("5"), "To connect to an upstream."),
+        Key::new("first_byte_secs", SECONDS, Default::Is("120"), "To write the request, and then again to the first byte of the answer; of an engine, to what it says first."),
+        Key::new("idle_secs", SECONDS, Default::Is("60"), "Between two reads of an answer."),
+        Key::new("total_secs", SECONDS, Default::Is("600"), "A whole exchange; of a stream, until its first content."),
+        Key::new("body_secs", SECONDS, Default::Is("30"), "For the caller's body to arrive."),
+        Key::new("caller_stall_secs", SECONDS, Default::Is("60"), "A caller that takes nothing for so long is cut off (under hoosh serve)."),
+    ],
 };
 
 /// Every section but [`TOP`].

@@ -1,74 +1,15 @@
 //! What a request head asks for, read before any byte of its body.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 
 use super::step::{Caller, RequestHead};
-use crate::dialects::neutral::Endpoint;
+use super::target::{Access, Target};
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Holder, Snapshot};
 use crate::http::{is_media_type, HeaderView};
 use crate::keys;
-use crate::metrics::Served;
 use crate::rng::Rng;
 use crate::sync::Arc;
-
-/// What is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Target {
-    Inference(Endpoint),
-    Models,
-    Model(String),
-    Health,
-    Ready,
-    Metrics,
-}
-
-impl Target {
-    pub fn served(&self) -> Served {
-        match self {
-            Target::Inference(endpoint) => Served::Inference(*endpoint),
-            Target::Models | Target::Model(_) => Served::Models,
-            _ => Served::Other,
-        }
-    }
-
-    /// What `path` names; as in the request's target, so that a model's name may hold `%2F`, or `/` as it is.
-    fn of(path: &str) -> Option<Target> {
-        Some(match &*decoded(path) {
-            "/v1/chat/completions" => Target::Inference(Endpoint::Chat),
-            "/v1/completions" => Target::Inference(Endpoint::Completions),
-            "/v1/embeddings" => Target::Inference(Endpoint::Embeddings),
-            "/v1/models" => Target::Models,
-            "/v1/health" => Target::Health,
-            "/v1/health/ready" => Target::Ready,
-            "/metrics" => Target::Metrics,
-            path => Target::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?.into()),
-        })
-    }
-
-    fn allows(&self, method: &str) -> bool {
-        match self {
-            Target::Inference(_) => method == "POST",
-            // RFC 9110 section 9.1: whoever serves GET serves HEAD.
-            _ => matches!(method, "GET" | "HEAD"),
-        }
-    }
-
-    /// For the header `allow`.
-    fn allow(&self) -> &'static str {
-        match self {
-            Target::Inference(_) => "POST",
-            _ => "GET, HEAD",
-        }
-    }
-
-    /// Open to whoever reaches the port, so that a load balancer can ask.
-    fn is_open(&self) -> bool {
-        matches!(self, Target::Health | Target::Ready)
-    }
-}
 
 /// The facts of one request head.
 #[derive(Debug)]
@@ -96,7 +37,7 @@ impl Call {
         let target = Target::of(path);
         // Without a key nothing tells which paths exist.
         let who = match &target {
-            Some(target) if target.is_open() => Ok(&snapshot.anonymous),
+            Some(target) if target.access() == Access::Open => Ok(&snapshot.anonymous),
             _ => holder(head, snapshot),
         };
         let mut call = Call {
@@ -145,9 +86,9 @@ impl Call {
             let words = format!("{} does not allow {}; use {}.", shown(path), shown(head.method), target.allow());
             return Err(Failure::new(Code::WrongMethod, words));
         }
-        // It names every provider and budget, and sums up what all tenants do.
-        if *target == Target::Metrics && self.holder.key.as_ref().is_some_and(|key| !key.models.is_empty()) {
-            let words = "A key that is bound to models may not read /metrics. Ask with one that is not.";
+        if target.access() == Access::Unbound && self.holder.key.as_ref().is_some_and(|key| !key.models.is_empty()) {
+            let words =
+                format!("A key that is bound to models may not read {}. Ask with one that is not.", shown(path));
             return Err(Failure::new(Code::PathForbidden, words));
         }
         let Target::Inference(_) = target else { return Ok(()) };
@@ -227,33 +168,6 @@ fn forbids_cache(value: &[u8]) -> bool {
     value.split(|byte| *byte == b',').any(|part| {
         part.trim_ascii().eq_ignore_ascii_case(b"no-cache") || part.trim_ascii().eq_ignore_ascii_case(b"no-store")
     })
-}
-
-/// `path` with its `%XX` read. Where that gives no text, or NUL, it stays as it was written: it names nothing then.
-fn decoded(path: &str) -> Cow<'_, str> {
-    if !path.contains('%') {
-        return Cow::Borrowed(path);
-    }
-    let bytes = path.as_bytes();
-    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match (byte, digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                out.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    match String::from_utf8(out) {
-        Ok(text) if !text.contains('\0') => Cow::Owned(text),
-        _ => Cow::Borrowed(path),
-    }
 }
 
 /// A piece of the request in a message: short, and nothing that a terminal would obey.

@@ -4,8 +4,9 @@
 
 use bytes::Bytes;
 
-use super::call::{Call, Target};
+use super::call::Call;
 use super::slices::{join, Slices};
+use super::target::Target;
 use super::work::INLINE_BYTES;
 use super::{Caller, ChildAnswer, Exchange, Move, Phase, Step};
 use crate::dialects::neutral::Endpoint;

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
-use super::call::{too_large, Target};
+use super::call::too_large;
 use super::gates::Gate;
 use super::gather::Gather;
 use super::slices::Slices;
+use super::target::Target;
 use super::whole::Judged;
 use super::work::{JobResult, INLINE_BYTES};
 use super::{Caller, Exchange, Move, Phase, Step};

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::call::{shown, Target};
+use super::call::shown;
+use super::target::Target;
 use super::Exchange;
 use crate::dialects::openai::models;
 use crate::error::{Code, Failure};

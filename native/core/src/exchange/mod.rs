@@ -46,6 +46,7 @@ mod slices;
 mod spend;
 mod step;
 mod streamed;
+mod target;
 mod verdict;
 mod whole;
 mod work;

@@ -1,7 +1,7 @@
 //! Books an exchange exactly once: tokens, places, ledger row, metrics, cache. Also from the destructor.
 
 use super::account::{Owed, Uncounted};
-use super::call::Target;
+use super::target::Target;
 use super::{Exchange, Phase};
 use crate::dialects::openai::count::Question;
 use crate::dialects::openai::usage::owed_usage;
