@@ -28,9 +28,9 @@ CFLAGS ?= -O1 -g
 LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
 
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
-TESTS := lint test-rust test-shuttle test-sim test-python
+TESTS := lint test-rust test-shuttle test-sim test-python test-faults
 
-.PHONY: run test build lint format clean soak mutations header c-gateway memcheck test-llamacpp $(TESTS)
+.PHONY: run test build lint format clean soak soak-port mutations header c-gateway memcheck test-llamacpp $(TESTS)
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -90,6 +90,14 @@ header:
 
 test-python: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY)
 	$(PYTHON) -m pytest $(ARGS)
+
+# What a streaming proxy meets, in two columns: plain hypercorn, and `hoosh serve`.
+test-faults: $(VENV)/.dev $(VENV)/.extension
+	$(PYTHON) -m pytest tests/faults $(ARGS)
+
+# Half an hour of mixed, faulty traffic through the port, then SIGTERM under load.
+soak-port: $(VENV)/.dev $(VENV)/.extension
+	$(PYTHON) -m tests.faults.soak $(ARGS)
 
 c-gateway: $(C_GATEWAY)
 

@@ -17,7 +17,7 @@ from hoosh._native import WireGuard, WireRefusal
 
 Message = MutableMapping[str, Any]
 
-HEAD_SECONDS = 30.0
+HEAD_SECONDS = 5.0
 """How long a head may take from its first byte to its last."""
 LINGER_SECONDS = 2.0
 """How long what follows a refused head is read and dropped, so that the refusal is not lost in a reset."""

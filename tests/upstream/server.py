@@ -152,8 +152,11 @@ class Upstream:
                  "connection": r.connection, "sent": r.sent, "cancelled": r.cancelled}
                 for r in self.requests
             ]  # fmt: skip
-            return Answer(body={"requests": shown})
-        return answers.error(404, "There are /_fake/plan and /_fake/requests.", "unknown_url")
+            return Answer(body={"requests": shown, "open": self.open})
+        if path == "/_fake/forget":
+            self.requests.clear()
+            return Answer(body={})
+        return answers.error(404, "There are /_fake/plan, /_fake/requests and /_fake/forget.", "unknown_url")
 
 
 @asynccontextmanager
@@ -315,7 +318,8 @@ class _Connection:
 
     async def _carry_out(self, request: Recorded, answer: Answer, plan: Plan) -> None:
         await trio.sleep(plan.delay_ms / 1000)
-        await self.upstream.wait_for(plan.after_requests)
+        if plan.after_requests:
+            await self.upstream.wait_for(plan.after_requests)
         todo = script(answer, plan)
         for at, piece in enumerate(todo.writes):
             if at:
