@@ -5,6 +5,8 @@
 
 use bytes::Bytes;
 
+use crate::clock::{MILLISECOND, SECOND};
+
 /// Who has to change something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -84,6 +86,8 @@ codes! {
     WrongVersion = 505, "invalid_request_error", "http_version_not_supported", Caller;
     /// More requests a minute than the key or provider allows.
     RateLimited = 429, "rate_limit_error", "rate_limit_exceeded", Caller;
+    /// The request may use more tokens than its limit lets through in a whole minute: no waiting helps.
+    OverRateLimit = 413, "invalid_request_error", "request_exceeds_rate_limit", Caller;
     /// More requests at once than allowed, and no place to wait, or the wait was too long.
     ConcurrencyLimited = 429, "rate_limit_error", "concurrency_limit_exceeded", Caller;
     /// The budget has not enough left for this request.
@@ -92,6 +96,8 @@ codes! {
     UpstreamRefused = 400, "invalid_request_error", "upstream_refused", Caller;
     /// The upstream did not accept the operator's credential.
     UpstreamCredential = 502, "api_error", "upstream_credential_rejected", Upstream;
+    /// What the operator's credential may spend at the upstream is spent.
+    UpstreamQuota = 502, "api_error", "upstream_quota_exhausted", Upstream;
     /// The upstream's own rate limit, on every candidate.
     UpstreamRateLimited = 429, "rate_limit_error", "upstream_rate_limited", Upstream;
     /// No connection to any candidate.
@@ -129,12 +135,21 @@ pub struct Failure {
     pub status: Option<u16>,
     /// When to come back, seconds; `retry-after`.
     pub retry_after_secs: Option<u64>,
+    /// The same exactly, milliseconds; `retry-after-ms`, with 429.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Failure {
     /// A failure without a field.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Failure { code, message: message.into(), param: None, status: None, retry_after_secs: None }
+        Failure {
+            code,
+            message: message.into(),
+            param: None,
+            status: None,
+            retry_after_secs: None,
+            retry_after_ms: None,
+        }
     }
 
     /// Names the field concerned.
@@ -147,6 +162,11 @@ impl Failure {
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_secs = Some(seconds);
         self
+    }
+
+    /// Tells when to come back, to the millisecond above.
+    pub fn retry_after_us(self, us: u64) -> Self {
+        Failure { retry_after_ms: Some(us.div_ceil(MILLISECOND)), ..self.retry_after(us.div_ceil(SECOND)) }
     }
 
     /// The status that the caller gets.

@@ -29,6 +29,10 @@ pub struct Key {
     pub max_concurrency: Option<u32>,
     /// Requests a minute. `None`: no bound.
     pub rate_limit_rpm: Option<u32>,
+    /// Tokens a minute. `None`: no bound.
+    pub rate_limit_tpm: Option<u32>,
+    /// Most output tokens for each choice. `None`: no bound.
+    pub max_tokens_limit: Option<u32>,
 }
 
 impl Key {
@@ -122,6 +126,8 @@ impl Keys {
                 budget: token.budget.as_deref().map(Into::into),
                 max_concurrency: token.max_concurrency,
                 rate_limit_rpm: token.rate_limit_rpm,
+                rate_limit_tpm: token.rate_limit_tpm,
+                max_tokens_limit: token.max_tokens_limit,
             }));
         }
         keys

@@ -217,11 +217,11 @@ fn values_come_from_the_environment() {
 #[test]
 fn the_types_key_goes_to_the_types_own_address_only() {
     let own = good("[[providers]]\ntype = \"openai\"");
-    assert_eq!(own.providers[0].api_key.as_ref().map(|k| k.expose()), Some("sk-from-environment"));
+    assert_eq!(own.providers[0].credentials.first().map(|c| c.secret.expose()), Some("sk-from-environment"));
     assert!(own.warnings.is_empty(), "{:?}", own.warnings);
 
     let elsewhere = good("[[providers]]\ntype = \"openai\"\nbase_url = \"http://localhost:9999\"");
-    assert_eq!(elsewhere.providers[0].api_key, None);
+    assert_eq!(elsewhere.providers[0].credentials, []);
     assert!(elsewhere.warnings[0].contains("write api_key = \"$OPENAI_API_KEY\""), "{:?}", elsewhere.warnings);
 
     let without = parse("[[providers]]\ntype = \"groq\"", &nothing).unwrap();
@@ -230,6 +230,30 @@ fn the_types_key_goes_to_the_types_own_address_only() {
     let clear = good("[[providers]]\ntype = \"vllm\"\nbase_url = \"http://10.0.0.1\"\napi_key = \"$KEY\"");
     assert!(clear.warnings[0].contains("unencrypted"), "{:?}", clear.warnings);
     assert!(good("[[providers]]\ntype = \"vllm\"\napi_key = \"$KEY\"").warnings.is_empty());
+}
+
+#[test]
+fn several_credentials_are_checked_one_by_one() {
+    let with = |keys: &str| format!("[[providers]]\ntype = \"openai\"\n{keys}");
+    let config = good(&with("api_keys = [\"$KEY\", \"$$b\"]"));
+    let secrets: Vec<_> = config.providers[0].credentials.iter().map(|c| c.secret.expose()).collect();
+    assert_eq!(secrets, [SECRET, "$b"]);
+    let text = config.describe();
+    assert!(text.contains("api_keys = [\"***\", \"***\"]") && !text.contains(SECRET), "{text}");
+    for (keys, words) in [
+        ("api_key = \"a\"\napi_keys = [\"b\"]", "stands beside `api_key`"),
+        ("api_keys = []", "is empty"),
+        ("api_keys = [\"a\", \"b\", \"a\"]", "number 1 of `api_keys` already"),
+        ("api_keys = [\"a b\"]", "one line of visible ASCII"),
+        ("api_keys = [\"$NOT_SET\"]", "`NOT_SET` is not set"),
+        ("api_keys = [7]", "array of strings"),
+    ] {
+        let error = parse(&with(keys), &environment).unwrap_err();
+        assert!(error.message.contains(words) && error.line >= Some(3), "{keys}: {error}");
+    }
+    let many: Vec<String> = (0..65).map(|at| format!("\"k{at}\"")).collect();
+    let error = parse(&with(&format!("api_keys = [{}]", many.join(","))), &environment).unwrap_err();
+    assert!(error.message.contains("64 are the most"), "{error}");
 }
 
 #[test]
@@ -261,7 +285,7 @@ fn without_a_file_local_servers_come_before_services() {
     let names: Vec<_> = config.providers.iter().map(|p| (p.name.as_str(), p.priority)).collect();
     assert_eq!(names, [("ollama", 10), ("llamacpp", 10), ("lmstudio", 10), ("vllm", 10), ("openai", 20)]);
     assert!(config.providers.iter().all(|p| p.found && p.base_url.is_some()));
-    assert!(config.providers[4].api_key.is_some());
+    assert!(config.providers[4].credentials.len() == 1);
     assert_eq!(Config::found(&nothing).providers.len(), 4);
 }
 
@@ -337,12 +361,15 @@ fn the_example_is_the_defaults_and_has_every_key() {
 
 #[test]
 fn the_examples_commented_keys_are_valid() {
-    // `tokens` is shown in both of its forms, of which a file has one.
-    let text = uncommented().replace("tokens = [\"$HOOSH_TOKEN\"]\n", "");
-    let with_tokens = |name: &str| environment(name).or_else(|| name.ends_with("_TOKEN").then(|| "t".into()));
+    // `tokens` and credentials are shown in both of their forms, of which a file has one.
+    let text =
+        uncommented().replace("tokens = [\"$HOOSH_TOKEN\"]\n", "").replace("api_key = \"$OPENAI_API_KEY\"\n", "");
+    let given = |name: &str| name.ends_with("_TOKEN") || name.ends_with("_2");
+    let with_tokens = |name: &str| environment(name).or_else(|| given(name).then(|| "t".into()));
     let config = parse(&text, &with_tokens).unwrap();
     assert_eq!(config.auth.tokens[0].budget.as_deref(), Some("default"));
     assert_eq!(config.limits.max_concurrency, Some(1_000));
+    assert_eq!(config.providers[1].credentials.len(), 2);
     let short = EXAMPLE.replace("# tokens = ", "tokens = ");
     assert_eq!(parse(&short, &with_tokens).unwrap().auth.tokens.len(), 1);
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
-use hoosh_core::limit::{Acquire, Concurrency, ConcurrencyState, Permit, Rate, Ticket};
+use hoosh_core::limit::{Acquire, Concurrency, ConcurrencyState, Permit, Rate, Ticket, TokenCharge};
 use hoosh_core::wake::{NoWake, Wake, Waker};
 use proptest::prelude::*;
 
@@ -266,6 +266,71 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    /// Faults: those behind a corrected one not moved; all that was unused given back, drained or not.
+    #[test]
+    fn what_is_used_keeps_to_the_bound_in_every_span(
+        per_minute in 1..3_000u32,
+        burst in 1..200u32,
+        ops in prop::collection::vec((0..20_000_000u64, 1..200u64, prop::option::of((0..8usize, 0..=100u64))), 1..60),
+    ) {
+        const COST: u128 = 60_000_000;
+        let rate = Arc::new(Rate::new(per_minute, burst));
+        let mut now = 0u64;
+        // When, how many count against the bound, and what was taken if that is not known yet.
+        let mut all: Vec<(u64, u64, u64, Option<Arc<TokenCharge>>)> = Vec::new();
+        for (step, many, corrected) in ops {
+            now += step / many;
+            match TokenCharge::take([&rate], many, now).map_err(|(_, until_us)| until_us) {
+                Ok(taken) => all.push((now, many, many, Some(taken))),
+                Err(u64::MAX) => prop_assert!(many > u64::from(burst)),
+                Err(free_at) => {
+                    prop_assert!(rate.peek_many(many, free_at - 1).is_err() && rate.peek_many(many, free_at).is_ok());
+                }
+            }
+            if let Some((at, percent)) = corrected {
+                if let Some((_, used, many, taken)) = all.iter_mut().rev().nth(at) {
+                    if let Some(taken) = taken.take() {
+                        *used = *many * percent / 100;
+                        taken.add_used(*used);
+                    }
+                }
+            }
+            for from in 0..all.len() {
+                let span = u128::from(now - all[from].0);
+                let used: u64 = all[from..].iter().map(|one| one.1).sum();
+                let most = u128::from(burst) * COST + span * u128::from(per_minute);
+                prop_assert!(u128::from(used) * COST <= most, "{} in {} µs", used, span);
+            }
+        }
+    }
+}
+
+#[test]
+fn tokens_are_taken_of_all_rates_or_of_none_and_come_back_when_they_were_not_used() {
+    let rates = [Arc::new(Rate::new(600, 600)), Arc::new(Rate::new(100, 100))];
+    let refused = TokenCharge::take(&rates, 200, 0).unwrap_err();
+    assert_eq!(refused, (1, u64::MAX), "more than a minute's of the second");
+    let charge = TokenCharge::take(&rates, 80, 0).unwrap();
+    let standings = || (rates[0].standing(0).remaining, rates[1].standing(0).remaining);
+    assert_eq!(standings(), (520, 20));
+    assert_eq!(TokenCharge::take(&rates, 80, 0).unwrap_err(), (1, 36_000_000));
+    assert_eq!(standings(), (520, 20), "the first took nothing for a request that the second refused");
+    let child = charge.clone();
+    charge.add_used(10);
+    drop(charge);
+    assert_eq!(standings(), (520, 20), "a part of it is still at work");
+    child.add_used(20);
+    drop(child);
+    assert_eq!(standings(), (570, 70));
+    assert_eq!(rates[1].standing(0).reset_us, 18_000_000);
+    let charge = TokenCharge::take(&rates, 10, 0).unwrap();
+    charge.add_used(1_000);
+    drop(charge);
+    assert_eq!(standings(), (0, 0), "what was used beyond the bound is owed");
+    assert!(rates[1].peek_many(1, 60_000_000).is_err());
 }
 
 #[test]

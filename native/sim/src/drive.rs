@@ -6,8 +6,8 @@ use hoosh_core::exchange::{Caller as Framing, ChildAnswer, Exchange, JobResult, 
 
 use crate::answer::Said;
 use crate::caller::Flaw;
-use crate::check::{wish_us, Invariant};
-use crate::plan::Mood;
+use crate::check::{secret_of, wish_us, Invariant};
+use crate::plan::{Mood, BAD};
 use crate::upstream::{self, Act, Asked, Script};
 use crate::world::{Driven, Event, Up, UpState, World};
 
@@ -65,6 +65,7 @@ impl World {
             driven.steps += 1;
             let step = exchange.next(self.now);
             driven.ups.iter_mut().for_each(|up| up.reached |= up.sent);
+            self.note_refusals(x);
             self.trace_step(x, &step);
             self.check_step(x, &step);
             let waits = matches!(step, Step::Wait { .. });
@@ -93,12 +94,13 @@ impl World {
             Step::Send { u, request } => {
                 let provider = self.provider_of(&request);
                 self.check_send(x, u, &provider, &request.body, Some(&request));
-                self.open(x, provider, &request.body, false);
+                let secret = secret_of(&request);
+                self.open(x, provider, &request.body, secret, false);
             }
             Step::Call { u, engine, request } => {
                 let provider = engine.to_string();
                 self.check_send(x, u, &provider, &request.body, None);
-                self.open(x, provider, &request.body, true);
+                self.open(x, provider, &request.body, None, true);
             }
             Step::Read { u, credit } => {
                 if let Some(up) = self.xs[x].ups.get_mut(u as usize) {
@@ -229,17 +231,21 @@ impl World {
         }
     }
 
-    fn open(&mut self, x: usize, provider: String, body: &[u8], engine: bool) {
+    fn open(&mut self, x: usize, provider: String, body: &[u8], secret: Option<String>, engine: bool) {
         let number = self.said.len() + 1;
         let u = self.xs[x].ups.len() as u32;
         let inputs = inputs_of(body);
         let mut said = Said { x, u, provider: provider.clone(), inputs, ..Said::default() };
-        let mood = self.mood_of(&provider);
+        let mood = self.mood_of(&provider).towards(body);
+        let bad = secret.as_deref().is_some_and(|secret| secret.ends_with(BAD));
         let script = match self.xs[x].caller.endpoint() {
             Some(endpoint) => {
                 let reused = !engine && self.books.served.contains(&provider) && self.dice.chance(50);
                 let asked = Asked { endpoint, stream: self.xs[x].caller.stream, inputs, reused };
-                if engine {
+                if bad {
+                    self.count("bad credential");
+                    upstream::http(&mut self.dice, Mood::Locked(100), asked, self.now.wall_us, number, &mut said)
+                } else if engine {
                     upstream::engine(&mut self.dice, mood, asked, number, &mut said)
                 } else {
                     upstream::http(&mut self.dice, mood, asked, self.now.wall_us, number, &mut said)
@@ -258,6 +264,11 @@ impl World {
             sent: false,
             wish_us: None,
             provider,
+            secret,
+            opened_us: self.now.mono_us,
+            answered: false,
+            refused: false,
+            refused_told: false,
             number,
         };
         self.xs[x].ups.push(up);
@@ -301,6 +312,8 @@ impl World {
         driven.last_up_us = now_us;
         if let Act::Head(status, headers) = &act {
             up.wish_us = wish_us(*status, headers, self.now);
+            up.answered = (200..300).contains(status);
+            up.refused = matches!(status, 401 | 403);
         }
         self.trace.line(now_us, Some(x), || format!("  upstream {u}: {act:?}"));
         self.trace.mix(u.into());
@@ -330,6 +343,7 @@ impl World {
             }
             Act::End => {
                 up.state = UpState::Ended;
+                up.refused_told = up.refused && !driven.look_set;
                 *ended = Some(now_us);
                 self.books.wishes_us.extend(up.wish_us.map(|wait_us| now_us + wait_us));
                 self.books.served.insert(up.provider.clone());

@@ -47,6 +47,7 @@ impl World {
     pub(crate) fn loop_done(&mut self, id: u64, result: LoopResult) {
         self.note(None, || format!("loop: {id} answered {result:?}"));
         self.trace.mix(id);
+        self.books.health.answered_to_loop(id, &result, self.now.mono_us);
         self.gateway.done(id, result, self.now);
         self.look_loop();
     }
@@ -58,6 +59,7 @@ impl World {
         if !self.plan.configs[self.config].providers.iter().any(|p| p.name == provider) {
             self.fail(Invariant::Scope, None, format!("the loop asks {provider}, which is not configured"));
         }
+        self.books.health.asked_by_loop(id, &provider, request);
         let mood = self.plan.configs[0].providers.iter().position(|p| p.name == provider);
         let well = match mood.map(|at| self.plan.moods[at]) {
             Some(Mood::Down) => 5,

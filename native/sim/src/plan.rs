@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
-    Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Deadlines, Limits, Provider, ProviderKind, Retry,
-    Secret, Server, Strategy, Token,
+    Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, Deadlines, Limits, Provider, ProviderKind,
+    Retry, Secret, Server, Strategy, Token,
 };
 use hoosh_core::http::Origin;
 
@@ -13,6 +13,9 @@ use crate::dice::Dice;
 
 /// Model names that callers use and providers list.
 pub const MODELS: &[&str] = &["alpha", "beta", "beta-2", "gamma"];
+
+/// How a secret ends that is refused.
+pub const BAD: &str = "-bad";
 
 /// How a provider is disposed in one world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +28,26 @@ pub enum Mood {
     Storm,
     /// Nearly all answers are 429 with a `Retry-After` that nobody waits for.
     Long,
-    /// The credential is refused.
-    Locked,
+    /// Nearly all answers for one model, by its place in [`MODELS`], are 429.
+    StormOf(usize),
+    /// The credential is refused, so many of 100 times.
+    Locked(u64),
     /// Cannot be reached.
     Down,
+}
+
+impl Mood {
+    /// What it comes to for a request with this body.
+    pub fn towards(self, body: &[u8]) -> Mood {
+        let Mood::StormOf(at) = self else { return self };
+        let named = format!("\"model\":\"{}\"", MODELS[at]);
+        let about = body.windows(named.len()).any(|window| window == named.as_bytes());
+        if about {
+            Mood::Storm
+        } else {
+            Mood::Well
+        }
+    }
 }
 
 /// How the store is disposed: percentages of answers.
@@ -105,13 +124,14 @@ impl Plan {
 }
 
 fn mood(dice: &mut Dice) -> Mood {
-    match dice.below(12) {
+    match dice.below(13) {
         0..=2 => Mood::Well,
         3..=5 => Mood::Faulty(20),
         6..=7 => Mood::Faulty(70),
         8 => Mood::Storm,
         9 => Mood::Long,
-        10 => Mood::Locked,
+        10 => Mood::Locked(95),
+        11 => Mood::StormOf(dice.below(MODELS.len())),
         _ => Mood::Down,
     }
 }
@@ -156,6 +176,8 @@ fn config(dice: &mut Dice) -> Config {
         },
         limits: Limits {
             max_concurrency: dice.chance(30).then(|| dice.range(1, 8) as u32),
+            rate_limit_rpm: dice.chance(10).then(|| dice.range(20, 600) as u32),
+            rate_limit_tpm: dice.chance(10).then(|| dice.span(2_000, 200_000) as u32),
             max_waiting: dice.pick(&[0, 2, 128]),
             wait_secs: dice.pick(&[1, 10]),
             reserve_output: dice.pick(&[16, 256, 4_096]),
@@ -186,15 +208,25 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         type_name: if engine { "engine" } else { "openai_compatible" }.into(),
         kind: if engine { ProviderKind::Engine } else { ProviderKind::OpenAi },
         base_url: (!engine).then(|| BaseUrl { origin, prefix: "/v1".into() }),
-        api_key: dice.chance(80).then(|| Secret::new(format!("secret-of-{name}"))),
+        credentials: credentials(dice, &name),
         priority: dice.range(0, 2) as i64,
         models: models.iter().map(|m| m.to_string()).collect(),
         max_concurrency: (queue_and_rate || dice.chance(20)).then(|| dice.range(1, 3) as u32),
         rate_limit_rpm: (queue_and_rate || dice.chance(15)).then(|| dice.span(1, 60) as u32),
+        rate_limit_tpm: dice.chance(15).then(|| dice.span(500, 20_000) as u32),
+        max_tokens_limit: dice.chance(15).then(|| dice.span(1, 500) as u32),
         cap_field: dice.pick(&[CapField::MaxTokens, CapField::MaxCompletionTokens]),
         uuid_ids: dice.chance(20),
         found: false,
     }
+}
+
+/// None, one, or several; a bad one is refused by its provider always.
+fn credentials(dice: &mut Dice, name: &str) -> Vec<Credential> {
+    let count = if dice.chance(20) { 0 } else { dice.pick(&[1, 1, 1, 2, 3]) };
+    let bad = dice.chance(40).then(|| dice.below(count.max(1)));
+    let secret = |at| format!("secret-of-{name}-{at}{}", if bad == Some(at) && count > 1 { BAD } else { "" });
+    (0..count).map(|at| Credential { secret: Secret::new(secret(at)) }).collect()
 }
 
 fn budgets(dice: &mut Dice) -> Vec<Budget> {
@@ -234,6 +266,8 @@ fn tokens(dice: &mut Dice, budgets: &[Budget]) -> Vec<Token> {
             budget: budgets.first().filter(|_| dice.chance(30)).map(|b| b.name.clone()),
             max_concurrency: dice.chance(20).then(|| dice.range(1, 3) as u32),
             rate_limit_rpm: dice.chance(15).then(|| dice.range(2, 200) as u32),
+            rate_limit_tpm: dice.chance(10).then(|| dice.span(500, 50_000) as u32),
+            max_tokens_limit: dice.chance(10).then(|| dice.span(1, 500) as u32),
         })
         .collect()
 }

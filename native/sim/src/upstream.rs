@@ -58,7 +58,9 @@ pub fn http(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: usi
         Mood::Well => 0,
         Mood::Faulty(percent) => percent,
         Mood::Storm | Mood::Long => 90,
-        Mood::Down | Mood::Locked => 95,
+        Mood::Locked(percent) => percent,
+        Mood::Down => 95,
+        Mood::StormOf(_) => 0,
     };
     let mut cut = None;
     if !dice.chance(fault) {
@@ -69,14 +71,14 @@ pub fn http(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: usi
         let seconds = dice.pick(&[61, 120, 3_600]).to_string();
         acts.push(Act::Head(429, vec![("retry-after", seconds)]));
         acts.push(Act::End);
-    } else if mood == Mood::Locked {
+    } else if matches!(mood, Mood::Locked(_)) {
         refusal(dice, 401, wall_us, &mut acts);
     } else if mood == Mood::Down {
         cut = Some(0);
     } else {
         match dice.below(4) {
             0 => {
-                let status = dice.pick(&[429, 429, 500, 502, 503, 529, 408, 400, 401, 403, 404, 422, 301, 204]);
+                let status = dice.pick(&[429, 429, 500, 502, 503, 529, 408, 400, 401, 402, 403, 404, 422, 301, 204]);
                 refusal(dice, status, wall_us, &mut acts);
             }
             1 => {
@@ -139,7 +141,10 @@ fn refusal(dice: &mut Dice, status: u16, wall_us: i64, acts: &mut Vec<Act>) {
             _ => {}
         }
     }
-    let body = match dice.below(4) {
+    let body = match dice.below(5) {
+        4 => {
+            r#"{"error":{"message":"no","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#.into()
+        }
         0 => String::new(),
         1 => {
             headers[0].1 = "text/html".into();
@@ -263,7 +268,8 @@ pub fn engine(dice: &mut Dice, mood: Mood, asked: Asked, number: usize, said: &m
     let fault = match mood {
         Mood::Well => 0,
         Mood::Faulty(percent) => percent,
-        Mood::Storm | Mood::Long | Mood::Locked | Mood::Down => 90,
+        Mood::Storm | Mood::Long | Mood::Locked(_) | Mood::Down => 90,
+        Mood::StormOf(_) => 0,
     };
     if dice.chance(fault) {
         said.fit = false;

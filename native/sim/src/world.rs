@@ -65,6 +65,15 @@ pub(crate) struct Up {
     /// How long its upstream wishes to be left alone.
     pub wish_us: Option<u64>,
     pub provider: String,
+    /// What it was asked with.
+    pub secret: Option<String>,
+    pub opened_us: u64,
+    /// Its answer began well.
+    pub answered: bool,
+    /// Its answer is 401 or 403.
+    pub refused: bool,
+    /// So its exchange was told, and has not looked.
+    pub refused_told: bool,
     /// Its answer's number.
     pub number: usize,
 }
@@ -277,6 +286,7 @@ impl World {
         self.gateway.reload(config, self.now);
         // Who was taken out and comes back begins anew.
         self.books.asked_us.clear();
+        self.books.health = Default::default();
     }
 
     /// Brings every wake so far onto the agenda.

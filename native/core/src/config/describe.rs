@@ -51,6 +51,8 @@ impl Config {
         out.value("min_per_sec", self.retry.min_per_sec);
         out.header("[limits]");
         out.bound("max_concurrency", self.limits.max_concurrency);
+        out.bound("rate_limit_rpm", self.limits.rate_limit_rpm);
+        out.bound("rate_limit_tpm", self.limits.rate_limit_tpm);
         out.value("max_waiting", self.limits.max_waiting);
         out.value("wait_secs", self.limits.wait_secs);
         out.value("reserve_output", self.limits.reserve_output);
@@ -72,13 +74,17 @@ fn describe_provider(out: &mut Out, provider: &Provider) {
     if let Some(url) = &provider.base_url {
         out.text("base_url", &url.to_string());
     }
-    if provider.api_key.is_some() {
-        out.text("api_key", HIDDEN);
+    match provider.credentials.len() {
+        0 => {}
+        1 => out.text("api_key", HIDDEN),
+        several => out.list("api_keys", &vec![HIDDEN.to_owned(); several]),
     }
     out.value("priority", provider.priority);
     out.list("models", &provider.models);
     out.bound("max_concurrency", provider.max_concurrency);
     out.bound("rate_limit_rpm", provider.rate_limit_rpm);
+    out.bound("rate_limit_tpm", provider.rate_limit_tpm);
+    out.bound("max_tokens_limit", provider.max_tokens_limit);
 }
 
 fn describe_token(out: &mut Out, token: &Token) {
@@ -91,6 +97,8 @@ fn describe_token(out: &mut Out, token: &Token) {
     }
     out.bound("max_concurrency", token.max_concurrency);
     out.bound("rate_limit_rpm", token.rate_limit_rpm);
+    out.bound("rate_limit_tpm", token.rate_limit_tpm);
+    out.bound("max_tokens_limit", token.max_tokens_limit);
 }
 
 /// The word that an operator writes for a value.

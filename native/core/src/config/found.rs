@@ -3,7 +3,7 @@
 use super::catalogue::TYPES;
 use super::parse::Environment;
 use super::providers::is_loopback;
-use super::{Config, Provider, ProviderKind, Secret};
+use super::{Config, Credential, Provider, ProviderKind, Secret};
 
 /// Local engines cost nothing and keep data here, so that they are asked first.
 const LOCAL_PRIORITY: i64 = 10;
@@ -23,7 +23,8 @@ impl Config {
                 continue;
             }
             let priority = if kind.local { LOCAL_PRIORITY } else { REMOTE_PRIORITY };
-            config.providers.push(Provider { api_key: key, priority, found: true, ..kind.provider() });
+            let credentials = key.map(|secret| Credential { secret }).into_iter().collect();
+            config.providers.push(Provider { credentials, priority, found: true, ..kind.provider() });
         }
         config
     }

@@ -116,6 +116,13 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// What a provider is shown to be let in. A provider may have several, each with its own quota and its own health.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credential {
+    /// Sent as `Authorization: Bearer …`.
+    pub secret: Secret,
+}
+
 /// What a provider is: a dialect over HTTP, or an engine of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ProviderKind {
@@ -147,8 +154,8 @@ pub struct Provider {
     pub kind: ProviderKind,
     /// Scheme, host, port and path prefix before `/chat/completions`, such as `https://api.openai.com/v1`. `None` for engines.
     pub base_url: Option<BaseUrl>,
-    /// Sent as `Authorization: Bearer …`.
-    pub api_key: Option<Secret>,
+    /// From `api_key` or `api_keys`. Empty: asked without any.
+    pub credentials: Vec<Credential>,
     /// Lower is asked first. Default 10.
     pub priority: i64,
     /// Exact names, or prefixes that end in `*`. Empty: every model.
@@ -157,6 +164,10 @@ pub struct Provider {
     pub max_concurrency: Option<u32>,
     /// Requests a minute. `None`: no bound.
     pub rate_limit_rpm: Option<u32>,
+    /// Tokens a minute, input and output together. `None`: no bound.
+    pub rate_limit_tpm: Option<u32>,
+    /// Most output tokens, for each choice, that a request may ask of it. `None`: no bound.
+    pub max_tokens_limit: Option<u32>,
     /// From `type`.
     pub cap_field: CapField,
     /// From `type`: an `x-request-id` that is no UUID is not sent.
@@ -196,6 +207,10 @@ pub struct Token {
     pub max_concurrency: Option<u32>,
     /// Requests a minute. `None`: no bound.
     pub rate_limit_rpm: Option<u32>,
+    /// Tokens a minute, input and output together. `None`: no bound.
+    pub rate_limit_tpm: Option<u32>,
+    /// Most output tokens, for each choice, that a request of it may ask for. `None`: no bound.
+    pub max_tokens_limit: Option<u32>,
 }
 
 /// `[[budgets]]`
@@ -278,6 +293,10 @@ impl Default for Retry {
 pub struct Limits {
     /// Exchanges at once; `None`: no bound.
     pub max_concurrency: Option<u32>,
+    /// Requests a minute; `None`: no bound.
+    pub rate_limit_rpm: Option<u32>,
+    /// Tokens a minute, input and output together; `None`: no bound.
+    pub rate_limit_tpm: Option<u32>,
     /// Callers that may wait for a place of one limit; the next is refused with 429. Default 128; 0 refuses at once.
     pub max_waiting: u32,
     /// Longest wait for a place, seconds. Default 10.
@@ -291,7 +310,15 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_concurrency: None, max_waiting: 128, wait_secs: 10, reserve_output: 4_096, max_inputs: 2_048 }
+        Limits {
+            max_concurrency: None,
+            rate_limit_rpm: None,
+            rate_limit_tpm: None,
+            max_waiting: 128,
+            wait_secs: 10,
+            reserve_output: 4_096,
+            max_inputs: 2_048,
+        }
     }
 }
 

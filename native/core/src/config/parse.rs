@@ -144,6 +144,8 @@ fn limits(top: &Table<'_>) -> Checked<Limits> {
     let mut limits = Limits::default();
     let Some(t) = top.table("limits", &schema::LIMITS)? else { return Ok(limits) };
     limits.max_concurrency = t.bound("max_concurrency")?;
+    limits.rate_limit_rpm = t.bound("rate_limit_rpm")?;
+    limits.rate_limit_tpm = t.bound("rate_limit_tpm")?;
     t.integer("max_waiting", &mut limits.max_waiting)?;
     t.integer("wait_secs", &mut limits.wait_secs)?;
     t.integer("reserve_output", &mut limits.reserve_output)?;

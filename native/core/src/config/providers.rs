@@ -7,10 +7,12 @@ use toml::de::DeValue;
 
 use super::catalogue::{self, ProviderType, TYPES};
 use super::reader::{unknown_word, Checked, Source, Table};
-use super::{schema, url, BaseUrl, Budget, Provider, ProviderKind, Secret, Token};
+use super::{schema, url, BaseUrl, Budget, Credential, Provider, ProviderKind, Secret, Token};
 
 /// Longest model name or pattern, bytes. Bounds what routing hashes for each distinct prefix length.
 const MAX_MODEL_BYTES: usize = 256;
+/// Most credentials of one provider: each has a label in the metrics.
+const MAX_CREDENTIALS: usize = 64;
 
 pub fn providers(top: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Vec<Provider>> {
     let mut lines = BTreeMap::new();
@@ -40,8 +42,10 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
     provider.models = patterns(t)?;
     provider.max_concurrency = t.bound("max_concurrency")?;
     provider.rate_limit_rpm = t.bound("rate_limit_rpm")?;
+    provider.rate_limit_tpm = t.bound("rate_limit_tpm")?;
+    provider.max_tokens_limit = t.bound("max_tokens_limit")?;
     if kind.kind == ProviderKind::Engine {
-        for key in ["base_url", "api_key"] {
+        for key in ["base_url", "api_key", "api_keys"] {
             if t.value(key).is_some() {
                 return t.fail(key, "has no meaning for an engine, which runs in this process; remove it");
             }
@@ -63,18 +67,53 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
             provider.name, url.prefix, kind.name, kind.prefix
         ));
     }
-    provider.api_key = match t.expanded("api_key")? {
-        Some(key) if !is_header_text(&key) => {
-            return t
-                .fail("api_key", "must be one line of visible ASCII without spaces, because it is sent in a header")
-        }
-        Some(key) => Some(Secret::new(key)),
-        None => default_key(t.source, kind, &provider.name, &url, warnings),
+    provider.credentials = match credentials(t)? {
+        Some(given) => given,
+        None => default_key(t.source, kind, &provider.name, &url, warnings)
+            .map(|secret| Credential { secret })
+            .into_iter()
+            .collect(),
     };
-    if provider.api_key.is_some() && !url.origin.tls && !is_loopback(&url.origin.host) {
+    if !provider.credentials.is_empty() && !url.origin.tls && !is_loopback(&url.origin.host) {
         warnings.push(format!("provider `{}`: its key crosses the network unencrypted; use `https://`", provider.name));
     }
     Ok(provider)
+}
+
+/// `api_key` or `api_keys`; `None` if there is neither.
+fn credentials(t: &Table<'_>) -> Checked<Option<Vec<Credential>>> {
+    if let Some(text) = t.string("api_key")? {
+        if t.value("api_keys").is_some() {
+            return t.fail("api_keys", "stands beside `api_key`; move that one into the list");
+        }
+        return Ok(Some(vec![credential(t, "api_key", text, &t.at("api_key"))?]));
+    }
+    if t.value("api_keys").is_none() {
+        return Ok(None);
+    }
+    let mut credentials: Vec<Credential> = Vec::new();
+    for (text, at) in t.strings("api_keys")? {
+        let credential = credential(t, "api_keys", text, &at)?;
+        if let Some(first) = credentials.iter().position(|known| *known == credential) {
+            let message = format!("this key is number {} of `api_keys` already; remove one", first + 1);
+            return t.source.error(&at, message);
+        }
+        credentials.push(credential);
+    }
+    match credentials.len() {
+        0 => t.fail("api_keys", "is empty; write the keys, or leave it out"),
+        1..=MAX_CREDENTIALS => Ok(Some(credentials)),
+        many => t.fail("api_keys", format_args!("holds {many} keys; {MAX_CREDENTIALS} are the most")),
+    }
+}
+
+fn credential(t: &Table<'_>, key: &str, text: &str, at: &Range<usize>) -> Checked<Credential> {
+    let text = t.source.expand(text, at)?;
+    if !is_header_text(&text) {
+        let words = "must be one line of visible ASCII without spaces, because it is sent in a header";
+        return t.source.error(at, format!("`{key}` in {} {words}", schema::PROVIDERS.header));
+    }
+    Ok(Credential { secret: Secret::new(text) })
 }
 
 fn provider_type(t: &Table<'_>) -> Checked<&'static ProviderType> {
@@ -160,6 +199,8 @@ fn token_table(t: &Table<'_>, default_name: String, budgets: &[Budget]) -> Check
     }
     token.max_concurrency = t.bound("max_concurrency")?;
     token.rate_limit_rpm = t.bound("rate_limit_rpm")?;
+    token.rate_limit_tpm = t.bound("rate_limit_tpm")?;
+    token.max_tokens_limit = t.bound("max_tokens_limit")?;
     Ok(token)
 }
 

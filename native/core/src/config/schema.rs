@@ -43,6 +43,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// An array of strings.
     Texts,
+    /// An array of secrets.
+    Secrets,
     /// An array of strings or tables.
     Tables,
 }
@@ -156,6 +158,12 @@ pub const PROVIDERS: Section = Section {
             "Sent as `Authorization: Bearer …`.",
         ),
         Key::new(
+            "api_keys",
+            Kind::Secrets,
+            Default::None("none"),
+            "Several keys in place of `api_key`, at most 64, asked in turn; each has its own quota and health.",
+        ),
+        Key::new(
             "priority",
             Kind::Integer { least: -1_000_000, most: 1_000_000 },
             Default::Is("10"),
@@ -169,6 +177,13 @@ pub const PROVIDERS: Section = Section {
         ),
         Key::new("max_concurrency", BOUND, Default::None("no bound"), "Requests at once."),
         Key::new("rate_limit_rpm", BOUND, Default::None("no bound"), "Requests a minute."),
+        Key::new("rate_limit_tpm", BOUND, Default::None("no bound"), "Tokens a minute, input and output together."),
+        Key::new(
+            "max_tokens_limit",
+            BOUND,
+            Default::None("no bound"),
+            "Most output tokens for each choice: sent as the cap where the caller names more, or none.",
+        ),
     ],
 };
 /// `[auth]`
@@ -206,6 +221,13 @@ pub const TOKENS: Section = Section {
         ),
         Key::new("max_concurrency", BOUND, Default::None("no bound"), "Requests at once."),
         Key::new("rate_limit_rpm", BOUND, Default::None("no bound"), "Requests a minute."),
+        Key::new("rate_limit_tpm", BOUND, Default::None("no bound"), "Tokens a minute, input and output together."),
+        Key::new(
+            "max_tokens_limit",
+            BOUND,
+            Default::None("no bound"),
+            "Most output tokens for each choice: sent as the cap where the caller names more, or none.",
+        ),
     ],
 };
 /// `[[budgets]]`
@@ -269,6 +291,8 @@ pub const LIMITS: Section = Section {
     header: "[limits]",
     keys: &[
         Key::new("max_concurrency", BOUND, Default::None("no bound"), "Requests at once."),
+        Key::new("rate_limit_rpm", BOUND, Default::None("no bound"), "Requests a minute."),
+        Key::new("rate_limit_tpm", BOUND, Default::None("no bound"), "Tokens a minute, input and output together."),
         Key::new(
             "max_waiting",
             Kind::Integer { least: 0, most: MANY },

@@ -8,6 +8,7 @@ use crate::dialects::openai::words::Words;
 use crate::error::Code;
 use crate::gateway::Upstream;
 use crate::ledger::{Ending, Usage, UsageSource};
+use crate::limit::TokenCharge;
 use crate::metrics::{CacheResult, Limit, Outcome, Slot};
 use crate::sync::Arc;
 
@@ -23,6 +24,12 @@ pub(super) struct Account {
     pub ended_attempts: SmallVec<[(Slot, Outcome); 4]>,
     /// Of the last attempt.
     pub provider: Option<Arc<Upstream>>,
+    /// What the last attempt took of its provider's tokens a minute.
+    pub provider_tokens: Option<Arc<TokenCharge>>,
+    /// What attempts before it used.
+    pub provider_settled: u64,
+    /// The output cap that was sent, where the caller named more or none.
+    pub capped: Option<u64>,
     pub cache: Option<CacheResult>,
     pub limited: Option<Limit>,
     pub terminator_added: bool,

@@ -5,12 +5,14 @@
 //! a back-off, or as long as the soonest of them wants, whichever is longer. An exchange that has nobody to wait for,
 //! or would wait too long, ends at once with its last failure.
 
-use super::obstacle::Why;
+use super::obstacle::{Look, Spared, Why};
 use super::verdict::Again;
 use super::{Exchange, Move, Phase};
 use crate::clock::SECOND;
 use crate::error::{Code, Failure};
 use crate::retry::backoff_us;
+use crate::route::Candidate;
+use crate::sync::Arc;
 
 /// A longer pause is told to the caller instead of waited for.
 const LONGEST_PAUSE_US: u64 = 60 * SECOND;
@@ -30,15 +32,7 @@ pub(super) enum Round {
 impl Exchange {
     /// After a failed attempt: another one, or the end.
     pub(super) fn retry_or_fail(&mut self, failure: Failure, again: Again) {
-        let failed = self.choice.asked.last().copied();
-        match (again, failed) {
-            (Again::After(Some(wait_us)), Some(candidate)) => {
-                self.choice.not_before.push((candidate, self.now.mono_us.saturating_add(wait_us)));
-            }
-            // It counts as not asked.
-            (Again::AtOnce, _) => drop(self.choice.asked.pop()),
-            _ => {}
-        }
+        self.note_asked(again);
         let settings = &self.snap.config.retry;
         let worth =
             again != Again::Never && self.choice.attempts < settings.max_attempts && self.free_again_us().is_some();
@@ -55,6 +49,31 @@ impl Exchange {
         };
     }
 
+    /// Whom to leave alone after this failure, and who counts as not asked.
+    fn note_asked(&mut self, again: Again) {
+        let Some((candidate, n)) = self.choice.asked_with.last().copied() else { return };
+        let mut spare = |credential, wait_us: Option<u64>| {
+            let until_us = wait_us.map(|wait_us| self.now.mono_us.saturating_add(wait_us));
+            self.choice.spared.extend(until_us.map(|until_us| Spared { candidate, credential, until_us }));
+        };
+        match again {
+            Again::Never => {}
+            Again::After(wait_us) => spare(None, wait_us),
+            Again::AtOnce => {
+                self.choice.asked.pop();
+                self.choice.asked_with.pop();
+            }
+            Again::OtherCredential(wait_us) => {
+                spare(Some(n), wait_us);
+                let candidates = self.choice.candidates.clone();
+                let free = |all: &Arc<[Candidate]>| self.obstacle(all, candidate as usize, Look::ThisRound).is_none();
+                if candidates.as_ref().is_some_and(free) {
+                    self.choice.asked.pop();
+                }
+            }
+        }
+    }
+
     /// Nobody is left in this round: the next one after a pause, or the end.
     pub(super) fn pause(&mut self) -> Move {
         let retry = &self.snap.config.retry;
@@ -65,6 +84,7 @@ impl Exchange {
             Some(until_us) => {
                 self.choice.pauses += 1;
                 self.choice.asked.clear();
+                self.choice.asked_with.clear();
                 self.choice.round = Round::Pause { until_us };
             }
             None => {
@@ -79,10 +99,11 @@ impl Exchange {
     /// late to be waited for. Places are not looked at: nobody knows when one becomes free.
     fn free_again_us(&self) -> Option<u64> {
         let candidates = self.choice.candidates.as_deref()?;
-        let free = |at: usize| match self.obstacle(candidates, at) {
+        let free = |at: usize| match self.obstacle(candidates, at, Look::NextRound) {
             None => Some(self.now.mono_us),
             // An open breaker spares everybody the wait for an upstream that fails.
-            Some(obstacle) => (obstacle.why != Why::Failing).then_some(obstacle.until_us),
+            Some(obstacle) if matches!(obstacle.why, Why::Failing | Why::Quota | Why::TooLarge) => None,
+            Some(obstacle) => Some(obstacle.until_us),
         };
         let usable = (0..candidates.len()).filter(|at| self.may_use(&candidates[*at]));
         usable.filter_map(free).min().filter(|at_us| self.is_in_time(*at_us))

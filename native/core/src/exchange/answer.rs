@@ -29,6 +29,9 @@ impl Exchange {
         if let Some(seconds) = failure.retry_after_secs {
             headers.push((Bytes::from_static(b"retry-after"), Bytes::from(seconds.to_string())));
         }
+        if let Some(ms) = failure.retry_after_ms.filter(|_| failure.status() == 429) {
+            headers.push((Bytes::from_static(b"retry-after-ms"), Bytes::from(ms.to_string())));
+        }
         if let Some(allow) = self.call.as_ref().and_then(|call| call.allow) {
             headers.push((Bytes::from_static(b"allow"), Bytes::from_static(allow.as_bytes())));
         }
@@ -36,7 +39,7 @@ impl Exchange {
             headers.push((Bytes::from_static(b"www-authenticate"), Bytes::from_static(b"Bearer")));
         }
         let spent = self.choice.attempts > 0 || self.children.spent;
-        if spent || code == Code::BudgetExceeded {
+        if spent || matches!(code, Code::BudgetExceeded | Code::OverRateLimit) {
             // The gateway has tried what there was to try, or no repetition helps soon; an SDK that tries on would multiply it.
             headers.push((Bytes::from_static(b"x-should-retry"), Bytes::from_static(b"false")));
         }
@@ -55,6 +58,10 @@ impl Exchange {
         if let (Some(result), true) = (self.account.cache, self.snap.cache.is_some()) {
             headers.push((Bytes::from_static(b"x-hoosh-cache"), Bytes::from_static(result.as_str().as_bytes())));
         }
+        if let Some(cap) = self.account.capped {
+            headers.push((Bytes::from_static(b"x-hoosh-max-tokens"), Bytes::from(cap.to_string())));
+        }
+        self.add_standings(&mut headers);
         headers
     }
 

@@ -47,7 +47,7 @@ pub(super) enum Follow {
 pub(super) struct Attempt {
     pub u: UpstreamId,
     pub upstream: Arc<Upstream>,
-    pub health: Option<health::Attempt>,
+    pub health: Option<health::Admission>,
     /// Frees the provider's place when dropped.
     pub permit: Option<Permit>,
     pub reached: Reached,
@@ -67,7 +67,7 @@ impl Attempt {
     pub fn open(
         u: UpstreamId,
         upstream: Arc<Upstream>,
-        health: health::Attempt,
+        health: health::Admission,
         permit: Option<Permit>,
         now_us: u64,
     ) -> Attempt {

@@ -124,6 +124,7 @@ impl Exchange {
         child.started_us = Some(self.begun.mono_us);
         child.holds.pool = carved.as_ref().map(|reservation| reservation.pool().clone());
         child.holds.reservation = carved;
+        child.holds.tokens.clone_from(&self.holds.tokens);
         child.intake.given(body);
         child.tell_held();
         self.children.born.push(Child { report, answer: None });

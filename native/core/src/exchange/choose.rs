@@ -8,11 +8,11 @@
 use smallvec::SmallVec;
 
 use super::again::Round;
-use super::obstacle::{Obstacle, Obstacles};
+use super::obstacle::{Look, Obstacle, Obstacles, Spared};
 use super::{Exchange, Move};
 use crate::error::{Code, Failure};
-use crate::health::Admit;
-use crate::limit::{Acquire, Permit, Ticket};
+use crate::gateway::Upstream;
+use crate::limit::{Acquire, Permit, Ticket, TokenCharge};
 use crate::metrics::Limit;
 use crate::route::{Candidate, Tried};
 use crate::sync::Arc;
@@ -27,8 +27,10 @@ pub(super) struct Choice {
     pub pauses: u32,
     /// Candidates that were asked in this round, the last one at the end.
     pub asked: Tried,
-    /// Candidates that asked for time, and until when (monotonic microseconds) they are given it.
-    pub not_before: SmallVec<[(u32, u64); 2]>,
+    /// Credentials that were asked with in this round: candidate, and which of its own.
+    pub asked_with: SmallVec<[(u32, u16); 2]>,
+    /// Who is left alone, whatever its health.
+    pub spared: SmallVec<[Spared; 2]>,
     pub attempts: u32,
     /// The last failure, told if no attempt does better.
     pub last: Option<Failure>,
@@ -123,7 +125,7 @@ impl Exchange {
         obstacles: &mut Obstacles,
     ) -> bool {
         // Asked first without taking anything: a place is not taken, or waited for, where it would be of no use.
-        if let Some(obstacle) = self.obstacle(candidates, at) {
+        if let Some(obstacle) = self.obstacle(candidates, at, Look::ThisRound) {
             obstacles.note(obstacle);
             return false;
         }
@@ -142,24 +144,47 @@ impl Exchange {
                 }
             }
         }
-        // Another thread may have been faster: each of these two may refuse yet.
-        let health = match upstream.live.health.admit(self.now.mono_us) {
-            Admit::Yes(health) | Admit::Probe(health) => health,
-            Admit::No { until_us, reason } => {
+        // Another thread may have been faster: each of these may refuse yet.
+        let now_us = self.now.mono_us;
+        let passed_over = self.passed_over(at, Look::ThisRound);
+        let admitted = upstream.credentials.admit(&upstream.live.health, &candidates[at].model, now_us, passed_over);
+        let health = match admitted {
+            Ok(health) => health,
+            Err((until_us, reason)) => {
                 obstacles.note(Obstacle::of_health(until_us, reason));
                 return false;
             }
         };
-        if upstream.rated {
-            if let Err(at_us) = upstream.live.rate.take(self.now.mono_us) {
-                obstacles.note(Obstacle::rate(at_us));
+        let tokens = match self.take_rates(&upstream) {
+            Ok(tokens) => tokens,
+            Err(obstacle) => {
+                obstacles.note(obstacle);
                 return false;
             }
-        }
+        };
         self.choice.asked.push(at as u32);
+        self.choice.asked_with.push((at as u32, health.n));
         self.choice.queue_until_us = None;
         self.open(&candidates[at], upstream, health, permit);
+        self.account.provider_tokens = tokens;
         true
+    }
+
+    /// Takes of the provider's rates: one request, and the tokens that it may use at most.
+    fn take_rates(&self, upstream: &Upstream) -> Result<Option<Arc<TokenCharge>>, Obstacle> {
+        let now_us = self.now.mono_us;
+        if upstream.rated {
+            upstream.live.rate.take(now_us).map_err(Obstacle::rate)?;
+        }
+        if !upstream.token_rated {
+            return Ok(None);
+        }
+        TokenCharge::take([&upstream.live.tokens], self.tokens_at(upstream), now_us).map(Some).map_err(|(_, at_us)| {
+            if upstream.rated {
+                upstream.live.rate.refund();
+            }
+            Obstacle::tokens(at_us)
+        })
     }
 
     fn nobody_free(&mut self, obstacles: Obstacles) -> Move {

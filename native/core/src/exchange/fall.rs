@@ -4,6 +4,7 @@ use super::attempt::Attempt;
 use super::verdict::Fall;
 use super::{Exchange, Move, Phase, Step};
 use crate::error::{Code, Failure};
+use crate::health::Blame;
 
 impl Exchange {
     pub(super) fn fall(&mut self, fall: Fall) {
@@ -15,6 +16,9 @@ impl Exchange {
         // Without blame the breaker gets its attempt back, and not a word.
         if let Some((health, blame)) = attempt.health.take().zip(fall.blame) {
             health.failure(now_us, blame);
+            if blame != Blame::Nobody {
+                attempt.upstream.live.note_error(fall.failure.code);
+            }
         }
         self.account.end_attempt(attempt.upstream.slot, fall.outcome);
         if self.out.is_started() {
@@ -32,6 +36,8 @@ impl Exchange {
             self.account.charge_bound(bound);
             self.settle_attempt();
         }
+        // What was taken of its tokens and not charged goes back.
+        self.account.provider_tokens = None;
         drop(attempt);
         self.retry_or_fail(fall.failure, fall.again);
     }

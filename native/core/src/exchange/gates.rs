@@ -1,15 +1,15 @@
-//! What must let a request through before an upstream is asked: scope, rate, cache, places, budget, single flight.
+//! What must let a request through before an upstream is asked: scope, rates, cache, places, budget, single flight.
 
 use super::places::Waiting;
 use super::{Exchange, Move, Phase};
 use crate::budget::{Pool, Reservation};
 use crate::cache::Entry;
-use crate::clock::SECOND;
+use crate::clock::MILLISECOND;
 use crate::config::CacheMode;
 use crate::error::{Code, Failure};
 use crate::flight::{Follow, Follower, Join, Leader};
-use crate::limit::Permit;
-use crate::metrics::{CacheResult, Limit};
+use crate::limit::{Permit, TokenCharge};
+use crate::metrics::CacheResult;
 use crate::route::Resolved;
 use crate::sync::Arc;
 
@@ -18,10 +18,14 @@ use crate::sync::Arc;
 pub(super) enum Gate {
     /// Does anybody serve the model, and may this key ask there?
     Scope,
-    /// Requests a minute of the key.
-    KeyRate,
+    /// Requests a minute, of all callers and of the key.
+    Rate,
     /// Is the answer known?
     Cache,
+    /// Tokens a minute, of all callers and of the key.
+    Tokens,
+    /// The cheap bound does not fit a minute: a job counts the input.
+    CountForRate,
     /// A place in the gateway.
     Place,
     /// A place of the key.
@@ -40,6 +44,8 @@ pub(super) struct Holds {
     pub place: Option<Permit>,
     pub key_place: Option<Permit>,
     pub waiting: Option<Waiting>,
+    /// What it took of tokens a minute.
+    pub tokens: Option<Arc<TokenCharge>>,
     pub reservation: Option<Reservation>,
     pub ticket: Option<crate::budget::Ticket>,
     pub pool: Option<Arc<Pool>>,
@@ -70,8 +76,10 @@ impl Exchange {
     pub(super) fn pass(&mut self, gate: Gate) -> Move {
         let moved = match gate {
             Gate::Scope => self.pass_scope(),
-            Gate::KeyRate => self.pass_key_rate(),
+            Gate::Rate => self.pass_rate(),
             Gate::Cache => self.pass_cache(),
+            Gate::Tokens => self.pass_tokens(),
+            Gate::CountForRate => Move::Wait(None),
             Gate::Place => self.pass_place(),
             Gate::KeyPlace => self.pass_key_place(),
             Gate::Budget => self.pass_budget(),
@@ -126,33 +134,20 @@ impl Exchange {
             Ok(pool) => self.holds.pool = pool,
             Err(failure) => return self.refuse(failure),
         }
-        self.go(Gate::KeyRate)
-    }
-
-    fn pass_key_rate(&mut self) -> Move {
-        let holder = &self.call().holder;
-        if holder.rated {
-            if let Err(at_us) = holder.live.rate.take(self.now.mono_us) {
-                self.account.limited = Some(Limit::KeyRate);
-                let words = "This key has used its requests for the minute. Slow down, or raise its rate_limit_rpm.";
-                let wait = seconds_until(at_us, self.now.mono_us);
-                return self.refuse(Failure::new(Code::RateLimited, words).retry_after(wait));
-            }
-        }
-        self.go(Gate::Cache)
+        self.go(Gate::Rate)
     }
 
     fn pass_cache(&mut self) -> Move {
-        let Some(cache) = &self.snap.cache else { return self.go(Gate::Place) };
+        let Some(cache) = &self.snap.cache else { return self.go(Gate::Tokens) };
         let Some(key) = self.cache_key() else {
             self.account.cache = Some(CacheResult::Bypass);
-            return self.go(Gate::Place);
+            return self.go(Gate::Tokens);
         };
         if let Some(entry) = cache.get(&key, self.now.mono_us) {
             return self.share(&entry, CacheResult::Hit);
         }
         self.account.cache = Some(CacheResult::Miss);
-        self.go(Gate::Place)
+        self.go(Gate::Tokens)
     }
 
     /// The key under which this answer is looked up and shared, if it may be.
@@ -224,7 +219,7 @@ impl Exchange {
     }
 }
 
-/// Whole seconds from now until `at_us`, at least 1.
-pub(super) fn seconds_until(at_us: u64, now_us: u64) -> u64 {
-    at_us.saturating_sub(now_us).div_ceil(SECOND).max(1)
+/// Tells when to come back: at `at_us`, but not sooner than in a millisecond.
+pub(super) fn retry_at(failure: Failure, at_us: u64, now_us: u64) -> Failure {
+    failure.retry_after_us(at_us.saturating_sub(now_us).max(MILLISECOND))
 }

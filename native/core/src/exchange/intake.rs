@@ -156,9 +156,9 @@ impl Exchange {
             Phase::Joining => self.take_joined(result.open::<Option<Vec<u8>>>().flatten()),
             Phase::Owing => self.take_owed_count(result.open::<Usage>()),
             Phase::Booking => self.take_booked_count(result.open::<Usage>()),
-            Phase::Gates(Gate::Count) => {
+            Phase::Gates(gate @ (Gate::Count | Gate::CountForRate)) => {
                 let input = result.open::<u64>();
-                self.take_exact_input(input);
+                self.take_exact_input(gate, input);
             }
             _ => {}
         }

@@ -25,8 +25,15 @@ impl Exchange {
                 }
             },
             Target::Health => self.reply_json(200, health_body("ok")),
-            Target::Ready if self.gateway.is_draining() => self.reply_json(503, health_body("draining")),
-            Target::Ready => self.reply_json(200, health_body("ready")),
+            Target::Ready => {
+                let unready = self.gateway.unready();
+                let body = ready_body(unready, self.snap.providers_word());
+                self.reply_json(if unready.is_some() { 503 } else { 200 }, body);
+            }
+            Target::Providers => {
+                let report = self.gateway.report_providers(self.now.mono_us);
+                self.reply_json(200, report);
+            }
             Target::Metrics => {
                 let text = self.gateway.render_metrics();
                 let headers = self.headers(b"text/plain; version=0.0.4; charset=utf-8", 0);
@@ -56,6 +63,11 @@ impl Exchange {
         });
         listed.collect()
     }
+}
+
+fn ready_body(unready: Option<&str>, providers: &str) -> Vec<u8> {
+    let (status, version) = (unready.unwrap_or("ready"), env!("CARGO_PKG_VERSION"));
+    format!("{{\"status\":\"{status}\",\"version\":\"{version}\",\"providers\":\"{providers}\"}}").into_bytes()
 }
 
 fn health_body(status: &str) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Why a candidate cannot be asked now, and what the caller is told if that goes for all of them.
 
 use super::choose::Queued;
-use super::gates::seconds_until;
+use super::gates::retry_at;
 use super::{Exchange, Move};
 use crate::error::{Code, Failure};
 use crate::health;
@@ -22,8 +22,33 @@ pub(super) enum Why {
     Throttled,
     /// It has had its requests for the minute.
     Rate,
+    /// It has had its tokens for the minute.
+    Tokens,
+    /// The request may use more tokens than it gets in a minute.
+    TooLarge,
+    /// What its credentials may spend is spent.
+    Quota,
     /// It failed too often, or refused the credential. Whether it is well again then, nobody knows.
     Failing,
+}
+
+/// Somebody whom one request leaves alone for a while, or for good.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spared {
+    pub candidate: u32,
+    /// One credential, or the whole provider.
+    pub credential: Option<u16>,
+    /// Monotonic microseconds; [`u64::MAX`] for good.
+    pub until_us: u64,
+}
+
+/// Whether who was asked in this round counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// No credential is asked with twice.
+    ThisRound,
+    /// As if the next round began.
+    NextRound,
 }
 
 /// All that one look met with.
@@ -49,25 +74,51 @@ impl Obstacle {
         Obstacle { until_us, why: Why::Rate }
     }
 
+    pub fn tokens(until_us: u64) -> Obstacle {
+        Obstacle { until_us, why: if until_us == u64::MAX { Why::TooLarge } else { Why::Tokens } }
+    }
+
     pub fn of_health(until_us: u64, reason: &str) -> Obstacle {
-        Obstacle { until_us, why: if reason == health::THROTTLED { Why::Throttled } else { Why::Failing } }
+        let why = match reason {
+            health::THROTTLED => Why::Throttled,
+            health::QUOTA => Why::Quota,
+            _ => Why::Failing,
+        };
+        Obstacle { until_us, why }
     }
 }
 
 impl Exchange {
     /// What stands against asking candidate `at` now, places apart. Takes nothing.
-    pub(super) fn obstacle(&self, candidates: &[Candidate], at: usize) -> Option<Obstacle> {
+    pub(super) fn obstacle(&self, candidates: &[Candidate], at: usize, look: Look) -> Option<Obstacle> {
         let upstream = &self.snap.upstreams[candidates[at].provider as usize];
         let now_us = self.now.mono_us;
-        let own = self.choice.not_before.iter().filter(|(candidate, _)| *candidate as usize == at);
-        if let Some(until_us) = own.map(|(_, until_us)| *until_us).max().filter(|until_us| *until_us > now_us) {
+        let own = self.choice.spared.iter().filter(|one| one.candidate as usize == at && one.credential.is_none());
+        if let Some(until_us) = own.map(|one| one.until_us).max().filter(|until_us| *until_us > now_us) {
             return Some(Obstacle { until_us, why: Why::Throttled });
         }
-        if let Some((until_us, reason)) = upstream.live.health.refused(now_us) {
+        let credentials = || upstream.credentials.refused(&candidates[at].model, now_us, self.passed_over(at, look));
+        if let Some((until_us, reason)) = upstream.live.health.refused(now_us).or_else(credentials) {
             return Some(Obstacle::of_health(until_us, reason));
         }
-        let rate = if upstream.rated { upstream.live.rate.peek(now_us) } else { Ok(()) };
-        rate.err().map(Obstacle::rate)
+        if let Some(Err(until_us)) = upstream.rated.then(|| upstream.live.rate.peek(now_us)) {
+            return Some(Obstacle::rate(until_us));
+        }
+        if !upstream.token_rated {
+            return None;
+        }
+        upstream.live.tokens.peek_many(self.tokens_at(upstream), now_us).err().map(Obstacle::tokens)
+    }
+
+    /// Until when each credential of candidate `at` is not asked with, as far as this request goes.
+    pub(super) fn passed_over(&self, at: usize, look: Look) -> impl Fn(u16) -> Option<u64> + '_ {
+        let (choice, now_us) = (&self.choice, self.now.mono_us);
+        move |n| {
+            let own = choice.spared.iter().filter(|one| one.candidate as usize == at && one.credential == Some(n));
+            let spared = own.map(|one| one.until_us).max().filter(|until_us| *until_us > now_us);
+            let asked = look == Look::ThisRound && choice.asked_with.contains(&(at as u32, n));
+            spared.or(asked.then_some(now_us))
+        }
     }
 
     pub(super) fn refuse_for(&mut self, obstacle: Obstacle) -> Move {
@@ -80,13 +131,22 @@ impl Exchange {
                 let words = "The providers of this model have had their requests for the minute. Ask later.";
                 (Code::RateLimited, words)
             }
+            Why::Tokens => {
+                self.account.limited = Some(Limit::ProviderTokens);
+                let words = "The providers of this model have had their tokens for the minute. Ask later.";
+                (Code::RateLimited, words)
+            }
+            Why::TooLarge => return self.refuse_too_large(Limit::ProviderTokens, "any provider of this model"),
+            Why::Quota => (
+                Code::UpstreamQuota,
+                "What the gateway may spend at this model's providers is spent. Ask its operator.",
+            ),
             Why::Failing => {
                 let words =
                     "Every provider of this model failed lately and is being left alone for a while. Ask later.";
                 (Code::UpstreamUnavailable, words)
             }
         };
-        let wait = seconds_until(obstacle.until_us, self.now.mono_us);
-        self.refuse(Failure::new(code, words).retry_after(wait))
+        self.refuse(retry_at(Failure::new(code, words), obstacle.until_us, self.now.mono_us))
     }
 }

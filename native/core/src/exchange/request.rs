@@ -24,13 +24,15 @@ impl Exchange {
         &mut self,
         to: &Candidate,
         upstream: Arc<Upstream>,
-        health: health::Attempt,
+        health: health::Admission,
         permit: Option<Permit>,
     ) {
         let u: UpstreamId = self.choice.attempts;
         self.choice.attempts += 1;
         let step = match upstream.kind {
-            ProviderKind::OpenAi => self.write_request(to, &upstream).map(|request| Step::Send { u, request }),
+            ProviderKind::OpenAi => {
+                self.write_request(to, &upstream, health.n).map(|request| Step::Send { u, request })
+            }
             ProviderKind::Engine => Some(Step::Call {
                 u,
                 engine: upstream.name.clone(),
@@ -42,12 +44,14 @@ impl Exchange {
             return;
         };
         self.steps.push_back(step);
+        let cap = self.cap_at(&upstream);
+        self.account.capped = cap.filter(|cap| self.facts().output_cap.is_none_or(|named| named > *cap));
         self.account.provider = Some(upstream.clone());
         self.attempt = Some(Attempt::open(u, upstream, health, permit, self.now.mono_us));
         self.phase = Phase::Attempt;
     }
 
-    fn write_request(&self, to: &Candidate, upstream: &Upstream) -> Option<UpstreamRequest> {
+    fn write_request(&self, to: &Candidate, upstream: &Upstream, credential: u16) -> Option<UpstreamRequest> {
         let call = self.call();
         let accept: &'static [u8] = if self.facts().stream { b"text/event-stream" } else { b"application/json" };
         let mut headers: Headers = Vec::with_capacity(6);
@@ -58,7 +62,7 @@ impl Exchange {
         if !upstream.uuid_ids || is_uuid(&call.request_id) {
             headers.push(super::call::id_header(call));
         }
-        if let Some(authorization) = &upstream.authorization {
+        if let Some(authorization) = upstream.authorization(credential) {
             headers.push((Bytes::from_static(b"authorization"), authorization.clone()));
         }
         Some(UpstreamRequest {
@@ -85,7 +89,7 @@ impl Exchange {
         if facts.stream && !facts.include_usage {
             edits.set("stream_options", self.usage_options());
         }
-        if let Some(cap) = self.holds.cap {
+        if let Some(cap) = self.cap_at(upstream) {
             self.cap_output(cap, upstream.cap_field, &mut edits);
         }
         if edits.is_empty() {
@@ -110,7 +114,7 @@ impl Exchange {
         }
     }
 
-    /// What was reserved is what the upstream may spend: the worst case is enforced, not guessed. Every cap that the
+    /// What was reserved, and what limits allow, is what the upstream may spend: the worst case is enforced, not guessed. Every cap that the
     /// caller named and that is larger is lowered, because nobody knows which of two an upstream obeys.
     fn cap_output(&self, cap: u64, field: CapField, edits: &mut Edits) {
         let facts = self.facts();

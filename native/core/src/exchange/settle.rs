@@ -92,6 +92,11 @@ impl Exchange {
 
     /// A failed attempt is charged at once; the next one reserves anew.
     pub(super) fn settle_attempt(&mut self) {
+        let total = self.account.usage.total();
+        if let Some(tokens) = self.account.provider_tokens.take() {
+            tokens.add_used(total.saturating_sub(self.account.provider_settled));
+        }
+        self.account.provider_settled = total;
         if let Some(reservation) = self.holds.reservation.take() {
             let used = self.account.usage.total().saturating_sub(self.account.settled);
             self.account.overrun |= reservation.settle(used).overrun > 0;
@@ -106,6 +111,9 @@ impl Exchange {
         let (ending, error) = self.account.ending.unwrap_or((Ending::Dropped, None));
         let pool = self.holds.pool.take();
         self.settle_attempt();
+        if let Some(tokens) = self.holds.tokens.take() {
+            tokens.add_used(self.account.usage.total());
+        }
         self.land(ending);
         self.holds.free();
         let status = match ending {

@@ -8,6 +8,7 @@ use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::count::Question;
 use crate::dialects::openai::request::Unbounded;
 use crate::error::{Code, Failure};
+use crate::gateway::Upstream;
 use crate::metrics::Limit;
 use crate::sync::Arc;
 use crate::tokens;
@@ -75,15 +76,46 @@ impl Exchange {
     }
 
     /// The least that makes sense (the input and one token of each choice) and what is wanted.
-    fn tokens_wanted(&self) -> (u64, u64) {
+    pub(super) fn tokens_wanted(&self) -> (u64, u64) {
         let facts = self.facts();
         let input = self.input_bound();
         if self.endpoint() == Endpoint::Embeddings {
             let whole = input.saturating_add(self.children.slices.overhead());
             return (whole, whole);
         }
-        let output = facts.output_cap.unwrap_or(self.snap.config.limits.reserve_output).max(1);
+        let output = self.output_wanted();
         (input.saturating_add(facts.choices), input.saturating_add(output.saturating_mul(facts.choices)))
+    }
+
+    /// Output tokens of one choice, at most or as far as can be guessed.
+    fn output_wanted(&self) -> u64 {
+        let limit = self.call().holder.max_tokens_limit;
+        let most = limit.unwrap_or(u64::MAX);
+        let named = self.facts().output_cap;
+        // Without a budget the key's limit is what is sent where the caller names nothing.
+        let sent = limit.filter(|_| self.holds.pool.is_none());
+        named.or(sent).unwrap_or(self.snap.config.limits.reserve_output).min(most).max(1)
+    }
+
+    /// The cap that `upstream` is sent, if it is sent one: the lowest of what was reserved, and what the key and the
+    /// provider allow. What the caller names is lowered to it.
+    pub(super) fn cap_at(&self, upstream: &Upstream) -> Option<u64> {
+        if self.endpoint() == Endpoint::Embeddings {
+            return None;
+        }
+        let limits = [self.holds.cap, self.call().holder.max_tokens_limit, upstream.max_tokens_limit];
+        limits.into_iter().flatten().min()
+    }
+
+    /// Tokens that asking `upstream` may use at most, or as far as can be guessed.
+    pub(super) fn tokens_at(&self, upstream: &Upstream) -> u64 {
+        let (facts, input) = (self.facts(), self.input_bound());
+        if self.endpoint() == Endpoint::Embeddings {
+            return input;
+        }
+        let named = facts.output_cap.into_iter().chain(self.cap_at(upstream)).min();
+        let output = named.unwrap_or(self.snap.config.limits.reserve_output).max(1);
+        input.saturating_add(output.saturating_mul(facts.choices))
     }
 
     pub(super) fn input_bound(&self) -> u64 {
@@ -102,13 +134,8 @@ impl Exchange {
     /// The bound by bytes is four times the truth or so. Before a request is refused for it, its text is counted, if
     /// the model's tokenizer is known: counts of other models would not be a bound.
     fn refuse_budget(&mut self, available: u64) -> Move {
-        let facts = self.facts();
-        if self.holds.exact_input.is_none() && tokens::encoding_for_model(&facts.model).is_some() {
-            let question = Question::of(facts, self.endpoint());
-            let images = facts.input_bound.saturating_sub(facts.body.len() as u64);
-            let job = Job::new(move || question.bound().saturating_add(images));
-            self.steps.push_back(Step::Work { job });
-            return self.go(Gate::Count);
+        if let Some(moved) = self.count_input(Gate::Count) {
+            return moved;
         }
         self.account.limited = Some(Limit::Budget);
         let (needed, _) = self.tokens_wanted();
@@ -116,9 +143,23 @@ impl Exchange {
         self.refuse(Failure::new(Code::BudgetExceeded, words))
     }
 
-    pub(super) fn take_exact_input(&mut self, counted: Option<u64>) {
+    /// Has the input counted at `gate`, unless it was or its tokenizer is not known.
+    pub(super) fn count_input(&mut self, gate: Gate) -> Option<Move> {
+        let facts = self.facts();
+        if self.holds.exact_input.is_some() || tokens::encoding_for_model(&facts.model).is_none() {
+            return None;
+        }
+        let question = Question::of(facts, self.endpoint());
+        let images = facts.input_bound.saturating_sub(facts.body.len() as u64);
+        let job = Job::new(move || question.bound().saturating_add(images));
+        self.steps.push_back(Step::Work { job });
+        Some(self.go(gate))
+    }
+
+    /// The count came back to `gate`, and with it the request goes on from where it was too large.
+    pub(super) fn take_exact_input(&mut self, gate: Gate, counted: Option<u64>) {
         let bound = self.facts().input_bound;
         self.holds.exact_input = Some(counted.map_or(bound, |counted| counted.min(bound)));
-        self.phase = Phase::Gates(Gate::Budget);
+        self.phase = Phase::Gates(if gate == Gate::CountForRate { Gate::Tokens } else { Gate::Budget });
     }
 }

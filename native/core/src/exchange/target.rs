@@ -13,6 +13,7 @@ pub(super) enum Target {
     Model(String),
     Health,
     Ready,
+    Providers,
     Metrics,
 }
 
@@ -37,6 +38,7 @@ impl Target {
             "/v1/models" => Target::Models,
             "/v1/health" => Target::Health,
             "/v1/health/ready" => Target::Ready,
+            "/v1/health/providers" => Target::Providers,
             "/metrics" => Target::Metrics,
             path => Target::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?.into()),
         })
@@ -54,7 +56,7 @@ impl Target {
     pub fn access(&self) -> Access {
         match self {
             Target::Health | Target::Ready => Access::Open,
-            Target::Metrics => Access::Unbound,
+            Target::Providers | Target::Metrics => Access::Unbound,
             Target::Inference(_) | Target::Models | Target::Model(_) => Access::Key,
         }
     }

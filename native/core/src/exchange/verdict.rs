@@ -31,6 +31,9 @@ pub(super) enum Again {
     Never,
     /// Of another upstream, or of this one not before so many microseconds, if it said so.
     After(Option<u64>),
+    /// Of another credential or upstream. With this credential not before so many microseconds, if it said so; never
+    /// again, if they are [`u64::MAX`].
+    OtherCredential(Option<u64>),
     /// Of this upstream too, at once: it never saw the request.
     AtOnce,
 }
@@ -66,11 +69,19 @@ impl Fall {
     }
 }
 
-/// An answer with a status other than 2xx. `after_us`: what its `Retry-After` asks for.
-pub(super) fn of_status(status: u16, after_us: Option<u64>, now_us: u64) -> Fall {
+/// An answer with a status other than 2xx. `after_us`: what its `Retry-After` asks for. `spent`: its body says that the
+/// credential may spend no more.
+pub(super) fn of_status(status: u16, after_us: Option<u64>, spent: bool, now_us: u64) -> Fall {
     use Code::*;
-    let bench = Blame::Throttled { until_us: after_us.map(|wait| now_us.saturating_add(wait)) };
+    let until_us = after_us.map(|wait| now_us.saturating_add(wait));
+    let bench = Blame::Throttled { until_us };
     let (code, outcome, blame, words) = match status {
+        402 | 429 if spent || status == 402 => (
+            UpstreamQuota,
+            Outcome::Throttled,
+            Blame::Quota { until_us },
+            "What the gateway may spend at the provider is spent. Its operator must raise that limit.".into(),
+        ),
         401 | 403 => (
             UpstreamCredential,
             Outcome::Credential,
@@ -95,13 +106,18 @@ pub(super) fn of_status(status: u16, after_us: Option<u64>, now_us: u64) -> Fall
         ),
     };
     let mut failure = Failure::new(code, words);
-    failure.retry_after_secs = after_us.map(|us| us.div_ceil(SECOND));
+    if let Some(wait_us) = after_us {
+        failure = failure.retry_after_us(wait_us);
+    }
     if code == UpstreamRefused {
         failure.status = Some(if (400..500).contains(&status) { status } else { 502 });
     }
-    let again = match Verdict::of_status(status) {
-        Verdict::Retry => Again::After(after_us),
-        Verdict::GiveUp => Again::Never,
+    let again = match (blame, Verdict::of_status(status)) {
+        // Another credential has another quota, or is accepted. Nothing was billed.
+        (Blame::Credential | Blame::Quota { .. }, _) => Again::OtherCredential(Some(u64::MAX)),
+        (Blame::Throttled { .. }, _) => Again::OtherCredential(after_us),
+        (_, Verdict::Retry) => Again::After(after_us),
+        (_, Verdict::GiveUp) => Again::Never,
     };
     Fall { failure, blame: Some(blame), outcome, again, billed: false }
 }
@@ -158,27 +174,32 @@ mod tests {
 
     #[test]
     fn a_status_is_never_billed() {
-        use Again::{After, Never};
+        use Again::{After, Never, OtherCredential};
         use Blame::{Credential, Nobody, Upstream};
+        let other = OtherCredential(Some(u64::MAX));
         let table = [
             (302, Code::UpstreamError, Upstream, Never),
             (400, Code::UpstreamRefused, Nobody, Never),
-            (401, Code::UpstreamCredential, Credential, Never),
-            (403, Code::UpstreamCredential, Credential, Never),
+            (401, Code::UpstreamCredential, Credential, other),
+            (402, Code::UpstreamQuota, Blame::Quota { until_us: Some(12) }, other),
+            (403, Code::UpstreamCredential, Credential, other),
             (404, Code::UpstreamRefused, Nobody, Never),
             (408, Code::UpstreamError, Upstream, After(Some(5))),
-            (429, Code::UpstreamRateLimited, Blame::Throttled { until_us: Some(12) }, After(Some(5))),
+            (429, Code::UpstreamRateLimited, Blame::Throttled { until_us: Some(12) }, OtherCredential(Some(5))),
             (500, Code::UpstreamError, Upstream, After(Some(5))),
             (599, Code::UpstreamError, Upstream, After(Some(5))),
             (600, Code::UpstreamRefused, Nobody, Never),
         ];
         for (status, code, blame, again) in table {
-            let fall = of_status(status, Some(5), 7);
+            let fall = of_status(status, Some(5), false, 7);
             assert_eq!(short(&fall), (code, Some(blame), again, false), "{status}");
             assert_eq!(fall.failure.retry_after_secs, Some(1), "{status}");
         }
-        assert_eq!(of_status(422, None, 0).failure.status(), 422);
-        assert_eq!(of_status(600, None, 0).failure.status(), 502, "no status of ours to pass on");
+        let spent = of_status(429, None, true, 0);
+        let quota = Blame::Quota { until_us: None };
+        assert_eq!(short(&spent), (Code::UpstreamQuota, Some(quota), other, false));
+        assert_eq!(of_status(422, None, true, 0).failure.status(), 422);
+        assert_eq!(of_status(600, None, false, 0).failure.status(), 502, "no status of ours to pass on");
     }
 
     #[test]

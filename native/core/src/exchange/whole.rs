@@ -89,7 +89,8 @@ impl Exchange {
     }
 
     fn refuse_whole(&mut self, status: u16, after_us: Option<u64>, body: Bytes) {
-        let fall = verdict::of_status(status, after_us, self.now.mono_us);
+        let spent = status == 429 && answer::is_spent(&body);
+        let fall = verdict::of_status(status, after_us, spent, self.now.mono_us);
         if fall.failure.code == Code::UpstreamRefused && answer::is_error_shape(&body) {
             self.out.passed_error = Some(body);
         }

@@ -5,9 +5,9 @@ use super::snapshot::{Holder, HolderLive, Snapshot, Upstream, UpstreamLive};
 use crate::budget::Pool;
 use crate::cache::Cache;
 use crate::clock::SECOND;
-use crate::config::Config;
+use crate::config::{Config, Credential, Provider};
 use crate::flight::Flights;
-use crate::health::{Health, Settings};
+use crate::health::{CredentialHealth, Credentials, Health, Settings};
 use crate::keys::Keys;
 use crate::limit::{Concurrency, Rate};
 use crate::metrics::Metrics;
@@ -34,7 +34,7 @@ impl Snapshot {
         let keys = Keys::new(&config.auth.tokens, &config.providers);
         let holders = config.auth.tokens.iter().zip(keys.all()).map(|(token, key)| {
             let kept = before.and_then(|before| before.holder_of(key)).map(|old| old.live.clone());
-            let new = || holder_live(token.max_concurrency, token.rate_limit_rpm, waiting);
+            let new = || holder_live(token.max_concurrency, token.rate_limit_rpm, token.rate_limit_tpm, waiting);
             Holder::of_key(key, &token.models, kept.unwrap_or_else(new))
         });
         let budgets = config.budgets.iter().map(|budget| {
@@ -45,6 +45,11 @@ impl Snapshot {
             let kept = before.and_then(|before| before.concurrency.clone());
             kept.unwrap_or_else(|| Concurrency::new(max, waiting))
         });
+        let minute = |per_minute: Option<u32>, kept: Option<Arc<Rate>>| {
+            per_minute.map(|most| kept.unwrap_or_else(|| Arc::new(Rate::new(most, most))))
+        };
+        let rate = minute(config.limits.rate_limit_rpm, before.and_then(|before| before.rate.clone()));
+        let tokens = minute(config.limits.rate_limit_tpm, before.and_then(|before| before.tokens.clone()));
         // Answers were made under the old routes; they stay only if nothing that chose them changed. The same goes for
         // those still in flight.
         let alike = |old: &Config| old.cache == config.cache && old.providers == config.providers;
@@ -66,6 +71,8 @@ impl Snapshot {
             retries: retries
                 .unwrap_or_else(|| Arc::new(RetryBudget::new(config.retry.budget_percent, config.retry.min_per_sec))),
             concurrency,
+            rate,
+            tokens,
             config,
         }
     }
@@ -75,16 +82,26 @@ impl Snapshot {
     pub fn take_over(&self, before: &Snapshot, now_us: u64) -> Wakes {
         let mut wakes = Wakes::default();
         let waiting = self.config.limits.max_waiting;
-        let mut bound = |concurrency: &Concurrency, rate: &Rate, max: Option<u32>, rpm: Option<u32>| {
+        let minute = |rate: &Rate, most: Option<u32>| {
+            rate.set_rate(most.unwrap_or(UNBOUNDED), most.unwrap_or(UNBOUNDED), now_us);
+        };
+        let mut bound = |concurrency: &Concurrency, max: Option<u32>| {
             wakes.add(concurrency.set_max(max.unwrap_or(UNBOUNDED)));
             concurrency.set_max_waiting(waiting);
-            rate.set_rate(rpm.unwrap_or(UNBOUNDED), rpm.unwrap_or(UNBOUNDED), now_us);
         };
         for (provider, Upstream { live, .. }) in self.config.providers.iter().zip(self.upstreams.iter().map(|u| &**u)) {
-            bound(&live.concurrency, &live.rate, provider.max_concurrency, provider.rate_limit_rpm);
+            bound(&live.concurrency, provider.max_concurrency);
+            minute(&live.rate, provider.rate_limit_rpm);
+            minute(&live.tokens, provider.rate_limit_tpm);
         }
         for (token, Holder { live, .. }) in self.config.auth.tokens.iter().zip(self.holders.iter().map(|h| &**h)) {
-            bound(&live.concurrency, &live.rate, token.max_concurrency, token.rate_limit_rpm);
+            bound(&live.concurrency, token.max_concurrency);
+            minute(&live.rate, token.rate_limit_rpm);
+            minute(&live.tokens, token.rate_limit_tpm);
+        }
+        let limits = &self.config.limits;
+        for (rate, most) in [(&self.rate, limits.rate_limit_rpm), (&self.tokens, limits.rate_limit_tpm)] {
+            rate.iter().for_each(|rate| minute(rate, most));
         }
         for (budget, pool) in self.config.budgets.iter().zip(&self.budgets) {
             wakes.add(pool.set_capacity(budget.capacity));
@@ -128,17 +145,38 @@ fn upstreams(config: &Config, before: Option<&Snapshot>, metrics: &Metrics) -> V
     let upstreams = with_slots.map(|(provider, slot)| {
         let kept = before.and_then(|before| before.upstream_like(provider)).map(|old| old.live.clone());
         let new = || {
-            let rpm = provider.rate_limit_rpm.unwrap_or(UNBOUNDED);
-            Arc::new(UpstreamLive {
-                health: Arc::new(Health::new(Settings::default())),
-                concurrency: Concurrency::new(provider.max_concurrency.unwrap_or(UNBOUNDED), waiting),
-                rate: Rate::new(rpm, rpm),
-                withdrawn: AtomicBool::new(false),
-            })
+            let health = Arc::new(Health::new(Settings::default()));
+            let concurrency = Concurrency::new(provider.max_concurrency.unwrap_or(UNBOUNDED), waiting);
+            let (rate, tokens) = (per_minute(provider.rate_limit_rpm), per_minute(provider.rate_limit_tpm));
+            Arc::new(UpstreamLive::new(health, concurrency, rate, tokens))
         };
-        Arc::new(Upstream::new(provider, slot, kept.unwrap_or_else(new)))
+        let credentials = credentials(provider, before);
+        Arc::new(Upstream::new(provider, slot, kept.unwrap_or_else(new), credentials))
     });
     upstreams.collect()
+}
+
+/// What is known of each of a provider's credentials; of one that is new, nothing.
+fn credentials(provider: &Provider, before: Option<&Snapshot>) -> Credentials {
+    let old = before.and_then(|before| before.provider_like(provider));
+    let live = |credential: Option<&Credential>| {
+        let (old, upstream) = old?;
+        let at = match credential {
+            Some(credential) => old.credentials.iter().position(|known| known == credential)?,
+            None => old.credentials.is_empty().then_some(0)?,
+        };
+        upstream.credentials.all().get(at).cloned()
+    };
+    let new = || CredentialHealth::new(Settings::default());
+    let mut all: Vec<_> = provider.credentials.iter().map(|c| live(Some(c)).unwrap_or_else(new)).collect();
+    if all.is_empty() {
+        all.push(live(None).unwrap_or_else(new));
+    }
+    Credentials::new(all)
+}
+
+fn per_minute(most: Option<u32>) -> Rate {
+    Rate::new(most.unwrap_or(UNBOUNDED), most.unwrap_or(UNBOUNDED))
 }
 
 /// The models found of each provider.
@@ -146,10 +184,11 @@ fn lists(config: &Config, discovered: &Discovered) -> Vec<Vec<String>> {
     config.providers.iter().map(|p| discovered.get(p.name.as_str()).cloned().unwrap_or_default()).collect()
 }
 
-pub(super) fn holder_live(max: Option<u32>, rpm: Option<u32>, max_waiting: u32) -> Arc<HolderLive> {
+pub(super) fn holder_live(max: Option<u32>, rpm: Option<u32>, tpm: Option<u32>, max_waiting: u32) -> Arc<HolderLive> {
     Arc::new(HolderLive {
         concurrency: Concurrency::new(max.unwrap_or(UNBOUNDED), max_waiting),
-        rate: Rate::new(rpm.unwrap_or(UNBOUNDED), rpm.unwrap_or(UNBOUNDED)),
+        rate: per_minute(rpm),
+        tokens: Arc::new(per_minute(tpm)),
         revoked: AtomicBool::new(false),
     })
 }

@@ -9,7 +9,7 @@ use super::snapshot::Upstream;
 use super::{Gateway, LoopStep};
 use crate::budget::Pool;
 use crate::clock::{Now, MILLISECOND, SECOND};
-use crate::health::Attempt;
+use crate::health::{Attempt, State};
 use crate::http::UpstreamRequest;
 use crate::json;
 use crate::ledger::Row;
@@ -70,7 +70,10 @@ pub(super) enum What {
     Lease(Arc<Pool>, u64),
     Return(Return),
     Append,
+    /// Is the upstream back?
     Probe(Attempt),
+    /// Is the credential accepted again?
+    CredentialProbe(Attempt),
     List(Arc<str>),
 }
 
@@ -127,7 +130,7 @@ impl Chores {
         let mut taken = Vec::with_capacity(late.len());
         for id in late {
             let Some(asked) = self.asked.remove(&id) else { continue };
-            if matches!(asked.what, What::Probe(_) | What::List(_)) {
+            if matches!(asked.what, What::Probe(_) | What::CredentialProbe(_) | What::List(_)) {
                 self.steps.push_back(LoopStep::Cancel { id });
             }
             taken.push(asked.what);
@@ -161,16 +164,38 @@ impl Chores {
         None
     }
 
-    /// Asks a benched upstream whether it is back, if it is time. Returns when it will be.
+    /// Asks a benched upstream whether it is back, or else each of its benched credentials whether it is accepted again,
+    /// if it is time. Returns when it will be.
     pub fn probe(&mut self, upstream: &Upstream, now: Now) -> Option<u64> {
-        let due = upstream.live.health.probe_due_us()?;
+        let health = &upstream.live.health;
+        let Some(due) = health.probe_due_us() else {
+            // While the upstream is out, or asked whether it is, nothing can be learned of a credential.
+            let well = health.state().state == State::Closed;
+            return if well { self.probe_credentials(upstream, now) } else { None };
+        };
         if due > now.mono_us {
             return Some(due);
         }
-        let request = models_request(upstream)?;
-        let attempt = upstream.live.health.probe_wanted(now.mono_us)?;
+        let request = models_request(upstream, now)?;
+        let attempt = health.probe_wanted(now.mono_us)?;
         self.fetch(What::Probe(attempt), request, now);
         None
+    }
+
+    fn probe_credentials(&mut self, upstream: &Upstream, now: Now) -> Option<u64> {
+        let mut soonest: Option<u64> = None;
+        for (n, credential) in (0u16..).zip(upstream.credentials.all()) {
+            match credential.breaker.probe_due_us() {
+                None => {}
+                Some(due) if due > now.mono_us => soonest = soonest.into_iter().chain([due]).min(),
+                Some(_) => {
+                    let request = models_request_as(upstream, n)?;
+                    let Some(attempt) = credential.breaker.probe_wanted(now.mono_us) else { continue };
+                    self.fetch(What::CredentialProbe(attempt), request, now);
+                }
+            }
+        }
+        soonest
     }
 
     /// Asks for the models of a provider whose `models` are not configured, if it is time. Returns when it will be.
@@ -179,7 +204,7 @@ impl Chores {
         if due > now.mono_us {
             return Some(due);
         }
-        let request = models_request(upstream)?;
+        let request = models_request(upstream, now)?;
         self.listed_at_us.insert(upstream.name.clone(), now.mono_us);
         self.fetch(What::List(upstream.name.clone()), request, now);
         Some(now.mono_us + DISCOVER_US)
@@ -195,12 +220,19 @@ impl Chores {
     }
 }
 
-fn models_request(upstream: &Upstream) -> Option<UpstreamRequest> {
+/// With a credential that is accepted, as far as is known.
+fn models_request(upstream: &Upstream, now: Now) -> Option<UpstreamRequest> {
+    let all = upstream.credentials.all();
+    let well = all.iter().position(|credential| credential.breaker.refused(now.mono_us).is_none());
+    models_request_as(upstream, well.unwrap_or(0) as u16)
+}
+
+fn models_request_as(upstream: &Upstream, n: u16) -> Option<UpstreamRequest> {
     let mut headers = vec![
         (Bytes::from_static(b"accept"), Bytes::from_static(b"application/json")),
         (Bytes::from_static(b"accept-encoding"), Bytes::from_static(b"identity")),
     ];
-    if let Some(authorization) = &upstream.authorization {
+    if let Some(authorization) = upstream.authorization(n) {
         headers.push((Bytes::from_static(b"authorization"), authorization.clone()));
     }
     Some(UpstreamRequest {

@@ -49,11 +49,16 @@ impl Gateway {
             }
             (What::Append, LoopResult::Stored(Outcome::Stored)) => self.appended(id, now),
             (What::Probe(attempt), LoopResult::Fetched(Ok((status, _)))) => match status {
-                // How soon a list of models comes says nothing of how soon an answer does.
-                200..=299 | 404 | 405 => attempt.success_unmeasured(now.mono_us),
-                401 | 403 => attempt.failure(now.mono_us, Blame::Credential),
+                // How soon a list of models comes says nothing of how soon an answer does. One that complains of the
+                // credential works: whether a request's is accepted, that request finds out.
+                200..=299 | 401 | 403..=405 => attempt.success_unmeasured(now.mono_us),
                 429 => attempt.failure(now.mono_us, Blame::Throttled { until_us: None }),
                 _ => attempt.failure(now.mono_us, Blame::Upstream),
+            },
+            (What::CredentialProbe(attempt), LoopResult::Fetched(Ok((status, _)))) => match status {
+                200..=299 | 404 | 405 => attempt.success_unmeasured(now.mono_us),
+                401 | 403 => attempt.failure(now.mono_us, Blame::Credential),
+                _ => attempt.failure(now.mono_us, Blame::Throttled { until_us: None }),
             },
             (What::List(name), LoopResult::Fetched(Ok((200, body)))) => {
                 if lock(&self.chores).learn(name, read_list(&body)) {
@@ -87,6 +92,8 @@ impl Gateway {
                 chores.pause_store(now);
             }
             What::Probe(attempt) => attempt.failure(now.mono_us, Blame::Upstream),
+            // It says nothing of the credential; soon again.
+            What::CredentialProbe(attempt) => attempt.failure(now.mono_us, Blame::Throttled { until_us: None }),
             // A return that the store may have done is not asked for twice: better unspent than spent twice.
             What::Return(_) | What::List(_) => {}
         }

@@ -4,6 +4,7 @@
 mod build;
 mod chores;
 mod keeper;
+mod report;
 mod snapshot;
 
 use arc_swap::ArcSwap;
@@ -208,15 +209,20 @@ impl Gateway {
             ));
             gauges.push(gauge("hoosh_budget_used_tokens", "Settled.", label(), state.used));
         }
+        let numbers: Vec<String> = (1..=snapshot.most_credentials()).map(|n| n.to_string()).collect();
         for upstream in &snapshot.upstreams {
-            let health = upstream.live.health.state();
-            let up = u64::from(health.state == crate::health::State::Closed);
-            gauges.push(gauge(
-                "hoosh_provider_up",
-                "1 while its breaker is closed.",
-                vec![("provider", &*upstream.name)],
-                up,
-            ));
+            let provider = || ("provider", &*upstream.name);
+            let up = u64::from(upstream.is_up());
+            gauges.push(gauge("hoosh_provider_up", "1 while its breaker is closed.", vec![provider()], up));
+            for (credential, number) in upstream.credentials.all().iter().zip(&numbers) {
+                let labels = vec![provider(), ("credential", number.as_str())];
+                let up = u64::from(credential.breaker.is_closed());
+                gauges.push(gauge("hoosh_credential_up", "1 while it is accepted.", labels, up));
+            }
+        }
+        for (limit, waiting) in snapshot.waiting() {
+            let label = vec![("limit", limit.as_str())];
+            gauges.push(gauge("hoosh_limit_waiting", "Callers that wait for a place.", label, waiting));
         }
         if let Some(cache) = &snapshot.cache {
             let stats = cache.stats();

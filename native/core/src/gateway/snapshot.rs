@@ -5,17 +5,18 @@ use bytes::Bytes;
 use super::build::holder_live;
 use crate::budget::Pool;
 use crate::cache::{Cache, Entry};
-use crate::config::{CapField, Config, Provider, ProviderKind};
+use crate::config::{CapField, Config, Credential, Provider, ProviderKind};
 use crate::dialects::neutral::Endpoint;
+use crate::error::Code;
 use crate::flight::Flights;
-use crate::health::Health;
+use crate::health::{Credentials, Health};
 use crate::http::Origin;
 use crate::keys::{Key, Keys};
 use crate::limit::{Concurrency, Rate};
 use crate::metrics::Slot;
 use crate::retry::RetryBudget;
 use crate::route::Routes;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::sync::Arc;
 
 /// A configuration made ready. Exchanges pin the one they began with.
@@ -37,12 +38,17 @@ pub(crate) struct Snapshot {
     pub flights: Arc<Flights<Entry>>,
     pub retries: Arc<RetryBudget>,
     pub concurrency: Option<Arc<Concurrency>>,
+    /// Requests a minute, of all callers.
+    pub rate: Option<Arc<Rate>>,
+    /// Tokens a minute, of all callers.
+    pub tokens: Option<Arc<Rate>>,
 }
 
 /// One provider, with everything about a request to it that is known beforehand.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub name: Arc<str>,
+    pub type_name: Arc<str>,
     pub kind: ProviderKind,
     pub origin: Option<Arc<Origin>>,
     pub cap_field: CapField,
@@ -51,7 +57,12 @@ pub(crate) struct Upstream {
     pub live: Arc<UpstreamLive>,
     pub bounded: bool,
     pub rated: bool,
-    pub authorization: Option<Bytes>,
+    pub token_rated: bool,
+    pub max_tokens_limit: Option<u64>,
+    /// At least one: see [`Credentials`].
+    pub credentials: Credentials,
+    /// Of each credential.
+    authorizations: Vec<Option<Bytes>>,
     targets: [Bytes; 3],
     pub models_target: Bytes,
 }
@@ -62,8 +73,10 @@ pub(crate) struct UpstreamLive {
     pub health: Arc<Health>,
     pub concurrency: Arc<Concurrency>,
     pub rate: Rate,
+    pub tokens: Arc<Rate>,
     /// A reload took it out: no new attempt.
     pub withdrawn: AtomicBool,
+    last_error: AtomicU8,
 }
 
 /// A key, or who calls without one, with live limits.
@@ -79,6 +92,8 @@ pub(crate) struct Holder {
     pub live: Arc<HolderLive>,
     pub bounded: bool,
     pub rated: bool,
+    pub token_rated: bool,
+    pub max_tokens_limit: Option<u64>,
 }
 
 /// What is known of a key beyond one configuration.
@@ -86,11 +101,34 @@ pub(crate) struct Holder {
 pub(crate) struct HolderLive {
     pub concurrency: Arc<Concurrency>,
     pub rate: Rate,
+    pub tokens: Arc<Rate>,
     /// A reload took the key out: nothing new for it.
     pub revoked: AtomicBool,
 }
 
+impl UpstreamLive {
+    pub(super) fn new(health: Arc<Health>, concurrency: Arc<Concurrency>, rate: Rate, tokens: Rate) -> UpstreamLive {
+        let (withdrawn, last_error) = (AtomicBool::new(false), AtomicU8::new(u8::MAX));
+        UpstreamLive { health, concurrency, rate, tokens: Arc::new(tokens), withdrawn, last_error }
+    }
+
+    /// An attempt failed so.
+    pub fn note_error(&self, code: Code) {
+        self.last_error.store(code as u8, Ordering::Relaxed);
+    }
+
+    /// How the last attempt that failed did.
+    pub fn last_error(&self) -> Option<Code> {
+        Code::ALL.get(usize::from(self.last_error.load(Ordering::Relaxed))).copied()
+    }
+}
+
 impl Upstream {
+    /// Of credential `n`, as it is sent.
+    pub fn authorization(&self, n: u16) -> Option<&Bytes> {
+        self.authorizations.get(usize::from(n))?.as_ref()
+    }
+
     pub fn target(&self, endpoint: Endpoint) -> &Bytes {
         &self.targets[match endpoint {
             Endpoint::Chat => 0,
@@ -99,11 +137,15 @@ impl Upstream {
         }]
     }
 
-    pub(super) fn new(provider: &Provider, slot: Slot, live: Arc<UpstreamLive>) -> Upstream {
+    pub(super) fn new(provider: &Provider, slot: Slot, live: Arc<UpstreamLive>, credentials: Credentials) -> Upstream {
+        let bearer = |credential: &Credential| Bytes::from(format!("Bearer {}", credential.secret.expose()));
+        let mut authorizations: Vec<_> = provider.credentials.iter().map(|c| Some(bearer(c))).collect();
+        authorizations.resize(credentials.all().len(), None);
         let prefix = provider.base_url.as_ref().map_or("", |url| url.prefix.as_str());
         let target = |path: &str| Bytes::from(format!("{prefix}{path}"));
         Upstream {
             name: provider.name.as_str().into(),
+            type_name: provider.type_name.as_str().into(),
             kind: provider.kind,
             origin: provider.base_url.as_ref().map(|url| url.origin.clone()),
             cap_field: provider.cap_field,
@@ -112,7 +154,10 @@ impl Upstream {
             live,
             bounded: provider.max_concurrency.is_some(),
             rated: provider.rate_limit_rpm.is_some(),
-            authorization: provider.api_key.as_ref().map(|key| Bytes::from(format!("Bearer {}", key.expose()))),
+            token_rated: provider.rate_limit_tpm.is_some(),
+            max_tokens_limit: provider.max_tokens_limit.map(u64::from),
+            credentials,
+            authorizations,
             targets: [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings].map(|e| target(e.path())),
             models_target: target("/models"),
         }
@@ -125,6 +170,8 @@ impl Holder {
             name: key.name.clone(),
             bounded: key.max_concurrency.is_some(),
             rated: key.rate_limit_rpm.is_some(),
+            token_rated: key.rate_limit_tpm.is_some(),
+            max_tokens_limit: key.max_tokens_limit.map(u64::from),
             key: Some(key.clone()),
             tenant: tenant_of(key, models),
             owner: key.digest.number(),
@@ -134,8 +181,18 @@ impl Holder {
 
     /// Whoever needs no key.
     pub(super) fn keyless(name: &str, owner: u64) -> Arc<Holder> {
-        let (name, live) = (Arc::from(name), holder_live(None, None, 0));
-        Arc::new(Holder { tenant: Arc::clone(&name), name, key: None, owner, live, bounded: false, rated: false })
+        let (name, live) = (Arc::from(name), holder_live(None, None, None, 0));
+        Arc::new(Holder {
+            tenant: Arc::clone(&name),
+            name,
+            key: None,
+            owner,
+            live,
+            bounded: false,
+            rated: false,
+            token_rated: false,
+            max_tokens_limit: None,
+        })
     }
 
     /// Whether a request of this holder may go to `upstream` as `model`, looked up live.
@@ -157,6 +214,10 @@ fn tenant_of(key: &Key, models: &[String]) -> Arc<str> {
     for model in models {
         hasher.update(&(model.len() as u64).to_le_bytes()).update(model.as_bytes());
     }
+    // An answer that was cut short under another cap is another answer.
+    if let Some(limit) = key.max_tokens_limit {
+        hasher.update(b"max_tokens_limit").update(&limit.to_le_bytes());
+    }
     hasher.finalize().to_hex().as_str()[..32].into()
 }
 
@@ -166,10 +227,15 @@ impl Snapshot {
     }
 
     pub fn upstream_like(&self, provider: &Provider) -> Option<&Arc<Upstream>> {
+        self.provider_like(provider).map(|(_, upstream)| upstream)
+    }
+
+    /// The same provider here, perhaps with other limits and credentials.
+    pub fn provider_like(&self, provider: &Provider) -> Option<(&Provider, &Arc<Upstream>)> {
         let at = self.config.providers.iter().position(|old| {
             old.name == provider.name && old.base_url == provider.base_url && old.kind == provider.kind
         })?;
-        self.upstreams.get(at)
+        self.config.providers.get(at).zip(self.upstreams.get(at))
     }
 
     pub fn holder_of(&self, key: &Key) -> Option<&Arc<Holder>> {

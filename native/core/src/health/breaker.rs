@@ -1,6 +1,6 @@
 //! The breaker's state under its lock.
 
-use super::{Blame, Settings, State, THROTTLED};
+use super::{Blame, Settings, State, CREDENTIAL, THROTTLED};
 
 #[derive(Debug)]
 pub(super) struct Breaker {
@@ -50,12 +50,12 @@ impl Breaker {
         let current = self.generation == generation;
         match blame {
             // A bench is a fact about the upstream's clock, whatever the breaker did since.
-            Blame::Throttled { until_us } => {
+            Blame::Throttled { until_us } | Blame::Quota { until_us } => {
                 self.bench(until_us.unwrap_or(now_us.saturating_add(settings.throttle_us)));
                 self.gave_back(generation);
             }
             _ if !current => {}
-            Blame::Credential => self.open(now_us, "credential_rejected", settings),
+            Blame::Credential => self.open(now_us, CREDENTIAL, settings),
             Blame::Upstream => {
                 self.failures = self.failures.saturating_add(1);
                 if self.state == State::HalfOpen || self.failures >= settings.failures_to_open {

@@ -1,4 +1,5 @@
-//! Upstream health: a breaker that asks whose fault a failure was, benches for 429 and bad credentials, and latency.
+//! Health: a breaker that asks whose fault a failure was, benches for 429 and bad credentials, and latency. Each upstream
+//! has one, and each of its credentials ([`Credentials`]).
 //!
 //! Three rules shape it. Only consecutive failures of the *upstream* open the breaker: a caller's own 4xx never does,
 //! and a 429 benches for the time that the upstream named without counting as a failure. An attempt may report only
@@ -8,12 +9,16 @@
 //!
 //! The usual path takes no lock: one word holds the generation and whether anything at all is the matter.
 
+mod benches;
 mod breaker;
+mod credentials;
 
 use crate::clock::SECOND;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{lock, Arc, Mutex};
+pub use benches::{Bench, Benches};
 use breaker::Breaker;
+pub use credentials::{Admission, CredentialHealth, Credentials, Refused};
 
 /// How patient a breaker is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +51,12 @@ pub enum Blame {
     },
     /// The operator's: it refused our credential (401, 403). Opens the breaker at once.
     Credential,
+    /// The operator's: what the credential may spend is spent (402, `insufficient_quota`). Benched, as for a 429 but for
+    /// longer.
+    Quota {
+        /// As of `Throttled`.
+        until_us: Option<u64>,
+    },
     /// The caller's (another 4xx): the upstream is well, and proved it.
     Nobody,
 }
@@ -100,13 +111,19 @@ pub enum Admit {
     No {
         /// Monotonic microseconds: worth asking again then.
         until_us: u64,
-        /// `throttled`, `failing`, `credential_rejected` or `probing`.
+        /// `throttled`, `failing`, `credential_rejected`, `quota_exhausted` or `probing`.
         reason: &'static str,
     },
 }
 
 /// [`Admit::No`]'s reason while a 429 keeps an upstream on the bench.
 pub const THROTTLED: &str = "throttled";
+
+/// [`Admit::No`]'s reason while a credential is not accepted.
+pub const CREDENTIAL: &str = "credential_rejected";
+
+/// [`Admit::No`]'s reason while what a credential may spend is spent.
+pub const QUOTA: &str = "quota_exhausted";
 
 /// How soon to ask again while somebody else's probe is out. Its end cannot be foreseen.
 const PROBE_WAIT_US: u64 = SECOND;
@@ -192,6 +209,11 @@ impl Health {
             until_us,
             latency_us: self.latency_us(),
         }
+    }
+
+    /// Whether its breaker is closed; a bench does not open it.
+    pub fn is_closed(&self) -> bool {
+        self.word.load(Ordering::Acquire) & 1 == 0 || lock(&self.breaker).state == State::Closed
     }
 
     fn attempt(self: &Arc<Self>, generation: u64, probe: bool) -> Attempt {

@@ -6,6 +6,8 @@
 mod concurrency;
 mod queue;
 mod rate;
+mod tokens;
 
 pub use concurrency::{Acquire, Concurrency, ConcurrencyState, Permit, Ticket};
-pub use rate::Rate;
+pub use rate::{Rate, Standing};
+pub use tokens::TokenCharge;

@@ -37,14 +37,22 @@ label! {
     Limit {
         /// Places of the whole gateway.
         GatewayConcurrency = "gateway_concurrency",
+        /// Requests a minute of the whole gateway.
+        GatewayRate = "gateway_rate",
+        /// Tokens a minute of the whole gateway.
+        GatewayTokens = "gateway_tokens",
         /// Places of a key.
         KeyConcurrency = "key_concurrency",
         /// Requests a minute of a key.
         KeyRate = "key_rate",
+        /// Tokens a minute of a key.
+        KeyTokens = "key_tokens",
         /// Places of a provider.
         ProviderConcurrency = "provider_concurrency",
         /// Requests a minute of a provider.
         ProviderRate = "provider_rate",
+        /// Tokens a minute of a provider.
+        ProviderTokens = "provider_tokens",
         /// Tokens of a budget.
         Budget = "budget",
         /// Bytes held at once.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hoosh_core::budget::PoolState;
 use hoosh_core::ledger::{Ending, Row};
 
+use super::health::HealthBooks;
 use super::outcome::Stand;
 use super::Invariant;
 use crate::world::{UpState, World};
@@ -24,6 +25,7 @@ pub struct Books {
     pub(crate) wishes_us: Vec<u64>,
     /// When each provider with a rate was asked, since the last reload.
     pub(crate) asked_us: BTreeMap<String, Vec<u64>>,
+    pub(crate) health: HealthBooks,
     pools: BTreeMap<Arc<str>, PoolState>,
 }
 
@@ -36,6 +38,7 @@ impl Books {
             served: BTreeSet::new(),
             wishes_us: Vec::new(),
             asked_us: BTreeMap::new(),
+            health: HealthBooks::default(),
             pools: BTreeMap::new(),
         }
     }

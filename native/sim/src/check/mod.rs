@@ -5,12 +5,14 @@
 //! | `outcome` | what a caller got: 2 |
 //! | `steps` | 2, 6, 7 as steps come; progress |
 //! | `scope` | 3, 4 |
+//! | `health` | 4: credentials and tokens a minute |
 //! | `patience` | 3 and 10 where a caller is refused |
 //! | `answers` | 2, 5 once an answer is complete |
 //! | `books` | 1, 7, 9 |
 
 mod answers;
 mod books;
+mod health;
 mod outcome;
 mod patience;
 mod scope;
@@ -19,6 +21,7 @@ mod steps;
 pub use books::Books;
 pub use outcome::Outcome;
 pub(crate) use patience::wish_us;
+pub(crate) use scope::secret_of;
 
 use hoosh_core::config::Config;
 

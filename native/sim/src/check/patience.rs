@@ -40,7 +40,8 @@ impl World {
     fn judge_wait(&self, x: usize) -> Judged {
         let (driven, pinned) = (&self.xs[x], self.pinned(x));
         // A budget's store and a provider's rate have times of their own.
-        let other = !pinned.budgets.is_empty() || pinned.providers.iter().any(|p| p.rate_limit_rpm.is_some());
+        let other = !pinned.budgets.is_empty()
+            || pinned.providers.iter().any(|p| p.rate_limit_rpm.or(p.rate_limit_tpm).is_some());
         if driven.ups.is_empty() || driven.out.stand != Stand::Replied || other {
             return Ok(());
         }

@@ -26,6 +26,11 @@ impl World {
             .map_err(|words| (Invariant::Scope, words))
             .and_then(|()| self.judge_retry(x, u).map_err(|words| (Invariant::Retries, words)))
             .and_then(|()| self.judge_rate(x, to).map_err(|words| (Invariant::Retries, words)))
+            .and_then(|()| self.judge_tokens(x, u, to, body).map_err(|words| (Invariant::Retries, words)))
+            .and_then(|()| {
+                let secret = request.and_then(secret_of);
+                self.judge_credential(x, u, to, secret.as_deref()).map_err(|words| (Invariant::Retries, words))
+            })
             .and_then(|()| self.judge_content(x).map_err(|words| (Invariant::Outcome, words)));
         if let Err((invariant, words)) = judged {
             self.fail(invariant, Some(x), words);
@@ -125,11 +130,17 @@ impl World {
     }
 }
 
+/// The secret that a request shows its provider.
+pub(crate) fn secret_of(request: &UpstreamRequest) -> Option<String> {
+    let sent = request.headers.iter().find(|(name, _)| &name[..] == b"authorization").map(|(_, value)| value)?;
+    String::from_utf8_lossy(sent).strip_prefix("Bearer ").map(str::to_owned)
+}
+
 fn check_secrets(request: &UpstreamRequest, provider: &Provider) -> Result<(), String> {
-    let wanted = provider.api_key.as_ref().map(|key| format!("Bearer {}", key.expose()));
-    let sent = request.headers.iter().find(|(name, _)| &name[..] == b"authorization").map(|(_, value)| value.to_vec());
-    if sent != wanted.map(String::into_bytes) {
-        return Err("the provider's credential is not the one configured".into());
+    let sent = secret_of(request);
+    let known = provider.credentials.iter().any(|credential| sent.as_deref() == Some(credential.secret.expose()));
+    if !known && (sent.is_some() || !provider.credentials.is_empty()) {
+        return Err("the provider's credential is not one of those configured".into());
     }
     let leaks = |bytes: &[u8]| bytes.windows(13).any(|window| window == b"key-of-caller");
     match request.headers.iter().any(|(_, value)| leaks(value)) || leaks(&request.body) {

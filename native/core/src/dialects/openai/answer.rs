@@ -122,6 +122,15 @@ pub fn error_message(error: Value<'_>) -> String {
     words.unwrap_or_default().chars().take(512).collect()
 }
 
+/// Whether an error says that the credential may spend no more (OpenAI's `insufficient_quota`, and the older
+/// `billing_hard_limit_reached`), which no pause mends.
+pub fn is_spent(body: &[u8]) -> bool {
+    let Ok(index) = Index::scan(body, Limits::default()) else { return false };
+    let Some(error) = index.get(body, "error").filter(|error| error.kind() == Kind::Object) else { return false };
+    let words = ["code", "type"].into_iter().filter_map(|field| error.get(field)?.as_str());
+    words.into_iter().any(|word| matches!(&*word, "insufficient_quota" | "billing_hard_limit_reached"))
+}
+
 /// Whether `body` is an error in the OpenAI shape (`{"error":{"message":…}}`), fit to be passed on as it is.
 pub fn is_error_shape(body: &[u8]) -> bool {
     let Ok(index) = Index::scan(body, Limits::default()) else { return false };
