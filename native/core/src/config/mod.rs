@@ -6,13 +6,14 @@
 //! | `mod` | what a configuration is, with its defaults |
 //! | `schema` | the keys that may be written |
 //! | `catalogue` | the provider types, as data |
-//! | `parse`, `providers`, `reader`, `url` | TOML to [`Config`], each error with its line |
+//! | `parse`, `providers`, `names`, `reader`, `url` | TOML to [`Config`], each error with its line |
 //! | `found` | the configuration without a file |
 //! | `describe` | [`Config`] to text, secrets hidden |
 
 pub mod catalogue;
 mod describe;
 mod found;
+mod names;
 mod parse;
 mod providers;
 mod reader;
@@ -28,6 +29,10 @@ pub struct Config {
     pub server: Server,
     /// `[[providers]]`
     pub providers: Vec<Provider>,
+    /// `[[aliases]]`
+    pub aliases: Vec<Alias>,
+    /// `[[models]]`
+    pub models: Vec<Model>,
     /// `[auth]`
     pub auth: Auth,
     /// `[[budgets]]`
@@ -151,7 +156,7 @@ pub struct Provider {
     pub api_key: Option<Secret>,
     /// Lower is asked first. Default 10.
     pub priority: i64,
-    /// Exact names, or prefixes that end in `*`. Empty: every model.
+    /// Names, or patterns with `*`. Empty: every model.
     pub models: Vec<String>,
     /// Requests at once. `None`: no bound.
     pub max_concurrency: Option<u32>,
@@ -163,6 +168,34 @@ pub struct Provider {
     pub uuid_ids: bool,
     /// Found rather than configured (environment keys, default ports): tried, and silent when absent.
     pub found: bool,
+}
+
+/// `[[aliases]]`: another name for models.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alias {
+    /// Unique; may end in `*`.
+    pub name: String,
+    /// What it stands for, each as a caller could ask; the first is asked first. Its own name means the model so called.
+    pub models: Vec<String>,
+}
+
+/// `[[models]]`: what a model can and cannot do. What is `None` is not known, and does not keep a request away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// A name as it is sent upstream, or a pattern.
+    pub name: String,
+    /// At this provider alone. `None`: at every one.
+    pub provider: Option<String>,
+    /// Takes tools.
+    pub tools: Option<bool>,
+    /// Takes images.
+    pub images: Option<bool>,
+    /// Takes or gives audio.
+    pub audio: Option<bool>,
+    /// Input tokens that it holds.
+    pub context_tokens: Option<u64>,
+    /// Output tokens that it may be asked for.
+    pub max_output_tokens: Option<u64>,
 }
 
 /// A provider's base URL, taken apart.
@@ -188,7 +221,7 @@ pub struct Token {
     pub token: Secret,
     /// For rows and metrics; never the key itself. Default `key-1`, `key-2`, … in order.
     pub name: String,
-    /// Models it may use: exact, `prefix*`, or `provider/model`. Empty: all.
+    /// Models it may use: names or patterns, alone or after `provider/`, and names of aliases. Empty: all.
     pub models: Vec<String>,
     /// Budget charged for its requests. `None`: the one the request names, else `default` if configured.
     pub budget: Option<String>,

@@ -21,6 +21,8 @@ use crate::sync::Arc;
 #[derive(Default)]
 pub(super) struct Choice {
     pub candidates: Option<Arc<[Candidate]>>,
+    /// The key's scope names the alias that was asked for, and with it all that it leads to.
+    pub granted: bool,
     pub turn: u64,
     pub round: Round,
     /// How many rounds began with a pause.
@@ -92,7 +94,8 @@ impl Exchange {
 
     /// Whether the key may still use the model there: looked up live.
     pub(super) fn may_use(&self, candidate: &Candidate) -> bool {
-        self.call().holder.allows(&candidate.model, &self.snap.upstreams[candidate.provider as usize])
+        let (holder, upstream) = (&self.call().holder, &self.snap.upstreams[candidate.provider as usize]);
+        holder.allows(&candidate.model, upstream, self.choice.granted)
     }
 
     /// Waits in a busy provider's queue, if it came to that. `None`: look at all of them.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::answered::answered_by;
 use super::attempt::Attempt;
 use super::call::is_uuid;
 use super::{Exchange, Phase, Step, UpstreamId};
@@ -42,6 +43,7 @@ impl Exchange {
             return;
         };
         self.steps.push_back(step);
+        self.account.answered_by = Some(answered_by(&upstream.name, &to.model));
         self.account.provider = Some(upstream.clone());
         self.attempt = Some(Attempt::open(u, upstream, health, permit, self.now.mono_us));
         self.phase = Phase::Attempt;
@@ -85,8 +87,14 @@ impl Exchange {
         if facts.stream && !facts.include_usage {
             edits.set("stream_options", self.usage_options());
         }
-        if let Some(cap) = self.holds.cap {
-            self.cap_output(cap, upstream.cap_field, &mut edits);
+        let most = to.bounds.as_ref().and_then(|bounds| bounds.max_output_tokens);
+        match self.holds.cap {
+            Some(cap) => self.cap_output(cap.min(most.unwrap_or(cap)), upstream.cap_field, &mut edits),
+            None => {
+                if let Some(most) = most {
+                    self.lower_caps(most, &mut edits);
+                }
+            }
         }
         if edits.is_empty() {
             return facts.body.clone();
@@ -113,6 +121,15 @@ impl Exchange {
     /// What was reserved is what the upstream may spend: the worst case is enforced, not guessed. Every cap that the
     /// caller named and that is larger is lowered, because nobody knows which of two an upstream obeys.
     fn cap_output(&self, cap: u64, field: CapField, edits: &mut Edits) {
+        if !self.lower_caps(cap, edits) {
+            let newer = self.endpoint() == neutral::Endpoint::Chat && field == CapField::MaxCompletionTokens;
+            let name = if newer { "max_completion_tokens" } else { "max_tokens" };
+            edits.set(name, Bytes::from(cap.to_string()));
+        }
+    }
+
+    /// Lowers the caps that the caller named; whether there is one.
+    fn lower_caps(&self, cap: u64, edits: &mut Edits) -> bool {
         let facts = self.facts();
         let chat = self.endpoint() == neutral::Endpoint::Chat;
         // Completions know but one name: whatever stands in the other is no cap.
@@ -125,10 +142,6 @@ impl Exchange {
                 edits.set(*name, Bytes::from(cap.to_string()));
             }
         }
-        if !named {
-            let newer = chat && field == CapField::MaxCompletionTokens;
-            let name = if newer { "max_completion_tokens" } else { "max_tokens" };
-            edits.set(name, Bytes::from(cap.to_string()));
-        }
+        named
     }
 }

@@ -14,6 +14,8 @@ pub(super) enum Target {
     Health,
     Ready,
     Metrics,
+    Cache,
+    CacheStats,
 }
 
 /// Who may ask for a path, and what of the gateway it needs.
@@ -38,6 +40,8 @@ impl Target {
             "/v1/health" => Target::Health,
             "/v1/health/ready" => Target::Ready,
             "/metrics" => Target::Metrics,
+            "/v1/cache" => Target::Cache,
+            "/v1/cache/stats" => Target::CacheStats,
             path => Target::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?.into()),
         })
     }
@@ -54,7 +58,7 @@ impl Target {
     pub fn access(&self) -> Access {
         match self {
             Target::Health | Target::Ready => Access::Open,
-            Target::Metrics => Access::Unbound,
+            Target::Metrics | Target::Cache | Target::CacheStats => Access::Unbound,
             Target::Inference(_) | Target::Models | Target::Model(_) => Access::Key,
         }
     }
@@ -67,6 +71,7 @@ impl Target {
     pub fn allow(&self) -> &'static str {
         match self {
             Target::Inference(_) => "POST",
+            Target::Cache => "DELETE",
             _ => "GET, HEAD",
         }
     }

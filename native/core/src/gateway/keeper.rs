@@ -88,7 +88,8 @@ impl Gateway {
             }
             What::Probe(attempt) => attempt.failure(now.mono_us, Blame::Upstream),
             // A return that the store may have done is not asked for twice: better unspent than spent twice.
-            What::Return(_) | What::List(_) => {}
+            What::Return(_) => {}
+            What::List(name) => lock(&self.chores).list_failed(&name, now),
         }
     }
 
@@ -133,7 +134,9 @@ impl Gateway {
         let providers = snapshot.upstreams.iter().zip(&snapshot.config.providers);
         let due =
             providers.filter(|(upstream, _)| upstream.kind == ProviderKind::OpenAi).flat_map(|(upstream, provider)| {
-                let listed = if provider.models.is_empty() { chores.list(upstream, now) } else { None };
+                // Who names models and no patterns has nothing to tell.
+                let open = provider.models.is_empty() || provider.models.iter().any(|model| model.contains('*'));
+                let listed = if open { chores.list(upstream, now) } else { None };
                 [chores.probe(upstream, now), listed]
             });
         due.flatten().min()

@@ -2,9 +2,12 @@
 
 mod accounts;
 mod again;
+mod aliases;
 mod caps;
 mod counts;
 mod engines;
+mod fits;
+mod forms;
 mod heads;
 mod keeper;
 mod lists;
