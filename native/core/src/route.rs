@@ -149,28 +149,6 @@ impl Routes {
         self.merged(hash, model)
     }
 
-    /// The alias by whose pattern a name is meant that is none of the names with a meaning of their own.
-    fn caught(&self, model: &str, exact: Option<&Exact>) -> Option<&aliases::Alias> {
-        if self.aliases.is_empty() || exact.is_some_and(|exact| exact.written) {
-            return None;
-        }
-        self.aliases.matching(model)
-    }
-
-    /// The name, as it is written, of the alias that answers for `model`.
-    pub fn alias(&self, model: &str) -> Option<&str> {
-        if self.aliases.is_empty() {
-            return None;
-        }
-        if let Some(alias) = self.aliases.exact(model) {
-            return Some(&alias.name);
-        }
-        let hash = self.hash(model.as_bytes());
-        let exact = self.exact.find(hash, |e| e.hash == hash && self.name(e) == model.as_bytes());
-        let is_named = exact.is_none() && self.named(model).is_some();
-        self.caught(model, exact).filter(|_| !is_named).map(|alias| &*alias.name)
-    }
-
     /// Whether `provider` lists `model` exactly.
     pub fn lists(&self, provider: u32, model: &str) -> bool {
         self.listers.get(model).is_some_and(|listers| listers.binary_search(&provider).is_ok())

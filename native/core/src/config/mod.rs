@@ -20,6 +20,7 @@ mod reader;
 pub mod schema;
 mod url;
 
+pub use names::{Alias, Model};
 pub use parse::{parse, ConfigError, Environment};
 
 /// A whole configuration, defaults filled in.
@@ -168,34 +169,6 @@ pub struct Provider {
     pub uuid_ids: bool,
     /// Found rather than configured (environment keys, default ports): tried, and silent when absent.
     pub found: bool,
-}
-
-/// `[[aliases]]`: another name for models.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Alias {
-    /// Unique; may end in `*`.
-    pub name: String,
-    /// What it stands for, each as a caller could ask; the first is asked first. Its own name means the model so called.
-    pub models: Vec<String>,
-}
-
-/// `[[models]]`: what a model can and cannot do. What is `None` is not known, and does not keep a request away.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Model {
-    /// A name as it is sent upstream, or a pattern.
-    pub name: String,
-    /// At this provider alone. `None`: at every one.
-    pub provider: Option<String>,
-    /// Takes tools.
-    pub tools: Option<bool>,
-    /// Takes images.
-    pub images: Option<bool>,
-    /// Takes or gives audio.
-    pub audio: Option<bool>,
-    /// Input tokens that it holds.
-    pub context_tokens: Option<u64>,
-    /// Output tokens that it may be asked for.
-    pub max_output_tokens: Option<u64>,
 }
 
 /// A provider's base URL, taken apart.

@@ -4,8 +4,36 @@ use std::collections::BTreeMap;
 
 use super::providers::{check_name, model_name};
 use super::reader::{unknown_word, Checked, Table};
-use super::{schema, Alias, Config, Model};
+use super::{schema, Config};
 use crate::route::{Resolved, Routes};
+
+/// `[[aliases]]`: another name for models.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alias {
+    /// Unique; may end in `*`.
+    pub name: String,
+    /// What it stands for, each as a caller could ask; the first is asked first. Its own name means the model so called.
+    pub models: Vec<String>,
+}
+
+/// `[[models]]`: what a model can and cannot do. What is `None` is not known, and does not keep a request away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// A name as it is sent upstream, or a pattern.
+    pub name: String,
+    /// At this provider alone. `None`: at every one.
+    pub provider: Option<String>,
+    /// Takes tools.
+    pub tools: Option<bool>,
+    /// Takes images.
+    pub images: Option<bool>,
+    /// Takes or gives audio.
+    pub audio: Option<bool>,
+    /// Input tokens that it holds.
+    pub context_tokens: Option<u64>,
+    /// Output tokens that it may be asked for.
+    pub max_output_tokens: Option<u64>,
+}
 
 pub fn aliases(top: &Table<'_>) -> Checked<Vec<Alias>> {
     let mut aliases: Vec<Alias> = Vec::new();

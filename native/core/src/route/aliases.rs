@@ -8,7 +8,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::{Candidate, Routes};
+use super::{Candidate, Exact, Routes};
 use crate::config::{self, Config};
 use crate::glob::Glob;
 
@@ -69,6 +69,30 @@ impl Aliases {
         }
         aliases.patterns.sort_by_key(|(glob, _)| std::cmp::Reverse(glob.literal_bytes()));
         aliases
+    }
+}
+
+impl Routes {
+    /// The alias by whose pattern a name is meant that is none of the names with a meaning of their own.
+    pub(super) fn caught(&self, model: &str, exact: Option<&Exact>) -> Option<&Alias> {
+        if self.aliases.is_empty() || exact.is_some_and(|exact| exact.written) {
+            return None;
+        }
+        self.aliases.matching(model)
+    }
+
+    /// The name, as it is written, of the alias that answers for `model`.
+    pub fn alias(&self, model: &str) -> Option<&str> {
+        if self.aliases.is_empty() {
+            return None;
+        }
+        if let Some(alias) = self.aliases.exact(model) {
+            return Some(&alias.name);
+        }
+        let hash = self.hash(model.as_bytes());
+        let exact = self.exact.find(hash, |e| e.hash == hash && self.name(e) == model.as_bytes());
+        let is_named = exact.is_none() && self.named(model).is_some();
+        self.caught(model, exact).filter(|_| !is_named).map(|alias| &*alias.name)
     }
 }
 

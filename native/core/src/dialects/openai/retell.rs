@@ -1,7 +1,8 @@
 //! A kept body as the event stream that a caller with `stream` gets, and a kept stream with or without its usage. Pure.
 //! What cannot be told so is `None`.
 
-use super::join::{events, is_empty, write_member};
+use super::join::events;
+use super::members::{is_empty, write_member};
 use super::pieces::{framed, DONE};
 use crate::dialects::neutral::Endpoint;
 use crate::json::{Edits, Index, Kind, Limits, Value};
