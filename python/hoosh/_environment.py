@@ -37,3 +37,9 @@ def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | Non
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}. Name another file with --config.") from error
     return parse(text), file
+
+
+def server_and_key(server: str | None, key: str | None) -> tuple[str, str | None]:
+    """Where a running gateway is and the key for it: as given, else `$HOOSH_SERVER` and `$HOOSH_KEY`, else this machine's."""
+    address = server or os.environ.get("HOOSH_SERVER") or "http://127.0.0.1:8088"
+    return address, key or os.environ.get("HOOSH_KEY") or None

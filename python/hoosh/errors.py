@@ -141,6 +141,8 @@ _CLASS_OF_CODE: dict[str, type[HooshError]] = {
     "incomplete_body": InvalidRequest,
     "unknown_budget": InvalidRequest,
     "unbounded_input": InvalidRequest,
+    "context_length_exceeded": InvalidRequest,
+    "unsupported_by_model": InvalidRequest,
     "unknown_url": InvalidRequest,
     "method_not_allowed": InvalidRequest,
     "request_timeout": InvalidRequest,

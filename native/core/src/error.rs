@@ -56,6 +56,10 @@ codes! {
     UnknownBudget = 400, "invalid_request_error", "unknown_budget", Caller;
     /// A part whose size nobody can bound, under an enforced budget.
     UnboundedInput = 400, "invalid_request_error", "unbounded_input", Caller;
+    /// The input is longer than any model behind the name holds.
+    ContextExceeded = 400, "invalid_request_error", "context_length_exceeded", Caller;
+    /// No model behind the name can do what the request needs.
+    UnsupportedByModel = 400, "invalid_request_error", "unsupported_by_model", Caller;
     /// No key, or one that is not known.
     InvalidKey = 401, "authentication_error", "invalid_api_key", Caller;
     /// The key may not use this model.

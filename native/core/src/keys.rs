@@ -11,6 +11,7 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
 use crate::config::{Provider, Token};
+use crate::glob::Glob;
 
 /// A key and its rights.
 #[derive(Debug)]
@@ -41,6 +42,12 @@ impl Key {
     pub fn allows(&self, model: &str, provider: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|pattern| pattern.matches(model, provider))
     }
+
+    /// Whether it may use the alias of that name, and with it everything that the alias leads to: only where the scope
+    /// names the alias as it is written. No pattern grants one, because whoever wrote it thought of models.
+    pub fn grants(&self, alias: &str) -> bool {
+        self.models.iter().any(|pattern| *pattern.text == *alias)
+    }
 }
 
 /// What a secret hashes to. Never shown: that of a short key could be searched for.
@@ -70,12 +77,13 @@ impl std::fmt::Debug for Digest {
     }
 }
 
-/// A scope: `model`, `prefix*`, `provider/model` or `provider/*`.
+/// A scope: a model or a pattern of models, alone or after `provider/`; or the name of an alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
+    /// As it was written.
+    text: Box<str>,
     provider: Option<Box<str>>,
-    model: Box<str>,
-    is_prefix: bool,
+    model: Glob,
 }
 
 impl Pattern {
@@ -87,14 +95,12 @@ impl Pattern {
             Some((provider, model)) if is_provider(provider) => (Some(provider.into()), model),
             _ => (None, text),
         };
-        let stem = model.strip_suffix('*');
-        Pattern { provider, model: stem.unwrap_or(model).into(), is_prefix: stem.is_some() }
+        Pattern { text: text.into(), provider, model: Glob::new(model) }
     }
 
     /// Whether it covers `model` at `provider`.
     pub fn matches(&self, model: &str, provider: &str) -> bool {
-        self.provider.as_deref().is_none_or(|own| own == provider)
-            && if self.is_prefix { model.starts_with(&*self.model) } else { *model == *self.model }
+        self.provider.as_deref().is_none_or(|own| own == provider) && self.model.matches(model)
     }
 }
 

@@ -23,6 +23,7 @@ pub mod wire;
 pub mod budget;
 pub mod cache;
 pub mod flight;
+pub mod glob;
 pub mod health;
 pub mod keys;
 pub mod ledger;

@@ -3,17 +3,25 @@
 //! Strategy: what can be known at build time is known then. Each exact model name has its finished candidate list, in
 //! a table whose names lie in one block, so that ten thousand names cost two cache misses more than twenty. What
 //! cannot be listed (prefixes, providers that serve everything) is merged once per name by hashing one slice for each
-//! distinct prefix length, and remembered in a bounded cache. `provider/model` is looked up. Nothing scans the providers.
+//! distinct prefix length, and remembered in a bounded cache. `provider/model` is looked up. Nothing scans the providers;
+//! patterns with a `*` elsewhere than at their end are a list that is looked through when a name is merged.
 //!
 //! Who serves a name, in this order:
-//! 1. A name that a provider lists exactly (configured, or discovered and not excluded by its `models`) is a model,
-//!    slashes included: served by every provider that lists it, has a prefix of it, or serves everything.
-//! 2. Else, where the part before the first `/` is a provider's name, it is that provider and no other, and the rest
+//! 1. An alias of exactly this name: what it stands for, one model after the other.
+//! 2. A name that a provider lists exactly (configured, or discovered and not excluded by its `models`) is a model,
+//!    slashes included: served by every provider that lists it, has a pattern of it, or serves everything. A discovered
+//!    name that begins with a provider's name and `/` is none by itself: else what a provider reports could take over
+//!    what another one is asked for by name.
+//! 3. Else, where the part before the first `/` is a provider's name, it is that provider and no other, and the rest
 //!    is the model; its `models` still bind it.
-//! 3. Else, every provider with a prefix of it and every provider that serves everything.
+//! 4. Else, the alias whose pattern matches; of several, the one with the longest text. It goes before names that were
+//!    only discovered, so that what a name means does not hang on when a provider's list comes.
+//! 5. Else, every provider with a pattern of it and every provider that serves everything.
 //!
-//! Under [`Strategy::Direct`] only 2 holds, and 1 where exactly one provider lists the name, which then is alone.
+//! Under [`Strategy::Direct`] only 1, 3 and 4 hold, and 2 where exactly one provider lists the name, which then is alone.
 
+mod aliases;
+mod bounds;
 mod build;
 mod merged;
 mod nearest;
@@ -26,9 +34,13 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use crate::config::Strategy;
+use crate::glob::Glob;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use aliases::Aliases;
+use bounds::Known;
 use merged::Merged;
 
+pub use bounds::{Bounds, Lack, Needs};
 pub use nearest::nearest;
 pub use pick::{pick, Tried};
 
@@ -37,16 +49,27 @@ pub use pick::{pick, Tried};
 pub struct Candidate {
     /// Index in `Config.providers`.
     pub provider: u32,
+    /// Which of the models that an alias stands for; one with a lower number is asked first, whatever the strategy.
+    pub step: u32,
     /// The model's name there, as it is sent upstream.
     pub model: Arc<str>,
     /// From the configuration; lower first.
     pub priority: i64,
+    /// What is known that it cannot do.
+    pub bounds: Option<Arc<Bounds>>,
+}
+
+impl Candidate {
+    /// The most output tokens that the model can give, if that is known.
+    pub fn most_output(&self) -> Option<u64> {
+        self.bounds.as_ref().and_then(|bounds| bounds.max_output_tokens)
+    }
 }
 
 /// What became of a model name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved {
-    /// At least one, by priority, then in the order of the file.
+    /// At least one, by step, then by priority, then in the order of the file.
     Candidates(Arc<[Candidate]>),
     /// Nobody serves it.
     Unknown {
@@ -60,8 +83,10 @@ pub enum Resolved {
 pub struct Listed {
     /// The name that a caller may send.
     pub model: Arc<str>,
-    /// Index of the first provider that lists it.
+    /// Index of the first provider that lists it; of an alias, of the one that is asked first.
     pub provider: u32,
+    /// Whether it is an alias.
+    pub alias: bool,
 }
 
 /// An exact name: where it lies in `Routes::names`, and who serves it.
@@ -69,6 +94,8 @@ struct Exact {
     hash: u64,
     start: usize,
     len: usize,
+    /// Written in the configuration, not only discovered.
+    written: bool,
     /// `None`: merged on demand, because all lists together would take too much memory, or the name alone does not
     /// resolve (`Direct`).
     candidates: Option<Arc<[Candidate]>>,
@@ -94,9 +121,13 @@ pub struct Routes {
     prefixes: hashbrown::HashMap<Box<[u8]>, Vec<u32>, FixedState>,
     /// Distinct lengths in `prefixes`, ascending.
     prefix_lengths: Vec<usize>,
+    /// Other patterns, with the rank of the provider that has it.
+    globs: Vec<(Glob, u32)>,
     /// Ranks of the providers that serve every name, ascending.
     everything: Vec<u32>,
     listed: Vec<Listed>,
+    aliases: Aliases,
+    known: Known,
     merged: Merged,
     turns: Box<[AtomicU64]>,
 }
@@ -104,18 +135,39 @@ pub struct Routes {
 impl Routes {
     /// Finds who serves `model`, by the rules of the module. An exact name costs one hash and one reference count.
     pub fn resolve(&self, model: &str) -> Resolved {
-        let hash = self.hash(model.as_bytes());
-        let exact = self.exact.find(hash, |e| e.hash == hash && self.name(e) == model.as_bytes());
-        if let Some(Exact { candidates: Some(candidates), .. }) = exact {
-            return Resolved::Candidates(candidates.clone());
-        }
-        let direct_only = self.strategy == Strategy::Direct;
-        let found = match self.named(model) {
-            Some((provider, rest)) if exact.is_none() || direct_only => self.one(provider, rest),
-            _ if direct_only => None,
-            _ => self.merged(hash, model),
-        };
+        // An alias has no candidates while nobody serves what it stands for.
+        let found = self.find(model).filter(|candidates| !candidates.is_empty());
         found.map_or_else(|| Resolved::Unknown { nearest: self.nearest(model) }, Resolved::Candidates)
+    }
+
+    fn inexact(&self, hash: u64, model: &str, exact: Option<&Exact>) -> Option<Arc<[Candidate]>> {
+        let direct_only = self.strategy == Strategy::Direct;
+        if exact.is_none() || direct_only {
+            if let Some((provider, rest)) = self.named(model) {
+                return self.one(provider, rest);
+            }
+        }
+        if let Some(alias) = self.caught(model, exact) {
+            return Some(alias.candidates.clone());
+        }
+        if direct_only {
+            return None;
+        }
+        self.merged(hash, model)
+    }
+
+    /// Whether `provider` lists `model` exactly.
+    pub fn lists(&self, provider: u32, model: &str) -> bool {
+        self.listers.get(model).is_some_and(|listers| listers.binary_search(&provider).is_ok())
+    }
+
+    /// Who serves `model`; while aliases are built, without them.
+    fn find(&self, model: &str) -> Option<Arc<[Candidate]>> {
+        let hash = self.hash(model.as_bytes());
+        match self.exact.find(hash, |e| e.hash == hash && self.name(e) == model.as_bytes()) {
+            Some(Exact { candidates: Some(candidates), .. }) => Some(candidates.clone()),
+            exact => self.inexact(hash, model, exact),
+        }
     }
 
     /// The next turn of a model: what [`Strategy::RoundRobin`] counts by, so that two models asked in alternation do
@@ -159,7 +211,7 @@ impl Routes {
     }
 
     /// A provider's name before the first `/`, and the rest.
-    fn named<'m>(&self, model: &'m str) -> Option<(u32, &'m str)> {
+    pub fn named<'m>(&self, model: &'m str) -> Option<(u32, &'m str)> {
         let (provider, rest) = model.split_once('/')?;
         Some((self.provider(provider)?, rest))
     }
@@ -185,10 +237,10 @@ impl Routes {
         let mut ranks = self.everything.clone();
         if let Some((name, listers)) = self.listers.get_key_value(model) {
             ranks.extend(listers.iter().map(|p| self.ranks[*p as usize]));
-            ranks.extend(self.ranks_by_prefix(model));
+            ranks.extend(self.ranks_by_pattern(model));
             return Some(self.finish(ranks, name.clone()));
         }
-        ranks.extend(self.ranks_by_prefix(model));
+        ranks.extend(self.ranks_by_pattern(model));
         (!ranks.is_empty()).then(|| self.finish(ranks, model.into()))
     }
 
@@ -201,9 +253,15 @@ impl Routes {
     fn candidates(&self, ranks: &[u32], model: Arc<str>) -> Arc<[Candidate]> {
         let candidate = |rank: &u32| {
             let provider = self.by_rank[*rank as usize];
-            Candidate { provider, model: model.clone(), priority: self.priorities[provider as usize] }
+            let (priority, bounds) = (self.priorities[provider as usize], self.known.get(provider, &model));
+            Candidate { provider, step: 0, model: model.clone(), priority, bounds }
         };
         ranks.iter().map(candidate).collect()
+    }
+
+    fn ranks_by_pattern<'a>(&'a self, model: &'a str) -> impl Iterator<Item = u32> + 'a {
+        let globs = self.globs.iter().filter(|(glob, _)| glob.matches(model));
+        self.ranks_by_prefix(model).chain(globs.map(|(_, rank)| *rank))
     }
 
     fn ranks_by_prefix<'a>(&'a self, model: &'a str) -> impl Iterator<Item = u32> + 'a {
@@ -215,8 +273,9 @@ impl Routes {
     fn serves(&self, provider: u32, model: &str) -> bool {
         let rank = self.ranks[provider as usize];
         self.everything.binary_search(&rank).is_ok()
-            || self.listers.get(model).is_some_and(|listers| listers.binary_search(&provider).is_ok())
+            || self.lists(provider, model)
             || self.ranks_by_prefix(model).any(|r| r == rank)
+            || self.globs.iter().any(|(glob, r)| *r == rank && glob.matches(model))
     }
 
     /// A name to suggest: of a provider that was named, else of all.

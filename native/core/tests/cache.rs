@@ -16,7 +16,14 @@ fn key(number: u64) -> [u8; 32] {
 }
 
 fn entry(bytes: usize, stored_us: u64) -> Entry {
-    Entry { status: 200, body: Bytes::from(vec![b'x'; bytes]), stream: false, stored_us, expires_us: u64::MAX }
+    Entry {
+        status: 200,
+        body: Bytes::from(vec![b'x'; bytes]),
+        stream: false,
+        stored_us,
+        expires_us: u64::MAX,
+        ..Entry::default()
+    }
 }
 
 #[test]

@@ -91,7 +91,23 @@ fn every_mistake_has_its_line_and_a_way_out() {
         ("[[providers]]\ntype = \"vllm\"\nmax_concurrency = 0", 3, "must be from 1 to"),
         ("[[providers]]\ntype = \"vllm\"\nmodels = \"x\"", 3, "must be an array, not a string"),
         ("[[providers]]\ntype = \"vllm\"\nmodels = [\n\"ok\",\n3]", 5, "must be an array of strings, not an integer"),
-        ("[[providers]]\ntype = \"vllm\"\nmodels = [\"a*b\"]", 3, "one `*`, at its end"),
+        ("[[providers]]\ntype = \"vllm\"\nmodels = [\"a*********b\"]", 3, "a model pattern may have 8 `*`"),
+        ("[[aliases]]\nmodels = [\"m\"]", 1, "`name` in [[aliases]] is missing"),
+        ("[[aliases]]\nname = \"a*b\"\nmodels = [\"m\"]", 2, "may have one `*`, at its end"),
+        ("[[aliases]]\nname = \"a\"\nmodels = [\"m*\"]", 3, "is a name, without `*`"),
+        ("[[aliases]]\nname = \"a\"\nmodels = []", 3, "is empty or missing"),
+        ("[[aliases]]\nname = \"a\"\nmodels = [\"m\"]\n[[aliases]]\nname = \"a\"\nmodels = [\"n\"]", 5, "is taken"),
+        (
+            "[[aliases]]\nname = \"a\"\nmodels = [\"b\"]\n[[aliases]]\nname = \"b\"\nmodels = [\"x\", \"c\"]\n\
+             [[aliases]]\nname = \"c\"\nmodels = [\"a\"]",
+            3,
+            "leads in a circle: a → b → c → a",
+        ),
+        ("[[models]]\ntools = false", 1, "`name` in [[models]] is missing"),
+        ("[[models]]\nname = \"m\"\nprovider = \"vlm\"\n[[providers]]\ntype = \"vllm\"", 3, "did you mean `vllm`?"),
+        ("[[models]]\nname = \"m\"\ntools = 0", 3, "must be a boolean"),
+        ("[[models]]\nname = \"m\"\ncontext_tokens = 0", 3, "must be at least 1"),
+        ("[[models]]\nname = \"m\"\n[[models]]\nname = \"m\"", 4, "two tables describe `m`"),
         ("[[providers]]\ntype = \"vllm\"\nmodels = [\"\"]", 3, "must not be empty"),
         ("[[providers]]\ntype = \"vllm\"\nmodels = [\"a b\"]", 3, "must not contain spaces"),
         ("[[providers]]\ntype = \"openai_compatible\"", 1, "`base_url` in [[providers]] is missing"),
@@ -301,6 +317,22 @@ fn the_catalogue_is_consistent() {
             assert_eq!(kind.local, kind.key_variable.is_none(), "{}", kind.name);
         }
     }
+}
+
+#[test]
+fn aliases_and_what_models_cannot_do() {
+    let config = good(
+        "[[providers]]\ntype = \"vllm\"\nmodels = [\"m\", \"*-mini\", \"a*b*c\"]\n\
+         [[aliases]]\nname = \"m\"\nmodels = [\"m\", \"vllm/x-mini\"]\n\
+         [[aliases]]\nname = \"fast*\"\nmodels = [\"m\", \"lost\"]\n\
+         [[models]]\nname = \"*-mini\"\nprovider = \"vllm\"\ntools = false\nimages = true\ncontext_tokens = 8_192",
+    );
+    assert_eq!(config.warnings, ["alias `fast*`: no provider serves `lost`; check its name"]);
+    let mini = &config.models[0];
+    assert_eq!((mini.tools, mini.images, mini.audio), (Some(false), Some(true), None));
+    assert_eq!((mini.context_tokens, mini.max_output_tokens), (Some(8_192), None));
+    let described = good(&config.describe());
+    assert_eq!((&described.aliases, &described.models), (&config.aliases, &config.models));
 }
 
 #[test]

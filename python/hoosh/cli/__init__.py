@@ -1,4 +1,4 @@
-"""The command line: `hoosh serve | infer | models | check`."""
+"""The command line: `hoosh serve | infer | models | check | cache`."""
 
 import argparse
 import sys
@@ -15,6 +15,7 @@ examples:
   hoosh models                                what can be asked, without a server
   hoosh infer -m llama3.2 "Why is the sky blue?"
   cat notes.txt | hoosh infer -m gpt-4o-mini  the prompt from standard input
+  hoosh cache warm questions.jsonl            have a running gateway keep the answers
 """
 
 
@@ -71,7 +72,33 @@ def _parser() -> argparse.ArgumentParser:
     infer.set_defaults(run=_infer)
     command("models", "List the models that can be asked.").set_defaults(run=_models)
     command("check", "Check a configuration and print what is in force, secrets hidden.").set_defaults(run=_check)
+    _add_cache(commands)
     return parser
+
+
+def _add_cache(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    cache = commands.add_parser("cache", help="Warm the cache of a running gateway.")
+    words = "Ask each request of a file of JSON lines once, so that its answer is kept."
+    warm = cache.add_subparsers(required=True, metavar="COMMAND").add_parser("warm", help=words, description=words)
+    warm.add_argument("file", help='a body a line, or {"endpoint": "chat", "body": {…}}')
+    warm.add_argument("--server", help="else $HOOSH_SERVER, else http://127.0.0.1:8088")
+    warm.add_argument("--key", help="else $HOOSH_KEY")
+    warm.add_argument("--concurrency", type=_count, default=4, help="requests at once (default 4)")
+    warm.set_defaults(run=_warm)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not from 1 to 1000")
+    return int(text)
+
+
+def _warm(options: argparse.Namespace) -> int:
+    from hoosh._environment import server_and_key
+    from hoosh.cli.warm import run
+
+    server, key = server_and_key(options.server, options.key)
+    return run(options.file, server, key, options.concurrency)
 
 
 def _port(text: str) -> int:

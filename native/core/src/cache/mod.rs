@@ -24,7 +24,7 @@ const SHARE: u64 = 8;
 const MIN_SHARD_ENTRIES: usize = 64;
 
 /// An answer that may be given again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// HTTP status.
     pub status: u16,
@@ -32,6 +32,12 @@ pub struct Entry {
     pub body: Bytes,
     /// Whether `body` is an event stream.
     pub stream: bool,
+    /// Of an event stream: whether the usage chunk is in it.
+    pub with_usage: bool,
+    /// What it used, as JSON, where `body` does not tell.
+    pub usage: Option<Bytes>,
+    /// Who answered, as in `x-hoosh-model`.
+    pub answered_by: Option<Bytes>,
     /// When it was stored, monotonic microseconds.
     pub stored_us: u64,
     /// When it must not be given any more, monotonic microseconds. [`Cache::put`] lowers it to the cache's own time to
@@ -42,7 +48,8 @@ pub struct Entry {
 impl Entry {
     /// What it counts against [`Cache::new`]'s `max_bytes`.
     pub fn weight(&self) -> u64 {
-        self.body.len() as u64 + OVERHEAD_BYTES
+        let beside = [&self.usage, &self.answered_by].into_iter().flatten().map(Bytes::len).sum::<usize>();
+        (self.body.len() + beside) as u64 + OVERHEAD_BYTES
     }
 }
 
@@ -114,12 +121,18 @@ impl Cache {
         true
     }
 
-    /// Forgets all answers. Counts stay.
-    pub fn clear(&self) {
+    /// Forgets all answers, and says how many they were. Counts stay.
+    pub fn clear(&self) -> u64 {
+        let mut entries = 0;
         for shard in &self.shards {
-            let removed = lock(shard).clear();
+            let mut shard = lock(shard);
+            entries += shard.stats().entries;
+            let removed = shard.clear();
+            // Freed without the lock.
+            drop(shard);
             drop(removed);
         }
+        entries
     }
 
     /// Counts, summed over the shards one after the other.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{CacheMode, Config, Provider, Strategy, Token};
+use super::{CacheMode, Config, Model, Provider, Strategy, Token};
 
 /// Stands for every secret.
 const HIDDEN: &str = "***";
@@ -16,6 +16,12 @@ impl Config {
         }
         self.describe_server(&mut out);
         self.providers.iter().for_each(|provider| describe_provider(&mut out, provider));
+        for alias in &self.aliases {
+            out.header("[[aliases]]");
+            out.text("name", &alias.name);
+            out.list("models", &alias.models);
+        }
+        self.models.iter().for_each(|model| describe_model(&mut out, model));
         self.auth.tokens.iter().for_each(|token| describe_token(&mut out, token));
         for budget in &self.budgets {
             out.header("[[budgets]]");
@@ -85,6 +91,18 @@ fn describe_provider(out: &mut Out, provider: &Provider) {
     out.bound("rate_limit_rpm", provider.rate_limit_rpm);
     out.bound("rate_limit_tpm", provider.rate_limit_tpm);
     out.bound("max_tokens_limit", provider.max_tokens_limit);
+}
+
+/// What is not known is left out.
+fn describe_model(out: &mut Out, model: &Model) {
+    out.header("[[models]]");
+    out.text("name", &model.name);
+    model.provider.iter().for_each(|provider| out.text("provider", provider));
+    for (key, able) in [("tools", model.tools), ("images", model.images), ("audio", model.audio)] {
+        able.iter().for_each(|able| out.value(key, able));
+    }
+    model.context_tokens.iter().for_each(|bound| out.value("context_tokens", bound));
+    model.max_output_tokens.iter().for_each(|bound| out.value("max_output_tokens", bound));
 }
 
 fn describe_token(out: &mut Out, token: &Token) {

@@ -6,19 +6,21 @@
 //! | `mod` | what a configuration is, with its defaults |
 //! | `schema` | the keys that may be written |
 //! | `catalogue` | the provider types, as data |
-//! | `parse`, `providers`, `reader`, `url` | TOML to [`Config`], each error with its line |
+//! | `parse`, `providers`, `names`, `reader`, `url` | TOML to [`Config`], each error with its line |
 //! | `found` | the configuration without a file |
 //! | `describe` | [`Config`] to text, secrets hidden |
 
 pub mod catalogue;
 mod describe;
 mod found;
+mod names;
 mod parse;
 mod providers;
 mod reader;
 pub mod schema;
 mod url;
 
+pub use names::{Alias, Model};
 pub use parse::{parse, ConfigError, Environment};
 
 /// A whole configuration, defaults filled in.
@@ -28,6 +30,10 @@ pub struct Config {
     pub server: Server,
     /// `[[providers]]`
     pub providers: Vec<Provider>,
+    /// `[[aliases]]`
+    pub aliases: Vec<Alias>,
+    /// `[[models]]`
+    pub models: Vec<Model>,
     /// `[auth]`
     pub auth: Auth,
     /// `[[budgets]]`
@@ -158,7 +164,7 @@ pub struct Provider {
     pub credentials: Vec<Credential>,
     /// Lower is asked first. Default 10.
     pub priority: i64,
-    /// Exact names, or prefixes that end in `*`. Empty: every model.
+    /// Names, or patterns with `*`. Empty: every model.
     pub models: Vec<String>,
     /// Requests at once. `None`: no bound.
     pub max_concurrency: Option<u32>,
@@ -199,7 +205,7 @@ pub struct Token {
     pub token: Secret,
     /// For rows and metrics; never the key itself. Default `key-1`, `key-2`, … in order.
     pub name: String,
-    /// Models it may use: exact, `prefix*`, or `provider/model`. Empty: all.
+    /// Models it may use: names or patterns, alone or after `provider/`, and names of aliases. Empty: all.
     pub models: Vec<String>,
     /// Budget charged for its requests. `None`: the one the request names, else `default` if configured.
     pub budget: Option<String>,

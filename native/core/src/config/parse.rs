@@ -2,6 +2,7 @@
 
 use toml::de::DeTable;
 
+use super::names;
 use super::providers::{providers, tokens};
 use super::reader::{Checked, Source, Table};
 use super::{schema, url, Budget, Cache, CacheMode, Config, Deadlines, Limits, Retry, Server, Strategy};
@@ -45,6 +46,9 @@ pub fn parse(text: &str, environment: &dyn Environment) -> Result<Config, Config
 
     let mut config = Config { server: server(&top)?, budgets: budgets(&top)?, ..Config::default() };
     config.providers = providers(&top, &mut config.warnings)?;
+    config.aliases = names::aliases(&top)?;
+    config.models = names::models(&top, &config)?;
+    names::warn_of_lost_names(&mut config);
     config.auth.tokens = tokens(&top, &config.budgets)?;
     config.cache = cache(&top)?;
     config.retry = retry(&top)?;

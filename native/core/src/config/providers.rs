@@ -13,6 +13,8 @@ use super::{schema, url, BaseUrl, Budget, Credential, Provider, ProviderKind, Se
 const MAX_MODEL_BYTES: usize = 256;
 /// Most credentials of one provider: each has a label in the metrics.
 const MAX_CREDENTIALS: usize = 64;
+/// Most `*` of one pattern. Each may have to look through the rest of a name.
+const MAX_STARS: usize = 8;
 
 pub fn providers(top: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Vec<Provider>> {
     let mut lines = BTreeMap::new();
@@ -214,26 +216,30 @@ fn secret(t: &Table<'_>, text: &str, at: &Range<usize>) -> Checked<Secret> {
     Ok(Secret::new(text))
 }
 
-/// `models`: exact names, or prefixes that end in `*`.
+/// `models`: names, or patterns with `*`.
 fn patterns(t: &Table<'_>) -> Checked<Vec<String>> {
     let mut patterns = Vec::new();
     for (text, at) in t.strings("models")? {
-        let stem = text.strip_suffix('*').unwrap_or(text);
-        let message = if text.is_empty() {
-            "a model name must not be empty; leave `models` out for every model"
-        } else if stem.contains('*') {
-            "a model pattern may have one `*`, at its end"
-        } else if text.len() > MAX_MODEL_BYTES {
-            "a model name may have 256 bytes"
-        } else if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
-            "a model name must not contain spaces or control characters"
-        } else {
-            patterns.push(text.to_owned());
-            continue;
-        };
-        return t.source.error(&at, message);
+        model_name(t, text, &at)?;
+        patterns.push(text.to_owned());
     }
     Ok(patterns)
+}
+
+/// What may be written where a model, or a pattern of models, is named.
+pub fn model_name(t: &Table<'_>, text: &str, at: &Range<usize>) -> Checked<()> {
+    let message = if text.is_empty() {
+        "a model name must not be empty; leave `models` out for every model"
+    } else if text.len() > MAX_MODEL_BYTES {
+        "a model name may have 256 bytes"
+    } else if text.bytes().filter(|byte| *byte == b'*').count() > MAX_STARS {
+        "a model pattern may have 8 `*`"
+    } else if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        "a model name must not contain spaces or control characters"
+    } else {
+        return Ok(());
+    };
+    t.source.error(at, message)
 }
 
 /// Names go into `provider/model`, headers, metrics and rows, so that they are plain.

@@ -95,6 +95,8 @@ pub const TOP: Section = Section {
     keys: &[
         Key::section("server"),
         Key::section("providers"),
+        Key::section("aliases"),
+        Key::section("models"),
         Key::section("auth"),
         Key::section("budgets"),
         Key::section("cache"),
@@ -173,7 +175,7 @@ pub const PROVIDERS: Section = Section {
             "models",
             Kind::Texts,
             Default::Is("[]"),
-            "Exact names, or prefixes that end in `*`. Empty: every model.",
+            "Names, or patterns in which `*` is any text. Empty: every model.",
         ),
         Key::new("max_concurrency", BOUND, Default::None("no bound"), "Requests at once."),
         Key::new("rate_limit_rpm", BOUND, Default::None("no bound"), "Requests a minute."),
@@ -183,6 +185,37 @@ pub const PROVIDERS: Section = Section {
             BOUND,
             Default::None("no bound"),
             "Most output tokens for each choice: sent as the cap where the caller names more, or none.",
+        ),
+    ],
+};
+/// `[[aliases]]`
+pub const ALIASES: Section = Section {
+    header: "[[aliases]]",
+    keys: &[
+        Key::new("name", Kind::Text, Default::Required, "Unique; what callers ask for. May end in `*`."),
+        Key::new(
+            "models",
+            Kind::Texts,
+            Default::Required,
+            "What it stands for, each as a caller could ask; the next is asked where nobody of the one before can be.",
+        ),
+    ],
+};
+/// `[[models]]`
+pub const MODELS: Section = Section {
+    header: "[[models]]",
+    keys: &[
+        Key::new("name", Kind::Text, Default::Required, "A model as its provider calls it, or a pattern with `*`."),
+        Key::new("provider", Kind::Text, Default::None("every provider"), "The provider that it is of."),
+        Key::new("tools", Kind::Boolean, Default::None("not known"), "Whether it takes tools."),
+        Key::new("images", Kind::Boolean, Default::None("not known"), "Whether it takes images."),
+        Key::new("audio", Kind::Boolean, Default::None("not known"), "Whether it takes or gives audio."),
+        Key::new("context_tokens", TOKEN_COUNT, Default::None("not known"), "Input tokens that it holds."),
+        Key::new(
+            "max_output_tokens",
+            TOKEN_COUNT,
+            Default::None("not known"),
+            "Output tokens that it may be asked for; a larger cap is lowered to it.",
         ),
     ],
 };
@@ -211,7 +244,7 @@ pub const TOKENS: Section = Section {
             "models",
             Kind::Texts,
             Default::Is("[]"),
-            "What it may use: `model`, `prefix*`, `provider/model`, `provider/*`. Empty: everything.",
+            "What it may use: names or patterns of models, alone or as `provider/model`, and names of aliases. Empty: everything.",
         ),
         Key::new(
             "budget",
@@ -333,4 +366,5 @@ pub const DEADLINES: Section = Section {
 };
 
 /// Every section but [`TOP`].
-pub const SECTIONS: &[&Section] = &[&SERVER, &PROVIDERS, &AUTH, &TOKENS, &BUDGETS, &CACHE, &RETRY, &LIMITS, &DEADLINES];
+pub const SECTIONS: &[&Section] =
+    &[&SERVER, &PROVIDERS, &ALIASES, &MODELS, &AUTH, &TOKENS, &BUDGETS, &CACHE, &RETRY, &LIMITS, &DEADLINES];

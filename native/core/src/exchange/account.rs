@@ -4,6 +4,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::engine::Engine;
+use crate::dialects::neutral::Endpoint;
+use crate::dialects::openai::encode::write_usage;
 use crate::dialects::openai::words::Words;
 use crate::error::Code;
 use crate::gateway::Upstream;
@@ -30,6 +32,11 @@ pub(super) struct Account {
     pub provider_settled: u64,
     /// The output cap that was sent, where the caller named more or none.
     pub capped: Option<u64>,
+    /// `x-hoosh-model`: the last one asked, or whose answer is given again.
+    pub answered_by: Option<Bytes>,
+    /// What the answer itself used, and the same as its upstream wrote it, if it did in one piece.
+    pub answer_used: Option<Usage>,
+    pub usage_said: Option<Bytes>,
     pub cache: Option<CacheResult>,
     pub limited: Option<Limit>,
     pub terminator_added: bool,
@@ -69,7 +76,10 @@ impl Account {
     /// What the upstream said it used, or the words to count.
     pub fn reported(&mut self, usage: Option<Usage>, words: Words) {
         match usage {
-            Some(usage) => self.add(usage),
+            Some(usage) => {
+                self.answer_used = Some(usage);
+                self.add(usage);
+            }
             None => self.uncounted = Uncounted::Words(words),
         }
     }
@@ -77,6 +87,16 @@ impl Account {
     /// An attempt took the request and broke off: its input counts, at its bound.
     pub fn charge_bound(&mut self, input: u64) {
         self.add(Usage { input_tokens: input, source: UsageSource::Bound, ..Usage::default() });
+    }
+
+    /// The usage of the answer in OpenAI's form, for those who get it again.
+    pub fn usage_json(&self, endpoint: Endpoint) -> Option<Bytes> {
+        if let Some(said) = &self.usage_said {
+            return Some(Bytes::copy_from_slice(said));
+        }
+        let mut written = Vec::with_capacity(96);
+        write_usage(&mut written, endpoint, &self.answer_used?);
+        Some(Bytes::from(written))
     }
 
     /// Bytes of words and of an answer that are kept.

@@ -52,9 +52,12 @@ impl Exchange {
     }
 
     pub(super) fn headers(&self, content_type: &'static [u8], more: usize) -> Headers {
-        let mut headers = Vec::with_capacity(2 + more);
+        let mut headers = Vec::with_capacity(3 + more);
         headers.push((Bytes::from_static(b"content-type"), Bytes::from_static(content_type)));
         headers.extend(self.call.as_ref().map(id_header));
+        if let Some(by) = &self.account.answered_by {
+            headers.push((Bytes::from_static(b"x-hoosh-model"), by.clone()));
+        }
         if let (Some(result), true) = (self.account.cache, self.snap.cache.is_some()) {
             headers.push((Bytes::from_static(b"x-hoosh-cache"), Bytes::from_static(result.as_str().as_bytes())));
         }
@@ -75,9 +78,10 @@ impl Exchange {
     /// A whole answer.
     pub(super) fn reply_whole(&mut self, body: Bytes) {
         self.mark_content();
-        if self.account.clean && self.holds.leader.is_some() {
+        if self.account.clean && self.holds.keeps() {
             self.out.capture.keep(&body);
         }
+        self.tell_parent_who();
         let headers = self.headers(b"application/json", 1);
         self.reply(200, headers, body);
         self.conclude(Ending::Completed, None);
@@ -106,7 +110,7 @@ impl Exchange {
 
     pub(super) fn start(&mut self) {
         let held_back = self.out.start(self.now.mono_us);
-        if self.holds.leader.is_some() {
+        if self.holds.keeps() {
             self.out.capture.begin();
         }
         let mut headers = self.headers(b"text/event-stream", 3);

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::control::CacheControl;
 use super::step::{Caller, RequestHead};
 use super::target::{Access, Target};
 use crate::error::{Code, Failure};
@@ -20,8 +21,8 @@ pub(super) struct Call {
     pub holder: Arc<Holder>,
     /// `x-hoosh-pool`.
     pub budget: Option<String>,
-    /// `Cache-Control: no-cache` or `no-store`.
-    pub no_cache: bool,
+    /// `Cache-Control`.
+    pub cache: CacheControl,
     pub expects_continue: bool,
     pub content_length: Option<u64>,
     /// Methods that the path has, where the one given is not among them.
@@ -46,7 +47,7 @@ impl Call {
             target,
             holder: who.as_ref().map_or(&snapshot.anonymous, |holder| holder).clone(),
             budget: headers.get("x-hoosh-pool").map(|name| String::from_utf8_lossy(name).into_owned()),
-            no_cache: headers.get("cache-control").is_some_and(forbids_cache),
+            cache: headers.get("cache-control").map_or_else(CacheControl::default, CacheControl::read),
             expects_continue: headers.get("expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue")),
             content_length: headers.get("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok()),
             allow: None,
@@ -67,7 +68,7 @@ impl Call {
             target: None,
             holder: snapshot.anonymous.clone(),
             budget: None,
-            no_cache: false,
+            cache: CacheControl::default(),
             expects_continue: false,
             content_length: None,
             allow: None,
@@ -162,12 +163,6 @@ pub(super) fn is_uuid(id: &str) -> bool {
     digits == 32
         && id.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
         && (id.len() == 32 || hyphens.eq([8, 13, 18, 23]))
-}
-
-fn forbids_cache(value: &[u8]) -> bool {
-    value.split(|byte| *byte == b',').any(|part| {
-        part.trim_ascii().eq_ignore_ascii_case(b"no-cache") || part.trim_ascii().eq_ignore_ascii_case(b"no-store")
-    })
 }
 
 /// A piece of the request in a message: short, and nothing that a terminal would obey.

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 
 use super::call::Call;
+use super::control::CacheControl;
 use super::slices::{join, Slices};
 use super::target::Target;
 use super::work::INLINE_BYTES;
@@ -39,6 +40,7 @@ struct Child {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     refusal: OnceLock<Refusal>,
+    answered_by: OnceLock<Bytes>,
     /// The parent was refused: what the child is at is of no use to anybody.
     unwanted: AtomicBool,
 }
@@ -114,7 +116,7 @@ impl Exchange {
             target: Some(Target::Inference(Endpoint::Embeddings)),
             holder: call.holder.clone(),
             budget: None,
-            no_cache: true,
+            cache: CacheControl::NO_STORE,
             expects_continue: false,
             content_length: None,
             allow: None,
@@ -139,6 +141,13 @@ impl Exchange {
         }
     }
 
+    /// The same of who answered.
+    pub(super) fn tell_parent_who(&self) {
+        if let (Some(report), Some(by)) = (&self.report, &self.account.answered_by) {
+            let _ = report.answered_by.set(by.clone());
+        }
+    }
+
     pub(super) fn take_child(&mut self, c: u32, answer: ChildAnswer) {
         if self.phase != Phase::Children {
             return;
@@ -151,6 +160,9 @@ impl Exchange {
         }
         self.children.bytes += answer.body.len();
         child.answer = Some(answer.body);
+        if let Some(by) = child.report.clone().answered_by.get() {
+            self.answered_too(by);
+        }
     }
 
     /// The first failure speaks for all.

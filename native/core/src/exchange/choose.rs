@@ -21,6 +21,8 @@ use crate::sync::Arc;
 #[derive(Default)]
 pub(super) struct Choice {
     pub candidates: Option<Arc<[Candidate]>>,
+    /// The key's scope names the alias that was asked for, and with it all that it leads to.
+    pub granted: bool,
     pub turn: u64,
     pub round: Round,
     /// How many rounds began with a pause.
@@ -94,7 +96,8 @@ impl Exchange {
 
     /// Whether the key may still use the model there: looked up live.
     pub(super) fn may_use(&self, candidate: &Candidate) -> bool {
-        self.call().holder.allows(&candidate.model, &self.snap.upstreams[candidate.provider as usize])
+        let (holder, upstream) = (&self.call().holder, &self.snap.upstreams[candidate.provider as usize]);
+        holder.allows(&candidate.model, upstream, self.choice.granted)
     }
 
     /// Waits in a busy provider's queue, if it came to that. `None`: look at all of them.
@@ -155,7 +158,7 @@ impl Exchange {
                 return false;
             }
         };
-        let tokens = match self.take_rates(&upstream) {
+        let tokens = match self.take_rates(&candidates[at], &upstream) {
             Ok(tokens) => tokens,
             Err(obstacle) => {
                 obstacles.note(obstacle);
@@ -171,7 +174,7 @@ impl Exchange {
     }
 
     /// Takes of the provider's rates: one request, and the tokens that it may use at most.
-    fn take_rates(&self, upstream: &Upstream) -> Result<Option<Arc<TokenCharge>>, Obstacle> {
+    fn take_rates(&self, to: &Candidate, upstream: &Upstream) -> Result<Option<Arc<TokenCharge>>, Obstacle> {
         let now_us = self.now.mono_us;
         if upstream.rated {
             upstream.live.rate.take(now_us).map_err(Obstacle::rate)?;
@@ -179,12 +182,14 @@ impl Exchange {
         if !upstream.token_rated {
             return Ok(None);
         }
-        TokenCharge::take([&upstream.live.tokens], self.tokens_at(upstream), now_us).map(Some).map_err(|(_, at_us)| {
-            if upstream.rated {
-                upstream.live.rate.refund();
-            }
-            Obstacle::tokens(at_us)
-        })
+        TokenCharge::take([&upstream.live.tokens], self.tokens_at(to, upstream), now_us).map(Some).map_err(
+            |(_, at_us)| {
+                if upstream.rated {
+                    upstream.live.rate.refund();
+                }
+                Obstacle::tokens(at_us)
+            },
+        )
     }
 
     fn nobody_free(&mut self, obstacles: Obstacles) -> Move {

@@ -1,6 +1,7 @@
 //! What must let a request through before an upstream is asked: scope, rates, cache, places, budget, single flight.
 
 use super::places::Waiting;
+use super::reform::Reforming;
 use super::{Exchange, Move, Phase};
 use crate::budget::{Pool, Reservation};
 use crate::cache::Entry;
@@ -18,6 +19,10 @@ use crate::sync::Arc;
 pub(super) enum Gate {
     /// Does anybody serve the model, and may this key ask there?
     Scope,
+    /// Can any of them do what the request needs?
+    Fit,
+    /// The cheap bound does not fit a model: a job counts the input.
+    Measure,
     /// Requests a minute, of all callers and of the key.
     Rate,
     /// Is the answer known?
@@ -52,15 +57,25 @@ pub(super) struct Holds {
     /// Output tokens that may be spent per choice, under a budget.
     pub cap: Option<u64>,
     pub exact_input: Option<u64>,
+    /// Tokens of the longest input, once they were counted to be held against models.
+    pub counted_input: Option<u64>,
     pub leader: Option<Leader<Entry>>,
+    /// Its answer is kept although it leads nobody: the caller wanted none that was kept.
+    pub stores: bool,
+    pub reforming: Option<Reforming>,
     follower: Option<Follower<Entry>>,
     /// Its leader's answer was not to be shared: it asks alone.
-    alone: bool,
+    pub alone: bool,
     /// Time passed at a gate, and with it what the cache said of it may have changed.
     waited: bool,
 }
 
 impl Holds {
+    /// Whether the answer is kept for others.
+    pub fn keeps(&self) -> bool {
+        self.leader.is_some() || self.stores
+    }
+
     /// Everything but the reservation and its pool, which `book` settles.
     pub fn free(&mut self) {
         self.place = None;
@@ -69,6 +84,7 @@ impl Holds {
         self.ticket = None;
         self.leader = None;
         self.follower = None;
+        self.reforming = None;
     }
 }
 
@@ -76,6 +92,8 @@ impl Exchange {
     pub(super) fn pass(&mut self, gate: Gate) -> Move {
         let moved = match gate {
             Gate::Scope => self.pass_scope(),
+            Gate::Fit => self.pass_fit(),
+            Gate::Measure => Move::Wait(None),
             Gate::Rate => self.pass_rate(),
             Gate::Cache => self.pass_cache(),
             Gate::Tokens => self.pass_tokens(),
@@ -118,12 +136,22 @@ impl Exchange {
                 return self.refuse(Failure::new(Code::UnknownModel, words).param("model"));
             }
         };
-        self.choice.turn = self.snap.routes.turn(model);
+        let (turn, granted) = (self.snap.routes.turn(model), self.call().holder.grants(model, &self.snap.routes));
+        (self.choice.turn, self.choice.granted) = (turn, granted);
+        let bounded = candidates.iter().any(|candidate| candidate.bounds.is_some());
         self.choice.candidates = Some(candidates);
         if !self.may_ask_somebody() {
             let words = format!("This key may not use the model '{}'.", self.facts().model);
             return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
         }
+        if bounded {
+            return self.go(Gate::Fit);
+        }
+        self.leave_scope()
+    }
+
+    /// Somebody may be asked who can answer.
+    pub(super) fn leave_scope(&mut self) -> Move {
         if self.is_child() {
             // Its parent passed the other gates and gave it of what it holds.
             self.phase = Phase::Choose;
@@ -139,30 +167,35 @@ impl Exchange {
 
     fn pass_cache(&mut self) -> Move {
         let Some(cache) = &self.snap.cache else { return self.go(Gate::Tokens) };
-        let Some(key) = self.cache_key() else {
+        let control = self.call().cache;
+        let Some(key) = self.cache_key().filter(|_| control.max_age_us.is_some()) else {
             self.account.cache = Some(CacheResult::Bypass);
             return self.go(Gate::Tokens);
         };
-        if let Some(entry) = cache.get(&key, self.now.mono_us) {
-            return self.share(&entry, CacheResult::Hit);
+        let now_us = self.now.mono_us;
+        if let Some(entry) = cache.get(&key, now_us).filter(|entry| control.allows(entry.stored_us, now_us)) {
+            return self.share(entry, CacheResult::Hit, Gate::Tokens);
         }
         self.account.cache = Some(CacheResult::Miss);
         self.go(Gate::Tokens)
     }
 
-    /// The key under which this answer is looked up and shared, if it may be.
+    /// The key under which this answer is looked up, kept and shared, if it may be.
     pub(super) fn cache_key(&self) -> Option<[u8; 32]> {
         self.snap.cache.as_ref()?;
         let (facts, call) = (self.facts.as_ref()?, self.call());
         let wanted = facts.deterministic || self.snap.config.cache.mode == CacheMode::Always;
-        facts.key.filter(|_| wanted && !call.no_cache)
+        facts.key.filter(|_| wanted && call.cache.store)
     }
 
     fn pass_flight(&mut self) -> Move {
         if let Some(follower) = &mut self.holds.follower {
             match follower.poll() {
                 Follow::Waiting => return Move::Wait(None),
-                Follow::Landed(entry) => return self.share(&entry, CacheResult::Shared),
+                Follow::Landed(entry) => {
+                    self.holds.follower = None;
+                    return self.share(entry, CacheResult::Shared, Gate::Flight);
+                }
                 Follow::Promoted(leader) => {
                     self.holds.follower = None;
                     return self.lead(leader);
@@ -175,6 +208,11 @@ impl Exchange {
         }
         let joins = self.holds.leader.is_none() && !self.holds.alone;
         let Some(key) = self.cache_key().filter(|_| joins) else { return self.ask_upstream() };
+        if self.call().cache.max_age_us.is_none() {
+            // An answer in flight may be older than the request.
+            self.holds.stores = true;
+            return self.ask_upstream();
+        }
         match self.snap.flights.join(key, &self.waker) {
             Join::Leader(leader) => self.lead(leader),
             Join::Follower(follower) => {
@@ -187,9 +225,10 @@ impl Exchange {
     /// Nobody equal is at it. An answer may have been kept since the cache was asked.
     fn lead(&mut self, leader: Leader<Entry>) -> Move {
         if let (true, Some(cache), Some(key)) = (self.holds.waited, &self.snap.cache, self.cache_key()) {
-            if let Some(entry) = cache.get(&key, self.now.mono_us) {
+            let (control, now_us) = (self.call().cache, self.now.mono_us);
+            if let Some(entry) = cache.get(&key, now_us).filter(|entry| control.allows(entry.stored_us, now_us)) {
                 leader.land(entry.clone());
-                return self.share(&entry, CacheResult::Hit);
+                return self.share(entry, CacheResult::Hit, Gate::Flight);
             }
         }
         self.holds.leader = Some(leader);
@@ -197,20 +236,17 @@ impl Exchange {
     }
 
     /// Gives a kept answer, unless the right to it was lost while the request waited.
-    fn share(&mut self, entry: &Entry, result: CacheResult) -> Move {
+    fn share(&mut self, entry: Arc<Entry>, result: CacheResult, otherwise: Gate) -> Move {
         if !self.may_ask_somebody() {
             let words = "The model was withdrawn, or this key lost its right to it, while the request waited.";
             return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
         }
-        self.serve(entry, result);
-        Move::Again
+        self.give(entry, result, otherwise)
     }
 
     /// Whether the key may still use a candidate: keys and providers are withdrawn at once.
-    fn may_ask_somebody(&self) -> bool {
-        let holder = &self.call().holder;
-        let candidates = self.choice.candidates.iter().flat_map(|all| all.iter());
-        candidates.into_iter().any(|c| holder.allows(&c.model, &self.snap.upstreams[c.provider as usize]))
+    pub(super) fn may_ask_somebody(&self) -> bool {
+        self.choice.candidates.iter().flat_map(|all| all.iter()).any(|candidate| self.may_use(candidate))
     }
 
     fn ask_upstream(&mut self) -> Move {

@@ -154,8 +154,10 @@ impl Exchange {
                 None => self.fail(lost_result()),
             },
             Phase::Joining => self.take_joined(result.open::<Option<Vec<u8>>>().flatten()),
+            Phase::Reforming => self.take_reformed(result.open::<Option<Bytes>>().flatten()),
             Phase::Owing => self.take_owed_count(result.open::<Usage>()),
             Phase::Booking => self.take_booked_count(result.open::<Usage>()),
+            Phase::Gates(Gate::Measure) => self.take_measure(result.open::<u64>()),
             Phase::Gates(gate @ (Gate::Count | Gate::CountForRate)) => {
                 let input = result.open::<u64>();
                 self.take_exact_input(gate, input);

@@ -59,18 +59,20 @@ fn add_event(kept: &mut Vec<u8>, json: &[u8]) -> bool {
 
 impl Exchange {
     /// Answers from the cache, or with the answer of an equal request.
-    pub(super) fn serve(&mut self, entry: &Entry, result: CacheResult) {
+    /// `body` is the entry's, in the form that this caller wants.
+    pub(super) fn serve(&mut self, entry: &Entry, body: Bytes, result: CacheResult) {
         self.account.cache = Some(result);
+        self.account.answered_by.clone_from(&entry.answered_by);
         self.mark_content();
-        if entry.stream {
+        if self.facts().stream {
             self.holds.leader = None;
             self.start();
-            self.replay(&entry.body);
+            self.replay(&body);
             self.finish();
             return;
         }
         let headers = self.headers(b"application/json", 1);
-        self.reply(entry.status, headers, entry.body.clone());
+        self.reply(entry.status, headers, body);
         self.conclude(Ending::Completed, None);
     }
 
@@ -94,11 +96,14 @@ impl Exchange {
     /// Gives the answer to those who wait for an equal one, and to the cache, if it is whole and clean. One that is
     /// whole and not to be kept, or a refusal of what was asked, sends them on their own ways; without one, dropping the lead gives it to the next.
     pub(super) fn land(&mut self, ending: Ending) {
-        let Some(leader) = self.holds.leader.take() else { return };
+        if !self.holds.keeps() {
+            return;
+        }
+        let leader = self.holds.leader.take();
         let capture = self.out.capture.0.take();
         let fit = ending == Ending::Completed && self.account.clean;
         let (Some(body), true, Some(key), Some(facts)) = (capture, fit, self.cache_key(), &self.facts) else {
-            if ending == Ending::Completed || self.was_refused() {
+            if let Some(leader) = leader.filter(|_| ending == Ending::Completed || self.was_refused()) {
                 leader.part();
             }
             return;
@@ -107,12 +112,17 @@ impl Exchange {
             status: 200,
             body: Bytes::from(body),
             stream: facts.stream,
+            with_usage: facts.stream && facts.include_usage,
+            usage: self.account.usage_json(self.endpoint()),
+            answered_by: self.account.answered_by.clone(),
             stored_us: self.now.mono_us,
             expires_us: u64::MAX,
         };
         if let Some(cache) = &self.snap.cache {
             cache.put(key, entry.clone());
         }
-        leader.land(Arc::new(entry));
+        if let Some(leader) = leader {
+            leader.land(Arc::new(entry));
+        }
     }
 }

@@ -8,7 +8,10 @@ use super::Exchange;
 use crate::dialects::openai::models;
 use crate::error::{Code, Failure};
 use crate::ledger::Ending;
-use crate::route::Resolved;
+use crate::route::{Candidate, Resolved};
+
+/// Who owns an alias.
+const OWN: &str = "hoosh";
 
 impl Exchange {
     pub(super) fn answer_locally(&mut self, target: &Target) {
@@ -17,8 +20,8 @@ impl Exchange {
                 let list = models::list(&self.listed());
                 self.reply_json(200, list);
             }
-            Target::Model(id) => match self.listed().iter().find(|(model, _)| model == id) {
-                Some((model, owner)) => self.reply_json(200, models::one(model, owner)),
+            Target::Model(id) => match self.owner_of(id) {
+                Some(owner) => self.reply_json(200, models::one(id, &owner)),
                 None => {
                     let words = format!("The model '{}' does not exist, or this key may not use it. GET /v1/models lists what there is.", shown(id));
                     self.fail(Failure::new(Code::UnknownModel, words).param("model"));
@@ -40,6 +43,11 @@ impl Exchange {
                 self.reply(200, headers, Bytes::from(text));
                 self.conclude(Ending::Completed, None);
             }
+            Target::CacheStats => self.reply_json(200, self.gateway.cache_stats(&self.snap)),
+            Target::Cache => {
+                let cleared = self.snap.cache.as_ref().map_or(0, |cache| cache.clear());
+                self.reply_json(200, format!("{{\"object\":\"cache\",\"cleared\":{cleared}}}").into_bytes());
+            }
             Target::Inference(_) => {}
         }
     }
@@ -52,16 +60,45 @@ impl Exchange {
 
     /// The models that this holder may use: those it could ask, each with the first provider that it would be asked of.
     fn listed(&self) -> Vec<(String, String)> {
-        let holder = &self.call().holder;
         let listed = self.snap.routes.listed().iter().filter_map(|listed| {
-            let Resolved::Candidates(candidates) = self.snap.routes.resolve(&listed.model) else { return None };
-            let upstream = |provider: u32| &self.snap.upstreams[provider as usize];
-            let mut allowed = candidates.iter().filter(|c| holder.allows(&c.model, upstream(c.provider)));
-            let first = allowed.next()?.provider;
-            let lister = allowed.find(|c| c.provider == listed.provider).map_or(first, |c| c.provider);
-            Some((listed.model.to_string(), upstream(lister).name.to_string()))
+            let allowed = self.allowed(&listed.model);
+            let first = allowed.first()?;
+            let owner = match listed.alias {
+                true => OWN.into(),
+                false => {
+                    let lister = allowed.iter().find(|candidate| candidate.provider == listed.provider);
+                    self.provider_name(lister.unwrap_or(first))
+                }
+            };
+            Some((listed.model.to_string(), owner))
         });
         listed.collect()
+    }
+
+    /// Who has a model that this holder may use and that is known by this name, also with its provider before it.
+    fn owner_of(&self, id: &str) -> Option<String> {
+        let (allowed, routes) = (self.allowed(id), &self.snap.routes);
+        let first = allowed.first()?;
+        if routes.alias(id).is_some() {
+            return Some(OWN.into());
+        }
+        // Whoever serves every name cannot tell whether there is such a model.
+        let is_known = |candidate: &Candidate| routes.lists(candidate.provider, &candidate.model);
+        let known = allowed.iter().find(|candidate| is_known(candidate));
+        let listed_elsewhere = || routes.listed().iter().any(|listed| *listed.model == *id).then_some(first);
+        known.or_else(listed_elsewhere).map(|candidate| self.provider_name(candidate))
+    }
+
+    fn allowed(&self, model: &str) -> Vec<Candidate> {
+        let (holder, routes) = (&self.call().holder, &self.snap.routes);
+        let Resolved::Candidates(candidates) = routes.resolve(model) else { return Vec::new() };
+        let granted = holder.grants(model, routes);
+        let upstream = |candidate: &Candidate| &self.snap.upstreams[candidate.provider as usize];
+        candidates.iter().filter(|c| holder.allows(&c.model, upstream(c), granted)).cloned().collect()
+    }
+
+    fn provider_name(&self, candidate: &Candidate) -> String {
+        self.snap.upstreams[candidate.provider as usize].name.to_string()
     }
 }
 

@@ -17,17 +17,20 @@
 //! every `obstacle`, and `again` another after a failure; `request` writes to it, or `children` ask it in `slices`. `follow`
 //! reads the answer: as a `whole`, `streamed`, or from an `engine`; a `verdict` says what a failure means, and `fall` gives
 //! the attempt up. `answer` writes to the caller, whose side is `out`, and who may `leave`; `kept` is what the cache gets of
-//! it. `settle` books. Dropping an exchange at any point settles it too.
+//! it, and `reform` puts what it has into the form that a caller wants. `settle` books. Dropping an exchange at any point settles it too.
 
 mod account;
 mod again;
 mod answer;
+mod answered;
 mod attempt;
 mod call;
 mod children;
 mod choose;
+mod control;
 mod engine;
 mod fall;
+mod fit;
 mod follow;
 mod gates;
 mod gather;
@@ -41,6 +44,7 @@ mod obstacle;
 mod out;
 mod places;
 mod rates;
+mod reform;
 mod request;
 mod settle;
 mod slices;
@@ -106,6 +110,8 @@ enum Phase {
     Judging,
     /// All children answered; a job joins what they said.
     Joining,
+    /// A kept answer is long and of the other form; a job makes one of it.
+    Reforming,
     /// The answer lacks only its usage, which a job counts.
     Owing,
     /// The answer is out; a job counts what it used.
@@ -307,9 +313,13 @@ impl Exchange {
         }
         let moved = match self.phase {
             Phase::Body => self.wait_for_body(),
-            Phase::New | Phase::Reading | Phase::Judging | Phase::Joining | Phase::Owing | Phase::Booking => {
-                Move::Wait(None)
-            }
+            Phase::New
+            | Phase::Reading
+            | Phase::Judging
+            | Phase::Joining
+            | Phase::Reforming
+            | Phase::Owing
+            | Phase::Booking => Move::Wait(None),
             Phase::Gates(gate) => self.pass(gate),
             Phase::Choose => self.choose(),
             Phase::Children => self.raise_children(),

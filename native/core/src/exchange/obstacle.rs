@@ -107,7 +107,7 @@ impl Exchange {
         if !upstream.token_rated {
             return None;
         }
-        upstream.live.tokens.peek_many(self.tokens_at(upstream), now_us).err().map(Obstacle::tokens)
+        upstream.live.tokens.peek_many(self.tokens_at(&candidates[at], upstream), now_us).err().map(Obstacle::tokens)
     }
 
     /// Until when each credential of candidate `at` is not asked with, as far as this request goes.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::answered::answered_by;
 use super::attempt::Attempt;
 use super::call::is_uuid;
 use super::{Exchange, Phase, Step, UpstreamId};
@@ -44,8 +45,11 @@ impl Exchange {
             return;
         };
         self.steps.push_back(step);
-        let cap = self.cap_at(&upstream);
-        self.account.capped = cap.filter(|cap| self.facts().output_cap.is_none_or(|named| named > *cap));
+        let cap = self.cap_at(to, &upstream);
+        let named = self.facts().output_cap;
+        let told = cap.or(to.most_output().filter(|_| named.is_some()));
+        self.account.capped = told.filter(|cap| named.is_none_or(|named| named > *cap));
+        self.account.answered_by = Some(answered_by(&upstream.name, &to.model));
         self.account.provider = Some(upstream.clone());
         self.attempt = Some(Attempt::open(u, upstream, health, permit, self.now.mono_us));
         self.phase = Phase::Attempt;
@@ -89,8 +93,12 @@ impl Exchange {
         if facts.stream && !facts.include_usage {
             edits.set("stream_options", self.usage_options());
         }
-        if let Some(cap) = self.cap_at(upstream) {
-            self.cap_output(cap, upstream.cap_field, &mut edits);
+        match (self.cap_at(to, upstream), to.most_output()) {
+            (Some(cap), _) => self.cap_output(cap, upstream.cap_field, &mut edits),
+            (None, Some(most)) => {
+                self.lower_caps(most, &mut edits);
+            }
+            (None, None) => {}
         }
         if edits.is_empty() {
             return facts.body.clone();
@@ -117,6 +125,15 @@ impl Exchange {
     /// What was reserved, and what limits allow, is what the upstream may spend: the worst case is enforced, not guessed. Every cap that the
     /// caller named and that is larger is lowered, because nobody knows which of two an upstream obeys.
     fn cap_output(&self, cap: u64, field: CapField, edits: &mut Edits) {
+        if !self.lower_caps(cap, edits) {
+            let newer = self.endpoint() == neutral::Endpoint::Chat && field == CapField::MaxCompletionTokens;
+            let name = if newer { "max_completion_tokens" } else { "max_tokens" };
+            edits.set(name, Bytes::from(cap.to_string()));
+        }
+    }
+
+    /// Lowers the caps that the caller named; whether there is one.
+    fn lower_caps(&self, cap: u64, edits: &mut Edits) -> bool {
         let facts = self.facts();
         let chat = self.endpoint() == neutral::Endpoint::Chat;
         // Completions know but one name: whatever stands in the other is no cap.
@@ -129,10 +146,6 @@ impl Exchange {
                 edits.set(*name, Bytes::from(cap.to_string()));
             }
         }
-        if !named {
-            let newer = chat && field == CapField::MaxCompletionTokens;
-            let name = if newer { "max_completion_tokens" } else { "max_tokens" };
-            edits.set(name, Bytes::from(cap.to_string()));
-        }
+        named
     }
 }

@@ -65,6 +65,7 @@ impl Exchange {
             Uncounted::Counting(bound) => counted.unwrap_or(bound),
             Uncounted::Nothing | Uncounted::Words(_) => Usage::default(),
         };
+        self.account.answer_used = Some(usage);
         self.account.add(usage);
         usage
     }

@@ -10,6 +10,7 @@ use crate::dialects::openai::request::Unbounded;
 use crate::error::{Code, Failure};
 use crate::gateway::Upstream;
 use crate::metrics::Limit;
+use crate::route::Candidate;
 use crate::sync::Arc;
 use crate::tokens;
 
@@ -98,22 +99,22 @@ impl Exchange {
     }
 
     /// The cap that `upstream` is sent, if it is sent one: the lowest of what was reserved, and what the key and the
-    /// provider allow. What the caller names is lowered to it.
-    pub(super) fn cap_at(&self, upstream: &Upstream) -> Option<u64> {
+    /// provider allow, and of what the model can, where there is one of these. What the caller names is lowered to it.
+    pub(super) fn cap_at(&self, to: &Candidate, upstream: &Upstream) -> Option<u64> {
         if self.endpoint() == Endpoint::Embeddings {
             return None;
         }
         let limits = [self.holds.cap, self.call().holder.max_tokens_limit, upstream.max_tokens_limit];
-        limits.into_iter().flatten().min()
+        limits.into_iter().flatten().min().map(|cap| cap.min(to.most_output().unwrap_or(cap)))
     }
 
     /// Tokens that asking `upstream` may use at most, or as far as can be guessed.
-    pub(super) fn tokens_at(&self, upstream: &Upstream) -> u64 {
+    pub(super) fn tokens_at(&self, to: &Candidate, upstream: &Upstream) -> u64 {
         let (facts, input) = (self.facts(), self.input_bound());
         if self.endpoint() == Endpoint::Embeddings {
             return input;
         }
-        let named = facts.output_cap.into_iter().chain(self.cap_at(upstream)).min();
+        let named = facts.output_cap.into_iter().chain(self.cap_at(to, upstream)).chain(to.most_output()).min();
         let output = named.unwrap_or(self.snap.config.limits.reserve_output).max(1);
         input.saturating_add(output.saturating_mul(facts.choices))
     }

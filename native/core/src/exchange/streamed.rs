@@ -47,6 +47,7 @@ impl Exchange {
         let Some(attempt) = &mut self.attempt else { return };
         let Follow::Stream(mut relay) = std::mem::replace(&mut attempt.follow, Follow::Tail) else { return };
         attempt.since_us = now_us;
+        self.account.usage_said = relay.usage_said();
         self.succeed(relay.usage(), relay.is_clean() && marked, relay.take_words());
         if !marked {
             if let Some(attempt) = self.attempt.take() {

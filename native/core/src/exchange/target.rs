@@ -15,6 +15,8 @@ pub(super) enum Target {
     Ready,
     Providers,
     Metrics,
+    Cache,
+    CacheStats,
 }
 
 /// Who may ask for a path, and what of the gateway it needs.
@@ -40,6 +42,8 @@ impl Target {
             "/v1/health/ready" => Target::Ready,
             "/v1/health/providers" => Target::Providers,
             "/metrics" => Target::Metrics,
+            "/v1/cache" => Target::Cache,
+            "/v1/cache/stats" => Target::CacheStats,
             path => Target::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?.into()),
         })
     }
@@ -56,7 +60,7 @@ impl Target {
     pub fn access(&self) -> Access {
         match self {
             Target::Health | Target::Ready => Access::Open,
-            Target::Providers | Target::Metrics => Access::Unbound,
+            Target::Providers | Target::Metrics | Target::Cache | Target::CacheStats => Access::Unbound,
             Target::Inference(_) | Target::Models | Target::Model(_) => Access::Key,
         }
     }
@@ -69,6 +73,7 @@ impl Target {
     pub fn allow(&self) -> &'static str {
         match self {
             Target::Inference(_) => "POST",
+            Target::Cache => "DELETE",
             _ => "GET, HEAD",
         }
     }

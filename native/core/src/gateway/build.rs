@@ -52,7 +52,12 @@ impl Snapshot {
         let tokens = minute(config.limits.rate_limit_tpm, before.and_then(|before| before.tokens.clone()));
         // Answers were made under the old routes; they stay only if nothing that chose them changed. The same goes for
         // those still in flight.
-        let alike = |old: &Config| old.cache == config.cache && old.providers == config.providers;
+        let alike = |old: &Config| {
+            old.cache == config.cache
+                && old.providers == config.providers
+                && old.aliases == config.aliases
+                && old.models == config.models
+        };
         let same = before.filter(|before| alike(&before.config));
         let cache = config.cache.enabled.then(|| same.and_then(|before| before.cache.clone()));
         let retries = before.filter(|before| before.config.retry == config.retry).map(|before| before.retries.clone());

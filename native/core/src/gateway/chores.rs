@@ -24,8 +24,9 @@ const FETCH_DEADLINE_US: u64 = 10 * SECOND;
 pub(super) const GATHER_US: u64 = 5 * MILLISECOND;
 /// Pause after a failure of the store.
 const STORE_PAUSE_US: u64 = SECOND;
-/// Model lists are asked for again after so long.
+/// Model lists are asked for again after so long; one that did not come, after this. Until then the last one holds.
 const DISCOVER_US: u64 = 300 * SECOND;
+const DISCOVER_AGAIN_US: u64 = 60 * SECOND;
 
 /// The models found of each provider, by its name.
 pub(super) type Discovered = HashMap<Arc<str>, Vec<String>, foldhash::fast::FixedState>;
@@ -45,8 +46,8 @@ pub(super) struct Chores {
     /// What the store said that it did not take back.
     pub returns: Vec<Return>,
     discovered: Discovered,
-    /// When each provider's list was last asked for, by name.
-    listed_at_us: HashMap<Arc<str>, u64, foldhash::fast::FixedState>,
+    /// When each provider's list is to be asked for again, by name.
+    list_due_us: HashMap<Arc<str>, u64, foldhash::fast::FixedState>,
 }
 
 pub(super) struct Group {
@@ -90,7 +91,7 @@ impl Chores {
             retired: Vec::new(),
             returns: Vec::new(),
             discovered: HashMap::with_hasher(hasher.clone()),
-            listed_at_us: HashMap::with_hasher(hasher),
+            list_due_us: HashMap::with_hasher(hasher),
         }
     }
 
@@ -198,16 +199,21 @@ impl Chores {
         soonest
     }
 
-    /// Asks for the models of a provider whose `models` are not configured, if it is time. Returns when it will be.
+    /// Asks for the models of a provider whose `models` do not name them all, if it is time. Returns when it will be.
     pub fn list(&mut self, upstream: &Upstream, now: Now) -> Option<u64> {
-        let due = self.listed_at_us.get(&upstream.name).map_or(0, |at| at + DISCOVER_US);
+        let due = self.list_due_us.get(&upstream.name).copied().unwrap_or(0);
         if due > now.mono_us {
             return Some(due);
         }
         let request = models_request(upstream, now)?;
-        self.listed_at_us.insert(upstream.name.clone(), now.mono_us);
+        self.list_due_us.insert(upstream.name.clone(), now.mono_us + DISCOVER_US);
         self.fetch(What::List(upstream.name.clone()), request, now);
         Some(now.mono_us + DISCOVER_US)
+    }
+
+    /// A list did not come, or was none.
+    pub fn list_failed(&mut self, provider: &Arc<str>, now: Now) {
+        self.list_due_us.insert(provider.clone(), now.mono_us + DISCOVER_AGAIN_US);
     }
 
     /// Whether these models of a provider are news.

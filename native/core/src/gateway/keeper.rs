@@ -95,7 +95,8 @@ impl Gateway {
             // It says nothing of the credential; soon again.
             What::CredentialProbe(attempt) => attempt.failure(now.mono_us, Blame::Throttled { until_us: None }),
             // A return that the store may have done is not asked for twice: better unspent than spent twice.
-            What::Return(_) | What::List(_) => {}
+            What::Return(_) => {}
+            What::List(name) => lock(&self.chores).list_failed(&name, now),
         }
     }
 
@@ -140,7 +141,9 @@ impl Gateway {
         let providers = snapshot.upstreams.iter().zip(&snapshot.config.providers);
         let due =
             providers.filter(|(upstream, _)| upstream.kind == ProviderKind::OpenAi).flat_map(|(upstream, provider)| {
-                let listed = if provider.models.is_empty() { chores.list(upstream, now) } else { None };
+                // Who names models and no patterns has nothing to tell.
+                let open = provider.models.is_empty() || provider.models.iter().any(|model| model.contains('*'));
+                let listed = if open { chores.list(upstream, now) } else { None };
                 [chores.probe(upstream, now), listed]
             });
         due.flatten().min()

@@ -2,6 +2,7 @@
 //! its own loop ([`Gateway::next`], [`Gateway::done`]) tells the driver what to fetch and to store.
 
 mod build;
+mod cached;
 mod chores;
 mod keeper;
 mod report;

@@ -195,11 +195,18 @@ impl Holder {
         })
     }
 
-    /// Whether a request of this holder may go to `upstream` as `model`, looked up live.
-    pub fn allows(&self, model: &str, upstream: &Upstream) -> bool {
+    /// Whether a request of this holder may go to `upstream` as `model`, looked up live. `granted`: it asked for an alias
+    /// that its scope names ([`Self::grants`]).
+    pub fn allows(&self, model: &str, upstream: &Upstream, granted: bool) -> bool {
         !upstream.live.withdrawn.load(Ordering::Relaxed)
             && !self.live.revoked.load(Ordering::Relaxed)
-            && self.key.as_ref().is_none_or(|key| key.allows(model, &upstream.name))
+            && (granted || self.key.as_ref().is_none_or(|key| key.allows(model, &upstream.name)))
+    }
+
+    /// Whether its scope names the alias that answers for `model`.
+    pub fn grants(&self, model: &str, routes: &Routes) -> bool {
+        let scoped = self.key.as_ref().filter(|key| !key.models.is_empty());
+        scoped.is_some_and(|key| routes.alias(model).is_some_and(|alias| key.grants(alias)))
     }
 }
 

@@ -65,6 +65,15 @@ impl Metrics {
         slots
     }
 
+    /// Requests by what the cache said of them, in the order of [`CacheResult::ALL`].
+    pub fn cache_results(&self) -> [u64; CacheResult::ALL.len()] {
+        let mut sum = lane::Counts::default();
+        for lane in &self.lanes {
+            lane.add_to(&mut sum);
+        }
+        sum.cache
+    }
+
     /// Everything in the Prometheus text format, version 0.0.4
     /// (`content-type: text/plain; version=0.0.4; charset=utf-8`), with the caller's gauges at the end.
     pub fn render(&self, gauges: &[Gauge<'_>]) -> String {

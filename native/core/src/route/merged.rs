@@ -15,7 +15,7 @@ use crate::sync::{lock, Mutex};
 const SHARDS: usize = 16;
 /// Entries of one generation of one shard: 16 × 2 × 1,024 = 32,768 names.
 const MAX_ENTRIES: usize = 1_024;
-/// Candidates of one generation of one shard, about 1 MiB: 16 × 2 × 32,768 of 32 bytes are 32 MiB in all.
+/// Candidates of one generation of one shard, about 1.5 MiB: 16 × 2 × 32,768 of 48 bytes are 48 MiB in all.
 const MAX_CANDIDATES: usize = 32_768;
 /// Longest name that is worth remembering, bytes.
 const MAX_NAME: usize = 512;
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn list(len: usize) -> Arc<[Candidate]> {
-        let one = Candidate { provider: 0, model: "m".into(), priority: 0 };
+        let one = Candidate { provider: 0, step: 0, model: "m".into(), priority: 0, bounds: None };
         vec![one; len].into()
     }
 

@@ -21,6 +21,8 @@ const SAMPLE: usize = 32;
 ///   decides, so that not everybody explores the same one. Among more than 32, a sample of 32 that `turn` decides;
 ///   when nothing in it is left, the rest in a circle.
 ///
+/// So among the candidates of one step; those of the next follow when none is left.
+///
 /// `usable` (a breaker, a key's scope) is asked without a promise that the candidate is picked, so that it must have no
 /// effects. `latency` gives a provider's recent time to the first byte in any one unit.
 pub fn pick(
@@ -31,11 +33,33 @@ pub fn pick(
     usable: impl Fn(&Candidate) -> bool,
     latency: impl Fn(u32) -> Option<u64>,
 ) -> Option<usize> {
+    if candidates.last().is_none_or(|last| last.step == 0) {
+        return pick_among(strategy, candidates, 0, turn, tried, &usable, &latency);
+    }
+    // The models that an alias stands for, one after the other.
+    let mut first = 0;
+    candidates.chunk_by(|a, b| a.step == b.step).find_map(|step| {
+        let picked = pick_among(strategy, step, first, turn, tried, &usable, &latency);
+        first += step.len();
+        picked
+    })
+}
+
+/// The same among candidates of one step, which stand from number `first` on. Returns the number in the whole list.
+fn pick_among(
+    strategy: Strategy,
+    candidates: &[Candidate],
+    first: usize,
+    turn: u64,
+    tried: &mut Tried,
+    usable: &impl Fn(&Candidate) -> bool,
+    latency: &impl Fn(u32) -> Option<u64>,
+) -> Option<usize> {
     let n = candidates.len();
     if n == 0 {
         return None;
     }
-    let open = |i: &usize| !tried.contains(&(*i as u32)) && usable(&candidates[*i]);
+    let open = |i: &usize| !tried.contains(&((first + *i) as u32)) && usable(&candidates[*i]);
     let circle = |start: usize| (start..n).chain(0..start);
     let picked = match strategy {
         Strategy::Priority | Strategy::Direct => (0..n).find(open),
@@ -49,6 +73,7 @@ pub fn pick(
             sample.min_by_key(|i| latency(candidates[*i].provider)).or_else(|| circle(start).find(open))
         }
     };
+    let picked = picked.map(|i| first + i);
     tried.extend(picked.map(|i| i as u32));
     picked
 }

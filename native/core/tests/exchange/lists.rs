@@ -1,6 +1,7 @@
 //! `GET /v1/models`: what a key may use, whoever lists it first.
 
 use super::world::*;
+use hoosh_core::gateway::{LoopResult, LoopStep};
 
 #[test]
 fn a_model_is_listed_if_any_of_its_providers_is_allowed() {
@@ -29,4 +30,50 @@ fn a_model_outside_the_scope_is_not_listed() {
     world.key = Some("secret");
     assert_eq!(&world.get("/v1/models").body[..], br#"{"object":"list","data":[]}"#);
     assert_eq!(world.get("/v1/models/m").status, 404);
+}
+
+/// The fetches that the gateway's loop wants now, by the port that they go to.
+fn fetches(world: &World) -> Vec<(u64, u16)> {
+    let mut all = Vec::new();
+    loop {
+        match world.gateway.next(world.now) {
+            LoopStep::Fetch { id, request } => all.push((id, request.origin.port)),
+            LoopStep::Wait { .. } => return all,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn ids(world: &mut World) -> Vec<String> {
+    let body: serde_json::Value = serde_json::from_slice(&world.get("/v1/models").body).unwrap();
+    body["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap().into()).collect()
+}
+
+#[test]
+fn each_provider_is_listed_as_it_last_told() {
+    let patterned = TWO.replacen("models = [\"m\"]", "models = [\"a*\"]", 1);
+    let mut world = World::new(&patterned);
+    let say = |world: &World, id: u64, list: &str| {
+        let body = format!(r#"{{"data":[{list}]}}"#).into();
+        world.gateway.done(id, LoopResult::Fetched(Ok((200, body))), world.now);
+    };
+    // Asked at the start, where nobody answered; a pattern is no model, and who names all of its own is not asked.
+    assert_eq!(ids(&mut world), ["m"]);
+    assert!(fetches(&world).is_empty());
+    world.now.mono_us += 60_000_000;
+    let asked = fetches(&world);
+    assert_eq!(asked.iter().map(|(_, port)| *port).collect::<Vec<_>>(), [1]);
+    say(&world, asked[0].0, r#"{"id":"a1"},{"id":"b1"},{"id":"a1"},{"id":"m"}"#);
+    assert_eq!(ids(&mut world), ["a1", "m"], "what its models admit, each once");
+    // The next time it fails: what it said last holds, and it is asked again after a minute.
+    world.now.mono_us += 299_000_000;
+    assert!(fetches(&world).is_empty());
+    world.now.mono_us += 1_000_000;
+    let asked = fetches(&world);
+    world.gateway.done(asked[0].0, LoopResult::Fetched(Ok((500, "".into()))), world.now);
+    assert_eq!(ids(&mut world), ["a1", "m"]);
+    world.now.mono_us += 60_000_000;
+    let asked = fetches(&world);
+    say(&world, asked[0].0, r#"{"id":"a2"}"#);
+    assert_eq!(ids(&mut world), ["a2", "m"]);
 }

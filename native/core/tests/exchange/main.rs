@@ -2,10 +2,13 @@
 
 mod accounts;
 mod again;
+mod aliases;
 mod caps;
 mod counts;
 mod credentials;
 mod engines;
+mod fits;
+mod forms;
 mod heads;
 mod keeper;
 mod lists;

@@ -79,6 +79,8 @@ priority = 2
 pub struct World {
     pub gateway: Arc<Gateway>,
     pub key: Option<&'static str>,
+    /// `cache-control` of the requests from now on.
+    pub control: Option<&'static str>,
     pub now: Now,
     store: MemoryStore,
 }
@@ -117,6 +119,7 @@ impl World {
         let mut world = World {
             gateway,
             key: None,
+            control: None,
             now: Now::new(1_000_000, 1_700_000_000_000_000),
             store: MemoryStore::new(1_000),
         };
@@ -169,6 +172,7 @@ impl World {
     pub fn begin(&self, method: &str, target: &str, body: Option<&str>) -> Call {
         let mut headers = vec![("content-type".to_string(), "application/json".to_string())];
         headers.extend(self.key.map(|key| ("authorization".to_string(), format!("Bearer {key}"))));
+        headers.extend(self.control.map(|control| ("cache-control".to_string(), control.to_string())));
         let mut exchange = self.gateway.exchange(Arc::new(NoWake), 0);
         exchange.begin(RequestHead { method, target, headers: &headers, caller: Caller::Http });
         Call { exchange, body: body.map(|body| Bytes::copy_from_slice(body.as_bytes())), credit: 0, waiting: false }

@@ -44,6 +44,28 @@ impl Question {
         counted.tokens.saturating_add(rest).saturating_add(64)
     }
 
+    /// Input tokens as far as they can be counted; of several prompts or inputs those of the longest, because each has a
+    /// model's context to itself.
+    pub fn longest_input(&self) -> u64 {
+        let name = match self.endpoint {
+            Endpoint::Chat => return self.count().tokens,
+            Endpoint::Completions => "prompt",
+            Endpoint::Embeddings => "input",
+        };
+        let Some(input) = self.index.get(&self.body, name) else { return 0 };
+        let is_list = input.kind() == Kind::Array && input.elements().next().is_some_and(|e| e.kind() != Kind::Number);
+        let count = |value: Value<'_>| {
+            let mut counted = Counted { encoding: self.encoding(), tokens: 0, bytes: 0 };
+            counted.add(value);
+            counted.tokens
+        };
+        if is_list {
+            input.elements().map(count).max().unwrap_or(0)
+        } else {
+            count(input)
+        }
+    }
+
     fn encoding(&self) -> Encoding {
         tokens::encoding_for_model(&self.model).unwrap_or(Encoding::O200kBase)
     }

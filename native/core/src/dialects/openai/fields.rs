@@ -143,11 +143,15 @@ impl Fields<'_> {
         let own =
             |tool: Value<'_>| tool.get("type").is_none_or(|kind| kind.str_eq("function") || kind.str_eq("custom"));
         let what = "a tool that the provider runs";
-        if self.web_search_options.value.is_some() {
-            bound.unbounded = Some(Unbounded { param: "web_search_options", what });
+        let param = if self.web_search_options.value.is_some() {
+            "web_search_options"
         } else if !tools.all(own) {
-            bound.unbounded = Some(Unbounded { param: "tools", what });
-        }
+            "tools"
+        } else {
+            return;
+        };
+        bound.unbounded = Some(Unbounded { param, what });
+        bound.server_tool = true;
     }
 
     pub fn budget(&self) -> Result<Option<String>, Failure> {

@@ -37,6 +37,7 @@ fn check_message(at: usize, message: Value<'_>, bound: &mut Bound) -> Result<(),
             content = Some(value);
         } else if key.str_eq("audio") && !value.is_null() {
             // An earlier answer's audio, by its id.
+            bound.audio = true;
             bound.unbounded = in_messages("audio");
         }
     }
@@ -77,8 +78,14 @@ fn check_content(at: usize, content: Option<Value<'_>>, bound: &mut Bound) -> Re
 fn weigh_part(kind: &str, bound: &mut Bound) {
     match kind {
         "text" | "refusal" => {}
-        "image_url" => bound.tokens = bound.tokens.saturating_add(IMAGE_BOUND),
-        "input_audio" => bound.unbounded = in_messages("audio"),
+        "image_url" => {
+            bound.images = true;
+            bound.tokens = bound.tokens.saturating_add(IMAGE_BOUND);
+        }
+        "input_audio" => {
+            bound.audio = true;
+            bound.unbounded = in_messages("audio");
+        }
         "file" => bound.unbounded = in_messages("a file"),
         _ => bound.unbounded = in_messages("a part of an unknown type"),
     }

@@ -92,6 +92,11 @@ impl Relay {
         self.reports.used().filter(|used| used.is_likely() || self.words.is_empty())
     }
 
+    /// The same as the upstream wrote it, where one chunk says all of it.
+    pub fn usage_said(&self) -> Option<Bytes> {
+        self.reports.said().filter(|_| self.usage().is_some())
+    }
+
     /// Takes the answer's words.
     pub fn take_words(&mut self) -> Words {
         std::mem::take(&mut self.words)

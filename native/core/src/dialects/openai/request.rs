@@ -39,12 +39,26 @@ pub struct Facts {
     pub input_bound: u64,
     /// A part of the request whose tokens nobody can bound, if there is one.
     pub unbounded: Option<Unbounded>,
+    /// It holds images.
+    pub images: bool,
+    /// It holds audio.
+    pub audio: bool,
     /// `pool`: the budget that the request names.
     pub budget: Option<String>,
     /// `temperature: 0` or a `seed`, or embeddings: the same question should get the same answer.
     pub deterministic: bool,
     /// Canonical digest, if one was wanted and the body has one.
     pub key: Option<[u8; 32]>,
+}
+
+impl Facts {
+    /// Whether the request brings tools, holds images, holds or wants audio.
+    pub fn abilities(&self) -> [bool; 3] {
+        let list = |name| self.index.get(&self.body, name).filter(|value| value.kind() == json::Kind::Array);
+        let any = |name| list(name).is_some_and(|value| value.elements().next().is_some());
+        let spoken = list("modalities").is_some_and(|all| all.elements().any(|one| one.str_eq("audio")));
+        [any("tools") || any("functions"), self.images, self.audio || spoken]
+    }
 }
 
 /// A part of a request whose tokens nobody can bound.
@@ -76,7 +90,7 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
     fields.top_p.number(0.0, 1.0)?;
     let mut answers = fields.n.integer(1, 128)?.unwrap_or(1);
     let mut choices = answers;
-    let mut bound = Bound { tokens: body.len() as u64 + FRAMING_BOUND, unbounded: None };
+    let mut bound = Bound { tokens: body.len() as u64 + FRAMING_BOUND, ..Bound::default() };
     match endpoint {
         Endpoint::Chat => {
             messages::check(fields.messages.required()?, &mut bound)?;
@@ -94,9 +108,10 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
     let seeded = fields.seed.value.is_some();
     let deterministic = endpoint == Endpoint::Embeddings || seeded || temperature == Some(0.0);
     let budget = fields.budget()?;
-    let kind = kind(endpoint, stream, include_usage);
-    let key = tenant.zip(sight.draft.as_mut()).map(|(tenant, draft)| draft.finish(tenant, kind).0);
-    let Bound { tokens: input_bound, unbounded } = bound;
+    // One key for both forms of an answer: each can be made of the other (`replay`).
+    let wanted = tenant.filter(|_| !does_more_than_answer(&body, &index, bound.server_tool));
+    let key = wanted.zip(sight.draft.as_mut()).map(|(tenant, draft)| draft.finish(tenant, endpoint.as_str()).0);
+    let Bound { tokens: input_bound, unbounded, images, audio, .. } = bound;
     Ok(Facts {
         model,
         stream,
@@ -106,6 +121,8 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
         choices,
         input_bound,
         unbounded,
+        images,
+        audio,
         budget,
         deterministic,
         key,
@@ -114,17 +131,15 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
     })
 }
 
-/// What tells apart, in a cache key, requests of one body whose answers differ in form.
-fn kind(endpoint: Endpoint, stream: bool, include_usage: bool) -> &'static str {
-    match (endpoint, stream, include_usage) {
-        (Endpoint::Embeddings, ..) => "embeddings",
-        (Endpoint::Chat, false, _) => "chat",
-        (Endpoint::Chat, true, false) => "chat stream",
-        (Endpoint::Chat, true, true) => "chat stream with usage",
-        (Endpoint::Completions, false, _) => "completions",
-        (Endpoint::Completions, true, false) => "completions stream",
-        (Endpoint::Completions, true, true) => "completions stream with usage",
-    }
+/// Whether the provider would keep something of this request, look something up for it, or say it aloud: an answer given
+/// again would be another, or would leave undone what was asked for besides.
+fn does_more_than_answer(body: &[u8], index: &Index, has_server_tool: bool) -> bool {
+    let field = |name| index.get(body, name).filter(|value| !value.is_null());
+    has_server_tool
+        || field("store").is_some_and(|store| store.as_bool() != Some(false))
+        || field("previous_response_id").is_some()
+        || field("conversation").is_some()
+        || field("modalities").is_some_and(|all| all.elements().any(|one| one.str_eq("audio")))
 }
 
 /// What is made of a body in the one pass that checks it.
@@ -192,9 +207,14 @@ impl Visit for Sight {
 /// The bound on input tokens as the walk refines it. Byte-level BPE gives at most one token per byte of text, and the
 /// JSON around a message (at least `{"role":"user","content":""}`) is longer than the tokens that frame it, so the
 /// body's own length bounds the text; what is not text adds to it.
+#[derive(Default)]
 pub(super) struct Bound {
     pub tokens: u64,
     pub unbounded: Option<Unbounded>,
+    pub images: bool,
+    pub audio: bool,
+    /// A tool that the provider runs.
+    pub server_tool: bool,
 }
 
 fn json_failure(error: &json::Error) -> Failure {

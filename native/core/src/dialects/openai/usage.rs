@@ -18,6 +18,8 @@ pub(super) struct Reports {
     /// The caller asked for the usage chunk.
     wanted: bool,
     used: Option<Usage>,
+    /// The JSON of the last one, if it says all that is known.
+    said: Option<Bytes>,
     /// The usage chunk as it will be shown: made of the last chunk that named some.
     piece: Option<Bytes>,
     /// The first chunk with a choice, after which a usage chunk is made that the upstream leaves out. Others open a
@@ -35,12 +37,17 @@ pub(super) enum Due {
 
 impl Reports {
     pub fn new(endpoint: Endpoint, neutral: bool, wanted: bool) -> Reports {
-        Reports { neutral, endpoint, wanted, used: None, piece: None, model: None }
+        Reports { neutral, endpoint, wanted, used: None, said: None, piece: None, model: None }
     }
 
     /// The largest of each count said: some upstreams say them in parts, some again and again as they grow.
     pub fn used(&self) -> Option<Usage> {
         self.used
+    }
+
+    /// The same as it was written.
+    pub fn said(&self) -> Option<Bytes> {
+        self.said.clone()
     }
 
     /// A chunk that passes, for its form.
@@ -57,6 +64,8 @@ impl Reports {
         if let Some(said) = chunk.usage {
             self.used = Some(self.used.map_or(said, |before| before.larger(said)));
         }
+        let raw = index.get(&frame.data, "usage").filter(|_| chunk.usage == self.used);
+        self.said = raw.map(|usage| frame.data.slice(usage.span_in(&frame.data)));
         if !self.wanted {
             return;
         }

@@ -1,0 +1,61 @@
+"""`hoosh cache warm`: the file, the progress, the exit code."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import trio
+
+from hoosh.cli import output
+from hoosh.errors import InvalidRequest
+from hoosh.warm import Summary, read, warm
+
+STEPS = 10
+"""Lines of progress where there is no terminal."""
+
+
+def run(file: str, server: str, key: str | None, concurrency: int) -> int:
+    """Warm with every line of `file`; 0 if each was answered, 1 if not."""
+    try:
+        with Path(file).open(encoding="utf-8") as text:
+            total = sum(1 for _ in read(text))
+        with Path(file).open(encoding="utf-8") as text, _progress(total) as told:
+            summary = trio.run(
+                lambda: warm(read(text), server=server, key=key, concurrency=concurrency, told=told),
+                restrict_keyboard_interrupt_to_checkpoints=True,
+            )
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{file} cannot be read: {error}.", code="invalid_value", status=400) from error
+    for complaint in summary.complaints:
+        print(output.shown(complaint), file=sys.stderr)
+    output.put(f"{summary}\n")
+    return 1 if summary.failed else 0
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[Summary], None]]:
+    """A bar on a terminal, else a line now and then; both on standard error."""
+    if not sys.stderr.isatty():
+        yield _lines(total)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("warming", total=total)
+        yield lambda summary: progress.update(
+            task,
+            completed=summary.done,
+            description="warming" + (f", {summary.failed} failed" if summary.failed else ""),
+        )
+
+
+def _lines(total: int) -> Callable[[Summary], None]:
+    def told(summary: Summary) -> None:
+        step = summary.done * STEPS // max(total, 1)
+        if step > (summary.done - 1) * STEPS // max(total, 1):
+            print(f"{summary.done} of {total}: {summary}", file=sys.stderr, flush=True)
+
+    return told
