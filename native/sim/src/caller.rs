@@ -6,7 +6,7 @@ use hoosh_core::config::Config;
 use hoosh_core::dialects::neutral::Endpoint;
 
 use crate::dice::Dice;
-use crate::plan::MODELS;
+use crate::plan::{ALIAS, MODELS};
 
 /// Where a caller's request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,10 @@ pub struct Caller {
     pub include_usage: bool,
     /// A repeatable answer is asked for.
     pub deterministic: bool,
-    /// Forbids the cache.
+    /// Wants no kept answer,
     pub no_cache: bool,
+    /// and will not have its own kept either.
+    pub no_store: bool,
     /// Which question: callers with equal numbers, keys and models may be given each other's answers.
     pub question: u64,
     /// What is wrong with it.
@@ -125,7 +127,8 @@ impl Caller {
         caller.stream = stream;
         caller.include_usage = stream && dice.chance(40);
         caller.deterministic = path == Path::Inference(Endpoint::Embeddings) || dice.chance(if twin { 90 } else { 50 });
-        caller.no_cache = dice.chance(5);
+        caller.no_cache = dice.chance(8);
+        caller.no_store = caller.no_cache && dice.chance(50);
         caller.question = question;
         caller.key = (!config.auth.tokens.is_empty() && dice.chance(94)).then(|| {
             if twin && dice.chance(60) {
@@ -149,6 +152,7 @@ impl Caller {
         child.model.clone_from(&self.model);
         child.deterministic = self.deterministic;
         child.no_cache = true;
+        child.no_store = true;
         child.question = self.question;
         child
     }
@@ -167,6 +171,7 @@ impl Caller {
             include_usage: false,
             deterministic: false,
             no_cache: false,
+            no_store: false,
             question: 0,
             flaw,
             expects_continue: false,
@@ -265,7 +270,7 @@ impl Caller {
             None => {}
         }
         if self.no_cache {
-            add("cache-control", "no-cache".into());
+            add("cache-control", if self.no_store { "no-store" } else { "no-cache" }.into());
         }
         if self.expects_continue {
             add("expect", "100-continue".into());
@@ -301,6 +306,9 @@ impl Caller {
 fn model(dice: &mut Dice, config: &Config) -> String {
     if dice.chance(2) {
         return "nobody-lists-this".into();
+    }
+    if dice.chance(15) {
+        return ALIAS.into();
     }
     let model = dice.pick(MODELS);
     if dice.chance(25) {

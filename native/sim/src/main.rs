@@ -33,6 +33,8 @@ const MUST_SEE: &[&str] = &[
     "complete",
     "broken off",
     "shared",
+    "shared in the other form",
+    "shared under an alias",
     "joined",
     "Child",
     "audits",

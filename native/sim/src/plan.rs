@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
-    Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, Deadlines, Limits, Provider, ProviderKind,
-    Retry, Secret, Server, Strategy, Token,
+    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, Deadlines, Limits, Model, Provider,
+    ProviderKind, Retry, Secret, Server, Strategy, Token,
 };
 use hoosh_core::http::Origin;
 
@@ -145,6 +145,7 @@ fn config(dice: &mut Dice) -> Config {
     let budgets = budgets(dice);
     let providers: Vec<Provider> = (0..dice.range(1, 4)).map(|at| provider(dice, at as usize)).collect();
     let max_body_bytes = dice.pick(&[100_000, 400_000]);
+    let (aliases, models) = (aliases(dice), models(dice));
     Config {
         server: Server {
             strategy: match dice.below(10) {
@@ -160,6 +161,8 @@ fn config(dice: &mut Dice) -> Config {
         auth: Auth { tokens: tokens(dice, &budgets) },
         budgets,
         providers,
+        aliases,
+        models,
         cache: Cache {
             enabled: dice.chance(70),
             mode: dice.pick(&[CacheMode::Deterministic, CacheMode::Always]),
@@ -195,14 +198,52 @@ fn config(dice: &mut Dice) -> Config {
     }
 }
 
+/// The name of the one alias that callers ask for.
+pub const ALIAS: &str = "fast";
+
+fn aliases(dice: &mut Dice) -> Vec<Alias> {
+    let models: &[&str] =
+        dice.pick(&[&["alpha"][..], &["p0/alpha", "beta"], &["gamma", "p1/alpha"], &["beta-2", "alpha"]]);
+    let alias = Alias { name: ALIAS.into(), models: models.iter().map(|model| model.to_string()).collect() };
+    if dice.chance(60) {
+        vec![alias]
+    } else {
+        Vec::new()
+    }
+}
+
+/// A length that some requests have, and one that only their bytes have.
+pub const SHORT_CONTEXT: u64 = 10_000;
+
+fn models(dice: &mut Dice) -> Vec<Model> {
+    let model = Model {
+        name: dice.pick(&["alpha", "a*"]).into(),
+        provider: Some("p0".into()),
+        context_tokens: dice.chance(70).then(|| dice.pick(&[SHORT_CONTEXT, 60_000])),
+        max_output_tokens: dice.chance(50).then(|| dice.range(10, 2_000)),
+        ..Model::default()
+    };
+    if dice.chance(40) {
+        vec![model]
+    } else {
+        Vec::new()
+    }
+}
+
 fn provider(dice: &mut Dice, at: usize) -> Provider {
     let engine = at > 0 && dice.chance(25);
     let name = format!("p{at}");
     let origin = Arc::new(Origin { tls: at % 2 == 1, host: format!("{name}.example"), port: 8_000 + at as u16 });
     // A queue before a rate: whoever waited for a place is bound by the rate like everybody.
     let queue_and_rate = dice.chance(10);
-    let models: &[&str] =
-        dice.pick(&[&[][..], &[], &["alpha", "beta"], &["beta*"], &["alpha", "beta", "beta-2", "gamma"]]);
+    let models: &[&str] = dice.pick(&[
+        &[][..],
+        &[],
+        &["alpha", "beta"],
+        &["beta*"],
+        &["alpha", "beta", "beta-2", "gamma"],
+        &["*a", "b*-*"],
+    ]);
     Provider {
         name: name.clone(),
         type_name: if engine { "engine" } else { "openai_compatible" }.into(),
@@ -257,6 +298,9 @@ fn tokens(dice: &mut Dice, budgets: &[Budget]) -> Vec<Token> {
         &["p0/*"],
         &["p1/alpha", "gamma"],
         &["p0/beta*", "p1/*"],
+        &["fast"],
+        &["fast*", "beta"],
+        &["*ph*"],
     ];
     (0..3)
         .map(|at| Token {
@@ -302,6 +346,9 @@ fn reloaded(dice: &mut Dice, before: &[Config]) -> Config {
     }
     if dice.chance(30) {
         next.limits.max_concurrency = dice.chance(70).then(|| dice.range(1, 8) as u32);
+    }
+    if dice.chance(20) {
+        next.aliases = aliases(dice);
     }
     if dice.chance(20) {
         next.cache.enabled ^= true;

@@ -7,6 +7,7 @@ use super::outcome::Stand;
 use super::Invariant;
 use crate::answer::{number, Heard, Said};
 use crate::caller::{Flaw, Path};
+use crate::plan::ALIAS;
 use crate::world::World;
 
 /// Between the last byte of an answer and its being cached lie the driver's lag and a counting job.
@@ -104,6 +105,14 @@ impl World {
             };
         }
         self.count("shared");
+        let (mine, theirs) = (&self.xs[x].caller, &self.xs[self.root(said.x)].caller);
+        let (other_form, alias) = (mine.stream != theirs.stream, mine.model == ALIAS);
+        if other_form {
+            self.count("shared in the other form");
+        }
+        if alias {
+            self.count("shared under an alias");
+        }
         self.judge_shared(x, &said).map_err(|words| (Invariant::Cache, words))
     }
 
@@ -149,6 +158,12 @@ impl World {
             let c = &driven.caller;
             (c.question, c.endpoint(), c.model.clone(), c.deterministic)
         };
+        if self.stands_for(x) != self.stands_for(other) {
+            return Err(format!("{:?} meant something else", mine.caller.model));
+        }
+        if theirs.caller.no_store {
+            return Err("the answer was not to be kept".into());
+        }
         if question(mine) != question(theirs) {
             return Err(format!("the answer to {:?} was given to {:?}", question(theirs), question(mine)));
         }

@@ -6,6 +6,7 @@ use hoosh_core::http::UpstreamRequest;
 
 use super::Invariant;
 use crate::caller::Flaw;
+use crate::plan::SHORT_CONTEXT;
 use crate::world::World;
 
 impl World {
@@ -56,6 +57,11 @@ impl World {
         if !serves(provider, &model) {
             return Err(format!("{to} does not serve {model}"));
         }
+        let asked = self.stands_for(x);
+        if !asked.iter().any(|name| *name == model || *name == format!("{to}/{model}")) {
+            return Err(format!("{model} at {to} is none of {asked:?}"));
+        }
+        self.judge_bounds(x, to, &model, body)?;
         if let Some(request) = request {
             check_secrets(request, provider)?;
         }
@@ -68,7 +74,7 @@ impl World {
         }
         let name = caller.key.map(|key| format!("key-of-caller-{key}")).ok_or("it has no key")?;
         let token = token(pinned, &name).ok_or("its key is not known")?;
-        if token_scope_excludes(token, pinned, to, &model) {
+        if token_scope_excludes(token, pinned, to, &model) && !grants(token, pinned, &caller.model) {
             return Err(format!("{:?} does not allow {model} at {to}", token.models));
         }
         match self.plan.configs[self.config].auth.tokens.iter().any(|t| t.token.expose() == name) {
@@ -115,10 +121,41 @@ impl World {
         let (caller, pinned) = (&self.xs[x].caller, self.pinned(x));
         let name = caller.key.map(|key| format!("key-of-caller-{key}")).unwrap_or_default();
         let Some(token) = token(pinned, &name).filter(|_| !caller.neutral) else { return false };
-        pinned.providers.iter().any(|provider| {
-            let model = caller.model.strip_prefix(&format!("{}/", provider.name)).unwrap_or(&caller.model);
+        let names = self.stands_for(x);
+        let leaves_out = |provider: &Provider, name: &String| {
+            let model = name.strip_prefix(&format!("{}/", provider.name)).unwrap_or(name);
             serves(provider, model) && token_scope_excludes(token, pinned, &provider.name, model)
-        })
+        };
+        !grants(token, pinned, &caller.model)
+            && pinned.providers.iter().any(|provider| names.iter().any(|name| leaves_out(provider, name)))
+    }
+
+    /// What the caller of `x` means by the model that it names: that one, or the models of an alias.
+    pub(crate) fn stands_for(&self, x: usize) -> Vec<String> {
+        let asked = &self.xs[x].caller.model;
+        let alias = self.pinned(x).aliases.iter().find(|alias| alias.name == *asked);
+        alias.map_or_else(|| vec![asked.clone()], |alias| alias.models.clone())
+    }
+
+    /// Nothing goes to a model that cannot do it, as far as this crate writes such requests.
+    fn judge_bounds(&self, x: usize, to: &str, model: &str, body: &[u8]) -> Result<(), String> {
+        let known = self.pinned(x).models.iter().filter(|known| known.provider.as_deref() == Some(to));
+        for known in known.filter(|known| matches(&known.name, model)) {
+            // Words of five bytes that are two tokens each.
+            if known.context_tokens == Some(SHORT_CONTEXT) && body.len() as u64 > 6 * SHORT_CONTEXT {
+                return Err(format!(
+                    "{} bytes went to {model} at {to}, which holds {SHORT_CONTEXT} tokens",
+                    body.len()
+                ));
+            }
+            let caps = ["max_tokens", "max_completion_tokens"].map(|name| number_of(body, name));
+            if let Some(cap) =
+                caps.into_iter().flatten().find(|cap| known.max_output_tokens.is_some_and(|most| *cap > most))
+            {
+                return Err(format!("{model} at {to} is asked for {cap} tokens"));
+            }
+        }
+        Ok(())
     }
 
     fn judge_content(&self, x: usize) -> Result<(), String> {
@@ -156,8 +193,24 @@ fn model_in(body: &[u8]) -> Option<String> {
     String::from_utf8(body[start..start + length].to_vec()).ok()
 }
 
+/// The number in a field of a body as this crate writes it.
+fn number_of(body: &[u8], name: &str) -> Option<u64> {
+    let text = String::from_utf8_lossy(body);
+    let rest = text.split_once(&format!("\"{name}\":"))?.1;
+    rest[..rest.find(|c: char| !c.is_ascii_digit())?].parse().ok()
+}
+
 fn matches(pattern: &str, name: &str) -> bool {
-    pattern.strip_suffix('*').map_or(pattern == name, |prefix| name.starts_with(prefix))
+    match pattern.split_at_checked(1) {
+        None => name.is_empty(),
+        Some(("*", rest)) => (0..=name.len()).any(|at| matches(rest, &name[at..])),
+        Some((letter, rest)) => name.strip_prefix(letter).is_some_and(|name| matches(rest, name)),
+    }
+}
+
+/// A scope that names an alias grants what it leads to.
+fn grants(token: &Token, config: &Config, asked: &str) -> bool {
+    config.aliases.iter().any(|alias| alias.name == asked) && token.models.iter().any(|model| model == asked)
 }
 
 fn serves(provider: &Provider, model: &str) -> bool {
