@@ -155,6 +155,8 @@ _CLASS_OF_CODE: dict[str, type[HooshError]] = {
     "model_not_allowed": PermissionDenied,
     "budget_not_allowed": PermissionDenied,
     "path_not_allowed": PermissionDenied,
+    "host_not_allowed": PermissionDenied,
+    "origin_not_allowed": PermissionDenied,
     "model_not_found": UnknownModel,
     "rate_limit_exceeded": RateLimited,
     "concurrency_limit_exceeded": RateLimited,

@@ -62,6 +62,10 @@ codes! {
     BudgetForbidden = 403, "permission_error", "budget_not_allowed", Caller;
     /// The key may not ask for this path.
     PathForbidden = 403, "permission_error", "path_not_allowed", Caller;
+    /// Without keys: the gateway is not known by this name.
+    HostForbidden = 403, "permission_error", "host_not_allowed", Caller;
+    /// Without keys: a web page of another origin.
+    OriginForbidden = 403, "permission_error", "origin_not_allowed", Caller;
     /// No provider serves this model.
     UnknownModel = 404, "invalid_request_error", "model_not_found", Caller;
     /// No such path.

@@ -7,12 +7,14 @@
 //! | `schema` | the keys that may be written |
 //! | `catalogue` | the provider types, as data |
 //! | `parse`, `providers`, `reader`, `url` | TOML to [`Config`], each error with its line |
+//! | `manners` | hosts and origins of `[server]` |
 //! | `found` | the configuration without a file |
 //! | `describe` | [`Config`] to text, secrets hidden |
 
 pub mod catalogue;
 mod describe;
 mod found;
+mod manners;
 mod parse;
 mod providers;
 mod reader;
@@ -20,6 +22,7 @@ pub mod schema;
 mod url;
 
 pub use parse::{parse, ConfigError, Environment};
+pub(crate) use providers::is_loopback;
 
 /// A whole configuration, defaults filled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +84,10 @@ pub struct Server {
     pub max_body_bytes: u64,
     /// Largest sum of all bodies and answers held at once, bytes. Default 1 GiB. Beyond it new work gets 503.
     pub max_buffered_bytes: u64,
+    /// Names under which it answers callers without keys, besides this machine's own; `*`: any.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of web pages that may ask and read the answers, such as `https://app.example`; `*`: any.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for Server {
@@ -91,6 +98,8 @@ impl Default for Server {
             strategy: Strategy::Priority,
             max_body_bytes: 32 << 20,
             max_buffered_bytes: 1 << 30,
+            allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
         }
     }
 }

@@ -91,6 +91,7 @@ fn server(top: &Table<'_>) -> Checked<Server> {
             ),
         );
     }
+    super::manners::server(&t, &mut server)?;
     Ok(server)
 }
 

@@ -130,6 +130,18 @@ pub const SERVER: Section = Section {
             Default::Is("1_073_741_824"),
             "Largest sum of bodies and answers held at once; beyond it new work gets 503. At least `max_body_bytes`.",
         ),
+        Key::new(
+            "allowed_hosts",
+            Kind::Texts,
+            Default::Is("[]"),
+            "Names under which it answers without keys, besides this machine's own and `bind`. `*`: any.",
+        ),
+        Key::new(
+            "cors_origins",
+            Kind::Texts,
+            Default::Is("[]"),
+            "Origins of web pages that may ask, such as `https://app.example`; `*`: any. Empty: none.",
+        ),
     ],
 };
 /// `[[providers]]`

@@ -55,6 +55,9 @@ impl Exchange {
         if let (Some(result), true) = (self.account.cache, self.snap.cache.is_some()) {
             headers.push((Bytes::from_static(b"x-hoosh-cache"), Bytes::from_static(result.as_str().as_bytes())));
         }
+        if let Some(cors) = self.call.as_ref().and_then(|call| call.cors.as_ref()) {
+            cors.write(&mut headers);
+        }
         headers
     }
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::origin::{self, Cors};
 use super::step::{Caller, RequestHead};
 use super::target::{Access, Target};
 use crate::error::{Code, Failure};
@@ -26,6 +27,8 @@ pub(super) struct Call {
     pub content_length: Option<u64>,
     /// Methods that the path has, where the one given is not among them.
     pub allow: Option<&'static str>,
+    /// What a browser is told, where pages may ask.
+    pub cors: Option<Box<Cors>>,
     /// Why it is refused before its body is read.
     pub refusal: Option<Failure>,
 }
@@ -50,9 +53,18 @@ impl Call {
             expects_continue: headers.get("expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue")),
             content_length: headers.get("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok()),
             allow: None,
+            cors: Cors::of(head, &snapshot.config.server),
             refusal: who.err(),
         };
-        if call.refusal.is_none() {
+        let needs_no_key = head.caller == Caller::Http && snapshot.keys.is_empty();
+        if needs_no_key && call.target.as_ref().is_none_or(|target| target.access() != Access::Open) {
+            call.refusal = origin::check(head, &snapshot.config.server).err();
+        }
+        if call.is_preflight() {
+            // It comes without a key, and asks about whatever path.
+            call.refusal = None;
+            call.target = None;
+        } else if call.refusal.is_none() {
             call.refusal = call.check(head, path, gateway, snapshot).err();
         }
         call
@@ -71,8 +83,14 @@ impl Call {
             expects_continue: false,
             content_length: None,
             allow: None,
+            cors: None,
             refusal: Some(failure),
         }
+    }
+
+    /// A browser asks whether its page may ask.
+    pub fn is_preflight(&self) -> bool {
+        self.cors.as_ref().is_some_and(|cors| cors.preflight.is_some())
     }
 
     fn check(&mut self, head: RequestHead<'_>, path: &str, gateway: &Gateway, snap: &Snapshot) -> Result<(), Failure> {

@@ -118,6 +118,7 @@ impl Exchange {
             expects_continue: false,
             content_length: None,
             allow: None,
+            cors: None,
             refusal: None,
         });
         child.report = Some(report.clone());

@@ -66,6 +66,9 @@ impl Exchange {
             self.fail(refusal);
             return;
         }
+        if call.is_preflight() {
+            return self.answer_preflight();
+        }
         match call.target.clone() {
             Some(Target::Inference(_)) => {
                 // A child is part of a request that was counted.

@@ -13,7 +13,7 @@
 //!
 //! In brackets: jobs, which are skipped where there is little to do.
 //!
-//! `call` reads the head; `intake` the body; `gates`, with `places` and `spend`, admits; `choose` finds an upstream past
+//! `call` reads the head, `origin` where it comes from; `intake` the body; `gates`, with `places` and `spend`, admits; `choose` finds an upstream past
 //! every `obstacle`, and `again` another after a failure; `request` writes to it, or `children` ask it in `slices`. `follow`
 //! reads the answer: as a `whole`, `streamed`, or from an `engine`; a `verdict` says what a failure means, and `fall` gives
 //! the attempt up. `answer` writes to the caller, whose side is `out`, and who may `leave`; `kept` is what the cache gets of
@@ -38,6 +38,7 @@ mod kept;
 mod leave;
 mod local;
 mod obstacle;
+mod origin;
 mod out;
 mod places;
 mod request;

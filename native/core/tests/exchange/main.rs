@@ -8,6 +8,7 @@ mod engines;
 mod heads;
 mod keeper;
 mod lists;
+mod origins;
 mod parts;
 mod queue;
 mod reload;
