@@ -32,6 +32,27 @@ class Fault:
 
 FAULTS = [
     Fault(
+        "5 cache",
+        "idempotency keys are not read",
+        "exchange/gates.rs",
+        "if self.call().once.is_some() { Gate::Once } else { Gate::KeyRate }",
+        "Gate::KeyRate",
+    ),
+    Fault(
+        "5 cache",
+        "a twin in progress does not count",
+        "idempotency.rs",
+        "Some(_) => return Standing::Running,",
+        "Some(_) => {}",
+    ),
+    Fault(
+        "10 progress",
+        "a silent stream shows no life",
+        "exchange/alive.rs",
+        "(self.out.spoke_us, server.keep_alive_secs)",
+        "(self.out.spoke_us, server.keep_alive_secs * 10)",
+    ),
+    Fault(
         "1 reservations",
         "what is reserved may be granted again",
         "budget/book.rs",
@@ -42,7 +63,7 @@ FAULTS = [
         "2 one outcome",
         "a failed attempt is retried after content",
         "exchange/fall.rs",
-        "if self.out.is_started() {",
+        "if self.out.is_committed() {",
         "if false {",
     ),
     Fault(

@@ -144,6 +144,8 @@ _CLASS_OF_CODE: dict[str, type[HooshError]] = {
     "unknown_url": InvalidRequest,
     "method_not_allowed": InvalidRequest,
     "request_timeout": InvalidRequest,
+    "idempotency_in_progress": InvalidRequest,
+    "idempotency_mismatch": InvalidRequest,
     "request_too_large": InvalidRequest,
     "unsupported_media_type": InvalidRequest,
     "expectation_failed": InvalidRequest,

@@ -46,6 +46,8 @@ fn a_null_handle_is_said_to_be_null() {
             hoosh_gateway_fetched(null(), 0, 0, NOTHING, at(0)),
             hoosh_gateway_reload(null(), null(), at(0)),
             hoosh_gateway_drain(null()),
+            hoosh_gateway_settle(null()),
+            hoosh_gateway_stop(null()),
             hoosh_store_new(1, null_mut()),
             hoosh_store_perform(null_mut(), null(), at(0)),
             hoosh_sse_new(null_mut()),

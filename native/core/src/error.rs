@@ -74,6 +74,10 @@ codes! {
     WrongMethod = 405, "invalid_request_error", "method_not_allowed", Caller;
     /// The head or the body did not arrive in time.
     BodyTimeout = 408, "invalid_request_error", "request_timeout", Caller;
+    /// A request with the same idempotency key is in progress.
+    IdempotencyInProgress = 409, "invalid_request_error", "idempotency_in_progress", Caller;
+    /// The idempotency key was used for another request.
+    IdempotencyMismatch = 422, "invalid_request_error", "idempotency_mismatch", Caller;
     /// The body is larger than configured.
     BodyTooLarge = 413, "invalid_request_error", "request_too_large", Caller;
     /// Not `application/json`.

@@ -24,6 +24,7 @@ pub mod budget;
 pub mod cache;
 pub mod flight;
 pub mod health;
+pub mod idempotency;
 pub mod keys;
 pub mod ledger;
 pub mod limit;

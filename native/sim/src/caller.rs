@@ -67,6 +67,8 @@ pub struct Caller {
     pub no_cache: bool,
     /// Which question: callers with equal numbers, keys and models may be given each other's answers.
     pub question: u64,
+    /// Its idempotency key.
+    pub once: Option<String>,
     /// What is wrong with it.
     pub flaw: Flaw,
     /// Sends its body only after `100 Continue`.
@@ -136,6 +138,10 @@ impl Caller {
         });
         caller.body = caller.write_body(dice, config);
         caller.expects_continue = dice.chance(8) && !caller.neutral;
+        caller.once = match twin {
+            true => dice.chance(40).then(|| format!("twin-{question}")),
+            false => dice.chance(3).then(|| format!("only-{number}")),
+        };
         caller.headers = caller.write_headers(dice, number);
         caller.manners(dice);
         caller
@@ -168,6 +174,7 @@ impl Caller {
             deterministic: false,
             no_cache: false,
             question: 0,
+            once: None,
             flaw,
             expects_continue: false,
             piece: usize::MAX,
@@ -263,6 +270,9 @@ impl Caller {
             Some(key) => add("Authorization", format!("Bearer key-of-caller-{key}")),
             None if dice.chance(50) => add("Authorization", "Bearer wrong".into()),
             None => {}
+        }
+        if let Some(key) = &self.once {
+            add("Idempotency-Key", key.clone());
         }
         if self.no_cache {
             add("cache-control", "no-cache".into());

@@ -1,4 +1,4 @@
-//! `[server]`: who may ask from where.
+//! `[server]`: who may ask from where, signs of life, the way down.
 
 use super::reader::{Checked, Table};
 use super::{url, Server};
@@ -6,6 +6,12 @@ use super::{url, Server};
 pub fn server(t: &Table<'_>, server: &mut Server) -> Checked<()> {
     server.allowed_hosts = allowed_hosts(t)?;
     server.cors_origins = cors_origins(t)?;
+    server.pass_request_headers = super::headers::names(t, "pass_request_headers")?;
+    server.pass_response_headers = super::headers::names(t, "pass_response_headers")?;
+    t.integer("keep_alive_secs", &mut server.keep_alive_secs)?;
+    t.integer("early_start_secs", &mut server.early_start_secs)?;
+    t.integer("settle_secs", &mut server.settle_secs)?;
+    t.integer("drain_secs", &mut server.drain_secs)?;
     Ok(())
 }
 

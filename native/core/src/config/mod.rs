@@ -8,16 +8,20 @@
 //! | `catalogue` | the provider types, as data |
 //! | `parse`, `providers`, `reader`, `url` | TOML to [`Config`], each error with its line |
 //! | `manners` | hosts and origins of `[server]` |
+//! | `headers` | headers that go through |
+//! | `routes` | `[[routes]]`, and deadlines that a table sets for itself |
 //! | `found` | the configuration without a file |
 //! | `describe` | [`Config`] to text, secrets hidden |
 
 pub mod catalogue;
 mod describe;
 mod found;
+mod headers;
 mod manners;
 mod parse;
 mod providers;
 mod reader;
+mod routes;
 pub mod schema;
 mod url;
 
@@ -37,12 +41,16 @@ pub struct Config {
     pub budgets: Vec<Budget>,
     /// `[cache]`
     pub cache: Cache,
+    /// `[idempotency]`
+    pub idempotency: Idempotency,
     /// `[retry]`
     pub retry: Retry,
     /// `[limits]`
     pub limits: Limits,
     /// `[deadlines]`
     pub deadlines: Deadlines,
+    /// `[[routes]]`
+    pub routes: Vec<Route>,
     /// Odd but workable, for the operator: a remote provider without a key, and the like. Never holds a secret.
     pub warnings: Vec<String>,
 }
@@ -88,6 +96,18 @@ pub struct Server {
     pub allowed_hosts: Vec<String>,
     /// Origins of web pages that may ask and read the answers, such as `https://app.example`; `*`: any.
     pub cors_origins: Vec<String>,
+    /// Headers of callers that are sent on to providers, in lower case.
+    pub pass_request_headers: Vec<String>,
+    /// Headers of providers that their callers get, in lower case.
+    pub pass_response_headers: Vec<String>,
+    /// A stream that began gets a comment after so long without a word, seconds; 0: never. Default 15.
+    pub keep_alive_secs: u64,
+    /// A stream begins after so long even without a word, seconds; 0: not before its first. Default 0.
+    pub early_start_secs: u64,
+    /// On the way down: how long all is served while readiness is denied, seconds. Default 0.
+    pub settle_secs: u64,
+    /// Then: how long requests in progress may take, seconds. Default 30.
+    pub drain_secs: u64,
 }
 
 impl Default for Server {
@@ -100,6 +120,12 @@ impl Default for Server {
             max_buffered_bytes: 1 << 30,
             allowed_hosts: Vec::new(),
             cors_origins: Vec::new(),
+            pass_request_headers: Vec::new(),
+            pass_response_headers: Vec::new(),
+            keep_alive_secs: 15,
+            early_start_secs: 0,
+            settle_secs: 0,
+            drain_secs: 30,
         }
     }
 }
@@ -166,6 +192,10 @@ pub struct Provider {
     pub max_concurrency: Option<u32>,
     /// Requests a minute. `None`: no bound.
     pub rate_limit_rpm: Option<u32>,
+    /// Sent with every request, names in lower case.
+    pub headers: Vec<(String, Secret)>,
+    /// Deadlines of its own.
+    pub patience: Patience,
     /// From `type`.
     pub cap_field: CapField,
     /// From `type`: an `x-request-id` that is no UUID is not sent.
@@ -261,6 +291,23 @@ impl Default for Cache {
     }
 }
 
+/// `[idempotency]`: answers that are given again to who asks again under the same `Idempotency-Key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Seconds that an answer is remembered; 0: the header is not read. Default 86,400.
+    pub ttl_secs: u64,
+    /// Default 10,000.
+    pub max_entries: usize,
+    /// Default 64 MiB.
+    pub max_bytes: u64,
+}
+
+impl Default for Idempotency {
+    fn default() -> Self {
+        Idempotency { ttl_secs: 86_400, max_entries: 10_000, max_bytes: 64 << 20 }
+    }
+}
+
 /// `[retry]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry {
@@ -302,6 +349,28 @@ impl Default for Limits {
     fn default() -> Self {
         Limits { max_concurrency: None, max_waiting: 128, wait_secs: 10, reserve_output: 4_096, max_inputs: 2_048 }
     }
+}
+
+/// `[[routes]]`: what is set for some models, wherever they are asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// The exact name by which providers know the model, or a prefix that ends in `*`. Unique.
+    pub model: String,
+    /// Deadlines of its own, before those of the provider.
+    pub patience: Patience,
+}
+
+/// Deadlines that a provider or route sets for itself, seconds; `None`: whatever holds without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patience {
+    /// See [`Deadlines::connect_secs`].
+    pub connect_secs: Option<u32>,
+    /// See [`Deadlines::first_byte_secs`].
+    pub first_byte_secs: Option<u32>,
+    /// See [`Deadlines::idle_secs`].
+    pub idle_secs: Option<u32>,
+    /// See [`Deadlines::total_secs`].
+    pub total_secs: Option<u32>,
 }
 
 /// `[deadlines]`, seconds.

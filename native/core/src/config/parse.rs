@@ -4,7 +4,7 @@ use toml::de::DeTable;
 
 use super::providers::{providers, tokens};
 use super::reader::{Checked, Source, Table};
-use super::{schema, url, Budget, Cache, CacheMode, Config, Deadlines, Limits, Retry, Server, Strategy};
+use super::{schema, url, Budget, Cache, CacheMode, Config, Deadlines, Idempotency, Limits, Retry, Server, Strategy};
 
 /// Where `$NAME` is looked up. A function will do.
 pub trait Environment {
@@ -47,9 +47,11 @@ pub fn parse(text: &str, environment: &dyn Environment) -> Result<Config, Config
     config.providers = providers(&top, &mut config.warnings)?;
     config.auth.tokens = tokens(&top, &config.budgets)?;
     config.cache = cache(&top)?;
+    config.idempotency = idempotency(&top)?;
     config.retry = retry(&top)?;
     config.limits = limits(&top)?;
     config.deadlines = deadlines(&top)?;
+    config.routes = super::routes::routes(&top)?;
 
     if let Some(message) = config.exposed() {
         let at = top.table("server", &schema::SERVER)?.map_or(0..0, |t| t.at("bind"));
@@ -124,6 +126,15 @@ fn cache(top: &Table<'_>) -> Checked<Cache> {
     t.integer("max_entries", &mut cache.max_entries)?;
     t.integer("max_bytes", &mut cache.max_bytes)?;
     Ok(cache)
+}
+
+fn idempotency(top: &Table<'_>) -> Checked<Idempotency> {
+    let mut idempotency = Idempotency::default();
+    let Some(t) = top.table("idempotency", &schema::IDEMPOTENCY)? else { return Ok(idempotency) };
+    t.integer("ttl_secs", &mut idempotency.ttl_secs)?;
+    t.integer("max_entries", &mut idempotency.max_entries)?;
+    t.integer("max_bytes", &mut idempotency.max_bytes)?;
+    Ok(idempotency)
 }
 
 fn retry(top: &Table<'_>) -> Checked<Retry> {

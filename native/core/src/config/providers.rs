@@ -40,8 +40,10 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
     provider.models = patterns(t)?;
     provider.max_concurrency = t.bound("max_concurrency")?;
     provider.rate_limit_rpm = t.bound("rate_limit_rpm")?;
+    provider.headers = super::headers::fixed(t)?;
+    provider.patience = super::routes::patience(t)?;
     if kind.kind == ProviderKind::Engine {
-        for key in ["base_url", "api_key"] {
+        for key in ["base_url", "api_key", "headers"] {
             if t.value(key).is_some() {
                 return t.fail(key, "has no meaning for an engine, which runs in this process; remove it");
             }
@@ -177,22 +179,28 @@ fn secret(t: &Table<'_>, text: &str, at: &Range<usize>) -> Checked<Secret> {
 fn patterns(t: &Table<'_>) -> Checked<Vec<String>> {
     let mut patterns = Vec::new();
     for (text, at) in t.strings("models")? {
-        let stem = text.strip_suffix('*').unwrap_or(text);
-        let message = if text.is_empty() {
-            "a model name must not be empty; leave `models` out for every model"
-        } else if stem.contains('*') {
-            "a model pattern may have one `*`, at its end"
-        } else if text.len() > MAX_MODEL_BYTES {
-            "a model name may have 256 bytes"
-        } else if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
-            "a model name must not contain spaces or control characters"
-        } else {
-            patterns.push(text.to_owned());
-            continue;
-        };
-        return t.source.error(&at, message);
+        if let Some(message) = pattern_fault(text) {
+            return t.source.error(&at, message);
+        }
+        patterns.push(text.to_owned());
     }
     Ok(patterns)
+}
+
+/// What is wrong with a model's name or prefix.
+pub fn pattern_fault(text: &str) -> Option<&'static str> {
+    let stem = text.strip_suffix('*').unwrap_or(text);
+    if text.is_empty() {
+        Some("a model name must not be empty; leave `models` out for every model")
+    } else if stem.contains('*') {
+        Some("a model pattern may have one `*`, at its end")
+    } else if text.len() > MAX_MODEL_BYTES {
+        Some("a model name may have 256 bytes")
+    } else if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        Some("a model name must not contain spaces or control characters")
+    } else {
+        None
+    }
 }
 
 /// Names go into `provider/model`, headers, metrics and rows, so that they are plain.

@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 
+use super::once;
 use super::origin::{self, Cors};
+use super::passing::pick;
 use super::step::{Caller, RequestHead};
 use super::target::{Access, Target};
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Holder, Snapshot};
-use crate::http::{is_media_type, HeaderView};
+use crate::http::{is_media_type, HeaderView, Headers};
 use crate::keys;
 use crate::rng::Rng;
 use crate::sync::Arc;
@@ -27,6 +29,10 @@ pub(super) struct Call {
     pub content_length: Option<u64>,
     /// Methods that the path has, where the one given is not among them.
     pub allow: Option<&'static str>,
+    /// What the provider gets of its headers.
+    pub passed: Headers,
+    /// `Idempotency-Key`.
+    pub once: Option<Box<[u8]>>,
     /// What a browser is told, where pages may ask.
     pub cors: Option<Box<Cors>>,
     /// Why it is refused before its body is read.
@@ -53,6 +59,8 @@ impl Call {
             expects_continue: headers.get("expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue")),
             content_length: headers.get("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok()),
             allow: None,
+            passed: Headers::new(),
+            once: None,
             cors: Cors::of(head, &snapshot.config.server),
             refusal: who.err(),
         };
@@ -83,6 +91,8 @@ impl Call {
             expects_continue: false,
             content_length: None,
             allow: None,
+            passed: Headers::new(),
+            once: None,
             cors: None,
             refusal: Some(failure),
         }
@@ -120,6 +130,10 @@ impl Call {
         let limit = snap.config.server.max_body_bytes;
         if self.content_length.is_some_and(|length| length > limit) {
             return Err(too_large(limit));
+        }
+        self.passed = pick(&snap.config.server.pass_request_headers, head.headers);
+        if snap.config.idempotency.ttl_secs > 0 {
+            self.once = once::key_of(head.headers)?;
         }
         if !gateway.has_room(snap) {
             return Err(Failure::new(Code::Overloaded, "The gateway is out of room; ask again.").retry_after(1));

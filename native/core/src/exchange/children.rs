@@ -118,6 +118,8 @@ impl Exchange {
             expects_continue: false,
             content_length: None,
             allow: None,
+            passed: call.passed.clone(),
+            once: None,
             cors: None,
             refusal: None,
         });

@@ -17,7 +17,7 @@ impl Exchange {
             health.failure(now_us, blame);
         }
         self.account.end_attempt(attempt.upstream.slot, fall.outcome);
-        if self.out.is_started() {
+        if self.out.is_committed() {
             // The caller has a part of this answer: no other can take its place.
             if let Some((usage, words)) = attempt.take_said() {
                 self.account.reported(usage, words);
@@ -55,7 +55,7 @@ impl Exchange {
 
     /// The whole exchange took too long.
     pub(super) fn overdue(&mut self) -> Move {
-        let words = "The request took longer than [deadlines] total_secs allows.";
+        let words = "The request took longer than total_secs allows.";
         if self.phase == Phase::Attempt {
             self.fall(Fall::overdue(words));
         } else {

@@ -1,4 +1,4 @@
-//! What must let a request through before an upstream is asked: scope, rate, cache, places, budget, single flight.
+//! What must let a request through before an upstream is asked: scope, what was answered before, rate, cache, places, budget, single flight.
 
 use super::places::Waiting;
 use super::{Exchange, Move, Phase};
@@ -8,6 +8,7 @@ use crate::clock::SECOND;
 use crate::config::CacheMode;
 use crate::error::{Code, Failure};
 use crate::flight::{Follow, Follower, Join, Leader};
+use crate::idempotency::Claim;
 use crate::limit::Permit;
 use crate::metrics::{CacheResult, Limit};
 use crate::route::Resolved;
@@ -18,6 +19,8 @@ use crate::sync::Arc;
 pub(super) enum Gate {
     /// Does anybody serve the model, and may this key ask there?
     Scope,
+    /// Was it answered before?
+    Once,
     /// Requests a minute of the key.
     KeyRate,
     /// Is the answer known?
@@ -47,6 +50,8 @@ pub(super) struct Holds {
     pub cap: Option<u64>,
     pub exact_input: Option<u64>,
     pub leader: Option<Leader<Entry>>,
+    /// To its idempotency key.
+    pub claim: Option<Claim>,
     follower: Option<Follower<Entry>>,
     /// Its leader's answer was not to be shared: it asks alone.
     alone: bool,
@@ -62,6 +67,7 @@ impl Holds {
         self.waiting = None;
         self.ticket = None;
         self.leader = None;
+        self.claim = None;
         self.follower = None;
     }
 }
@@ -70,6 +76,7 @@ impl Exchange {
     pub(super) fn pass(&mut self, gate: Gate) -> Move {
         let moved = match gate {
             Gate::Scope => self.pass_scope(),
+            Gate::Once => self.pass_once(),
             Gate::KeyRate => self.pass_key_rate(),
             Gate::Cache => self.pass_cache(),
             Gate::Place => self.pass_place(),
@@ -112,6 +119,9 @@ impl Exchange {
         };
         self.choice.turn = self.snap.routes.turn(model);
         self.choice.candidates = Some(candidates);
+        if !self.snap.config.routes.is_empty() {
+            self.bound_by_model();
+        }
         if !self.may_ask_somebody() {
             let words = format!("This key may not use the model '{}'.", self.facts().model);
             return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
@@ -126,7 +136,7 @@ impl Exchange {
             Ok(pool) => self.holds.pool = pool,
             Err(failure) => return self.refuse(failure),
         }
-        self.go(Gate::KeyRate)
+        self.go(if self.call().once.is_some() { Gate::Once } else { Gate::KeyRate })
     }
 
     fn pass_key_rate(&mut self) -> Move {

@@ -25,7 +25,7 @@ impl Exchange {
                 }
             },
             Target::Health => self.reply_json(200, health_body("ok")),
-            Target::Ready if self.gateway.is_draining() => self.reply_json(503, health_body("draining")),
+            Target::Ready if !self.gateway.is_ready() => self.reply_json(503, health_body("draining")),
             Target::Ready => self.reply_json(200, health_body("ready")),
             Target::Metrics => {
                 let text = self.gateway.render_metrics();

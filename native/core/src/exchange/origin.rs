@@ -27,7 +27,7 @@ const REQUEST_HEADERS: &[&str] = &[
 ];
 const REQUEST_PREFIXES: &[&str] = &["openai-", "x-stainless-"];
 /// Answer headers that a page's script may read.
-const EXPOSED: &str = "x-request-id, x-hoosh-cache, x-should-retry, retry-after";
+const EXPOSED: &str = "x-request-id, x-hoosh-cache, x-should-retry, retry-after, idempotent-replayed";
 /// Seconds that a browser may remember a preflight: the longest that Chromium takes.
 const MAX_AGE: &[u8] = b"7200";
 
@@ -36,6 +36,8 @@ const MAX_AGE: &[u8] = b"7200";
 pub(super) struct Cors {
     /// The page's origin, if it is named, or `*`.
     allow: Option<Bytes>,
+    /// What of an answer it may read.
+    exposes: Bytes,
     /// Answers differ by `Origin`.
     varies: bool,
     /// The browser asks beforehand: the headers that its page may send.
@@ -86,8 +88,12 @@ impl Cors {
         let allow = origin.map(|origin| if any { Bytes::from_static(b"*") } else { Bytes::copy_from_slice(origin) });
         let asks =
             allow.is_some() && head.method == "OPTIONS" && head.headers.get("access-control-request-method").is_some();
-        let preflight = asks.then(|| allowed_headers(head));
-        Some(Box::new(Cors { allow, varies: !any, preflight }))
+        let preflight = asks.then(|| allowed_headers(head, &server.pass_request_headers));
+        let exposes = match &*server.pass_response_headers {
+            [] => Bytes::from_static(EXPOSED.as_bytes()),
+            more => Bytes::from(format!("{EXPOSED}, {}", more.join(", "))),
+        };
+        Some(Box::new(Cors { allow, exposes, varies: !any, preflight }))
     }
 
     /// Adds what every answer says.
@@ -98,8 +104,7 @@ impl Cors {
         let Some(allow) = &self.allow else { return };
         headers.push((Bytes::from_static(b"access-control-allow-origin"), allow.clone()));
         if self.preflight.is_none() {
-            headers
-                .push((Bytes::from_static(b"access-control-expose-headers"), Bytes::from_static(EXPOSED.as_bytes())));
+            headers.push((Bytes::from_static(b"access-control-expose-headers"), self.exposes.clone()));
         }
     }
 
@@ -114,13 +119,14 @@ impl Cors {
 }
 
 /// Of the headers that the page wants to send, those that it may.
-fn allowed_headers(head: RequestHead<'_>) -> Bytes {
+fn allowed_headers(head: RequestHead<'_>, passed: &[String]) -> Bytes {
     let wanted = head.headers.get("access-control-request-headers").and_then(|names| std::str::from_utf8(names).ok());
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let allowed = wanted.unwrap_or_default().split(',').map(str::trim).filter(|name| {
         let lower = name.to_ascii_lowercase();
-        let known =
-            REQUEST_HEADERS.contains(&&*lower) || REQUEST_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
+        let known = passed.contains(&lower)
+            || REQUEST_HEADERS.contains(&&*lower)
+            || REQUEST_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
         known && is_plain(name)
     });
     Bytes::from(allowed.collect::<Vec<_>>().join(", "))

@@ -43,7 +43,9 @@ impl Exchange {
         };
         self.steps.push_back(step);
         self.account.provider = Some(upstream.clone());
-        self.attempt = Some(Attempt::open(u, upstream, health, permit, self.now.mono_us));
+        let deadlines = self.deadlines_at(&to.model, &upstream);
+        self.total_secs = deadlines.total_secs;
+        self.attempt = Some(Attempt::open(u, upstream, deadlines, health, permit, self.now.mono_us));
         self.phase = Phase::Attempt;
     }
 
@@ -61,6 +63,7 @@ impl Exchange {
         if let Some(authorization) = &upstream.authorization {
             headers.push((Bytes::from_static(b"authorization"), authorization.clone()));
         }
+        self.pass_request_headers(upstream, &mut headers);
         Some(UpstreamRequest {
             origin: upstream.origin.clone()?,
             method: "POST",

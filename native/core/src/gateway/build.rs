@@ -136,7 +136,7 @@ fn upstreams(config: &Config, before: Option<&Snapshot>, metrics: &Metrics) -> V
                 withdrawn: AtomicBool::new(false),
             })
         };
-        Arc::new(Upstream::new(provider, slot, kept.unwrap_or_else(new)))
+        Arc::new(Upstream::new(provider, &config.deadlines, slot, kept.unwrap_or_else(new)))
     });
     upstreams.collect()
 }

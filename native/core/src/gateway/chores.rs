@@ -203,6 +203,7 @@ fn models_request(upstream: &Upstream) -> Option<UpstreamRequest> {
     if let Some(authorization) = &upstream.authorization {
         headers.push((Bytes::from_static(b"authorization"), authorization.clone()));
     }
+    headers.extend(upstream.headers.iter().cloned());
     Some(UpstreamRequest {
         origin: upstream.origin.clone()?,
         method: "GET",

@@ -15,10 +15,11 @@ use crate::config::Config;
 use crate::exchange::Exchange;
 use crate::health::HealthState;
 use crate::http::UpstreamRequest;
+use crate::idempotency::Remembered;
 use crate::ledger::Row;
 use crate::metrics::{Gauge, Metrics};
 use crate::store;
-use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
 use chores::Chores;
@@ -68,6 +69,14 @@ pub enum LoopResult {
     Stored(store::Outcome),
 }
 
+/// How far it has gone on its way down. There is no way back.
+enum Going {
+    Up,
+    Settling,
+    Draining,
+    Stopping,
+}
+
 /// Shared by all exchanges of a process.
 pub struct Gateway {
     snapshot: ArcSwap<Snapshot>,
@@ -75,9 +84,11 @@ pub struct Gateway {
     /// Exchanges made, and those of them that are over.
     begun: AtomicU64,
     over: AtomicU64,
-    draining: AtomicBool,
+    going: AtomicU8,
     buffered: AtomicU64,
     pub(crate) metrics: Metrics,
+    /// Of the whole process: a reload forgets nothing.
+    pub(crate) remembered: Arc<Remembered>,
     ledger: Vec<Mutex<Vec<Row>>>,
     rows_waiting: AtomicUsize,
     waker: Mutex<Option<Waker>>,
@@ -101,9 +112,10 @@ impl Gateway {
             seed,
             begun: AtomicU64::new(0),
             over: AtomicU64::new(0),
-            draining: AtomicBool::new(false),
+            going: AtomicU8::new(Going::Up as u8),
             buffered: AtomicU64::new(0),
             metrics,
+            remembered: Arc::default(),
             ledger: (0..LANES).map(|_| Mutex::new(Vec::new())).collect(),
             rows_waiting: AtomicUsize::new(0),
             waker: Mutex::new(None),
@@ -151,14 +163,39 @@ impl Gateway {
         self.snapshot.store(Arc::new(next));
     }
 
+    /// It will go down: `/v1/health/ready` says so, so that load balancers turn away; all is served as before.
+    pub fn settle(&self) {
+        self.going.fetch_max(Going::Settling as u8, Ordering::Relaxed);
+    }
+
     /// No new exchange is admitted; those in progress end.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.going.fetch_max(Going::Draining as u8, Ordering::Relaxed);
+    }
+
+    /// Their time is up: whoever has no whole answer yet gets the error `draining`, in a stream as its last event. Each
+    /// exchange does so at its next look, so that its driver must look at all of them now.
+    pub fn stop(&self) {
+        self.going.fetch_max(Going::Stopping as u8, Ordering::Relaxed);
+    }
+
+    /// `[server]` of the configuration in force.
+    pub fn server(&self) -> crate::config::Server {
+        self.snapshot.load().config.server.clone()
+    }
+
+    /// Whether neither [`Self::settle`] nor what comes after it was called.
+    pub fn is_ready(&self) -> bool {
+        self.going.load(Ordering::Relaxed) == Going::Up as u8
     }
 
     /// Whether [`Self::drain`] was called.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.going.load(Ordering::Relaxed) >= Going::Draining as u8
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.going.load(Ordering::Relaxed) == Going::Stopping as u8
     }
 
     /// Exchanges made and not dropped.
@@ -217,6 +254,14 @@ impl Gateway {
                 vec![("provider", &*upstream.name)],
                 up,
             ));
+            for (to, times) in upstream.live.health.transitions() {
+                gauges.push(gauge(
+                    "hoosh_breaker_transitions_total",
+                    "How often the breaker came to this state.",
+                    vec![("provider", &*upstream.name), ("to", to.as_str())],
+                    times,
+                ));
+            }
         }
         if let Some(cache) = &snapshot.cache {
             let stats = cache.stats();

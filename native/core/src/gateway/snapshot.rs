@@ -5,11 +5,11 @@ use bytes::Bytes;
 use super::build::holder_live;
 use crate::budget::Pool;
 use crate::cache::{Cache, Entry};
-use crate::config::{CapField, Config, Provider, ProviderKind};
+use crate::config::{CapField, Config, Deadlines, Provider, ProviderKind, Secret};
 use crate::dialects::neutral::Endpoint;
 use crate::flight::Flights;
 use crate::health::Health;
-use crate::http::Origin;
+use crate::http::{Headers, Origin};
 use crate::keys::{Key, Keys};
 use crate::limit::{Concurrency, Rate};
 use crate::metrics::Slot;
@@ -52,6 +52,10 @@ pub(crate) struct Upstream {
     pub bounded: bool,
     pub rated: bool,
     pub authorization: Option<Bytes>,
+    /// What every request says.
+    pub headers: Headers,
+    /// Those of `[deadlines]`, but for its own.
+    pub deadlines: Deadlines,
     targets: [Bytes; 3],
     pub models_target: Bytes,
 }
@@ -99,7 +103,7 @@ impl Upstream {
         }]
     }
 
-    pub(super) fn new(provider: &Provider, slot: Slot, live: Arc<UpstreamLive>) -> Upstream {
+    pub(super) fn new(provider: &Provider, deadlines: &Deadlines, slot: Slot, live: Arc<UpstreamLive>) -> Upstream {
         let prefix = provider.base_url.as_ref().map_or("", |url| url.prefix.as_str());
         let target = |path: &str| Bytes::from(format!("{prefix}{path}"));
         Upstream {
@@ -113,10 +117,17 @@ impl Upstream {
             bounded: provider.max_concurrency.is_some(),
             rated: provider.rate_limit_rpm.is_some(),
             authorization: provider.api_key.as_ref().map(|key| Bytes::from(format!("Bearer {}", key.expose()))),
+            headers: fixed_headers(provider),
+            deadlines: deadlines.but(&provider.patience),
             targets: [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings].map(|e| target(e.path())),
             models_target: target("/models"),
         }
     }
+}
+
+fn fixed_headers(provider: &Provider) -> Headers {
+    let one = |(name, value): &(String, Secret)| (Bytes::from(name.clone()), Bytes::from(value.expose().to_owned()));
+    provider.headers.iter().map(one).collect()
 }
 
 impl Holder {

@@ -2,14 +2,19 @@
 
 mod accounts;
 mod again;
+mod alive;
 mod caps;
 mod counts;
 mod engines;
 mod heads;
 mod keeper;
 mod lists;
+mod metering;
+mod once;
 mod origins;
 mod parts;
+mod passing;
+mod patience;
 mod queue;
 mod reload;
 mod sharing;

@@ -24,6 +24,8 @@ pub struct Books {
     pub(crate) wishes_us: Vec<u64>,
     /// When each provider with a rate was asked, since the last reload.
     pub(crate) asked_us: BTreeMap<String, Vec<u64>>,
+    /// Answers under an idempotency key.
+    pub(crate) answered: Vec<super::once::Answered>,
     pools: BTreeMap<Arc<str>, PoolState>,
 }
 
@@ -36,6 +38,7 @@ impl Books {
             served: BTreeSet::new(),
             wishes_us: Vec::new(),
             asked_us: BTreeMap::new(),
+            answered: Vec::new(),
             pools: BTreeMap::new(),
         }
     }
