@@ -27,6 +27,7 @@ mod url;
 
 pub use parse::{parse, ConfigError, Environment};
 pub(crate) use providers::is_loopback;
+pub use routes::{Patience, Route};
 
 /// A whole configuration, defaults filled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -349,28 +350,6 @@ impl Default for Limits {
     fn default() -> Self {
         Limits { max_concurrency: None, max_waiting: 128, wait_secs: 10, reserve_output: 4_096, max_inputs: 2_048 }
     }
-}
-
-/// `[[routes]]`: what is set for some models, wherever they are asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Route {
-    /// The exact name by which providers know the model, or a prefix that ends in `*`. Unique.
-    pub model: String,
-    /// Deadlines of its own, before those of the provider.
-    pub patience: Patience,
-}
-
-/// Deadlines that a provider or route sets for itself, seconds; `None`: whatever holds without it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Patience {
-    /// See [`Deadlines::connect_secs`].
-    pub connect_secs: Option<u32>,
-    /// See [`Deadlines::first_byte_secs`].
-    pub first_byte_secs: Option<u32>,
-    /// See [`Deadlines::idle_secs`].
-    pub idle_secs: Option<u32>,
-    /// See [`Deadlines::total_secs`].
-    pub total_secs: Option<u32>,
 }
 
 /// `[deadlines]`, seconds.

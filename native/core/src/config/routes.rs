@@ -2,7 +2,29 @@
 
 use super::providers::pattern_fault;
 use super::reader::{Checked, Table};
-use super::{schema, Config, Deadlines, Patience, Route};
+use super::{schema, Config, Deadlines};
+
+/// `[[routes]]`: what is set for some models, wherever they are asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// The exact name by which providers know the model, or a prefix that ends in `*`. Unique.
+    pub model: String,
+    /// Deadlines of its own, before those of the provider.
+    pub patience: Patience,
+}
+
+/// Deadlines that a provider or route sets for itself, seconds; `None`: whatever holds without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patience {
+    /// See [`Deadlines::connect_secs`].
+    pub connect_secs: Option<u32>,
+    /// See [`Deadlines::first_byte_secs`].
+    pub first_byte_secs: Option<u32>,
+    /// See [`Deadlines::idle_secs`].
+    pub idle_secs: Option<u32>,
+    /// See [`Deadlines::total_secs`].
+    pub total_secs: Option<u32>,
+}
 
 pub fn routes(top: &Table<'_>) -> Checked<Vec<Route>> {
     let mut routes: Vec<Route> = Vec::new();

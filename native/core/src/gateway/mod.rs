@@ -3,6 +3,7 @@
 
 mod build;
 mod chores;
+mod going;
 mod keeper;
 mod snapshot;
 
@@ -23,6 +24,7 @@ use crate::sync::atomic::{AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
 use chores::Chores;
+use going::Going;
 pub(crate) use snapshot::{Holder, Snapshot, Upstream};
 
 /// Threads that may drive exchanges without sharing counters.
@@ -67,14 +69,6 @@ pub enum LoopResult {
     Fetched(Result<(u16, Bytes), String>),
     /// What the store said.
     Stored(store::Outcome),
-}
-
-/// How far it has gone on its way down. There is no way back.
-enum Going {
-    Up,
-    Settling,
-    Draining,
-    Stopping,
 }
 
 /// Shared by all exchanges of a process.
@@ -163,39 +157,9 @@ impl Gateway {
         self.snapshot.store(Arc::new(next));
     }
 
-    /// It will go down: `/v1/health/ready` says so, so that load balancers turn away; all is served as before.
-    pub fn settle(&self) {
-        self.going.fetch_max(Going::Settling as u8, Ordering::Relaxed);
-    }
-
-    /// No new exchange is admitted; those in progress end.
-    pub fn drain(&self) {
-        self.going.fetch_max(Going::Draining as u8, Ordering::Relaxed);
-    }
-
-    /// Their time is up: whoever has no whole answer yet gets the error `draining`, in a stream as its last event. Each
-    /// exchange does so at its next look, so that its driver must look at all of them now.
-    pub fn stop(&self) {
-        self.going.fetch_max(Going::Stopping as u8, Ordering::Relaxed);
-    }
-
     /// `[server]` of the configuration in force.
     pub fn server(&self) -> crate::config::Server {
         self.snapshot.load().config.server.clone()
-    }
-
-    /// Whether neither [`Self::settle`] nor what comes after it was called.
-    pub fn is_ready(&self) -> bool {
-        self.going.load(Ordering::Relaxed) == Going::Up as u8
-    }
-
-    /// Whether [`Self::drain`] was called.
-    pub fn is_draining(&self) -> bool {
-        self.going.load(Ordering::Relaxed) >= Going::Draining as u8
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.going.load(Ordering::Relaxed) == Going::Stopping as u8
     }
 
     /// Exchanges made and not dropped.
