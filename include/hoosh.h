@@ -336,6 +336,13 @@ enum hoosh_result hoosh_gateway_reload(const struct hoosh_gateway *gateway,
                                        const struct hoosh_config *config,
                                        struct hoosh_now now);
 
+// It will go down: `/v1/health/ready` says 503 from now on, and all is served as before.
+enum hoosh_result hoosh_gateway_settle(const struct hoosh_gateway *gateway);
+
+// The time of requests in progress is up: at its next look each that has no whole answer yet ends with the error
+// `draining`, in a stream as its last event. Call `hoosh_exchange_next` of all of them now.
+enum hoosh_result hoosh_gateway_stop(const struct hoosh_gateway *gateway);
+
 // From now on no new request is admitted; those in progress end.
 enum hoosh_result hoosh_gateway_drain(const struct hoosh_gateway *gateway);
 

@@ -42,7 +42,7 @@ FAULTS = [
         "2 one outcome",
         "a failed attempt is retried after content",
         "exchange/fall.rs",
-        "if self.out.is_started() {",
+        "if self.out.is_committed() {",
         "if false {",
     ),
     Fault(
@@ -89,6 +89,20 @@ FAULTS = [
     ),
     Fault(
         "5 cache",
+        "idempotency keys are not read",
+        "exchange/gates.rs",
+        "if self.call().once.is_some() { Gate::Once } else { Gate::KeyRate }",
+        "Gate::KeyRate",
+    ),
+    Fault(
+        "5 cache",
+        "a twin in progress does not count",
+        "idempotency.rs",
+        "Some(_) => return Standing::Running,",
+        "Some(_) => {}",
+    ),
+    Fault(
+        "5 cache",
         "all tenants share one cache",
         "gateway/snapshot.rs",
         "tenant: tenant_of(key, models),",
@@ -123,6 +137,13 @@ FAULTS = [
         "gateway/chores.rs",
         "group: group.number, rows: group.rows.clone()",
         "group: group.number.max(self.last_id + 1), rows: group.rows.clone()",
+    ),
+    Fault(
+        "10 progress",
+        "a silent stream shows no life",
+        "exchange/alive.rs",
+        "(self.out.spoke_us, server.keep_alive_secs)",
+        "(self.out.spoke_us, server.keep_alive_secs * 10)",
     ),
     Fault(
         "10 progress",

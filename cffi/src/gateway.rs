@@ -195,6 +195,27 @@ pub unsafe extern "C" fn hoosh_gateway_reload(
     })
 }
 
+/// It will go down: `/v1/health/ready` says 503 from now on, and all is served as before.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_gateway_settle(gateway: *const hoosh_gateway) -> hoosh_result {
+    guarded(|| {
+        // SAFETY: the program's promise.
+        unsafe { shared(gateway) }?.gateway.settle();
+        Ok(())
+    })
+}
+
+/// The time of requests in progress is up: at its next look each that has no whole answer yet ends with the error
+/// `draining`, in a stream as its last event. Call `hoosh_exchange_next` of all of them now.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_gateway_stop(gateway: *const hoosh_gateway) -> hoosh_result {
+    guarded(|| {
+        // SAFETY: the program's promise.
+        unsafe { shared(gateway) }?.gateway.stop();
+        Ok(())
+    })
+}
+
 /// From now on no new request is admitted; those in progress end.
 #[no_mangle]
 pub unsafe extern "C" fn hoosh_gateway_drain(gateway: *const hoosh_gateway) -> hoosh_result {

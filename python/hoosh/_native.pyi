@@ -178,8 +178,17 @@ class Gateway:
     def reload(self, config: Config, mono_us: int, wall_us: int) -> None:
         """A new configuration for exchanges that begin from now on."""
 
+    def way_down(self) -> tuple[int, int]:
+        """Seconds for which all is served after the first signal, then seconds that requests in progress may take."""
+
+    def settle(self) -> None:
+        """It will go down: readiness says so, and all is served as before."""
+
     def drain(self) -> None:
         """No new request is admitted; those in progress end."""
+
+    def stop(self) -> None:
+        """Whoever has no whole answer yet is told `draining` at the next look, so that all must look."""
 
     def open_exchanges(self) -> int:
         """Exchanges begun and not over."""

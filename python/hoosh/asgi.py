@@ -3,6 +3,8 @@
 `app` reads `$HOOSH_CONFIG`, else `hoosh.toml` in the working directory, else what is found, when its first request or
 its lifespan begins. `Asgi(config)` takes a configuration of yours.
 
+Without keys it answers only under this machine's names: `[server] allowed_hosts` adds those of the host.
+
 A host mounts it below any prefix: `Starlette(routes=[Mount("/ai", app)])`, or `host.mount("/ai", app)` of FastAPI. Hosts
 hand no lifespan on, so that the gateway's own loop starts with the first request and ends with the event loop; a host whose
 lifespan holds `async with app.running()` has it start and end in order.

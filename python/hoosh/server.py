@@ -22,8 +22,11 @@ from hoosh.wire import MAX_HEAD, GuardedStream
 
 Listeners = list[trio.SocketListener]
 
-DRAIN_SECONDS = 30
-"""How long requests in progress may take after SIGTERM; a caller that stopped reading must not hold the exit open."""
+LAST_WORDS_SECONDS = 3
+"""How long callers may take to read that the time of their requests is up. One that reads nothing is cut off then: it must
+not hold the exit open."""
+QUIET_LOOKS = 10
+"""So many looks in a row that find no request in progress are the end: one that just came has its answer by then."""
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection is kept: longer than the pools of callers and proxies keep theirs (5 to 60 s), so that none
 is closed under a request."""
@@ -58,25 +61,43 @@ def guarded(config: Config) -> Config:
 
 async def _serve(config: Config, file: Path | None, bind: str | None, port: int | None, show_first: bool) -> int:
     app = Asgi(config)
-    stop = trio.Event()
+    stop, hurry = trio.Event(), trio.Event()
     listeners = await open_listeners(config.bind, config.port)
     async with trio.open_nursery() as nursery:
         reload = partial(_reload, app, config, file, bind, port)
-        nursery.start_soon(_signals, app, reload, stop, nursery.cancel_scope)
-        address = await nursery.start(listen, app, listeners, stop)
+        nursery.start_soon(_signals, app, reload, stop, hurry, nursery)
+        address = await nursery.start(partial(listen, app, listeners, stop, hurry=hurry))
         _announce(config, file, address)
         if show_first:
             from hoosh.first import first_answer
 
             nursery.start_soon(first_answer, address)
         await stop.wait()
-        with trio.move_on_after(DRAIN_SECONDS + 5):
-            while app.driver.gateway.open_exchanges():  # noqa: ASYNC110 - the count has no event, and this is the exit
-                await trio.sleep(0.02)
-        # Everything that began has ended or had its time; idle connections are being closed.
-        await trio.sleep(0.2)
+        # `listen` sees to it that whatever began ends in its time.
+        quiet = 0
+        while quiet < QUIET_LOOKS:
+            await trio.sleep(0.02)
+            quiet = 0 if app.driver.gateway.open_exchanges() else quiet + 1
         nursery.cancel_scope.cancel()
     return 0
+
+
+async def _go_down(app: Asgi, stop: trio.Event, hurry: trio.Event) -> None:
+    """Deny readiness, let load balancers see it, then take nothing new."""
+    app.driver.gateway.settle()
+    with trio.move_on_after(app.driver.gateway.way_down()[0]):
+        await hurry.wait()
+    app.driver.gateway.drain()
+    stop.set()
+
+
+async def _give_time(app: Asgi, hurry: trio.Event, serving: trio.CancelScope) -> None:
+    """Let requests in progress end; then have them told that there is no more time, and cut off who does not listen."""
+    with trio.move_on_after(app.driver.gateway.way_down()[1]):
+        await hurry.wait()
+    app.driver.stop()
+    await trio.sleep(LAST_WORDS_SECONDS)
+    serving.cancel()
 
 
 async def open_listeners(bind: str, port: int) -> Listeners:
@@ -97,9 +118,13 @@ async def listen(
     app: Asgi,
     listeners: Listeners,
     stop: trio.Event,
+    hurry: trio.Event | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` until `stop`, each connection behind the wire guard; starts with the address that it listens on.
+
+    Then requests in progress have `drain_secs`, or until `hurry`; callers who still wait are told, and after
+    `LAST_WORDS_SECONDS` cut off.
 
     Connections are hypercorn's own `TCPServer`s: what `hypercorn.trio.serve` does, with another stream.
     """
@@ -139,7 +164,7 @@ async def listen(
                 accepting.cancel_scope.cancel()
             for context in wires.values():
                 await context.terminated.set()
-            serving.cancel_scope.deadline = trio.current_time() + DRAIN_SECONDS
+            serving.start_soon(_give_time, app, trio.Event() if hurry is None else hurry, serving.cancel_scope)
         serving.cancel_scope.cancel()
 
 
@@ -152,17 +177,23 @@ async def _cut_at_the_end(wires: Iterable[GuardedStream]) -> None:
             wire.cut()
 
 
-async def _signals(app: Asgi, reload: Callable[[], None], stop: trio.Event, scope: trio.CancelScope) -> None:
+async def _signals(
+    app: Asgi, reload: Callable[[], None], stop: trio.Event, hurry: trio.Event, nursery: trio.Nursery
+) -> None:
+    going = 0
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for number in signals:
             if number == signal.SIGHUP:
                 reload()
-            elif stop.is_set():
-                scope.cancel()
-            else:
+                continue
+            going += 1
+            if going == 1:
                 _say("Stopping: requests in progress may end. Signal again to stop at once.")
-                app.driver.gateway.drain()
-                stop.set()
+                nursery.start_soon(_go_down, app, stop, hurry)
+            elif going == 2:
+                hurry.set()
+            else:
+                nursery.cancel_scope.cancel()
 
 
 def _reload(app: Asgi, started: Config, file: Path | None, bind: str | None, port: int | None) -> None:

@@ -255,7 +255,7 @@ async def late_upstream():
 
 
 BODY = json.dumps({"model": "fake-chat", "messages": MESSAGES, "stream": True}).encode()
-STREAM = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+STREAM = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 STREAM += b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 
 
@@ -280,7 +280,7 @@ async def test_an_upstream_may_end_behind_its_last_word_and_is_asked_again(serve
                     late.told = trio.Event()
                     assert b"[DONE]" in await told(stream, STREAM, b"\r\n0\r\n\r\n")
                     # The caller's connection is free meanwhile.
-                    assert b" 200 " in await told(stream, b"GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n", b"}")
+                    assert b" 200 " in await told(stream, b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n", b"}")
                     late.told.set()
                     # Kept: told by the list of what is idle, because the exchange is over, and booked, a moment before.
                     while not app.driver.connections._idle:

@@ -59,7 +59,7 @@ REFUSED = {
     "line_feeds": b"GET /v1/models HTTP/1.1\nHost: a\n\n",
     "nul": b"GET /v1/models HTTP/1.1\r\nA: \0\r\n\r\n",
     "folded": b"GET /v1/models HTTP/1.1\r\nA: b\r\n c\r\n\r\n",
-    "target": b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n",
+    "target": b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "long": b"GET /v1/models HTTP/1.1\r\nA: ".ljust(65_536, b"a") + b"a",
     "many": b"GET /v1/models HTTP/1.1\r\n" + b"A: b\r\n" * 101 + b"\r\n",
     "two_lengths": HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ",
@@ -85,8 +85,8 @@ async def test_what_it_cannot_read_is_an_exchange_that_was_refused(tmp_path, sen
 
 async def test_a_connection_serves_request_after_request(tmp_path):
     """HEAD is GET without the body, a small request that is refused is read to its end, the last one says so in a list."""
-    head = b"HEAD /v1/models HTTP/1.1\r\nHost: a\r\n\r\n"
-    wrong = b"POST /v1/nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd"
+    head = b"HEAD /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    wrong = b"POST /v1/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nabcd"
     last = LAST.replace(b"close", b"keep-alive, Close")
     async with program(NOBODY, tmp_path) as (url, _):
         stream = await trio.open_tcp_stream("127.0.0.1", int(url.rpartition(":")[2]))
@@ -102,7 +102,7 @@ async def test_a_connection_serves_request_after_request(tmp_path):
 
 async def test_a_caller_that_still_sends_gets_its_refusal(tmp_path):
     body = b" " * (8 << 20)
-    sent = b"POST /v1/nothing HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+    sent = b"POST /v1/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
     async with program(NOBODY, tmp_path) as (url, _):
         (answer,) = await talk(url, sent, body)
         assert answer[0] == 404

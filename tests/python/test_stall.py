@@ -40,14 +40,11 @@ async def test_a_caller_that_takes_nothing_is_cut_off(upstream):
                         pass
 
 
-SERVE = "import sys, hoosh.server; hoosh.server.DRAIN_SECONDS = 0.3; from hoosh.cli import main; sys.exit(main())"
-
-
 @pytest.mark.parametrize("signals", [1, 2])
 async def test_the_process_ends_though_a_caller_takes_nothing(upstream, tmp_path, signals):
-    (tmp_path / "hoosh.toml").write_text(provider(upstream) + 'models = ["fake-chat"]\n')
-    program = SERVE if signals == 1 else SERVE.replace("0.3", "60")
-    command = [sys.executable, "-c", program, "serve", "--config", str(tmp_path / "hoosh.toml"), "--port", "0"]
+    drain = f"[server]\ndrain_secs = {1 if signals == 1 else 60}\n"
+    (tmp_path / "hoosh.toml").write_text(drain + provider(upstream) + 'models = ["fake-chat"]\n')
+    command = [sys.executable, "-m", "hoosh", "serve", "--config", str(tmp_path / "hoosh.toml"), "--port", "0"]
     environment = {name: value for name, value in os.environ.items() if name != "HOOSH_CONFIG"}
     async with trio.open_nursery() as nursery:
         run = partial(trio.run_process, command, env=environment, check=False)

@@ -11,11 +11,11 @@ import hoosh.server
 import hoosh.wire
 from hoosh._driver.connections import RESET
 
-HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 CHAT = b'{"model":"fake-chat","messages":[{"role":"user","content":"hi"}]}'
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-MODELS = b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n"
-LAST = b"GET /v1/models HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+MODELS = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LAST = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 async def talk(url, *parts, pause=0.0, eof=False):
@@ -62,12 +62,12 @@ def refused(answer, status, code):
 
 HEADS = {
     "bare_lf": (b"GET /v1/models HTTP/1.1\nHost: a\n\n", 400, "malformed_request"),
-    "folded": (b"GET /v1/models HTTP/1.1\r\nHost: a\r\nB: c\r\n d\r\n\r\n", 400, "malformed_request"),
+    "folded": (b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nB: c\r\n d\r\n\r\n", 400, "malformed_request"),
     "space_before_colon": (b"GET /v1/models HTTP/1.1\r\nHost : a\r\n\r\n", 400, "malformed_request"),
-    "nul": (b"GET /v1/models HTTP/1.1\r\nHost: a\r\nB: \0\r\n\r\n", 400, "malformed_request"),
+    "nul": (b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nB: \0\r\n\r\n", 400, "malformed_request"),
     "no_host": (b"GET /v1/models HTTP/1.1\r\n\r\n", 400, "malformed_request"),
     "bad_host": (b"GET /v1/models HTTP/1.1\r\nHost: a/..\\@b?x#\r\n\r\n", 400, "malformed_request"),
-    "absolute": (b"GET http://b/v1/models HTTP/1.1\r\nHost: a\r\n\r\n", 400, "malformed_request"),
+    "absolute": (b"GET http://b/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "malformed_request"),
     "lengths": (HEAD + b"Content-Length: 4, 4\r\n\r\n{}  ", 400, "malformed_request"),
     "both": (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "malformed_request"),
     "coding": (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, "unsupported_transfer_coding"),

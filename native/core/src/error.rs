@@ -68,6 +68,10 @@ codes! {
     BudgetForbidden = 403, "permission_error", "budget_not_allowed", Caller;
     /// The key may not ask for this path.
     PathForbidden = 403, "permission_error", "path_not_allowed", Caller;
+    /// Without keys: the gateway is not known by this name.
+    HostForbidden = 403, "permission_error", "host_not_allowed", Caller;
+    /// Without keys: a web page of another origin.
+    OriginForbidden = 403, "permission_error", "origin_not_allowed", Caller;
     /// No provider serves this model.
     UnknownModel = 404, "invalid_request_error", "model_not_found", Caller;
     /// No such path.
@@ -76,6 +80,10 @@ codes! {
     WrongMethod = 405, "invalid_request_error", "method_not_allowed", Caller;
     /// The head or the body did not arrive in time.
     BodyTimeout = 408, "invalid_request_error", "request_timeout", Caller;
+    /// A request with the same idempotency key is in progress.
+    IdempotencyInProgress = 409, "invalid_request_error", "idempotency_in_progress", Caller;
+    /// The idempotency key was used for another request.
+    IdempotencyMismatch = 422, "invalid_request_error", "idempotency_mismatch", Caller;
     /// The body is larger than configured.
     BodyTooLarge = 413, "invalid_request_error", "request_too_large", Caller;
     /// Not `application/json`.

@@ -25,6 +25,7 @@ pub mod cache;
 pub mod flight;
 pub mod glob;
 pub mod health;
+pub mod idempotency;
 pub mod keys;
 pub mod ledger;
 pub mod limit;

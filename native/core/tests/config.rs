@@ -73,6 +73,31 @@ fn every_mistake_has_its_line_and_a_way_out() {
         ),
         ("[server]\nmax_body_bytes = 0", 2, "must be at least 1"),
         ("[server]\nmax_body_bytes = 9\nmax_buffered_bytes = 8", 3, "leaves no room"),
+        ("[server]\nallowed_hosts = [\n\"ok\",\n\"http://x\"]", 4, "without scheme and port"),
+        ("[server]\nallowed_hosts = [\"x:80\"]", 2, "without scheme and port"),
+        ("[server]\ncors_origins = [\"https://x/\"]", 2, "without a path"),
+        ("[server]\ncors_origins = [\"app.example\"]", 2, "scheme, host and port"),
+        ("[server]\ncors_origins = [\"*\", \"https://x\"]", 2, "leave out the others"),
+        ("[[routes]]\nidle_secs = 3", 1, "`model` in [[routes]] is missing"),
+        ("[[routes]]\nmodel = \"a*b\"", 2, "one `*`, at its end"),
+        ("[[routes]]\nmodel = \"a\"\n[[routes]]\nmodel = \"a\"", 4, "two routes are for `a`"),
+        ("[[routes]]\nmodel = \"a\"\nidle_secs = 0", 3, "must be from 1 to"),
+        ("[[providers]]\ntype = \"vllm\"\ntotal_secs = 0", 3, "must be from 1 to"),
+        (
+            "[server]\npass_request_headers = [\n\"ok\",\n\"Cookie\"]",
+            4,
+            "`cookie` is never passed on, because it holds a secret",
+        ),
+        ("[server]\npass_request_headers = [\"host\"]", 2, "speaks of another connection"),
+        ("[server]\npass_request_headers = [\"x-forwarded-for\"]", 2, "speaks of another connection"),
+        ("[server]\npass_response_headers = [\"X-RateLimit-Limit\"]", 2, "is written by hoosh itself"),
+        ("[server]\npass_response_headers = [\"x-ratelimit-*\"]", 2, "there are no patterns"),
+        ("[server]\npass_response_headers = [\"set-cookie\"]", 2, "holds a secret"),
+        ("[[providers]]\ntype = \"vllm\"\nheaders = { authorization = \"$KEY\" }", 3, "is written from `api_key`"),
+        ("[[providers]]\ntype = \"vllm\"\nheaders = { x-a = \"a\\nb\" }", 3, "one line of visible ASCII"),
+        ("[[providers]]\ntype = \"vllm\"\nheaders = { x-a = 1 }", 3, "must be a string"),
+        ("[[providers]]\ntype = \"vllm\"\nheaders = { content-length = \"1\" }", 3, "speaks of another connection"),
+        ("[[providers]]\ntype = \"vllm\"\nheaders = [\"x\"]", 3, "must be a table, not an array"),
         ("server = 3", 1, "is a table; write it as [server]"),
         ("[[server]]\nport = 1", 1, "is one table; write it as [server]"),
         ("[providers]\ntype = \"openai\"", 1, "write each as [[providers]]"),
@@ -370,7 +395,7 @@ fn uncommented() -> String {
 fn the_example_is_the_defaults_and_has_every_key() {
     let config = good(EXAMPLE);
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
-    let parts = |c: Config| (c.server, c.auth, c.cache, c.retry, c.limits, c.deadlines);
+    let parts = |c: Config| (c.server, c.auth, c.cache, c.idempotency, c.retry, c.limits, c.deadlines);
     assert_eq!(parts(config.clone()), parts(Config::default()));
     assert_eq!(config.budgets[0].slice, good("[[budgets]]\nname = \"x\"\ncapacity = 10000000").budgets[0].slice);
     assert_eq!(config.providers[0], good("[[providers]]\ntype = \"ollama\"").providers[0]);

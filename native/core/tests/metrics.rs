@@ -23,6 +23,7 @@ fn finished<'a>(provider: Slot, attempts: &'a [(Slot, Outcome)]) -> Finished<'a>
         limited: None,
         duration_us: 1_250_000,
         first_content_us: Some(2_500),
+        overhead_us: 300,
     }
 }
 

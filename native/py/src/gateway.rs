@@ -90,6 +90,22 @@ impl Gateway {
         self.0.reload(config.core().clone(), Now::new(mono_us, wall_us));
     }
 
+    /// On the way down: seconds for which all is served, then seconds that requests in progress may take.
+    fn way_down(&self) -> (u64, u64) {
+        let server = self.0.server();
+        (server.settle_secs, server.drain_secs)
+    }
+
+    /// It will go down: readiness says so, and all is served as before.
+    fn settle(&self) {
+        self.0.settle();
+    }
+
+    /// Whoever has no whole answer yet is told `draining` at the next look, so that all must look.
+    fn stop(&self) {
+        self.0.stop();
+    }
+
     /// No new request is admitted; those in progress end.
     fn drain(&self) {
         self.0.drain();

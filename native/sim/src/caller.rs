@@ -69,6 +69,8 @@ pub struct Caller {
     pub no_store: bool,
     /// Which question: callers with equal numbers, keys and models may be given each other's answers.
     pub question: u64,
+    /// Its idempotency key.
+    pub once: Option<String>,
     /// What is wrong with it.
     pub flaw: Flaw,
     /// Sends its body only after `100 Continue`.
@@ -139,6 +141,10 @@ impl Caller {
         });
         caller.body = caller.write_body(dice, config);
         caller.expects_continue = dice.chance(8) && !caller.neutral;
+        caller.once = match twin {
+            true => dice.chance(40).then(|| format!("twin-{question}")),
+            false => dice.chance(3).then(|| format!("only-{number}")),
+        };
         caller.headers = caller.write_headers(dice, number);
         caller.manners(dice);
         caller
@@ -173,6 +179,7 @@ impl Caller {
             no_cache: false,
             no_store: false,
             question: 0,
+            once: None,
             flaw,
             expects_continue: false,
             piece: usize::MAX,
@@ -268,6 +275,9 @@ impl Caller {
             Some(key) => add("Authorization", format!("Bearer key-of-caller-{key}")),
             None if dice.chance(50) => add("Authorization", "Bearer wrong".into()),
             None => {}
+        }
+        if let Some(key) = &self.once {
+            add("Idempotency-Key", key.clone());
         }
         if self.no_cache {
             add("cache-control", if self.no_store { "no-store" } else { "no-cache" }.into());

@@ -128,7 +128,8 @@ impl World {
             }
             Step::Start { status, headers } => self.xs[x].out.start(status, headers, self.now.mono_us),
             Step::Emit { bytes } => {
-                self.xs[x].out.emit(bytes);
+                self.note_signs(x, &bytes);
+                self.xs[x].out.emit(bytes, self.now.mono_us);
                 self.transport_goes_on(x);
             }
             Step::Finish => self.xs[x].out.finish(),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
-    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, Deadlines, Limits, Model, Provider,
-    ProviderKind, Retry, Secret, Server, Strategy, Token,
+    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, Deadlines, Idempotency, Limits,
+    Model, Patience, Provider, ProviderKind, Retry, Route, Secret, Server, Strategy, Token,
 };
 use hoosh_core::http::Origin;
 
@@ -82,6 +82,8 @@ pub struct Plan {
     pub lag_us: u64,
     /// When admission ends.
     pub drain_us: Option<u64>,
+    /// When whoever is not ready by then is told so.
+    pub stop_us: Option<u64>,
     /// Jumps of the wall clock: when, and by how much.
     pub jumps: Vec<(u64, i64)>,
     /// How often, at random, a waiting exchange is looked at without reason. Such a look must find nothing to do.
@@ -108,6 +110,7 @@ impl Plan {
         let jumps = (0..if dice.chance(30) { dice.range(1, 3) } else { 0 })
             .map(|_| (dice.range(0, horizon_us), dice.range(0, 4 * day as u64) as i64 - 2 * day))
             .collect();
+        let drain_us = dice.chance(10).then(|| dice.range(0, horizon_us));
         Plan {
             configs,
             reloads_us,
@@ -116,7 +119,8 @@ impl Plan {
             exchanges,
             horizon_us,
             lag_us: dice.pick(&[0, 0, 5, 300, 5 * MILLISECOND]),
-            drain_us: dice.chance(10).then(|| dice.range(0, horizon_us)),
+            drain_us,
+            stop_us: drain_us.filter(|_| dice.chance(60)).map(|at| at + dice.span(1, 10 * SECOND)),
             jumps,
             audits: if dice.chance(50) { 20 } else { 0 },
         }
@@ -156,6 +160,8 @@ fn config(dice: &mut Dice) -> Config {
             },
             max_body_bytes,
             max_buffered_bytes: if dice.chance(10) { max_body_bytes } else { 64 << 20 },
+            keep_alive_secs: dice.pick(&[0, 1, 1, 3]),
+            early_start_secs: dice.pick(&[0, 0, 1, 2]),
             ..Server::default()
         },
         auth: Auth { tokens: tokens(dice, &budgets) },
@@ -170,6 +176,7 @@ fn config(dice: &mut Dice) -> Config {
             max_entries: dice.pick(&[1, 8, 1_000]),
             max_bytes: dice.pick(&[10_000, 1 << 20]),
         },
+        idempotency: Idempotency { ttl_secs: dice.pick(&[0, 1, 20, 86_400]), ..Idempotency::default() },
         retry: Retry {
             max_attempts: dice.range(1, 5) as u32,
             base_delay_ms: dice.pick(&[1, 50, 250]),
@@ -194,6 +201,7 @@ fn config(dice: &mut Dice) -> Config {
             body_secs: dice.range(1, 5),
             caller_stall_secs: dice.range(1, 5),
         },
+        routes: routes(dice),
         warnings: Vec::new(),
     }
 }
@@ -256,6 +264,8 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         rate_limit_rpm: (queue_and_rate || dice.chance(15)).then(|| dice.span(1, 60) as u32),
         rate_limit_tpm: dice.chance(15).then(|| dice.span(500, 20_000) as u32),
         max_tokens_limit: dice.chance(15).then(|| dice.span(1, 500) as u32),
+        headers: Vec::new(),
+        patience: if dice.chance(30) { patience(dice) } else { Patience::default() },
         cap_field: dice.pick(&[CapField::MaxTokens, CapField::MaxCompletionTokens]),
         uuid_ids: dice.chance(20),
         found: false,
@@ -268,6 +278,20 @@ fn credentials(dice: &mut Dice, name: &str) -> Vec<Credential> {
     let bad = dice.chance(40).then(|| dice.below(count.max(1)));
     let secret = |at| format!("secret-of-{name}-{at}{}", if bad == Some(at) && count > 1 { BAD } else { "" });
     (0..count).map(|at| Credential { secret: Secret::new(secret(at)) }).collect()
+}
+
+fn patience(dice: &mut Dice) -> Patience {
+    Patience {
+        connect_secs: dice.chance(50).then(|| dice.range(1, 3) as u32),
+        first_byte_secs: dice.chance(50).then(|| dice.range(1, 10) as u32),
+        idle_secs: dice.chance(50).then(|| dice.range(1, 5) as u32),
+        total_secs: dice.chance(50).then(|| dice.range(2, 40) as u32),
+    }
+}
+
+fn routes(dice: &mut Dice) -> Vec<Route> {
+    let models: &[&str] = dice.pick(&[&[][..], &[], &["alpha"], &["*", "beta*"]]);
+    models.iter().map(|model| Route { model: model.to_string(), patience: patience(dice) }).collect()
 }
 
 fn budgets(dice: &mut Dice) -> Vec<Budget> {

@@ -38,6 +38,7 @@ pub(crate) enum Event {
     LoopDone(u64, LoopResult),
     Reload,
     Drain,
+    Stop,
     Jump(i64),
     Audit,
 }
@@ -87,6 +88,8 @@ pub(crate) struct Driven {
     pub config: usize,
     pub id: String,
     pub begun_us: u64,
+    /// When an upstream was asked first, for it or a child of it.
+    pub asked_us: Option<u64>,
     pub steps: u32,
     /// A look is on the agenda.
     pub look_set: bool,
@@ -205,6 +208,9 @@ impl World {
         if let Some(at) = self.plan.drain_us {
             self.put(start + at, Event::Drain);
         }
+        if let Some(at) = self.plan.stop_us {
+            self.put(start + at, Event::Stop);
+        }
         for (at, by) in self.plan.jumps.clone() {
             self.put(start + at, Event::Jump(by));
         }
@@ -269,6 +275,15 @@ impl World {
                 self.note(None, || "drain".into());
                 self.draining = true;
                 self.gateway.drain();
+            }
+            Event::Stop => {
+                self.note(None, || "stop".into());
+                self.gateway.stop();
+                (0..self.xs.len())
+                    .filter(|x| self.xs[*x].exchange.is_some())
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .for_each(|x| self.look_soon(x));
             }
             Event::Jump(by) => {
                 self.note(None, || format!("the wall clock jumps by {} s", by / 1_000_000));
@@ -376,6 +391,7 @@ impl Driven {
             config: 0,
             id: String::new(),
             begun_us: 0,
+            asked_us: None,
             steps: 0,
             look_set: false,
             timer: 0,

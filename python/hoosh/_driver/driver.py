@@ -59,6 +59,12 @@ class Driver:
         """Use `config` for what begins from now on."""
         self.gateway.reload(config, *now())
 
+    def stop(self) -> None:
+        """End what is in progress: each caller is told that the gateway goes down."""
+        self.gateway.stop()
+        for bell in self._bells.values():
+            bell.ring()
+
     async def drive(self, caller: Caller, method: str, target: str, headers: Headers, *, neutral: bool) -> None:
         """Answer one request."""
         doors, number = self._exchange()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{CacheMode, Config, Model, Provider, Strategy, Token};
+use super::{CacheMode, Config, Model, Patience, Provider, Strategy, Token};
 
 /// Stands for every secret.
 const HIDDEN: &str = "***";
@@ -40,6 +40,14 @@ impl Config {
         out.text("strategy", word(Strategy::WORDS, self.server.strategy));
         out.value("max_body_bytes", self.server.max_body_bytes);
         out.value("max_buffered_bytes", self.server.max_buffered_bytes);
+        out.list("allowed_hosts", &self.server.allowed_hosts);
+        out.list("cors_origins", &self.server.cors_origins);
+        out.list("pass_request_headers", &self.server.pass_request_headers);
+        out.list("pass_response_headers", &self.server.pass_response_headers);
+        out.value("keep_alive_secs", self.server.keep_alive_secs);
+        out.value("early_start_secs", self.server.early_start_secs);
+        out.value("settle_secs", self.server.settle_secs);
+        out.value("drain_secs", self.server.drain_secs);
     }
 
     fn describe_policies(&self, out: &mut Out) {
@@ -49,6 +57,10 @@ impl Config {
         out.value("ttl_secs", self.cache.ttl_secs);
         out.value("max_entries", self.cache.max_entries);
         out.value("max_bytes", self.cache.max_bytes);
+        out.header("[idempotency]");
+        out.value("ttl_secs", self.idempotency.ttl_secs);
+        out.value("max_entries", self.idempotency.max_entries);
+        out.value("max_bytes", self.idempotency.max_bytes);
         out.header("[retry]");
         out.value("max_attempts", self.retry.max_attempts);
         out.value("base_delay_ms", self.retry.base_delay_ms);
@@ -70,6 +82,11 @@ impl Config {
         out.value("total_secs", self.deadlines.total_secs);
         out.value("body_secs", self.deadlines.body_secs);
         out.value("caller_stall_secs", self.deadlines.caller_stall_secs);
+        for route in &self.routes {
+            out.header("[[routes]]");
+            out.text("model", &route.model);
+            out.patience(&route.patience);
+        }
     }
 }
 
@@ -91,6 +108,11 @@ fn describe_provider(out: &mut Out, provider: &Provider) {
     out.bound("rate_limit_rpm", provider.rate_limit_rpm);
     out.bound("rate_limit_tpm", provider.rate_limit_tpm);
     out.bound("max_tokens_limit", provider.max_tokens_limit);
+    if !provider.headers.is_empty() {
+        let hidden = provider.headers.iter().map(|(name, _)| format!("{} = \"{HIDDEN}\"", toml::Value::from(&**name)));
+        out.value("headers", format!("{{ {} }}", hidden.collect::<Vec<_>>().join(", ")));
+    }
+    out.patience(&provider.patience);
 }
 
 /// What is not known is left out.
@@ -142,6 +164,14 @@ impl Out {
 
     fn list(&mut self, key: &str, texts: &[String]) {
         self.value(key, toml::Value::from(texts.to_vec()));
+    }
+
+    fn patience(&mut self, patience: &Patience) {
+        for (key, seconds) in patience.keys() {
+            if let Some(seconds) = seconds {
+                self.value(key, seconds);
+            }
+        }
     }
 
     fn bound(&mut self, key: &str, bound: Option<u32>) {

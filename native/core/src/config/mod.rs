@@ -7,21 +7,29 @@
 //! | `schema` | the keys that may be written |
 //! | `catalogue` | the provider types, as data |
 //! | `parse`, `providers`, `names`, `reader`, `url` | TOML to [`Config`], each error with its line |
+//! | `manners` | hosts and origins of `[server]` |
+//! | `headers` | headers that go through |
+//! | `routes` | `[[routes]]`, and deadlines that a table sets for itself |
 //! | `found` | the configuration without a file |
 //! | `describe` | [`Config`] to text, secrets hidden |
 
 pub mod catalogue;
 mod describe;
 mod found;
+mod headers;
+mod manners;
 mod names;
 mod parse;
 mod providers;
 mod reader;
+mod routes;
 pub mod schema;
 mod url;
 
 pub use names::{Alias, Model};
 pub use parse::{parse, ConfigError, Environment};
+pub(crate) use providers::is_loopback;
+pub use routes::{Patience, Route};
 
 /// A whole configuration, defaults filled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,12 +48,16 @@ pub struct Config {
     pub budgets: Vec<Budget>,
     /// `[cache]`
     pub cache: Cache,
+    /// `[idempotency]`
+    pub idempotency: Idempotency,
     /// `[retry]`
     pub retry: Retry,
     /// `[limits]`
     pub limits: Limits,
     /// `[deadlines]`
     pub deadlines: Deadlines,
+    /// `[[routes]]`
+    pub routes: Vec<Route>,
     /// Odd but workable, for the operator: a remote provider without a key, and the like. Never holds a secret.
     pub warnings: Vec<String>,
 }
@@ -87,6 +99,22 @@ pub struct Server {
     pub max_body_bytes: u64,
     /// Largest sum of all bodies and answers held at once, bytes. Default 1 GiB. Beyond it new work gets 503.
     pub max_buffered_bytes: u64,
+    /// Names under which it answers callers without keys, besides this machine's own; `*`: any.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of web pages that may ask and read the answers, such as `https://app.example`; `*`: any.
+    pub cors_origins: Vec<String>,
+    /// Headers of callers that are sent on to providers, in lower case.
+    pub pass_request_headers: Vec<String>,
+    /// Headers of providers that their callers get, in lower case.
+    pub pass_response_headers: Vec<String>,
+    /// A stream that began gets a comment after so long without a word, seconds; 0: never. Default 15.
+    pub keep_alive_secs: u64,
+    /// A stream begins after so long even without a word, seconds; 0: not before its first. Default 0.
+    pub early_start_secs: u64,
+    /// On the way down: how long all is served while readiness is denied, seconds. Default 0.
+    pub settle_secs: u64,
+    /// Then: how long requests in progress may take, seconds. Default 30.
+    pub drain_secs: u64,
 }
 
 impl Default for Server {
@@ -97,6 +125,14 @@ impl Default for Server {
             strategy: Strategy::Priority,
             max_body_bytes: 32 << 20,
             max_buffered_bytes: 1 << 30,
+            allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            pass_request_headers: Vec::new(),
+            pass_response_headers: Vec::new(),
+            keep_alive_secs: 15,
+            early_start_secs: 0,
+            settle_secs: 0,
+            drain_secs: 30,
         }
     }
 }
@@ -174,6 +210,10 @@ pub struct Provider {
     pub rate_limit_tpm: Option<u32>,
     /// Most output tokens, for each choice, that a request may ask of it. `None`: no bound.
     pub max_tokens_limit: Option<u32>,
+    /// Sent with every request, names in lower case.
+    pub headers: Vec<(String, Secret)>,
+    /// Deadlines of its own.
+    pub patience: Patience,
     /// From `type`.
     pub cap_field: CapField,
     /// From `type`: an `x-request-id` that is no UUID is not sent.
@@ -270,6 +310,23 @@ impl Default for Cache {
             max_entries: 10_000,
             max_bytes: 64 << 20,
         }
+    }
+}
+
+/// `[idempotency]`: answers that are given again to who asks again under the same `Idempotency-Key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Seconds that an answer is remembered; 0: the header is not read. Default 86,400.
+    pub ttl_secs: u64,
+    /// Default 10,000.
+    pub max_entries: usize,
+    /// Default 64 MiB.
+    pub max_bytes: u64,
+}
+
+impl Default for Idempotency {
+    fn default() -> Self {
+        Idempotency { ttl_secs: 86_400, max_entries: 10_000, max_bytes: 64 << 20 }
     }
 }
 

@@ -5,7 +5,7 @@ use toml::de::DeTable;
 use super::names;
 use super::providers::{providers, tokens};
 use super::reader::{Checked, Source, Table};
-use super::{schema, url, Budget, Cache, CacheMode, Config, Deadlines, Limits, Retry, Server, Strategy};
+use super::{schema, url, Budget, Cache, CacheMode, Config, Deadlines, Idempotency, Limits, Retry, Server, Strategy};
 
 /// Where `$NAME` is looked up. A function will do.
 pub trait Environment {
@@ -51,9 +51,11 @@ pub fn parse(text: &str, environment: &dyn Environment) -> Result<Config, Config
     names::warn_of_lost_names(&mut config);
     config.auth.tokens = tokens(&top, &config.budgets)?;
     config.cache = cache(&top)?;
+    config.idempotency = idempotency(&top)?;
     config.retry = retry(&top)?;
     config.limits = limits(&top)?;
     config.deadlines = deadlines(&top)?;
+    config.routes = super::routes::routes(&top)?;
 
     if let Some(message) = config.exposed() {
         let at = top.table("server", &schema::SERVER)?.map_or(0..0, |t| t.at("bind"));
@@ -95,6 +97,7 @@ fn server(top: &Table<'_>) -> Checked<Server> {
             ),
         );
     }
+    super::manners::server(&t, &mut server)?;
     Ok(server)
 }
 
@@ -127,6 +130,15 @@ fn cache(top: &Table<'_>) -> Checked<Cache> {
     t.integer("max_entries", &mut cache.max_entries)?;
     t.integer("max_bytes", &mut cache.max_bytes)?;
     Ok(cache)
+}
+
+fn idempotency(top: &Table<'_>) -> Checked<Idempotency> {
+    let mut idempotency = Idempotency::default();
+    let Some(t) = top.table("idempotency", &schema::IDEMPOTENCY)? else { return Ok(idempotency) };
+    t.integer("ttl_secs", &mut idempotency.ttl_secs)?;
+    t.integer("max_entries", &mut idempotency.max_entries)?;
+    t.integer("max_bytes", &mut idempotency.max_bytes)?;
+    Ok(idempotency)
 }
 
 fn retry(top: &Table<'_>) -> Checked<Retry> {

@@ -46,8 +46,10 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
     provider.rate_limit_rpm = t.bound("rate_limit_rpm")?;
     provider.rate_limit_tpm = t.bound("rate_limit_tpm")?;
     provider.max_tokens_limit = t.bound("max_tokens_limit")?;
+    provider.headers = super::headers::fixed(t)?;
+    provider.patience = super::routes::patience(t)?;
     if kind.kind == ProviderKind::Engine {
-        for key in ["base_url", "api_key", "api_keys"] {
+        for key in ["base_url", "api_key", "api_keys", "headers"] {
             if t.value(key).is_some() {
                 return t.fail(key, "has no meaning for an engine, which runs in this process; remove it");
             }
@@ -240,6 +242,22 @@ pub fn model_name(t: &Table<'_>, text: &str, at: &Range<usize>) -> Checked<()> {
         return Ok(());
     };
     t.source.error(at, message)
+}
+
+/// What is wrong with a model's name or prefix.
+pub fn pattern_fault(text: &str) -> Option<&'static str> {
+    let stem = text.strip_suffix('*').unwrap_or(text);
+    if text.is_empty() {
+        Some("a model name must not be empty; leave `models` out for every model")
+    } else if stem.contains('*') {
+        Some("a model pattern may have one `*`, at its end")
+    } else if text.len() > MAX_MODEL_BYTES {
+        Some("a model name may have 256 bytes")
+    } else if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        Some("a model name must not contain spaces or control characters")
+    } else {
+        None
+    }
 }
 
 /// Names go into `provider/model`, headers, metrics and rows, so that they are plain.

@@ -47,6 +47,8 @@ pub enum Kind {
     Secrets,
     /// An array of strings or tables.
     Tables,
+    /// A table of header names and their values, which are never shown; `$NAME` takes one from the environment.
+    Headers,
 }
 
 /// What holds where a key is left out.
@@ -84,6 +86,7 @@ const YEAR_SECS: i64 = 31_536_000;
 /// What one counter of 32 bits can count.
 const MANY: i64 = u32::MAX as i64;
 const SECONDS: Kind = Kind::Integer { least: 1, most: YEAR_SECS };
+const PAUSE: Kind = Kind::Integer { least: 0, most: YEAR_SECS };
 const MILLISECONDS: Kind = Kind::Integer { least: 0, most: YEAR_SECS };
 const BYTES: Kind = Kind::Integer { least: 1, most: i64::MAX };
 const TOKEN_COUNT: Kind = Kind::Integer { least: 1, most: i64::MAX };
@@ -100,9 +103,11 @@ pub const TOP: Section = Section {
         Key::section("auth"),
         Key::section("budgets"),
         Key::section("cache"),
+        Key::section("idempotency"),
         Key::section("retry"),
         Key::section("limits"),
         Key::section("deadlines"),
+        Key::section("routes"),
     ],
 };
 /// `[server]`
@@ -133,6 +138,49 @@ pub const SERVER: Section = Section {
             BYTES,
             Default::Is("1_073_741_824"),
             "Largest sum of bodies and answers held at once; beyond it new work gets 503. At least `max_body_bytes`.",
+        ),
+        Key::new(
+            "allowed_hosts",
+            Kind::Texts,
+            Default::Is("[]"),
+            "Names under which it answers without keys, besides this machine's own and `bind`. `*`: any.",
+        ),
+        Key::new(
+            "cors_origins",
+            Kind::Texts,
+            Default::Is("[]"),
+            "Origins of web pages that may ask, such as `https://app.example`; `*`: any. Empty: none.",
+        ),
+        Key::new(
+            "pass_request_headers",
+            Kind::Texts,
+            Default::Is("[]"),
+            "Names of headers that are sent on from callers to providers.",
+        ),
+        Key::new(
+            "pass_response_headers",
+            Kind::Texts,
+            Default::Is("[]"),
+            "Names of headers that are given on from providers to callers.",
+        ),
+        Key::new(
+            "keep_alive_secs",
+            PAUSE,
+            Default::Is("15"),
+            "A stream that says nothing for so long gets a comment, for the sake of proxies in between. 0: never.",
+        ),
+        Key::new("early_start_secs", PAUSE, Default::Is("0"), "A stream that has no content for so long begins without it; what fails then is told by an event. 0: with its first content."),
+        Key::new(
+            "settle_secs",
+            PAUSE,
+            Default::Is("0"),
+            "After SIGTERM, how long all is served as before while `/v1/health/ready` says 503.",
+        ),
+        Key::new(
+            "drain_secs",
+            PAUSE,
+            Default::Is("30"),
+            "Then, how long requests in progress may take; after that they end with `draining`.",
         ),
     ],
 };
@@ -186,6 +234,11 @@ pub const PROVIDERS: Section = Section {
             Default::None("no bound"),
             "Most output tokens for each choice: sent as the cap where the caller names more, or none.",
         ),
+        Key::new("headers", Kind::Headers, Default::None("none"), "Headers that every request to it says."),
+        Key::new("connect_secs", SECONDS, Default::None("that of `[deadlines]`"), "To connect to it."),
+        Key::new("first_byte_secs", SECONDS, Default::None("that of `[deadlines]`"), "To its first byte."),
+        Key::new("idle_secs", SECONDS, Default::None("that of `[deadlines]`"), "Between two reads of its answer."),
+        Key::new("total_secs", SECONDS, Default::None("that of `[deadlines]`"), "A whole exchange, while it is asked."),
     ],
 };
 /// `[[aliases]]`
@@ -217,6 +270,17 @@ pub const MODELS: Section = Section {
             Default::None("not known"),
             "Output tokens that it may be asked for; a larger cap is lowered to it.",
         ),
+    ],
+};
+/// `[[routes]]`
+pub const ROUTES: Section = Section {
+    header: "[[routes]]",
+    keys: &[
+        Key::new("model", Kind::Text, Default::Required, "The model's name at its provider, or a prefix that ends in `*`. A name goes before a prefix, a longer prefix before a shorter one."),
+        Key::new("connect_secs", SECONDS, Default::None("the provider's"), "To connect to its provider."),
+        Key::new("first_byte_secs", SECONDS, Default::None("the provider's"), "To the first byte of its answer."),
+        Key::new("idle_secs", SECONDS, Default::None("the provider's"), "Between two reads of its answer."),
+        Key::new("total_secs", SECONDS, Default::None("the provider's"), "A whole exchange."),
     ],
 };
 /// `[auth]`
@@ -286,6 +350,20 @@ pub const CACHE: Section = Section {
         Key::new("ttl_secs", SECONDS, Default::Is("300"), "Seconds an entry lives."),
         Key::new("max_entries", BOUND, Default::Is("10_000"), "Entries."),
         Key::new("max_bytes", BYTES, Default::Is("67_108_864"), "Bytes of all entries."),
+    ],
+};
+/// `[idempotency]`
+pub const IDEMPOTENCY: Section = Section {
+    header: "[idempotency]",
+    keys: &[
+        Key::new(
+            "ttl_secs",
+            PAUSE,
+            Default::Is("86_400"),
+            "Seconds that an answer is remembered under its `Idempotency-Key`. 0: the header is not read.",
+        ),
+        Key::new("max_entries", BOUND, Default::Is("10_000"), "Answers remembered; the oldest goes first."),
+        Key::new("max_bytes", BYTES, Default::Is("67_108_864"), "Bytes of all of them."),
     ],
 };
 /// `[retry]`
@@ -366,5 +444,18 @@ pub const DEADLINES: Section = Section {
 };
 
 /// Every section but [`TOP`].
-pub const SECTIONS: &[&Section] =
-    &[&SERVER, &PROVIDERS, &ALIASES, &MODELS, &AUTH, &TOKENS, &BUDGETS, &CACHE, &RETRY, &LIMITS, &DEADLINES];
+pub const SECTIONS: &[&Section] = &[
+    &SERVER,
+    &PROVIDERS,
+    &ALIASES,
+    &MODELS,
+    &AUTH,
+    &TOKENS,
+    &BUDGETS,
+    &CACHE,
+    &IDEMPOTENCY,
+    &RETRY,
+    &LIMITS,
+    &DEADLINES,
+    &ROUTES,
+];

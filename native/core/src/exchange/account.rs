@@ -47,6 +47,8 @@ pub(super) struct Account {
     /// More was used than was reserved.
     pub overrun: bool,
     pub booked: bool,
+    /// The answer was given before, under the same idempotency key.
+    pub replayed: bool,
 }
 
 /// An answer whose upstream did not say what it used.

@@ -19,10 +19,13 @@ impl Exchange {
         self.dismiss_children();
         let code = failure.code;
         if self.out.is_started() {
-            self.emit(framed(failure.openai_body().into(), self.is_neutral()));
+            let words = self.out.passed_error.take().filter(|_| code == Code::UpstreamRefused);
+            let body = words.unwrap_or_else(|| failure.openai_body());
+            self.emit(framed(body.into(), self.is_neutral()));
             self.steps.push_back(Step::Finish);
             self.out.end();
-            self.conclude(Ending::Broken, Some(code));
+            let ending = if self.out.is_committed() { Ending::Broken } else { Ending::Refused };
+            self.conclude(ending, Some(code));
             return;
         }
         let mut headers = self.headers(b"application/json", 3);
@@ -39,13 +42,17 @@ impl Exchange {
             headers.push((Bytes::from_static(b"www-authenticate"), Bytes::from_static(b"Bearer")));
         }
         let spent = self.choice.attempts > 0 || self.children.spent;
-        if spent || matches!(code, Code::BudgetExceeded | Code::OverRateLimit) {
+        // One that goes down has others beside it.
+        if spent && code != Code::Draining || matches!(code, Code::BudgetExceeded | Code::OverRateLimit) {
             // The gateway has tried what there was to try, or no repetition helps soon; an SDK that tries on would multiply it.
             headers.push((Bytes::from_static(b"x-should-retry"), Bytes::from_static(b"false")));
         }
         let words = self.out.passed_error.take().filter(|_| code == Code::UpstreamRefused);
         let body = words.clone().unwrap_or_else(|| failure.openai_body());
         let status = failure.status();
+        if self.holds.claim.is_some() {
+            self.out.capture.keep(&body);
+        }
         self.tell_parent(failure, words, spent);
         self.reply(status, headers, body);
         self.conclude(Ending::Refused, Some(code));
@@ -65,6 +72,13 @@ impl Exchange {
             headers.push((Bytes::from_static(b"x-hoosh-max-tokens"), Bytes::from(cap.to_string())));
         }
         self.add_standings(&mut headers);
+        headers.extend(self.out.passed_headers.iter().cloned());
+        if self.account.replayed {
+            headers.push((Bytes::from_static(b"idempotent-replayed"), Bytes::from_static(b"true")));
+        }
+        if let Some(cors) = self.call.as_ref().and_then(|call| call.cors.as_ref()) {
+            cors.write(&mut headers);
+        }
         headers
     }
 
@@ -78,7 +92,7 @@ impl Exchange {
     /// A whole answer.
     pub(super) fn reply_whole(&mut self, body: Bytes) {
         self.mark_content();
-        if self.account.clean && self.holds.keeps() {
+        if self.account.clean && self.holds.keeps() || self.holds.claim.is_some() {
             self.out.capture.keep(&body);
         }
         self.tell_parent_who();
@@ -93,11 +107,11 @@ impl Exchange {
 
     /// Passes pieces of a stream on. Before the first content they are held, so that another attempt may still answer.
     pub(super) fn say(&mut self, mut pieces: Pieces) {
-        if !self.out.is_started() {
+        if !self.out.is_committed() {
             if self.out.hold_back(&mut pieces) {
                 return;
             }
-            self.start();
+            self.commit();
         }
         if pieces.content {
             self.mark_content();
@@ -108,18 +122,25 @@ impl Exchange {
         }
     }
 
-    pub(super) fn start(&mut self) {
-        let held_back = self.out.start(self.now.mono_us);
-        if self.holds.keeps() {
+    /// Gives the caller what was held back of an attempt, and with it the chance of another.
+    pub(super) fn commit(&mut self) {
+        if !self.out.is_started() {
+            self.start();
+        }
+        if self.keeps_answer() {
             self.out.capture.begin();
         }
+        for piece in self.out.commit() {
+            self.emit(piece);
+        }
+    }
+
+    pub(super) fn start(&mut self) {
+        self.out.start(self.now.mono_us);
         let mut headers = self.headers(b"text/event-stream", 3);
         headers.push((Bytes::from_static(b"cache-control"), Bytes::from_static(b"no-cache")));
         headers.push((Bytes::from_static(b"x-accel-buffering"), Bytes::from_static(b"no")));
         self.steps.push_back(Step::Start { status: 200, headers });
-        for piece in held_back {
-            self.emit(piece);
-        }
     }
 
     pub(super) fn emit(&mut self, bytes: Bytes) {

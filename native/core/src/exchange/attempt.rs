@@ -19,6 +19,9 @@ pub(super) const WINDOW: usize = 64 << 10;
 /// How long the end of a body is waited for after all of its content came: its last chunk is usually there already.
 const TAIL_US: u64 = SECOND;
 
+/// How long a stream may go on in comments alone: an upstream that hangs behind its own keep-alives is silent too.
+const MOST_COMMENTS_US: u64 = 600 * SECOND;
+
 /// How far an attempt came, as the doors told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub(super) enum Reached {
@@ -47,12 +50,15 @@ pub(super) enum Follow {
 pub(super) struct Attempt {
     pub u: UpstreamId,
     pub upstream: Arc<Upstream>,
+    deadlines: Deadlines,
     pub health: Option<health::Admission>,
     /// Frees the provider's place when dropped.
     pub permit: Option<Permit>,
     pub reached: Reached,
     /// When it got there, or was last heard of.
     pub since_us: u64,
+    /// When the last event of its stream came, comments left out.
+    pub event_us: u64,
     pub opened_us: u64,
     /// Credit given and not used.
     pub credit: usize,
@@ -67,6 +73,7 @@ impl Attempt {
     pub fn open(
         u: UpstreamId,
         upstream: Arc<Upstream>,
+        deadlines: Deadlines,
         health: health::Admission,
         permit: Option<Permit>,
         now_us: u64,
@@ -74,10 +81,12 @@ impl Attempt {
         Attempt {
             u,
             upstream,
+            deadlines,
             health: Some(health),
             permit,
             reached: Reached::Nothing,
             since_us: now_us,
+            event_us: now_us,
             opened_us: now_us,
             credit: 0,
             follow: Follow::Head,
@@ -87,7 +96,8 @@ impl Attempt {
     }
 
     /// When patience ends. While the caller is behind (no credit out), nothing is expected of the upstream.
-    pub fn deadline_us(&self, deadlines: &Deadlines) -> Option<u64> {
+    pub fn deadline_us(&self) -> Option<u64> {
+        let deadlines = &self.deadlines;
         let seconds = match (&self.follow, self.reached) {
             (Follow::Tail, _) => return Some(self.since_us + TAIL_US),
             (_, Reached::Nothing) => deadlines.connect_secs,
@@ -103,6 +113,17 @@ impl Attempt {
     pub fn reach(&mut self, reached: Reached, now_us: u64) {
         self.reached = reached;
         self.since_us = now_us;
+        self.event_us = now_us;
+    }
+
+    /// Bytes of a stream came, `event`: an event among them. Comments tell that it lives, but not for ever.
+    pub fn hear(&mut self, event: bool, now_us: u64) {
+        if event {
+            self.event_us = now_us;
+        }
+        if now_us - self.event_us <= MOST_COMMENTS_US {
+            self.since_us = now_us;
+        }
     }
 
     /// Whether the upstream may have begun to work, so that it may bill.

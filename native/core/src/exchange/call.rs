@@ -3,11 +3,14 @@
 use bytes::Bytes;
 
 use super::control::CacheControl;
+use super::once;
+use super::origin::{self, Cors};
+use super::passing::pick;
 use super::step::{Caller, RequestHead};
 use super::target::{Access, Target};
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Holder, Snapshot};
-use crate::http::{is_media_type, HeaderView};
+use crate::http::{is_media_type, HeaderView, Headers};
 use crate::keys;
 use crate::rng::Rng;
 use crate::sync::Arc;
@@ -27,6 +30,12 @@ pub(super) struct Call {
     pub content_length: Option<u64>,
     /// Methods that the path has, where the one given is not among them.
     pub allow: Option<&'static str>,
+    /// What the provider gets of its headers.
+    pub passed: Headers,
+    /// `Idempotency-Key`.
+    pub once: Option<Box<[u8]>>,
+    /// What a browser is told, where pages may ask.
+    pub cors: Option<Box<Cors>>,
     /// Why it is refused before its body is read.
     pub refusal: Option<Failure>,
 }
@@ -51,9 +60,20 @@ impl Call {
             expects_continue: headers.get("expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue")),
             content_length: headers.get("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok()),
             allow: None,
+            passed: Headers::new(),
+            once: None,
+            cors: Cors::of(head, &snapshot.config.server),
             refusal: who.err(),
         };
-        if call.refusal.is_none() {
+        let needs_no_key = head.caller == Caller::Http && snapshot.keys.is_empty();
+        if needs_no_key && call.target.as_ref().is_none_or(|target| target.access() != Access::Open) {
+            call.refusal = origin::check(head, &snapshot.config.server).err();
+        }
+        if call.is_preflight() {
+            // It comes without a key, and asks about whatever path.
+            call.refusal = None;
+            call.target = None;
+        } else if call.refusal.is_none() {
             call.refusal = call.check(head, path, gateway, snapshot).err();
         }
         call
@@ -72,8 +92,16 @@ impl Call {
             expects_continue: false,
             content_length: None,
             allow: None,
+            passed: Headers::new(),
+            once: None,
+            cors: None,
             refusal: Some(failure),
         }
+    }
+
+    /// A browser asks whether its page may ask.
+    pub fn is_preflight(&self) -> bool {
+        self.cors.as_ref().is_some_and(|cors| cors.preflight.is_some())
     }
 
     fn check(&mut self, head: RequestHead<'_>, path: &str, gateway: &Gateway, snap: &Snapshot) -> Result<(), Failure> {
@@ -103,6 +131,10 @@ impl Call {
         let limit = snap.config.server.max_body_bytes;
         if self.content_length.is_some_and(|length| length > limit) {
             return Err(too_large(limit));
+        }
+        self.passed = pick(&snap.config.server.pass_request_headers, head.headers);
+        if snap.config.idempotency.ttl_secs > 0 {
+            self.once = once::key_of(head.headers)?;
         }
         if !gateway.has_room(snap) {
             return Err(Failure::new(Code::Overloaded, "The gateway is out of room; ask again.").retry_after(1));

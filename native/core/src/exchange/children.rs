@@ -120,6 +120,9 @@ impl Exchange {
             expects_continue: false,
             content_length: None,
             allow: None,
+            passed: call.passed.clone(),
+            once: None,
+            cors: None,
             refusal: None,
         });
         child.report = Some(report.clone());

@@ -21,7 +21,7 @@ impl Exchange {
             }
         }
         self.account.end_attempt(attempt.upstream.slot, fall.outcome);
-        if self.out.is_started() {
+        if self.out.is_committed() {
             // The caller has a part of this answer: no other can take its place.
             if let Some((usage, words)) = attempt.take_said() {
                 self.account.reported(usage, words);
@@ -61,7 +61,7 @@ impl Exchange {
 
     /// The whole exchange took too long.
     pub(super) fn overdue(&mut self) -> Move {
-        let words = "The request took longer than [deadlines] total_secs allows.";
+        let words = "The request took longer than total_secs allows.";
         if self.phase == Phase::Attempt {
             self.fall(Fall::overdue(words));
         } else {

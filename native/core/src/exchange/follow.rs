@@ -29,7 +29,7 @@ impl Exchange {
             self.fail(Failure::new(Code::Internal, "An attempt was lost."));
             return Move::Again;
         };
-        let deadline = attempt.deadline_us(&self.snap.config.deadlines);
+        let deadline = attempt.deadline_us();
         if deadline.is_some_and(|at| at <= self.now.mono_us) {
             let fall = verdict::of_silence(attempt.reached);
             self.break_off(fall);
@@ -83,8 +83,9 @@ impl Exchange {
         }
     }
 
-    fn take_head(&mut self, head: AnswerHead) {
+    fn take_head(&mut self, mut head: AnswerHead) {
         let now = self.now;
+        self.out.passed_headers = std::mem::take(&mut head.passed);
         let Some(attempt) = &mut self.attempt else { return };
         attempt.reach(Reached::Body, now.mono_us);
         attempt.first_byte_us = Some(now.mono_us - attempt.opened_us);
@@ -111,9 +112,11 @@ impl Exchange {
             // Its time is bound, whatever it still says.
             return;
         }
-        attempt.since_us = now_us;
         match &attempt.follow {
-            Follow::Whole(_) => self.take_whole(bytes),
+            Follow::Whole(_) => {
+                attempt.since_us = now_us;
+                self.take_whole(bytes);
+            }
             Follow::Stream(_) => self.take_stream(bytes),
             Follow::Head | Follow::Engine(_) | Follow::Tail => {}
         }

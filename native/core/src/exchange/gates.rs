@@ -1,4 +1,5 @@
-//! What must let a request through before an upstream is asked: scope, rates, cache, places, budget, single flight.
+//! What must let a request through before an upstream is asked: scope, what was answered before, rates, cache, places, budget,
+//! single flight.
 
 use super::places::Waiting;
 use super::reform::Reforming;
@@ -9,6 +10,7 @@ use crate::clock::MILLISECOND;
 use crate::config::CacheMode;
 use crate::error::{Code, Failure};
 use crate::flight::{Follow, Follower, Join, Leader};
+use crate::idempotency::Claim;
 use crate::limit::{Permit, TokenCharge};
 use crate::metrics::CacheResult;
 use crate::route::Resolved;
@@ -23,6 +25,8 @@ pub(super) enum Gate {
     Fit,
     /// The cheap bound does not fit a model: a job counts the input.
     Measure,
+    /// Was it answered before?
+    Once,
     /// Requests a minute, of all callers and of the key.
     Rate,
     /// Is the answer known?
@@ -63,6 +67,8 @@ pub(super) struct Holds {
     /// Its answer is kept although it leads nobody: the caller wanted none that was kept.
     pub stores: bool,
     pub reforming: Option<Reforming>,
+    /// To its idempotency key.
+    pub claim: Option<Claim>,
     follower: Option<Follower<Entry>>,
     /// Its leader's answer was not to be shared: it asks alone.
     pub alone: bool,
@@ -83,6 +89,7 @@ impl Holds {
         self.waiting = None;
         self.ticket = None;
         self.leader = None;
+        self.claim = None;
         self.follower = None;
         self.reforming = None;
     }
@@ -94,6 +101,7 @@ impl Exchange {
             Gate::Scope => self.pass_scope(),
             Gate::Fit => self.pass_fit(),
             Gate::Measure => Move::Wait(None),
+            Gate::Once => self.pass_once(),
             Gate::Rate => self.pass_rate(),
             Gate::Cache => self.pass_cache(),
             Gate::Tokens => self.pass_tokens(),
@@ -140,6 +148,9 @@ impl Exchange {
         (self.choice.turn, self.choice.granted) = (turn, granted);
         let bounded = candidates.iter().any(|candidate| candidate.bounds.is_some());
         self.choice.candidates = Some(candidates);
+        if !self.snap.config.routes.is_empty() {
+            self.bound_by_model();
+        }
         if !self.may_ask_somebody() {
             let words = format!("This key may not use the model '{}'.", self.facts().model);
             return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
@@ -162,7 +173,7 @@ impl Exchange {
             Ok(pool) => self.holds.pool = pool,
             Err(failure) => return self.refuse(failure),
         }
-        self.go(Gate::Rate)
+        self.go(if self.call().once.is_some() { Gate::Once } else { Gate::Rate })
     }
 
     fn pass_cache(&mut self) -> Move {

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::passing::pick;
 use super::step::{Stage, UpstreamId};
 use super::work::JobResult;
 use crate::dialects::neutral::Item;
 use crate::error::Failure;
-use crate::http::HeaderView;
+use crate::http::{HeaderView, Headers};
 
 /// The head of an upstream's answer, as far as the core reads it.
 #[derive(Debug)]
@@ -17,15 +18,18 @@ pub(super) struct AnswerHead {
     pub content_type: Option<SmallVec<[u8; 32]>>,
     pub retry_after: Option<Box<[u8]>>,
     pub retry_after_ms: Option<Box<[u8]>>,
+    /// Those that the caller gets.
+    pub passed: Headers,
 }
 
 impl AnswerHead {
-    pub fn read(status: u16, headers: &dyn HeaderView) -> AnswerHead {
+    pub fn read(status: u16, headers: &dyn HeaderView, pass: &[String]) -> AnswerHead {
         AnswerHead {
             status,
             content_type: headers.get("content-type").map(SmallVec::from_slice),
             retry_after: headers.get("retry-after").map(Box::from),
             retry_after_ms: headers.get("retry-after-ms").map(Box::from),
+            passed: pick(pass, headers),
         }
     }
 }

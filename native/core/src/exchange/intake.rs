@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::call::too_large;
 use super::gates::Gate;
 use super::gather::Gather;
+use super::once::digest;
 use super::slices::Slices;
 use super::target::Target;
 use super::whole::Judged;
@@ -66,6 +67,9 @@ impl Exchange {
             self.fail(refusal);
             return;
         }
+        if call.is_preflight() {
+            return self.answer_preflight();
+        }
         match call.target.clone() {
             Some(Target::Inference(_)) => {
                 // A child is part of a request that was counted.
@@ -116,10 +120,12 @@ impl Exchange {
     fn read_body(&mut self) {
         let body = self.intake.body.take();
         let endpoint = self.endpoint();
-        let tenant = self.snap.cache.is_some().then(|| self.call().holder.tenant.clone());
+        let tenant = self.snap.cache.is_some().then(|| self.tenant());
+        let once = self.call().once.is_some();
         let (bytes, most_inputs) = (body.len(), self.snap.config.limits.max_inputs as usize);
         let read = move || {
-            let facts = request::read(body, endpoint, tenant.as_deref())?;
+            let mut facts = request::read(body, endpoint, tenant.as_deref())?;
+            facts.digest = once.then(|| digest(&facts.body));
             let slices = Slices::of(&facts, endpoint, most_inputs);
             Ok((facts, slices))
         };

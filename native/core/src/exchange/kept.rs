@@ -39,6 +39,14 @@ impl Capture {
         }
     }
 
+    pub fn take(&mut self) -> Option<Bytes> {
+        self.0.take().map(Bytes::from)
+    }
+
+    pub fn copy(&self) -> Option<Bytes> {
+        self.0.as_deref().map(Bytes::copy_from_slice)
+    }
+
     pub fn drop(&mut self) {
         self.0 = None;
     }
@@ -66,10 +74,13 @@ impl Exchange {
         self.mark_content();
         if self.facts().stream {
             self.holds.leader = None;
-            self.start();
+            self.commit();
             self.replay(&body);
             self.finish();
             return;
+        }
+        if self.holds.claim.is_some() {
+            self.out.capture.keep(&body);
         }
         let headers = self.headers(b"application/json", 1);
         self.reply(entry.status, headers, body);
@@ -77,7 +88,7 @@ impl Exchange {
     }
 
     /// Gives a kept stream to a caller: as it lies there, or event by event.
-    fn replay(&mut self, stream: &Bytes) {
+    pub(super) fn replay(&mut self, stream: &Bytes) {
         if !self.is_neutral() {
             return self.emit(stream.clone());
         }
@@ -89,7 +100,7 @@ impl Exchange {
     }
 
     /// Whether an upstream refused the request itself, as it would an equal one.
-    fn was_refused(&self) -> bool {
+    pub(super) fn was_refused(&self) -> bool {
         matches!(self.account.ending, Some((Ending::Refused, Some(Code::UpstreamRefused))))
     }
 

@@ -89,7 +89,7 @@ impl Exchange {
     pub(super) fn drain(&mut self) -> Move {
         let mut until = None;
         if let Some(attempt) = &mut self.attempt {
-            let deadline = attempt.deadline_us(&self.snap.config.deadlines);
+            let deadline = attempt.deadline_us();
             if deadline.is_some_and(|at| at <= self.now.mono_us) {
                 if let Some(attempt) = self.attempt.take() {
                     self.close(&attempt);

@@ -52,6 +52,15 @@ impl Exchange {
         }
     }
 
+    pub(super) fn answer_preflight(&mut self) {
+        let mut headers = self.headers(b"text/plain", 6);
+        if let Some(cors) = &self.call().cors {
+            cors.write_preflight(&mut headers);
+        }
+        self.reply(200, headers, Bytes::new());
+        self.conclude(Ending::Completed, None);
+    }
+
     fn reply_json(&mut self, status: u16, body: Vec<u8>) {
         let headers = self.headers(b"application/json", 0);
         self.reply(status, headers, Bytes::from(body));

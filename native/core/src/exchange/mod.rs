@@ -13,14 +13,16 @@
 //!
 //! In brackets: jobs, which are skipped where there is little to do.
 //!
-//! `call` reads the head; `intake` the body; `gates`, with `rates`, `places` and `spend`, admits; `choose` finds an upstream past
-//! every `obstacle`, and `again` another after a failure; `request` writes to it, or `children` ask it in `slices`. `follow`
-//! reads the answer: as a `whole`, `streamed`, or from an `engine`; a `verdict` says what a failure means, and `fall` gives
-//! the attempt up. `answer` writes to the caller, whose side is `out`, and who may `leave`; `kept` is what the cache gets of
-//! it, and `reform` puts what it has into the form that a caller wants. `settle` books. Dropping an exchange at any point settles it too.
+//! `call` reads the head, `origin` where it comes from; `intake` the body; `gates`, with `once`, `rates`, `places` and `spend`,
+//! admits; `choose` finds an upstream past every `obstacle`, and `again` another after a failure; `request` writes to it, or
+//! `children` ask it in `slices`. `follow` reads the answer: as a `whole`, `streamed`, or from an `engine`; a `verdict` says what
+//! a failure means, and `fall` gives the attempt up. `answer` writes to the caller, whose side is `out`, `alive` keeps it
+//! company, and who may `leave`; `kept` is what the cache gets of it, and `reform` puts what it has into the form that a caller
+//! wants. `settle` books. Dropping an exchange at any point settles it too.
 
 mod account;
 mod again;
+mod alive;
 mod answer;
 mod answered;
 mod attempt;
@@ -41,7 +43,11 @@ mod kept;
 mod leave;
 mod local;
 mod obstacle;
+mod once;
+mod origin;
 mod out;
+mod passing;
+mod patience;
 mod places;
 mod rates;
 mod reform;
@@ -62,7 +68,7 @@ use std::collections::VecDeque;
 use crate::clock::{Now, SECOND};
 use crate::dialects::neutral::Item;
 use crate::dialects::openai::request::Facts;
-use crate::error::Failure;
+use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Snapshot};
 use crate::http::HeaderView;
 use crate::rng::Rng;
@@ -151,6 +157,12 @@ pub struct Exchange {
     report: Option<Arc<Report>>,
     /// A child's time began with its parent's.
     started_us: Option<u64>,
+    /// Time in which it waited for nobody: its jobs ran, or its driver took its steps.
+    own_us: u64,
+    /// The time until the next look is of that kind.
+    own: bool,
+    /// For all of it, until its first content.
+    total_secs: u64,
     choice: Choice,
     attempt: Option<Attempt>,
     out: Out,
@@ -170,6 +182,9 @@ impl std::fmt::Debug for Exchange {
 impl Exchange {
     pub(crate) fn new(gateway: Arc<Gateway>, snap: Arc<Snapshot>, waker: Waker, lane: usize, seed: u64) -> Exchange {
         Exchange {
+            own_us: 0,
+            own: false,
+            total_secs: snap.config.deadlines.total_secs,
             gateway,
             snap,
             waker,
@@ -234,7 +249,10 @@ impl Exchange {
 
     /// The answer's head came. Informational (1xx) heads are not reported.
     pub fn head(&mut self, u: UpstreamId, status: u16, headers: &dyn HeaderView) {
-        self.inbox.push_back(Event::Head(u, AnswerHead::read(status, headers)));
+        self.inbox.push_back(Event::Head(
+            u,
+            AnswerHead::read(status, headers, &self.snap.config.server.pass_response_headers),
+        ));
     }
 
     /// More of the answer's body, within the credit given.
@@ -284,6 +302,9 @@ impl Exchange {
 
     /// What to do now.
     pub fn next(&mut self, now: Now) -> Step {
+        if self.own {
+            self.own_us += now.mono_us.saturating_sub(self.now.mono_us);
+        }
         self.now = now;
         if self.phase == Phase::New {
             // Before whatever else was said: it came after the head.
@@ -292,24 +313,39 @@ impl Exchange {
         if self.is_unwanted() {
             self.take_caller_gone();
         }
+        if self.gateway.is_stopping() {
+            self.take_stop();
+        }
         loop {
             if let Some(event) = self.inbox.pop_front() {
                 self.take(event);
             } else if let Some(step) = self.steps.pop_front() {
                 self.tell_held();
+                self.own = true;
                 return step;
             } else if self.phase == Phase::Over {
                 return Step::Done;
             } else if let Move::Wait(until_us) = self.advance() {
                 self.tell_held();
+                self.own = self.is_at_work();
                 return Step::Wait { until_us };
             }
         }
     }
 
+    /// A job of its own is what it waits for.
+    fn is_at_work(&self) -> bool {
+        use Phase::{Booking, Gates, Joining, Judging, Owing, Reading};
+        matches!(self.phase, Reading | Gates(Gate::Count) | Judging | Joining | Owing | Booking)
+    }
+
     fn advance(&mut self) -> Move {
         if self.total_deadline_us().is_some_and(|at| at <= self.now.mono_us) {
             return self.overdue();
+        }
+        let sign_us = self.sign_due_us();
+        if sign_us.is_some_and(|at| at <= self.now.mono_us) {
+            return self.give_sign();
         }
         let moved = match self.phase {
             Phase::Body => self.wait_for_body(),
@@ -328,7 +364,9 @@ impl Exchange {
             Phase::Over => Move::Wait(None),
         };
         match moved {
-            Move::Wait(until) => Move::Wait(until.into_iter().chain(self.total_deadline_us()).min()),
+            Move::Wait(until) => {
+                Move::Wait(until.into_iter().chain(self.total_deadline_us()).chain(self.sign_due_us()).min())
+            }
             again => again,
         }
     }
@@ -337,8 +375,8 @@ impl Exchange {
     fn total_deadline_us(&self) -> Option<u64> {
         let waiting =
             matches!(self.phase, Phase::Gates(_) | Phase::Choose | Phase::Children | Phase::Attempt | Phase::Reading);
-        let bound = waiting && !self.out.is_started() && !self.out.is_ended();
-        bound.then(|| self.begun.mono_us.saturating_add(self.snap.config.deadlines.total_secs.saturating_mul(SECOND)))
+        let bound = waiting && !self.out.is_committed() && !self.out.is_ended();
+        bound.then(|| self.begun.mono_us.saturating_add(self.total_secs.saturating_mul(SECOND)))
     }
 
     fn take(&mut self, event: Event) {
@@ -362,6 +400,14 @@ impl Exchange {
                     self.take_upstream(event);
                 }
             }
+        }
+    }
+
+    /// The gateway's time is up: whoever has no whole answer yet is told.
+    fn take_stop(&mut self) {
+        if self.phase != Phase::Over && !self.out.is_ended() {
+            let words = "The gateway went down before the answer was complete; ask again.";
+            self.fail(Failure::new(Code::Draining, words).retry_after(1));
         }
     }
 

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::kept::Capture;
 use crate::dialects::openai::pieces::Pieces;
+use crate::http::Headers;
 
 /// Held before the first content byte; a longer prelude is given to the caller, and with it the chance to fail over.
 const MAX_PREROLL: usize = 64 << 10;
@@ -13,6 +14,7 @@ const MAX_PREROLL: usize = 64 << 10;
 pub(super) struct Out {
     pub status: u16,
     started: bool,
+    committed: bool,
     ended: bool,
     content: bool,
     /// When the first content was handed over, after the exchange began.
@@ -21,17 +23,26 @@ pub(super) struct Out {
     written: u64,
     /// When the caller last took something, or was given the first that it has not.
     pub progress_us: u64,
+    /// When something was last said to it.
+    pub spoke_us: u64,
     preroll: SmallVec<[Bytes; 4]>,
     preroll_bytes: usize,
     pub capture: Capture,
     /// The upstream's own error body, fit to be passed on.
     pub passed_error: Option<Bytes>,
+    /// Headers of the upstream that answers, for the caller.
+    pub passed_headers: Headers,
 }
 
 impl Out {
-    /// A stream began: its caller was given bytes of an attempt, so that no other may follow.
+    /// A stream began: its status is said.
     pub fn is_started(&self) -> bool {
         self.started
+    }
+
+    /// The caller of a stream was given bytes of an attempt, so that no other may follow.
+    pub fn is_committed(&self) -> bool {
+        self.committed
     }
 
     /// All is said.
@@ -57,7 +68,7 @@ impl Out {
     /// Holds pieces back, if they can wait and are few.
     pub fn hold_back(&mut self, pieces: &mut Pieces) -> bool {
         let bytes = self.preroll_bytes + pieces.list.iter().map(Bytes::len).sum::<usize>();
-        let holds = !self.started && !pieces.content && bytes <= MAX_PREROLL;
+        let holds = !self.committed && !pieces.content && bytes <= MAX_PREROLL;
         if holds {
             self.preroll_bytes = bytes;
             self.preroll.extend(pieces.list.drain(..));
@@ -65,11 +76,17 @@ impl Out {
         holds
     }
 
-    /// Begins a stream; gives what was held back.
-    pub fn start(&mut self, now_us: u64) -> SmallVec<[Bytes; 4]> {
+    /// Begins a stream.
+    pub fn start(&mut self, now_us: u64) {
         self.started = true;
         self.status = 200;
         self.progress_us = now_us;
+        self.spoke_us = now_us;
+    }
+
+    /// The answer is that of the attempt that goes on; gives what was held back of it.
+    pub fn commit(&mut self) -> SmallVec<[Bytes; 4]> {
+        self.committed = true;
         self.preroll_bytes = 0;
         std::mem::take(&mut self.preroll)
     }
@@ -86,6 +103,7 @@ impl Out {
             self.progress_us = now_us;
         }
         self.emitted += bytes as u64;
+        self.spoke_us = now_us;
     }
 
     /// The caller's transport took `bytes`, as far as it was given so many.
@@ -103,6 +121,7 @@ impl Out {
 
     /// What an attempt left that is given up before the caller got any of it.
     pub fn forget(&mut self) {
+        self.passed_headers.clear();
         self.preroll.clear();
         self.preroll_bytes = 0;
     }

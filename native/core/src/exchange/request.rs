@@ -51,7 +51,9 @@ impl Exchange {
         self.account.capped = told.filter(|cap| named.is_none_or(|named| named > *cap));
         self.account.answered_by = Some(answered_by(&upstream.name, &to.model));
         self.account.provider = Some(upstream.clone());
-        self.attempt = Some(Attempt::open(u, upstream, health, permit, self.now.mono_us));
+        let deadlines = self.deadlines_at(&to.model, &upstream);
+        self.total_secs = deadlines.total_secs;
+        self.attempt = Some(Attempt::open(u, upstream, deadlines, health, permit, self.now.mono_us));
         self.phase = Phase::Attempt;
     }
 
@@ -69,6 +71,7 @@ impl Exchange {
         if let Some(authorization) = upstream.authorization(credential) {
             headers.push((Bytes::from_static(b"authorization"), authorization.clone()));
         }
+        self.pass_request_headers(upstream, &mut headers);
         Some(UpstreamRequest {
             origin: upstream.origin.clone()?,
             method: "POST",

@@ -112,6 +112,7 @@ impl Exchange {
         let (ending, error) = self.account.ending.unwrap_or((Ending::Dropped, None));
         let pool = self.holds.pool.take();
         self.settle_attempt();
+        self.remember(ending);
         if let Some(tokens) = self.holds.tokens.take() {
             tokens.add_used(self.account.usage.total());
         }
@@ -137,6 +138,7 @@ impl Exchange {
             cache: self.account.cache,
             limited: self.account.limited,
             duration_us,
+            overhead_us: self.own_us,
             first_content_us: self.out.has_content().then_some(self.out.first_content_us),
         });
         let (Some(provider), Some(facts), Some(call)) = (&self.account.provider, &self.facts, &self.call) else {

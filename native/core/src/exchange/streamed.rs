@@ -11,9 +11,13 @@ use crate::dialects::openai::relay::{Ended, Fed};
 
 impl Exchange {
     pub(super) fn take_stream(&mut self, bytes: Bytes) {
-        let Some(Attempt { follow: Follow::Stream(relay), .. }) = &mut self.attempt else { return };
+        let now_us = self.now.mono_us;
+        let Some(attempt) = &mut self.attempt else { return };
+        let Follow::Stream(relay) = &mut attempt.follow else { return };
         let mut pieces = Pieces::default();
         let fed = relay.feed(bytes, &mut pieces);
+        let event = relay.take_event();
+        attempt.hear(event, now_us);
         self.say(pieces);
         match fed {
             Fed::Open => {}

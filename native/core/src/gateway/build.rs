@@ -156,7 +156,7 @@ fn upstreams(config: &Config, before: Option<&Snapshot>, metrics: &Metrics) -> V
             Arc::new(UpstreamLive::new(health, concurrency, rate, tokens))
         };
         let credentials = credentials(provider, before);
-        Arc::new(Upstream::new(provider, slot, kept.unwrap_or_else(new), credentials))
+        Arc::new(Upstream::new(provider, &config.deadlines, slot, kept.unwrap_or_else(new), credentials))
     });
     upstreams.collect()
 }

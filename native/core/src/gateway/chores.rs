@@ -241,6 +241,7 @@ fn models_request_as(upstream: &Upstream, n: u16) -> Option<UpstreamRequest> {
     if let Some(authorization) = upstream.authorization(n) {
         headers.push((Bytes::from_static(b"authorization"), authorization.clone()));
     }
+    headers.extend(upstream.headers.iter().cloned());
     Some(UpstreamRequest {
         origin: upstream.origin.clone()?,
         method: "GET",

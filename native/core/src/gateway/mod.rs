@@ -4,6 +4,7 @@
 mod build;
 mod cached;
 mod chores;
+mod going;
 mod keeper;
 mod report;
 mod snapshot;
@@ -17,13 +18,15 @@ use crate::config::Config;
 use crate::exchange::Exchange;
 use crate::health::HealthState;
 use crate::http::UpstreamRequest;
+use crate::idempotency::Remembered;
 use crate::ledger::Row;
 use crate::metrics::{Gauge, Metrics};
 use crate::store;
-use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
 use chores::Chores;
+use going::Going;
 pub(crate) use snapshot::{Holder, Snapshot, Upstream};
 
 /// Threads that may drive exchanges without sharing counters.
@@ -77,9 +80,11 @@ pub struct Gateway {
     /// Exchanges made, and those of them that are over.
     begun: AtomicU64,
     over: AtomicU64,
-    draining: AtomicBool,
+    going: AtomicU8,
     buffered: AtomicU64,
     pub(crate) metrics: Metrics,
+    /// Of the whole process: a reload forgets nothing.
+    pub(crate) remembered: Arc<Remembered>,
     ledger: Vec<Mutex<Vec<Row>>>,
     rows_waiting: AtomicUsize,
     waker: Mutex<Option<Waker>>,
@@ -103,9 +108,10 @@ impl Gateway {
             seed,
             begun: AtomicU64::new(0),
             over: AtomicU64::new(0),
-            draining: AtomicBool::new(false),
+            going: AtomicU8::new(Going::Up as u8),
             buffered: AtomicU64::new(0),
             metrics,
+            remembered: Arc::default(),
             ledger: (0..LANES).map(|_| Mutex::new(Vec::new())).collect(),
             rows_waiting: AtomicUsize::new(0),
             waker: Mutex::new(None),
@@ -153,14 +159,9 @@ impl Gateway {
         self.snapshot.store(Arc::new(next));
     }
 
-    /// No new exchange is admitted; those in progress end.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether [`Self::drain`] was called.
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+    /// `[server]` of the configuration in force.
+    pub fn server(&self) -> crate::config::Server {
+        self.snapshot.load().config.server.clone()
     }
 
     /// Exchanges made and not dropped.
@@ -215,6 +216,10 @@ impl Gateway {
             let provider = || ("provider", &*upstream.name);
             let up = u64::from(upstream.is_up());
             gauges.push(gauge("hoosh_provider_up", "1 while its breaker is closed.", vec![provider()], up));
+            for (to, times) in upstream.live.health.transitions() {
+                let (name, help) = ("hoosh_breaker_transitions_total", "How often the breaker came to this state.");
+                gauges.push(gauge(name, help, vec![provider(), ("to", to.as_str())], times));
+            }
             for (credential, number) in upstream.credentials.all().iter().zip(&numbers) {
                 let labels = vec![provider(), ("credential", number.as_str())];
                 let up = u64::from(credential.breaker.is_closed());

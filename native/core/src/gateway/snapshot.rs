@@ -5,12 +5,12 @@ use bytes::Bytes;
 use super::build::holder_live;
 use crate::budget::Pool;
 use crate::cache::{Cache, Entry};
-use crate::config::{CapField, Config, Credential, Provider, ProviderKind};
+use crate::config::{CapField, Config, Credential, Deadlines, Provider, ProviderKind, Secret};
 use crate::dialects::neutral::Endpoint;
 use crate::error::Code;
 use crate::flight::Flights;
 use crate::health::{Credentials, Health};
-use crate::http::Origin;
+use crate::http::{Headers, Origin};
 use crate::keys::{Key, Keys};
 use crate::limit::{Concurrency, Rate};
 use crate::metrics::Slot;
@@ -63,6 +63,10 @@ pub(crate) struct Upstream {
     pub credentials: Credentials,
     /// Of each credential.
     authorizations: Vec<Option<Bytes>>,
+    /// What every request says.
+    pub headers: Headers,
+    /// Those of `[deadlines]`, but for its own.
+    pub deadlines: Deadlines,
     targets: [Bytes; 3],
     pub models_target: Bytes,
 }
@@ -137,7 +141,13 @@ impl Upstream {
         }]
     }
 
-    pub(super) fn new(provider: &Provider, slot: Slot, live: Arc<UpstreamLive>, credentials: Credentials) -> Upstream {
+    pub(super) fn new(
+        provider: &Provider,
+        deadlines: &Deadlines,
+        slot: Slot,
+        live: Arc<UpstreamLive>,
+        credentials: Credentials,
+    ) -> Upstream {
         let bearer = |credential: &Credential| Bytes::from(format!("Bearer {}", credential.secret.expose()));
         let mut authorizations: Vec<_> = provider.credentials.iter().map(|c| Some(bearer(c))).collect();
         authorizations.resize(credentials.all().len(), None);
@@ -158,10 +168,17 @@ impl Upstream {
             max_tokens_limit: provider.max_tokens_limit.map(u64::from),
             credentials,
             authorizations,
+            headers: fixed_headers(provider),
+            deadlines: deadlines.but(&provider.patience),
             targets: [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings].map(|e| target(e.path())),
             models_target: target("/models"),
         }
     }
+}
+
+fn fixed_headers(provider: &Provider) -> Headers {
+    let one = |(name, value): &(String, Secret)| (Bytes::from(name.clone()), Bytes::from(value.expose().to_owned()));
+    provider.headers.iter().map(one).collect()
 }
 
 impl Holder {

@@ -18,6 +18,8 @@ pub(super) struct Breaker {
     /// End of the bench for 429; 0 if there is none.
     pub(super) benched_until_us: u64,
     pub(super) probing: bool,
+    /// How often it came to be closed, open, half-open.
+    pub(super) changes: [u64; 3],
 }
 
 impl Breaker {
@@ -32,6 +34,7 @@ impl Breaker {
             open_until_us: 0,
             benched_until_us: 0,
             probing: false,
+            changes: [0; 3],
         }
     }
 
@@ -73,6 +76,7 @@ impl Breaker {
 
     fn change(&mut self, state: State, now_us: u64) {
         self.state = state;
+        self.changes[state as usize] += 1;
         self.since_us = now_us;
         self.generation += 1;
         self.probing = false;

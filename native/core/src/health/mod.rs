@@ -216,6 +216,12 @@ impl Health {
         self.word.load(Ordering::Acquire) & 1 == 0 || lock(&self.breaker).state == State::Closed
     }
 
+    /// How often its breaker came to each state, since the start.
+    pub fn transitions(&self) -> [(State, u64); 3] {
+        let changes = lock(&self.breaker).changes;
+        [State::Closed, State::Open, State::HalfOpen].map(|state| (state, changes[state as usize]))
+    }
+
     fn attempt(self: &Arc<Self>, generation: u64, probe: bool) -> Attempt {
         Attempt { health: Arc::clone(self), generation, probe, told: false }
     }

@@ -6,8 +6,10 @@ use crate::error::Code;
 use crate::ledger::{Ending, Usage};
 use crate::sync::{lock, Mutex};
 
-/// Upper bounds of the histograms' buckets, microseconds: from a cache hit to the longest answer.
-pub(super) const BOUNDS_US: [u64; 18] = [
+/// Upper bounds of a histogram's buckets, microseconds.
+pub(super) type Bounds = [u64; 18];
+/// From a cache hit to the longest answer.
+pub(super) const BOUNDS_US: Bounds = [
     1_000,
     2_500,
     5_000,
@@ -26,6 +28,12 @@ pub(super) const BOUNDS_US: [u64; 18] = [
     120_000_000,
     300_000_000,
     600_000_000,
+];
+
+/// From what is not worth a thought to what holds up everybody.
+pub(super) const OVERHEAD_BOUNDS_US: Bounds = [
+    25, 50, 100, 200, 400, 800, 1_500, 3_000, 6_000, 12_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 10_000_000,
 ];
 
 pub(super) const ENDPOINTS: usize = Served::ALL.len();
@@ -62,6 +70,8 @@ pub struct Finished<'a> {
     pub duration_us: u64,
     /// From the head to the first content byte handed over, microseconds.
     pub first_content_us: Option<u64>,
+    /// Of that, time in which it waited for nobody, microseconds.
+    pub overhead_us: u64,
 }
 
 /// The numbers of one thread. Aligned to two cache lines, because processors fetch them in pairs.
@@ -79,6 +89,7 @@ pub(super) struct Counts {
     pub limited: [u64; Limit::ALL.len()],
     pub duration: [Histogram; ENDPOINTS],
     pub first_content: [Histogram; ENDPOINTS],
+    pub overhead: [Histogram; ENDPOINTS],
     /// By slot. Grown when providers are named, never while recording.
     pub providers: Vec<Provider>,
 }
@@ -107,6 +118,7 @@ impl Default for Counts {
             limited: Default::default(),
             duration: Default::default(),
             first_content: Default::default(),
+            overhead: Default::default(),
             providers: vec![Provider::default()],
         }
     }
@@ -170,9 +182,10 @@ impl Counts {
         if let Some(limit) = finished.limited {
             bump(&mut self.limited[limit as usize]);
         }
-        self.duration[endpoint].observe(finished.duration_us);
+        self.duration[endpoint].observe(finished.duration_us, &BOUNDS_US);
+        self.overhead[endpoint].observe(finished.overhead_us, &OVERHEAD_BOUNDS_US);
         if let Some(first_content_us) = finished.first_content_us {
-            self.first_content[endpoint].observe(first_content_us);
+            self.first_content[endpoint].observe(first_content_us, &BOUNDS_US);
         }
     }
 
@@ -189,7 +202,8 @@ impl Counts {
         add(&mut self.cache, &other.cache);
         add(&mut self.limited, &other.limited);
         let histograms = self.duration.iter_mut().zip(&other.duration);
-        for (sum, one) in histograms.chain(self.first_content.iter_mut().zip(&other.first_content)) {
+        let histograms = histograms.chain(self.first_content.iter_mut().zip(&other.first_content));
+        for (sum, one) in histograms.chain(self.overhead.iter_mut().zip(&other.overhead)) {
             add(&mut sum.buckets, &one.buckets);
             sum.sum_us = sum.sum_us.saturating_add(one.sum_us);
         }
@@ -204,8 +218,8 @@ impl Counts {
 }
 
 impl Histogram {
-    fn observe(&mut self, value_us: u64) {
-        bump(&mut self.buckets[BOUNDS_US.partition_point(|bound| *bound < value_us)]);
+    fn observe(&mut self, value_us: u64, bounds: &Bounds) {
+        bump(&mut self.buckets[bounds.partition_point(|bound| *bound < value_us)]);
         self.sum_us = self.sum_us.saturating_add(value_us);
     }
 }

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::labels::{CacheResult, Limit, Outcome, Served, StatusClass};
-use super::lane::{Counts, Histogram, BOUNDS_US, ENDINGS};
+use super::lane::{Bounds, Counts, Histogram, BOUNDS_US, ENDINGS, OVERHEAD_BOUNDS_US};
 use super::names::Names;
 use super::Gauge;
 use crate::error::Code;
@@ -23,11 +23,19 @@ pub(super) fn render(counts: &Counts, names: &Names, gauges: &[Gauge<'_>]) -> St
         "hoosh_request_duration_seconds",
         "Time from a request's head to the end of its answer.",
         &counts.duration,
+        &BOUNDS_US,
     );
     page.histograms(
         "hoosh_first_content_seconds",
         "Time from a request's head to the first content of its answer.",
         &counts.first_content,
+        &BOUNDS_US,
+    );
+    page.histograms(
+        "hoosh_overhead_seconds",
+        "Of that, time in which a request waited for nobody: neither its caller, an upstream nor a place.",
+        &counts.overhead,
+        &OVERHEAD_BOUNDS_US,
     );
     page.gauges(gauges);
     page.0
@@ -76,18 +84,18 @@ impl Page {
         }
     }
 
-    fn histograms(&mut self, name: &str, help: &str, histograms: &[Histogram]) {
+    fn histograms(&mut self, name: &str, help: &str, histograms: &[Histogram], bounds: &Bounds) {
         self.family(name, "histogram", help);
         for (endpoint, histogram) in Served::ALL.iter().zip(histograms) {
-            self.histogram(name, endpoint.as_str(), histogram);
+            self.histogram(name, endpoint.as_str(), histogram, bounds);
         }
     }
 
-    fn histogram(&mut self, name: &str, endpoint: &str, histogram: &Histogram) {
+    fn histogram(&mut self, name: &str, endpoint: &str, histogram: &Histogram, bounds: &Bounds) {
         let mut below = 0u64;
         for (at, count) in histogram.buckets.iter().enumerate() {
             below = below.saturating_add(*count);
-            let bound = BOUNDS_US.get(at).map_or("+Inf".into(), |bound| seconds(*bound));
+            let bound = bounds.get(at).map_or("+Inf".into(), |bound| seconds(*bound));
             let _ = writeln!(self.0, "{name}_bucket{{endpoint=\"{endpoint}\",le=\"{bound}\"}} {below}");
         }
         let _ = writeln!(self.0, "{name}_sum{{endpoint=\"{endpoint}\"}} {}", seconds(histogram.sum_us));
@@ -100,7 +108,9 @@ impl Page {
             if gauges[..at].iter().any(|earlier| earlier.name == first.name) {
                 continue;
             }
-            self.family(first.name, "gauge", first.help);
+            // What only ever grows is named so.
+            let kind = if first.name.ends_with("_total") { "counter" } else { "gauge" };
+            self.family(first.name, kind, first.help);
             for gauge in gauges[at..].iter().filter(|gauge| gauge.name == first.name) {
                 self.sample(gauge.name, &gauge.labels, gauge.value);
             }

@@ -170,7 +170,12 @@ impl World {
     }
 
     pub fn begin(&self, method: &str, target: &str, body: Option<&str>) -> Call {
+        self.begin_with(method, target, body, &[])
+    }
+
+    pub fn begin_with(&self, method: &str, target: &str, body: Option<&str>, more: &[(&str, &str)]) -> Call {
         let mut headers = vec![("content-type".to_string(), "application/json".to_string())];
+        headers.extend(more.iter().map(|(name, value)| (name.to_string(), value.to_string())));
         headers.extend(self.key.map(|key| ("authorization".to_string(), format!("Bearer {key}"))));
         headers.extend(self.control.map(|control| ("cache-control".to_string(), control.to_string())));
         let mut exchange = self.gateway.exchange(Arc::new(NoWake), 0);
@@ -210,7 +215,15 @@ impl World {
 
     /// A request without a body.
     pub fn ask(&mut self, method: &str, target: &str) -> Reply {
-        let mut call = self.begin(method, target, None);
+        self.ask_with(method, target, &[])
+    }
+
+    pub fn get_with(&mut self, target: &str, headers: &[(&str, &str)]) -> Reply {
+        self.ask_with("GET", target, headers)
+    }
+
+    pub fn ask_with(&mut self, method: &str, target: &str, headers: &[(&str, &str)]) -> Reply {
+        let mut call = self.begin_with(method, target, None, headers);
         let reply = call.reply(self);
         call.over(self);
         reply
@@ -339,7 +352,7 @@ impl Call {
         self.take_reply(step)
     }
 
-    fn take_reply(&mut self, step: Step) -> Reply {
+    pub fn take_reply(&mut self, step: Step) -> Reply {
         match step {
             Step::Reply { status, headers, body } => {
                 self.exchange.written(body.len());

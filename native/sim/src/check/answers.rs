@@ -94,15 +94,22 @@ impl World {
         }
         if driven.raised.contains(&said.x) {
             self.count("joined");
+            self.note_answered(x)?;
             return self.judge_joined(x);
         }
         if said.x == x {
             let last = driven.ups.len() - 1;
             self.count(if completed { "complete" } else { "broken off" });
+            if completed {
+                self.note_answered(x)?;
+            }
             return match said.u as usize == last {
                 true => Ok(()),
                 false => outcome(format!("words of attempt {}, but {last} was the last", said.u)),
             };
+        }
+        if driven.out.header("idempotent-replayed").is_some() {
+            return self.judge_replayed(x, said.x).map_err(|words| (Invariant::Cache, words));
         }
         self.count("shared");
         let (mine, theirs) = (&self.xs[x].caller, &self.xs[self.root(said.x)].caller);
@@ -142,7 +149,7 @@ impl World {
     }
 
     /// Who asked for it at first.
-    fn root(&self, x: usize) -> usize {
+    pub(crate) fn root(&self, x: usize) -> usize {
         self.xs[x].parent.map_or(x, |(parent, _)| parent)
     }
 
@@ -192,7 +199,7 @@ impl World {
     }
 
     /// Whose cache it is: whoever holds the key, with its scope; all without a key; the program itself.
-    fn tenant(&self, x: usize) -> (String, Vec<String>) {
+    pub(crate) fn tenant(&self, x: usize) -> (String, Vec<String>) {
         let (config, caller) = (self.pinned(x), &self.xs[x].caller);
         if caller.neutral {
             return ("the program".into(), Vec::new());
@@ -221,7 +228,9 @@ impl World {
         if !(error["message"].is_string() && error["type"].is_string() && !error["code"].is_number()) {
             return outcome(format!("an error of another shape: {body}"));
         }
-        let spent = !driven.ups.is_empty() || self.failed_children_asked(x);
+        // One that goes down does not keep its caller from asking another.
+        let goes_down = error["code"] == "draining";
+        let spent = !goes_down && (!driven.ups.is_empty() || self.failed_children_asked(x));
         if spent && out.header("x-should-retry") != Some(b"false") {
             return outcome("attempts are spent, and the caller is not told so");
         }

@@ -26,6 +26,8 @@ pub struct Books {
     /// When each provider with a rate was asked, since the last reload.
     pub(crate) asked_us: BTreeMap<String, Vec<u64>>,
     pub(crate) health: HealthBooks,
+    /// Answers under an idempotency key.
+    pub(crate) answered: Vec<super::once::Answered>,
     pools: BTreeMap<Arc<str>, PoolState>,
 }
 
@@ -39,6 +41,7 @@ impl Books {
             wishes_us: Vec::new(),
             asked_us: BTreeMap::new(),
             health: HealthBooks::default(),
+            answered: Vec::new(),
             pools: BTreeMap::new(),
         }
     }

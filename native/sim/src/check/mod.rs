@@ -8,11 +8,13 @@
 //! | `health` | 4: credentials and tokens a minute |
 //! | `patience` | 3 and 10 where a caller is refused |
 //! | `answers` | 2, 5 once an answer is complete |
+//! | `once` | 5 for idempotency keys |
 //! | `books` | 1, 7, 9 |
 
 mod answers;
 mod books;
 mod health;
+mod once;
 mod outcome;
 mod patience;
 mod scope;

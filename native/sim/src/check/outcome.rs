@@ -28,12 +28,14 @@ pub struct Outcome {
     pub(crate) pieces: Vec<Bytes>,
     /// When the answer began.
     pub(crate) began_us: u64,
+    /// When something was last said.
+    pub(crate) spoke_us: u64,
 }
 
 impl Outcome {
     pub(crate) fn reply(&mut self, status: u16, headers: Headers, body: Bytes, now_us: u64) {
         self.start(status, headers, now_us);
-        self.emit(body);
+        self.emit(body, now_us);
         self.stand = Stand::Replied;
         self.replied = true;
     }
@@ -43,9 +45,11 @@ impl Outcome {
         self.status = status;
         self.headers = headers;
         self.began_us = now_us;
+        self.spoke_us = now_us;
     }
 
-    pub(crate) fn emit(&mut self, bytes: Bytes) {
+    pub(crate) fn emit(&mut self, bytes: Bytes, now_us: u64) {
+        self.spoke_us = now_us;
         self.bytes.extend_from_slice(&bytes);
         self.pieces.push(bytes);
     }

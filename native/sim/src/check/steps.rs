@@ -1,6 +1,6 @@
 //! Whether a step may come now: order of the answer, upstreams, credit.
 
-use hoosh_core::clock::MILLISECOND;
+use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::exchange::Step;
 
 use super::outcome::Stand;
@@ -114,12 +114,31 @@ impl World {
                 _ => Err((Invariant::Upstreams, format!("{step:?} of what is not open"))),
             },
             Step::Child { .. } => outcome(!ended, "a child is born"),
-            Step::Work { .. } | Step::Wait { .. } => Ok(()),
+            Step::Wait { until_us } => self.judge_silence(x, *until_us),
+            Step::Work { .. } => Ok(()),
             Step::Done => match driven.ups.iter().position(|up| up.state == UpState::Open) {
                 Some(open) => Err((Invariant::Upstreams, format!("done, and attempt {open} is open"))),
                 None if driven.is_gone() => Ok(()),
                 None => outcome(ended, "the exchange is done"),
             },
+        }
+    }
+
+    /// A stream that began never says nothing for longer than its signs of life are apart, if its caller takes them.
+    fn judge_silence(&self, x: usize, until_us: Option<u64>) -> Result<(), (Invariant, String)> {
+        let (driven, every) = (&self.xs[x], self.pinned(x).server.keep_alive_secs);
+        let owed = every > 0 && driven.out.stand == Stand::Started && driven.unwritten() == 0;
+        let due_us = driven.out.spoke_us + every * SECOND;
+        if !owed || driven.caller.neutral || driven.is_gone() || until_us.is_some_and(|at| at <= due_us) {
+            return Ok(());
+        }
+        Err((Invariant::Wakes, format!("a stream would be silent until {until_us:?}, a sign is due at {due_us}")))
+    }
+
+    /// Counts what keeps a caller company.
+    pub(crate) fn note_signs(&mut self, x: usize, bytes: &[u8]) {
+        if bytes == b": keep-alive\n\n" {
+            self.count(if self.xs[x].out.bytes.is_empty() { "early starts" } else { "keep-alives" });
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Relay {
     after_cr: bool,
     passed: bool,
     words: Words,
+    /// An event came since it was asked last.
+    event: bool,
 }
 
 enum Verdict {
@@ -78,7 +80,13 @@ impl Relay {
             after_cr: false,
             passed: false,
             words: Words::default(),
+            event: false,
         }
+    }
+
+    /// Whether an event, and not only comments, came since this was asked last.
+    pub fn take_event(&mut self) -> bool {
+        std::mem::take(&mut self.event)
     }
 
     /// Every choice ended by itself and as it was meant to, so that the answer may be given again.
@@ -198,6 +206,7 @@ impl Relay {
         if !frame.dispatches {
             return Verdict::Pass;
         }
+        self.event = true;
         if is_mark(&frame.data) {
             // A stream of nothing is no answer, whatever ends it.
             let answered = self.said || self.choices.is_any_finished();

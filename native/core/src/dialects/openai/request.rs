@@ -49,6 +49,8 @@ pub struct Facts {
     pub deterministic: bool,
     /// Canonical digest, if one was wanted and the body has one.
     pub key: Option<[u8; 32]>,
+    /// Of the body as it came, if one was wanted.
+    pub digest: Option<[u8; 32]>,
 }
 
 impl Facts {
@@ -128,6 +130,7 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
         key,
         index,
         body,
+        digest: None,
     })
 }
 

@@ -1,0 +1,100 @@
+//! `Idempotency-Key`: a request that is sent again because its answer was lost is not paid for again.
+//!
+//! Stripe's contract, but for one thing: only what is final is remembered, an answer that came whole or a provider's refusal
+//! of the request itself. An error that may pass (a timeout, a rate limit, a provider that is down) is no result here: SDKs
+//! send the same key with every try, and would be given their first failure until the key expires.
+
+use super::gates::Gate;
+use super::{Exchange, Move};
+use crate::error::{Code, Failure};
+use crate::http::HeaderView;
+use crate::idempotency::{Digest, Said, Standing};
+use crate::ledger::Ending;
+use bytes::Bytes;
+
+/// The longest key, as with Stripe.
+const MAX_KEY: usize = 255;
+
+/// The key of a request, if it has one.
+pub(super) fn key_of(headers: &dyn HeaderView) -> Result<Option<Box<[u8]>>, Failure> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    if !(1..=MAX_KEY).contains(&key.len()) || !key.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+        let words = "'Idempotency-Key' must have 1 to 255 characters of visible ASCII.";
+        return Err(Failure::new(Code::InvalidValue, words).param("idempotency-key"));
+    }
+    Ok(Some(key.into()))
+}
+
+/// Of the whole body, as it came.
+pub(super) fn digest(body: &[u8]) -> Digest {
+    *blake3::hash(body).as_bytes()
+}
+
+impl Exchange {
+    /// Whether the same was asked before under the same key, by the same tenant.
+    pub(super) fn pass_once(&mut self) -> Move {
+        let asked = self.call().once.as_deref().zip(self.facts().digest);
+        let Some((key, body)) = asked else { return self.go(Gate::Rate) };
+        let mut hasher = blake3::Hasher::new_derive_key("hoosh: tenant, path and idempotency key");
+        for part in [self.call().holder.tenant.as_bytes(), self.endpoint().as_str().as_bytes(), key] {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+        let key = *hasher.finalize().as_bytes();
+        match self.gateway.remembered.ask(key, body, self.now.mono_us) {
+            Standing::First(claim) => {
+                self.holds.claim = Some(claim);
+                self.go(Gate::Rate)
+            }
+            Standing::Answered(said) => {
+                self.say_again(&said);
+                Move::Again
+            }
+            Standing::Running => {
+                let words = "A request with this 'Idempotency-Key' is in progress. Ask again when it has ended.";
+                self.refuse(Failure::new(Code::IdempotencyInProgress, words).retry_after(1))
+            }
+            Standing::Mismatch => {
+                let words = "This 'Idempotency-Key' was used for another request. Take a new key for each.";
+                self.refuse(Failure::new(Code::IdempotencyMismatch, words).param("idempotency-key"))
+            }
+        }
+    }
+
+    fn say_again(&mut self, said: &Said) {
+        self.account.replayed = true;
+        self.mark_content();
+        if said.stream {
+            self.commit();
+            self.replay(&said.body);
+            self.finish();
+            return;
+        }
+        let mut headers = self.headers(b"application/json", 2);
+        let refused = said.status >= 400;
+        if refused {
+            headers.push((Bytes::from_static(b"x-should-retry"), Bytes::from_static(b"false")));
+        }
+        self.reply(said.status, headers, said.body.clone());
+        match refused {
+            true => self.conclude(Ending::Refused, Some(Code::UpstreamRefused)),
+            false => self.conclude(Ending::Completed, None),
+        }
+    }
+
+    /// Whether the answer is kept while it passes.
+    pub(super) fn keeps_answer(&self) -> bool {
+        self.holds.keeps() || self.holds.claim.is_some()
+    }
+
+    /// Leaves what was said to whoever asks the same again, if it is final.
+    pub(super) fn remember(&mut self, ending: Ending) {
+        let Some(claim) = self.holds.claim.take() else { return };
+        // One that began early has its refusal in a stream; to ask again costs nothing then.
+        let is_final = ending == Ending::Completed || self.was_refused() && !self.out.is_started();
+        let body = if self.holds.keeps() { self.out.capture.copy() } else { self.out.capture.take() };
+        if let (Some(body), true) = (body, is_final) {
+            let bounds = &self.snap.config.idempotency;
+            claim.keep(self.out.status, body, self.out.is_started(), bounds, self.now.mono_us);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+"""`Idempotency-Key` over real sockets, as the official SDK sends it."""
+
+import httpx2
+import openai
+import pytest
+import trio
+from tests.python.conftest import provider, serving
+
+MESSAGES = [{"role": "user", "content": "Say hello"}]
+CHAT = {"model": "fake-chat", "messages": MESSAGES}
+
+
+def named(upstream):
+    return "[retry]\nmax_attempts = 1\n" + provider(upstream) + 'models = ["fake-chat"]\n'
+
+
+async def test_an_answer_and_a_stream_are_given_again(upstream):
+    async with serving(named(upstream)) as (url, app), openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x") as sdk:
+        for stream in (False, True):
+            said = []
+            for _ in range(3):
+                raw = await sdk.chat.completions.with_raw_response.create(
+                    model="fake-chat", messages=MESSAGES, stream=stream, extra_headers={"Idempotency-Key": f"k{stream}"}
+                )
+                said.append(raw.headers.get("idempotent-replayed"))
+                if stream:
+                    words = [chunk.choices[0].delta.content or "" async for chunk in raw.parse()]
+                    assert "".join(words) == "You said: Say hello"
+                else:
+                    assert raw.parse().choices[0].message.content == "You said: Say hello"
+            assert said == [None, "true", "true"]
+        assert len(upstream.requests) == 2
+        assert len(app.driver.store.rows()) <= 2
+
+
+async def test_the_sdks_retry_after_a_passing_failure_is_answered_anew(upstream):
+    async with serving(named(upstream)) as (url, _), openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x") as sdk:
+        upstream.plan(status=503)
+        create = sdk.chat.completions.create
+        key = {"Idempotency-Key": "k"}
+        with pytest.raises(openai.InternalServerError):
+            await create(model="fake-chat", messages=MESSAGES, extra_headers=key)
+        answer = await create(model="fake-chat", messages=MESSAGES, extra_headers=key)
+        assert answer.choices[0].message.content
+
+
+async def test_concurrent_twins_ask_once(upstream):
+    async with serving(named(upstream)) as (url, _), httpx2.AsyncClient(base_url=url, timeout=30) as http:
+        upstream.plan(delay_ms=500)
+        statuses = []
+
+        async def ask(body):
+            answer = await http.post("/v1/chat/completions", json=body, headers={"idempotency-key": "k"})
+            statuses.append(answer.status_code)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(ask, CHAT)
+        assert sorted(statuses) == [200] + [409] * 19
+        statuses.clear()
+        await ask(CHAT)
+        await ask(CHAT | {"temperature": 1})
+        assert statuses == [200, 422]
+        assert len(upstream.requests) == 1
