@@ -362,7 +362,7 @@ fn reference(config: &Config, discovered: &[Vec<String>], model: &str) -> Vec<St
     let mut caught: Vec<&Alias> =
         config.aliases.iter().filter(|a| a.name.contains('*') && matches(&a.name, model)).collect();
     caught.sort_by_key(|alias| std::cmp::Reverse(alias.name.len()));
-    let caught = caught.first().filter(|_| !is_written && !(names_provider && !is_model));
+    let caught = caught.first().filter(|_| !is_written && (is_model || !names_provider));
     if strategy == Choice::Direct && is_model && listers.len() == 1 && caught.is_none() {
         return vec![show(listers[0], model)];
     }

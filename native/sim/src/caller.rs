@@ -125,7 +125,11 @@ impl Caller {
         let stream = dice.chance(50) && path != Path::Inference(Endpoint::Embeddings);
         let (model, mut caller) = (model(dice, config), Caller::plain(path, flaw));
         caller.neutral = !matches!(flaw, Flaw::ContentType | Flaw::Head | Flaw::Framing) && dice.chance(10);
-        caller.model = if twin && dice.chance(80) { "alpha".into() } else { model };
+        caller.model = match twin {
+            true if dice.chance(65) => "alpha".into(),
+            true if dice.chance(60) => ALIAS.into(),
+            _ => model,
+        };
         caller.stream = stream;
         caller.include_usage = stream && dice.chance(40);
         caller.deterministic = path == Path::Inference(Endpoint::Embeddings) || dice.chance(if twin { 90 } else { 50 });
