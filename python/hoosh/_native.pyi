@@ -179,7 +179,7 @@ class Gateway:
         """A new configuration for exchanges that begin from now on."""
 
     def way_down(self) -> tuple[int, int]:
-        """Seconds for which all is served after the first signal, then seconds that requests in progress may take."""
+        """On the way down: seconds for which all is served, then seconds that requests in progress may take."""
 
     def settle(self) -> None:
         """It will go down: readiness says so, and all is served as before."""
