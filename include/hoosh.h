@@ -344,7 +344,8 @@ size_t hoosh_gateway_open(const struct hoosh_gateway *gateway);
 
 // # Store
 //
-// A store in memory. Of the ledger rows that were not fetched yet it keeps the newest `max_rows`.
+// A store in memory. Of the ledger rows that were not fetched yet it keeps the newest `max_rows`, and as many
+// records of requests that asked no provider.
 enum hoosh_result hoosh_store_new(size_t max_rows, struct hoosh_store **store);
 
 // Frees a store.
@@ -359,6 +360,10 @@ enum hoosh_result hoosh_store_perform(struct hoosh_store *store,
 // The ledger rows stored since the last call, one JSON object a line. They lie still until the next call of this;
 // none for NULL.
 struct hoosh_bytes hoosh_store_rows(struct hoosh_store *store);
+
+// The same of requests that asked no provider: refusals, answers of the cache, model lists. It lies still until the next
+// call of this.
+struct hoosh_bytes hoosh_store_requests(struct hoosh_store *store);
 
 // # Exchange
 //

@@ -200,7 +200,7 @@ class JobResult:
 
 @final
 class MemoryStore:
-    """A store that keeps everything in memory, and of the ledger the newest `max_rows`."""
+    """A store that keeps everything in memory, and of the ledger and the request records the newest `max_rows`."""
 
     def __new__(cls, max_rows: int) -> MemoryStore: ...
     def perform(self, op: StoreOp) -> StoreOutcome:
@@ -208,6 +208,9 @@ class MemoryStore:
 
     def rows(self) -> list[dict[str, Any]]:
         """The ledger, oldest first: one dict for each exchange that reached an upstream."""
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Requests that asked no upstream, oldest first: refusals, answers of the cache, model lists."""
 
 @final
 class StoreOp:

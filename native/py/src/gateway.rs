@@ -36,7 +36,7 @@ pub struct StoreOp(Mutex<Option<store::Op>>);
 #[pyclass(module = "hoosh", frozen)]
 pub struct StoreOutcome(store::Outcome);
 
-/// A store that keeps everything in memory, and of the ledger the newest `max_rows`.
+/// A store that keeps everything in memory, and of the ledger and the request records the newest `max_rows`.
 #[pyclass(module = "hoosh", frozen)]
 pub struct MemoryStore(Mutex<store::MemoryStore>);
 
@@ -106,6 +106,11 @@ impl Gateway {
     }
 }
 
+fn dicts(py: Python<'_>, rows: Vec<String>) -> PyResult<Vec<Bound<'_, PyDict>>> {
+    let loads = py.import("json")?.getattr("loads")?;
+    rows.into_iter().map(|row| Ok(loads.call1((row,))?.cast_into::<PyDict>()?)).collect()
+}
+
 #[pymethods]
 impl MemoryStore {
     #[new]
@@ -121,8 +126,13 @@ impl MemoryStore {
 
     /// The ledger, oldest first: one dict for each exchange that reached an upstream.
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let loads = py.import("json")?.getattr("loads")?;
-        let rows: Vec<String> = lock(&self.0).rows().map(Row::to_json).collect();
-        rows.into_iter().map(|row| Ok(loads.call1((row,))?.cast_into::<PyDict>()?)).collect()
+        let rows = lock(&self.0).rows().map(Row::to_json).collect();
+        dicts(py, rows)
+    }
+
+    /// Requests that asked no upstream, oldest first: refusals, answers of the cache, model lists.
+    fn requests<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let rows = lock(&self.0).requests().map(Row::to_json).collect();
+        dicts(py, rows)
     }
 }

@@ -11,7 +11,7 @@ use hoosh_core::wake::{Wake, Waker};
 
 use crate::agenda::Agenda;
 use crate::answer::{Heard, Said};
-use crate::caller::Caller;
+use crate::caller::{Caller, Path};
 use crate::check::{Books, Broken, Invariant, Outcome};
 use crate::dice::Dice;
 use crate::plan::{Plan, StoreMood};
@@ -408,6 +408,11 @@ impl Driven {
     /// Bytes given to the transport and not taken by the caller.
     pub(crate) fn unwritten(&self) -> usize {
         self.out.bytes.len() - self.taken
+    }
+
+    /// Whether it is recorded only where it fails.
+    pub(crate) fn is_routine(&self) -> bool {
+        matches!(self.caller.path, Path::Other("/v1/health" | "/metrics"))
     }
 
     pub(crate) fn is_gone(&self) -> bool {

@@ -23,6 +23,8 @@ pub(super) struct Account {
     pub ended_attempts: SmallVec<[(Slot, Outcome); 4]>,
     /// Of the last attempt.
     pub provider: Option<Arc<Upstream>>,
+    /// Model as it was asked for it.
+    pub model: Option<Arc<str>>,
     pub cache: Option<CacheResult>,
     pub limited: Option<Limit>,
     pub terminator_added: bool,

@@ -1,5 +1,7 @@
 //! What a request head asks for, read before any byte of its body.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::step::{Caller, RequestHead};
@@ -17,6 +19,10 @@ pub(super) struct Call {
     pub caller: Caller,
     pub request_id: Arc<str>,
     pub target: Option<Target>,
+    /// In records: one of the methods that HTTP has, or `OTHER`.
+    pub method: Option<&'static str>,
+    /// A path that is none of ours, fit to be shown.
+    stray: Option<String>,
     pub holder: Arc<Holder>,
     /// `x-hoosh-pool`.
     pub budget: Option<String>,
@@ -43,6 +49,8 @@ impl Call {
         let mut call = Call {
             caller: head.caller,
             request_id: request_id(headers, rng),
+            method: Some(method(head.method)),
+            stray: target.is_none().then(|| shown(path)),
             target,
             holder: who.as_ref().map_or(&snapshot.anonymous, |holder| holder).clone(),
             budget: headers.get("x-hoosh-pool").map(|name| String::from_utf8_lossy(name).into_owned()),
@@ -65,6 +73,8 @@ impl Call {
             caller: Caller::Http,
             request_id: request_id(&no_headers, rng),
             target: None,
+            method: None,
+            stray: None,
             holder: snapshot.anonymous.clone(),
             budget: None,
             no_cache: false,
@@ -72,6 +82,32 @@ impl Call {
             content_length: None,
             allow: None,
             refusal: Some(failure),
+        }
+    }
+
+    /// A part of `whole`, under an id of its own.
+    pub fn part(whole: &Call, number: usize, target: Target) -> Call {
+        Call {
+            caller: Caller::Neutral,
+            request_id: Arc::from(format!("{}.{number}", whole.request_id)),
+            target: Some(target),
+            method: whole.method,
+            stray: None,
+            holder: whole.holder.clone(),
+            budget: None,
+            no_cache: true,
+            expects_continue: false,
+            content_length: None,
+            allow: None,
+            refusal: None,
+        }
+    }
+
+    /// The path, in records.
+    pub fn path(&self) -> Option<Cow<'static, str>> {
+        match &self.target {
+            Some(target) => Some(Cow::Borrowed(target.path())),
+            None => self.stray.clone().map(Cow::Owned),
         }
     }
 
@@ -108,6 +144,12 @@ impl Call {
         }
         Ok(())
     }
+}
+
+/// The method as it stands in records: a word that is known beforehand, whatever a caller makes up.
+fn method(given: &str) -> &'static str {
+    const KNOWN: [&str; 9] = ["POST", "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"];
+    KNOWN.into_iter().find(|known| *known == given).unwrap_or("OTHER")
 }
 
 pub(super) fn too_large(limit: u64) -> Failure {

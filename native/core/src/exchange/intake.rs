@@ -23,7 +23,8 @@ const WINDOW: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     body: Gather,
-    received: u64,
+    /// Bytes, so far.
+    pub received: u64,
     credit: usize,
     ended: bool,
 }

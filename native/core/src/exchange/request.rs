@@ -43,6 +43,7 @@ impl Exchange {
         };
         self.steps.push_back(step);
         self.account.provider = Some(upstream.clone());
+        self.account.model = Some(to.model.clone());
         self.attempt = Some(Attempt::open(u, upstream, health, permit, self.now.mono_us));
         self.phase = Phase::Attempt;
     }

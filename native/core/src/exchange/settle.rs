@@ -3,12 +3,15 @@
 use super::account::{Owed, Uncounted};
 use super::target::Target;
 use super::{Exchange, Phase};
+use crate::budget::Pool;
+use crate::clock::Now;
 use crate::dialects::openai::count::Question;
 use crate::dialects::openai::usage::owed_usage;
 use crate::dialects::openai::words::Words;
 use crate::error::Code;
 use crate::ledger::{Ending, Row, Usage, UsageSource};
-use crate::metrics::{Finished, Served, Slot};
+use crate::metrics::{CacheResult, Finished, Served, Slot};
+use crate::sync::Arc;
 
 impl Exchange {
     /// The caller has its answer, or is gone. From here on nothing is said: what was used is booked, after counting if
@@ -130,25 +133,42 @@ impl Exchange {
             duration_us,
             first_content_us: self.out.has_content().then_some(self.out.first_content_us),
         });
-        let (Some(provider), Some(facts), Some(call)) = (&self.account.provider, &self.facts, &self.call) else {
+        self.record(status, duration_us, pool);
+    }
+
+    /// What an operator may read of it later.
+    fn record(&self, status: u16, duration_us: u64, pool: Option<Arc<Pool>>) {
+        let Some(call) = &self.call else { return };
+        let (ending, error) = self.account.ending.unwrap_or((Ending::Dropped, None));
+        let target = call.target.as_ref();
+        let asked = self.account.provider.is_some();
+        let routine = status < 400 && target.is_some_and(Target::is_routine);
+        // A part that asked nobody is told by the whole, and what never began has no time.
+        if !asked && (routine || self.is_child() || self.begun == Now::default()) {
             return;
-        };
+        }
         let row = Row {
+            asked,
             request_id: call.request_id.clone(),
             at_us: self.now.wall_us,
             key: call.holder.name.clone(),
             budget: pool.map(|pool| pool.name().clone()),
-            endpoint: self.endpoint().as_str(),
-            model: facts.model.as_str().into(),
-            provider: provider.name.clone(),
+            method: call.method,
+            path: call.path(),
+            endpoint: target.map_or("unknown", Target::word),
+            model: self.facts.as_ref().map(|facts| facts.model.as_str().into()),
+            provider: self.account.provider.as_ref().map(|provider| provider.name.clone()),
+            upstream_model: self.account.model.clone(),
             attempts: self.choice.attempts,
             status,
             ending,
             error: error.map(Code::as_str),
-            stream: facts.stream,
+            stream: self.facts.as_ref().is_some_and(|facts| facts.stream),
             usage: self.account.usage,
             overrun: self.account.overrun,
             terminator_added: self.account.terminator_added,
+            cache: self.account.cache.map(CacheResult::as_str),
+            bytes_in: self.intake.received,
             bytes_out: self.out.emitted,
             first_content_us: self.out.first_content_us,
             duration_us,

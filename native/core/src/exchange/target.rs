@@ -51,6 +51,35 @@ impl Target {
         }
     }
 
+    /// In records, and where the path itself has a name in it, that is left out.
+    pub fn path(&self) -> &'static str {
+        match self {
+            Target::Inference(Endpoint::Chat) => "/v1/chat/completions",
+            Target::Inference(Endpoint::Completions) => "/v1/completions",
+            Target::Inference(Endpoint::Embeddings) => "/v1/embeddings",
+            Target::Models => "/v1/models",
+            Target::Model(_) => "/v1/models/{model}",
+            Target::Health => "/v1/health",
+            Target::Ready => "/v1/health/ready",
+            Target::Metrics => "/metrics",
+        }
+    }
+
+    /// One word for it in records.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Target::Inference(endpoint) => endpoint.as_str(),
+            Target::Models | Target::Model(_) => "models",
+            Target::Health | Target::Ready => "health",
+            Target::Metrics => "metrics",
+        }
+    }
+
+    /// Asked every few seconds by machines: recorded only if it fails.
+    pub fn is_routine(&self) -> bool {
+        matches!(self, Target::Health | Target::Ready | Target::Metrics)
+    }
+
     pub fn access(&self) -> Access {
         match self {
             Target::Health | Target::Ready => Access::Open,

@@ -10,7 +10,6 @@ use crate::clock::Now;
 use crate::config::ProviderKind;
 use crate::health::Blame;
 use crate::store::{Op, Outcome};
-use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
 impl Gateway {
@@ -23,6 +22,7 @@ impl Gateway {
         let late = lock(&self.chores).take_late(now);
         late.into_iter().for_each(|what| self.fail(what, now));
         let snapshot = self.snapshot.load_full();
+        let gather_at = self.gather(now);
         let store_at = self.ask_store(&snapshot, now);
         let upstreams_at = self.ask_upstreams(&snapshot, now);
         let mut chores = lock(&self.chores);
@@ -30,7 +30,7 @@ impl Gateway {
             return step;
         }
         let deadlines = chores.asked.values().map(|asked| asked.until_us);
-        LoopStep::Wait { until_us: deadlines.chain(store_at).chain(upstreams_at).min() }
+        LoopStep::Wait { until_us: deadlines.chain(gather_at).chain(store_at).chain(upstreams_at).min() }
     }
 
     /// A step ended. What is not, or no longer, asked for is ignored.
@@ -47,7 +47,7 @@ impl Gateway {
                 chores.returns.push(unspent);
                 chores.pause_store(now);
             }
-            (What::Append, LoopResult::Stored(Outcome::Stored)) => self.appended(id, now),
+            (What::Append, LoopResult::Stored(Outcome::Stored)) => self.appended(id),
             (What::Probe(attempt), LoopResult::Fetched(Ok((status, _)))) => match status {
                 // How soon a list of models comes says nothing of how soon an answer does.
                 200..=299 | 404 | 405 => attempt.success_unmeasured(now.mono_us),
@@ -64,11 +64,10 @@ impl Gateway {
         }
     }
 
-    fn appended(&self, id: u64, now: Now) {
+    fn appended(&self, id: u64) {
         let mut chores = lock(&self.chores);
         if let Some(group) = chores.group.take_if(|group| group.asked == Some(id)) {
-            self.rows_waiting.fetch_sub(group.rows.len(), Ordering::AcqRel);
-            chores.gather_until_us = now.mono_us + GATHER_US;
+            self.records.stored(&group.rows);
         }
     }
 
@@ -92,6 +91,20 @@ impl Gateway {
         }
     }
 
+    /// Takes what exchanges left, now and then. Returns when to look again.
+    fn gather(&self, now: Now) -> Option<u64> {
+        let mut chores = lock(&self.chores);
+        if !self.records.are_new() {
+            return None;
+        }
+        if now.mono_us < chores.gather_until_us {
+            return Some(chores.gather_until_us);
+        }
+        chores.gather_until_us = now.mono_us + GATHER_US;
+        self.records.keep(self.records.take(), &mut chores.rows);
+        None
+    }
+
     /// Leases, returns and rows, unless the store is being left alone after a failure. Returns when to look again.
     fn ask_store(&self, snapshot: &Snapshot, now: Now) -> Option<u64> {
         let pause = lock(&self.chores).store_pause_until_us;
@@ -104,7 +117,8 @@ impl Gateway {
             lock(&self.chores).store(What::Lease(pool.clone(), ask.id), op, now);
         }
         self.give_back(now);
-        lock(&self.chores).append(self, now)
+        lock(&self.chores).append(now);
+        None
     }
 
     fn give_back(&self, now: Now) {

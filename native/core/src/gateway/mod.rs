@@ -4,6 +4,7 @@
 mod build;
 mod chores;
 mod keeper;
+mod records;
 mod snapshot;
 
 use arc_swap::ArcSwap;
@@ -18,17 +19,15 @@ use crate::http::UpstreamRequest;
 use crate::ledger::Row;
 use crate::metrics::{Gauge, Metrics};
 use crate::store;
-use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
 use chores::Chores;
+use records::Records;
 pub(crate) use snapshot::{Holder, Snapshot, Upstream};
 
 /// Threads that may drive exchanges without sharing counters.
 const LANES: usize = 16;
-
-/// Ledger rows that may wait for the store. Beyond it new work is shed: what cannot be booked must not be spent.
-const MAX_WAITING_ROWS: usize = 100_000;
 
 /// What the process's one gateway loop must do.
 #[derive(Debug)]
@@ -78,8 +77,7 @@ pub struct Gateway {
     draining: AtomicBool,
     buffered: AtomicU64,
     pub(crate) metrics: Metrics,
-    ledger: Vec<Mutex<Vec<Row>>>,
-    rows_waiting: AtomicUsize,
+    records: Records,
     waker: Mutex<Option<Waker>>,
     chores: Mutex<Chores>,
 }
@@ -104,8 +102,7 @@ impl Gateway {
             draining: AtomicBool::new(false),
             buffered: AtomicU64::new(0),
             metrics,
-            ledger: (0..LANES).map(|_| Mutex::new(Vec::new())).collect(),
-            rows_waiting: AtomicUsize::new(0),
+            records: Records::new(),
             waker: Mutex::new(None),
             chores: Mutex::new(chores),
         })
@@ -173,9 +170,9 @@ impl Gateway {
         self.buffered.load(Ordering::Relaxed)
     }
 
-    /// Ledger rows that the store has not confirmed yet.
+    /// Ledger rows and request records that the store has not confirmed yet.
     pub fn rows_waiting(&self) -> usize {
-        self.rows_waiting.load(Ordering::Relaxed)
+        self.records.waiting()
     }
 
     /// Every configured budget as it stands in this process.
@@ -195,6 +192,7 @@ impl Gateway {
             gauge("hoosh_open_exchanges", "Exchanges in progress.", Vec::new(), self.open_exchanges() as u64),
             gauge("hoosh_buffered_bytes", "Bytes of bodies and answers held now.", Vec::new(), self.buffered_bytes()),
             gauge("hoosh_ledger_rows_waiting", "Rows not stored yet.", Vec::new(), self.rows_waiting() as u64),
+            gauge("hoosh_records_dropped_total", "Request records lost.", Vec::new(), self.records.dropped()),
         ];
         let states: Vec<_> = snapshot.budgets.iter().map(|pool| (pool.name(), pool.state())).collect();
         for (name, state) in &states {
@@ -229,7 +227,7 @@ impl Gateway {
     }
 
     pub(crate) fn has_room(&self, snapshot: &Snapshot) -> bool {
-        self.buffered_bytes() < snapshot.config.server.max_buffered_bytes && self.rows_waiting() < MAX_WAITING_ROWS
+        self.buffered_bytes() < snapshot.config.server.max_buffered_bytes && self.records.has_room()
     }
 
     pub(crate) fn hold_bytes(&self, bytes: u64) {
@@ -251,8 +249,7 @@ impl Gateway {
 
     /// Queues a row; the loop stores it with its neighbours.
     pub(crate) fn book(&self, row: Row, lane: usize) {
-        lock(&self.ledger[lane % LANES]).push(row);
-        if self.rows_waiting.fetch_add(1, Ordering::AcqRel) == 0 {
+        if self.records.add(row, lane) {
             self.wake_loop();
         }
     }

@@ -100,7 +100,8 @@ impl Page {
             if gauges[..at].iter().any(|earlier| earlier.name == first.name) {
                 continue;
             }
-            self.family(first.name, "gauge", first.help);
+            let kind = if first.name.ends_with("_total") { "counter" } else { "gauge" };
+            self.family(first.name, kind, first.help);
             for gauge in gauges[at..].iter().filter(|gauge| gauge.name == first.name) {
                 self.sample(gauge.name, &gauge.labels, gauge.value);
             }

@@ -10,6 +10,7 @@ mod keeper;
 mod lists;
 mod parts;
 mod queue;
+mod records;
 mod reload;
 mod sharing;
 mod streams;

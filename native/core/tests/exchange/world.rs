@@ -118,7 +118,7 @@ impl World {
             gateway,
             key: None,
             now: Now::new(1_000_000, 1_700_000_000_000_000),
-            store: MemoryStore::new(1_000),
+            store: MemoryStore::new(20_000),
         };
         world.run_loop();
         world
@@ -160,6 +160,11 @@ impl World {
         self.now.mono_us += 10_000;
         self.run_loop();
         self.store.rows().cloned().collect()
+    }
+
+    /// Request records that the store has; see [`Self::rows`] for what comes before.
+    pub fn requests(&mut self) -> Vec<Row> {
+        self.store.requests().cloned().collect()
     }
 
     pub fn pass(&mut self, us: u64) {

@@ -78,6 +78,21 @@ impl World {
         for row in &self.store.rows {
             rows.entry(&row.request_id).or_default().push(row);
         }
+        let mut records: BTreeMap<&str, usize> = BTreeMap::new();
+        for record in &self.store.requests {
+            *records.entry(&record.request_id).or_default() += 1;
+        }
+        let found = (0..self.xs.len()).find_map(|x| {
+            let driven = &self.xs[x];
+            let mine = records.remove(driven.id.as_str()).unwrap_or_default();
+            let booked = mine + rows.get(driven.id.as_str()).map_or(0, Vec::len);
+            // A part that asked nobody is told by the whole; what never began, and what machines ask all day, by nobody.
+            let silent = driven.parent.is_some() || driven.dropped || driven.is_routine();
+            (booked != 1 && !(booked == 0 && silent)).then(|| (x, format!("{booked} records of one exchange")))
+        });
+        if let Some((x, words)) = found {
+            return self.fail(Invariant::Ledger, Some(x), words);
+        }
         let found = (0..self.xs.len()).find_map(|x| {
             let mine = rows.remove(self.xs[x].id.as_str()).unwrap_or_default();
             self.judge_rows(x, &mine).err().map(|words| (x, words))
