@@ -175,6 +175,12 @@ class Gateway:
     def stored(self, id: int, outcome: StoreOutcome, mono_us: int, wall_us: int) -> None:
         """The store answered."""
 
+    def logged(self, id: int, error: str | None, mono_us: int, wall_us: int) -> None:
+        """Lines of the log were written, or not, for the reason given. From any thread."""
+
+    def log_waiting(self) -> bool:
+        """Whether lines of the log wait, or are being written."""
+
     def reload(self, config: Config, mono_us: int, wall_us: int) -> None:
         """A new configuration for exchanges that begin from now on."""
 
@@ -185,7 +191,7 @@ class Gateway:
         """Exchanges begun and not over."""
 
     def rows_waiting(self) -> int:
-        """Ledger rows that the store has not confirmed yet."""
+        """Ledger rows and request records that the store has not confirmed yet."""
 
 @final
 class Job:

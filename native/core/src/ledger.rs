@@ -99,6 +99,8 @@ impl Usage {
 pub struct Row {
     /// An upstream was asked: a row of the ledger. `false`: a request record.
     pub asked: bool,
+    /// It came over HTTP and is no part of another: a line of the access log. No column.
+    pub is_access: bool,
     /// `x-request-id` of the exchange.
     pub request_id: Arc<str>,
     /// Wall clock at settling, microseconds since the epoch.
@@ -132,6 +134,8 @@ pub struct Row {
     pub stream: bool,
     /// What all attempts together used; what the budget was charged.
     pub usage: Usage,
+    /// What that costs at the last provider's price, nano-USD; `None` where no price is known.
+    pub cost_nano_usd: Option<u64>,
     /// More was used than the reservation held.
     pub overrun: bool,
     /// The upstream forgot its end mark; hoosh added it.
@@ -183,6 +187,10 @@ impl Row {
         field("output_tokens", Field::Number(self.usage.output_tokens as i64));
         field("cached_tokens", Field::Number(self.usage.cached_tokens as i64));
         field("usage_source", Field::Text(Some(self.usage.source.as_str())));
+        match self.cost_nano_usd {
+            Some(cost) => field("cost_nano_usd", Field::Number(cost as i64)),
+            None => field("cost_nano_usd", Field::Text(None)),
+        }
         field("overrun", Field::Flag(self.overrun));
         field("terminator_added", Field::Flag(self.terminator_added));
         field("cache", Field::Text(self.cache));

@@ -9,7 +9,7 @@ use hoosh_core::ledger::Row;
 use hoosh_core::store::{self, Store};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::config::Config;
 use crate::exchange::{send_tuple, Exchange};
@@ -23,6 +23,8 @@ pub const CANCEL: u8 = 1;
 pub const STORE: u8 = 2;
 /// See [`FETCH`].
 pub const LOOP_WAIT: u8 = 3;
+/// See [`FETCH`].
+pub const LOG: u8 = 4;
 
 /// What all exchanges of a process share. `seed` makes request ids and back-off differ between processes.
 #[pyclass(module = "hoosh", frozen)]
@@ -67,6 +69,7 @@ impl Gateway {
             LoopStep::Fetch { id, request } => (FETCH, id, send_tuple(py, &request)?).into_pyobject(py),
             LoopStep::Cancel { id } => (CANCEL, id).into_pyobject(py),
             LoopStep::Store { id, op } => (STORE, id, Bound::new(py, StoreOp(Mutex::new(Some(op))))?).into_pyobject(py),
+            LoopStep::Log { id, lines, file } => (LOG, id, PyBytes::new(py, &lines), file.as_deref()).into_pyobject(py),
             LoopStep::Wait { until_us } => (LOOP_WAIT, until_us).into_pyobject(py),
         }
     }
@@ -85,6 +88,18 @@ impl Gateway {
         self.0.done(id, LoopResult::Stored(outcome.0.clone()), Now::new(mono_us, wall_us));
     }
 
+    /// Lines of the log were written, or not, for the reason given. From any thread.
+    #[pyo3(signature = (id, error, mono_us, wall_us))]
+    fn logged(&self, id: u64, error: Option<String>, mono_us: u64, wall_us: i64) {
+        let result = error.map_or(Ok(()), Err);
+        self.0.done(id, LoopResult::Logged(result), Now::new(mono_us, wall_us));
+    }
+
+    /// Whether lines of the log wait, or are being written.
+    fn log_waiting(&self) -> bool {
+        self.0.log_waiting()
+    }
+
     /// A new configuration for exchanges that begin from now on.
     fn reload(&self, config: &Config, mono_us: u64, wall_us: i64) {
         self.0.reload(config.core().clone(), Now::new(mono_us, wall_us));
@@ -100,7 +115,7 @@ impl Gateway {
         self.0.open_exchanges()
     }
 
-    /// Ledger rows that the store has not confirmed yet.
+    /// Ledger rows and request records that the store has not confirmed yet.
     fn rows_waiting(&self) -> usize {
         self.0.rows_waiting()
     }

@@ -13,8 +13,23 @@ use crate::plan::MODELS;
 pub enum Path {
     /// An inference endpoint.
     Inference(Endpoint),
+    /// `/v1/tokens/*`.
+    Tokens(Spend),
     /// `GET /v1/models` and the like; the path.
     Other(&'static str),
+}
+
+/// What is asked of the budgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spend {
+    /// Whether there is so much.
+    Check,
+    /// To hold it.
+    Reserve,
+    /// To book what was used.
+    Report,
+    /// What there is.
+    Pools,
 }
 
 /// What is wrong with a request by intention.
@@ -67,6 +82,8 @@ pub struct Caller {
     pub no_cache: bool,
     /// Which question: callers with equal numbers, keys and models may be given each other's answers.
     pub question: u64,
+    /// Of a reservation.
+    pub ttl_secs: u64,
     /// What is wrong with it.
     pub flaw: Flaw,
     /// Sends its body only after `100 Continue`.
@@ -107,7 +124,16 @@ impl Caller {
             97 => Path::Other(if dice.chance(50) { "/metrics" } else { "/v1/models/alpha" }),
             _ => Path::Other("/v2/nothing"),
         };
+        let spends = !twin && !config.budgets.is_empty() && dice.chance(12);
+        let path = match dice.below(10) {
+            _ if !spends => path,
+            0 => Path::Tokens(Spend::Check),
+            1 => Path::Tokens(Spend::Pools),
+            2..=5 => Path::Tokens(Spend::Reserve),
+            _ => Path::Tokens(Spend::Report),
+        };
         let flaw = match dice.below(100) {
+            _ if spends => Flaw::None,
             0..=1 => Flaw::Json,
             2 => Flaw::Model,
             3 => Flaw::Type,
@@ -127,6 +153,7 @@ impl Caller {
         caller.deterministic = path == Path::Inference(Endpoint::Embeddings) || dice.chance(if twin { 90 } else { 50 });
         caller.no_cache = dice.chance(5);
         caller.question = question;
+        caller.ttl_secs = dice.span(1, 40);
         caller.key = (!config.auth.tokens.is_empty() && dice.chance(94)).then(|| {
             if twin && dice.chance(60) {
                 0
@@ -154,7 +181,7 @@ impl Caller {
     }
 
     fn plain(path: Path, flaw: Flaw) -> Caller {
-        let post = matches!(path, Path::Inference(_)) && flaw != Flaw::Method;
+        let post = !matches!(path, Path::Other(_) | Path::Tokens(Spend::Pools)) && flaw != Flaw::Method;
         Caller {
             neutral: false,
             method: if post { "POST" } else { "GET" },
@@ -168,6 +195,7 @@ impl Caller {
             deterministic: false,
             no_cache: false,
             question: 0,
+            ttl_secs: 0,
             flaw,
             expects_continue: false,
             piece: usize::MAX,
@@ -188,6 +216,10 @@ impl Caller {
             Path::Inference(Endpoint::Chat) => "/v1/chat/completions",
             Path::Inference(Endpoint::Completions) => "/v1/completions",
             Path::Inference(Endpoint::Embeddings) => "/v1/embeddings",
+            Path::Tokens(Spend::Check) => "/v1/tokens/check",
+            Path::Tokens(Spend::Reserve) => "/v1/tokens/reserve",
+            Path::Tokens(Spend::Report) => "/v1/tokens/report",
+            Path::Tokens(Spend::Pools) => "/v1/tokens/pools",
             Path::Other(path) => path,
         }
     }
@@ -196,12 +228,12 @@ impl Caller {
     pub fn endpoint(&self) -> Option<Endpoint> {
         match self.path {
             Path::Inference(endpoint) => Some(endpoint),
-            Path::Other(_) => None,
+            Path::Tokens(_) | Path::Other(_) => None,
         }
     }
 
     fn write_body(&self, dice: &mut Dice, config: &Config) -> Bytes {
-        let Some(endpoint) = self.endpoint() else { return Bytes::new() };
+        let Some(endpoint) = self.endpoint() else { return self.write_spend(dice) };
         let mut text = format!("question {} ", self.question);
         let twin = self.question < 1_000;
         if self.flaw == Flaw::TooLarge {
@@ -248,6 +280,18 @@ impl Caller {
             body.truncate(body.len() - dice.range(1, 5) as usize);
         }
         body.into()
+    }
+
+    fn write_spend(&self, dice: &mut Dice) -> Bytes {
+        let pool = if dice.chance(40) { r#","pool":"team""# } else { "" };
+        let tokens = dice.span(1, 200_000);
+        match self.path {
+            Path::Tokens(Spend::Check) => format!(r#"{{"tokens":{tokens}{pool}}}"#).into(),
+            Path::Tokens(Spend::Reserve) => {
+                format!(r#"{{"tokens":{tokens},"ttl_secs":{}{pool},"owner":"sim"}}"#, self.ttl_secs).into()
+            }
+            _ => Bytes::new(),
+        }
     }
 
     fn write_headers(&self, dice: &mut Dice, number: usize) -> Vec<(String, String)> {

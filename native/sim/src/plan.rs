@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
-    Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Deadlines, Limits, Provider, ProviderKind, Retry,
-    Secret, Server, Strategy, Token,
+    Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Deadlines, Limits, Log, LogFormat, LogLevel, Price,
+    Provider, ProviderKind, Retry, Secret, Server, Strategy, Token,
 };
 use hoosh_core::http::Origin;
 
@@ -169,6 +169,12 @@ fn config(dice: &mut Dice) -> Config {
             body_secs: dice.range(1, 5),
             caller_stall_secs: dice.range(1, 5),
         },
+        prices: prices(dice),
+        log: Log {
+            access: dice.pick(&[LogFormat::Off, LogFormat::Text, LogFormat::Json]),
+            level: dice.pick(&[LogLevel::Error, LogLevel::Info, LogLevel::Debug]),
+            file: None,
+        },
         warnings: Vec::new(),
     }
 }
@@ -194,6 +200,15 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         cap_field: dice.pick(&[CapField::MaxTokens, CapField::MaxCompletionTokens]),
         uuid_ids: dice.chance(20),
         found: false,
+    }
+}
+
+fn prices(dice: &mut Dice) -> Vec<Price> {
+    let price = Price { model: "*".into(), input: 150_000, output: 600_000, ..Price::default() };
+    if dice.chance(50) {
+        vec![price]
+    } else {
+        Vec::new()
     }
 }
 

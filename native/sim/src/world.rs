@@ -16,6 +16,7 @@ use crate::check::{Books, Broken, Invariant, Outcome};
 use crate::dice::Dice;
 use crate::plan::{Plan, StoreMood};
 use crate::store::ScriptedStore;
+use crate::tokens::Granted;
 use crate::trace::Trace;
 use crate::upstream::Script;
 
@@ -135,6 +136,7 @@ pub struct World {
     pub(crate) xs: Vec<Driven>,
     pub(crate) store: ScriptedStore,
     pub(crate) said: Vec<Said>,
+    pub(crate) granted: Vec<Granted>,
     pub(crate) books: Books,
     pub(crate) broken: Option<Broken>,
     pub(crate) seen: BTreeMap<String, u64>,
@@ -165,6 +167,7 @@ impl World {
             xs: Vec::new(),
             store: ScriptedStore::default(),
             said: Vec::new(),
+            granted: Vec::new(),
             books: Books::new(now.mono_us),
             broken: None,
             seen: BTreeMap::new(),
@@ -218,7 +221,11 @@ impl World {
     fn settle(&mut self) {
         self.plan.store = StoreMood { fails: 0, silent: 0, late: 0, twice: 20 };
         let until = self.now.mono_us + 60 * SECOND;
-        while self.broken.is_none() && self.now.mono_us < until && self.gateway.rows_waiting() > 0 {
+        // Reservations that nobody reports expire in this time.
+        let waits = |gateway: &Gateway| {
+            gateway.rows_waiting() > 0 || gateway.budgets().iter().any(|(_, pool)| pool.reserved > 0)
+        };
+        while self.broken.is_none() && self.now.mono_us < until && waits(&self.gateway) {
             if !self.step() {
                 break;
             }

@@ -6,7 +6,7 @@
 //! | `mod` | what a configuration is, with its defaults |
 //! | `schema` | the keys that may be written |
 //! | `catalogue` | the provider types, as data |
-//! | `parse`, `providers`, `reader`, `url` | TOML to [`Config`], each error with its line |
+//! | `parse`, `prices`, `providers`, `reader`, `url` | TOML to [`Config`], each error with its line |
 //! | `found` | the configuration without a file |
 //! | `describe` | [`Config`] to text, secrets hidden |
 
@@ -14,6 +14,7 @@ pub mod catalogue;
 mod describe;
 mod found;
 mod parse;
+mod prices;
 mod providers;
 mod reader;
 pub mod schema;
@@ -32,6 +33,8 @@ pub struct Config {
     pub auth: Auth,
     /// `[[budgets]]`
     pub budgets: Vec<Budget>,
+    /// `[[prices]]`
+    pub prices: Vec<Price>,
     /// `[cache]`
     pub cache: Cache,
     /// `[retry]`
@@ -40,6 +43,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[deadlines]`
     pub deadlines: Deadlines,
+    /// `[log]`
+    pub log: Log,
     /// Odd but workable, for the operator: a remote provider without a key, and the like. Never holds a secret.
     pub warnings: Vec<String>,
 }
@@ -207,6 +212,80 @@ pub struct Budget {
     pub capacity: u64,
     /// Tokens taken from the store at a time. Default: capacity / 16, at least 16,384, at most the capacity.
     pub slice: u64,
+}
+
+/// `[[prices]]`. Amounts are micro-USD for a million tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    /// Name of the model at the provider, or a prefix that ends in `*`.
+    pub model: String,
+    /// `None`: of every provider.
+    pub provider: Option<String>,
+    /// Of input.
+    pub input: u64,
+    /// Of output.
+    pub output: u64,
+    /// Of input that the provider had cached. `None`: as other input.
+    pub cached_input: Option<u64>,
+}
+
+/// How requests are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Not at all.
+    Off,
+    /// A line for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// As written in the file.
+    pub const WORDS: &'static [(&'static str, LogFormat)] =
+        &[("off", LogFormat::Off), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+}
+
+/// How much the gateway says of its own, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LogLevel {
+    /// Something does not work.
+    Error,
+    /// Something worked less well than it should.
+    Warn,
+    /// Something changed.
+    #[default]
+    Info,
+    /// Requests in process too.
+    Debug,
+}
+
+impl LogLevel {
+    /// As written in the file.
+    pub const WORDS: &'static [(&'static str, LogLevel)] =
+        &[("error", LogLevel::Error), ("warn", LogLevel::Warn), ("info", LogLevel::Info), ("debug", LogLevel::Debug)];
+
+    /// The word in a line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// Default `text`.
+    pub access: LogFormat,
+    /// Default `info`.
+    pub level: LogLevel,
+    /// Path of a file that lines are added to. `None`: the standard error.
+    pub file: Option<String>,
 }
 
 /// Which answers are cached.

@@ -177,22 +177,27 @@ fn secret(t: &Table<'_>, text: &str, at: &Range<usize>) -> Checked<Secret> {
 fn patterns(t: &Table<'_>) -> Checked<Vec<String>> {
     let mut patterns = Vec::new();
     for (text, at) in t.strings("models")? {
-        let stem = text.strip_suffix('*').unwrap_or(text);
-        let message = if text.is_empty() {
-            "a model name must not be empty; leave `models` out for every model"
-        } else if stem.contains('*') {
-            "a model pattern may have one `*`, at its end"
-        } else if text.len() > MAX_MODEL_BYTES {
-            "a model name may have 256 bytes"
-        } else if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
-            "a model name must not contain spaces or control characters"
-        } else {
-            patterns.push(text.to_owned());
-            continue;
-        };
-        return t.source.error(&at, message);
+        check_pattern(t, text, &at)?;
+        patterns.push(text.to_owned());
     }
     Ok(patterns)
+}
+
+/// The name of a model, or a prefix that ends in `*`.
+pub fn check_pattern(t: &Table<'_>, text: &str, at: &Range<usize>) -> Checked<()> {
+    let stem = text.strip_suffix('*').unwrap_or(text);
+    let message = if text.is_empty() {
+        "a model name must not be empty; leave `models` out for every model"
+    } else if stem.contains('*') {
+        "a model pattern may have one `*`, at its end"
+    } else if text.len() > MAX_MODEL_BYTES {
+        "a model name may have 256 bytes"
+    } else if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        "a model name must not contain spaces or control characters"
+    } else {
+        return Ok(());
+    };
+    t.source.error(at, message)
 }
 
 /// Names go into `provider/model`, headers, metrics and rows, so that they are plain.

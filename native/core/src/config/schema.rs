@@ -45,6 +45,8 @@ pub enum Kind {
     Texts,
     /// An array of strings or tables.
     Tables,
+    /// A decimal number, as a number or a string: at least 0, with at most six places.
+    Decimal,
 }
 
 /// What holds where a key is left out.
@@ -95,10 +97,12 @@ pub const TOP: Section = Section {
         Key::section("providers"),
         Key::section("auth"),
         Key::section("budgets"),
+        Key::section("prices"),
         Key::section("cache"),
         Key::section("retry"),
         Key::section("limits"),
         Key::section("deadlines"),
+        Key::section("log"),
     ],
 };
 /// `[server]`
@@ -222,6 +226,32 @@ pub const BUDGETS: Section = Section {
         ),
     ],
 };
+/// `[[prices]]`
+pub const PRICES: Section = Section {
+    header: "[[prices]]",
+    keys: &[
+        Key::new(
+            "model",
+            Kind::Text,
+            Default::Required,
+            "Name of a model at its provider, or a prefix that ends in `*`.",
+        ),
+        Key::new("provider", Kind::Text, Default::None("every provider"), "Name of the provider whose price it is."),
+        Key::new(
+            "input_usd_per_mtok",
+            Kind::Decimal,
+            Default::Required,
+            "USD for a million input tokens, to six places.",
+        ),
+        Key::new("output_usd_per_mtok", Kind::Decimal, Default::Required, "USD for a million output tokens."),
+        Key::new(
+            "cached_input_usd_per_mtok",
+            Kind::Decimal,
+            Default::None("as other input"),
+            "USD for a million input tokens that the provider had cached.",
+        ),
+    ],
+};
 /// `[cache]`
 pub const CACHE: Section = Section {
     header: "[cache]",
@@ -308,5 +338,26 @@ pub const DEADLINES: Section = Section {
     ],
 };
 
+/// `[log]`
+pub const LOG: Section = Section {
+    header: "[log]",
+    keys: &[
+        Key::new(
+            "access",
+            Kind::Word(&["off", "text", "json"]),
+            Default::Is("\"text\""),
+            "A line for each request over HTTP: `text`, `json` or `off`.",
+        ),
+        Key::new(
+            "level",
+            Kind::Word(&["error", "warn", "info", "debug"]),
+            Default::Is("\"info\""),
+            "What the gateway says of its own: `error`, `warn`, `info`; `debug` logs requests in process too.",
+        ),
+        Key::new("file", Kind::Text, Default::None("the standard error"), "File that lines are added to."),
+    ],
+};
+
 /// Every section but [`TOP`].
-pub const SECTIONS: &[&Section] = &[&SERVER, &PROVIDERS, &AUTH, &TOKENS, &BUDGETS, &CACHE, &RETRY, &LIMITS, &DEADLINES];
+pub const SECTIONS: &[&Section] =
+    &[&SERVER, &PROVIDERS, &AUTH, &TOKENS, &BUDGETS, &PRICES, &CACHE, &RETRY, &LIMITS, &DEADLINES, &LOG];

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::engine::Engine;
+use super::tokens::Reported;
 use crate::dialects::openai::words::Words;
 use crate::error::Code;
 use crate::gateway::Upstream;
@@ -25,6 +26,8 @@ pub(super) struct Account {
     pub provider: Option<Arc<Upstream>>,
     /// Model as it was asked for it.
     pub model: Option<Arc<str>>,
+    /// A caller told what it used elsewhere.
+    pub reported: Option<Box<Reported>>,
     pub cache: Option<CacheResult>,
     pub limited: Option<Limit>,
     pub terminator_added: bool,
@@ -62,7 +65,7 @@ impl Account {
     }
 
     /// What the upstream said it used, or the words to count.
-    pub fn reported(&mut self, usage: Option<Usage>, words: Words) {
+    pub fn answered(&mut self, usage: Option<Usage>, words: Words) {
         match usage {
             Some(usage) => self.add(usage),
             None => self.uncounted = Uncounted::Words(words),

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::control::{self, CONTROL_BODY_BYTES};
 use super::step::{Caller, RequestHead};
-use super::target::{Access, Target};
+use super::target::{Access, Ask, Target};
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Holder, Snapshot};
 use crate::http::{is_media_type, HeaderView};
@@ -111,6 +112,28 @@ impl Call {
         }
     }
 
+    /// Bytes that its body may have.
+    pub fn body_limit(&self, snap: &Snapshot) -> u64 {
+        let most = snap.config.server.max_body_bytes;
+        if self.is_control() {
+            most.min(CONTROL_BODY_BYTES)
+        } else {
+            most
+        }
+    }
+
+    pub fn too_large(&self, limit: u64) -> Failure {
+        if self.is_control() {
+            return control::too_large();
+        }
+        let words = format!("The body is larger than {limit} bytes. Send less, or raise [server] max_body_bytes.");
+        Failure::new(Code::BodyTooLarge, words)
+    }
+
+    fn is_control(&self) -> bool {
+        matches!(self.target, Some(Target::Tokens(_)))
+    }
+
     fn check(&mut self, head: RequestHead<'_>, path: &str, gateway: &Gateway, snap: &Snapshot) -> Result<(), Failure> {
         let Some(target) = &self.target else {
             let words =
@@ -127,19 +150,23 @@ impl Call {
                 format!("A key that is bound to models may not read {}. Ask with one that is not.", shown(path));
             return Err(Failure::new(Code::PathForbidden, words));
         }
-        let Target::Inference(_) = target else { return Ok(()) };
-        if gateway.is_draining() {
+        if !target.allows("POST") {
+            return Ok(());
+        }
+        // What was spent elsewhere is booked as long as anything is.
+        let reports = *target == Target::Tokens(Ask::Report);
+        if !reports && gateway.is_draining() {
             return Err(Failure::new(Code::Draining, "The gateway is going down; ask again.").retry_after(1));
         }
         if self.caller == Caller::Http && !is_media_type(head.headers.get("content-type"), "application/json") {
             let words = "The body must be JSON: send 'Content-Type: application/json'.";
             return Err(Failure::new(Code::WrongContentType, words));
         }
-        let limit = snap.config.server.max_body_bytes;
+        let limit = self.body_limit(snap);
         if self.content_length.is_some_and(|length| length > limit) {
-            return Err(too_large(limit));
+            return Err(self.too_large(limit));
         }
-        if !gateway.has_room(snap) {
+        if !reports && !gateway.has_room(snap) {
             return Err(Failure::new(Code::Overloaded, "The gateway is out of room; ask again.").retry_after(1));
         }
         Ok(())
@@ -150,11 +177,6 @@ impl Call {
 fn method(given: &str) -> &'static str {
     const KNOWN: [&str; 9] = ["POST", "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"];
     KNOWN.into_iter().find(|known| *known == given).unwrap_or("OTHER")
-}
-
-pub(super) fn too_large(limit: u64) -> Failure {
-    let words = format!("The body is larger than {limit} bytes. Send less, or raise [server] max_body_bytes.");
-    Failure::new(Code::BodyTooLarge, words)
 }
 
 fn holder<'a>(head: RequestHead<'_>, snap: &'a Snapshot) -> Result<&'a Arc<Holder>, Failure> {

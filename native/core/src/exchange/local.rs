@@ -33,11 +33,19 @@ impl Exchange {
                 self.reply(200, headers, Bytes::from(text));
                 self.conclude(Ending::Completed, None);
             }
+            Target::Tokens(_) => {
+                let pools = self.pools_json();
+                self.reply_json(200, pools);
+            }
+            Target::Costs => {
+                let costs = self.gateway.costs_json(self.now.wall_us);
+                self.reply_json(200, costs);
+            }
             Target::Inference(_) => {}
         }
     }
 
-    fn reply_json(&mut self, status: u16, body: Vec<u8>) {
+    pub(super) fn reply_json(&mut self, status: u16, body: Vec<u8>) {
         let headers = self.headers(b"application/json", 0);
         self.reply(status, headers, Bytes::from(body));
         self.conclude(Ending::Completed, None);

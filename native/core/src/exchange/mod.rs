@@ -17,7 +17,7 @@
 //! every `obstacle`, and `again` another after a failure; `request` writes to it, or `children` ask it in `slices`. `follow`
 //! reads the answer: as a `whole`, `streamed`, or from an `engine`; a `verdict` says what a failure means, and `fall` gives
 //! the attempt up. `answer` writes to the caller, whose side is `out`, and who may `leave`; `kept` is what the cache gets of
-//! it. `settle` books. Dropping an exchange at any point settles it too.
+//! it. `settle` books. `tokens` answers those who spend elsewhere, of whose body `control` is the form. Dropping an exchange at any point settles it too.
 
 mod account;
 mod again;
@@ -26,6 +26,7 @@ mod attempt;
 mod call;
 mod children;
 mod choose;
+mod control;
 mod engine;
 mod fall;
 mod follow;
@@ -47,6 +48,7 @@ mod spend;
 mod step;
 mod streamed;
 mod target;
+mod tokens;
 mod verdict;
 mod whole;
 mod work;
@@ -95,6 +97,8 @@ enum Phase {
     Reading,
     /// Passes the gates one by one.
     Gates(Gate),
+    /// Waits for tokens that its caller will spend elsewhere.
+    Tokens,
     /// Looks for an upstream.
     Choose,
     /// Children do the work.
@@ -310,6 +314,7 @@ impl Exchange {
                 Move::Wait(None)
             }
             Phase::Gates(gate) => self.pass(gate),
+            Phase::Tokens => self.await_tokens(),
             Phase::Choose => self.choose(),
             Phase::Children => self.raise_children(),
             Phase::Attempt => self.follow(),
@@ -324,8 +329,10 @@ impl Exchange {
 
     /// The whole exchange is bound in time until its first content byte; after that only a stream's pauses are.
     fn total_deadline_us(&self) -> Option<u64> {
-        let waiting =
-            matches!(self.phase, Phase::Gates(_) | Phase::Choose | Phase::Children | Phase::Attempt | Phase::Reading);
+        let waiting = matches!(
+            self.phase,
+            Phase::Gates(_) | Phase::Tokens | Phase::Choose | Phase::Children | Phase::Attempt | Phase::Reading
+        );
         let bound = waiting && !self.out.is_started() && !self.out.is_ended();
         bound.then(|| self.begun.mono_us.saturating_add(self.snap.config.deadlines.total_secs.saturating_mul(SECOND)))
     }

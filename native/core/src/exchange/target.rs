@@ -14,6 +14,21 @@ pub(super) enum Target {
     Health,
     Ready,
     Metrics,
+    Tokens(Ask),
+    Costs,
+}
+
+/// What is asked of the budgets: `/v1/tokens/*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Would so many tokens be granted?
+    Check,
+    /// Hold them.
+    Reserve,
+    /// So many were used of what is held.
+    Report,
+    /// What is there?
+    Pools,
 }
 
 /// Who may ask for a path, and what of the gateway it needs.
@@ -38,6 +53,11 @@ impl Target {
             "/v1/health" => Target::Health,
             "/v1/health/ready" => Target::Ready,
             "/metrics" => Target::Metrics,
+            "/v1/tokens/check" => Target::Tokens(Ask::Check),
+            "/v1/tokens/reserve" => Target::Tokens(Ask::Reserve),
+            "/v1/tokens/report" => Target::Tokens(Ask::Report),
+            "/v1/tokens/pools" => Target::Tokens(Ask::Pools),
+            "/v1/costs" => Target::Costs,
             path => Target::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?.into()),
         })
     }
@@ -62,6 +82,11 @@ impl Target {
             Target::Health => "/v1/health",
             Target::Ready => "/v1/health/ready",
             Target::Metrics => "/metrics",
+            Target::Tokens(Ask::Check) => "/v1/tokens/check",
+            Target::Tokens(Ask::Reserve) => "/v1/tokens/reserve",
+            Target::Tokens(Ask::Report) => "/v1/tokens/report",
+            Target::Tokens(Ask::Pools) => "/v1/tokens/pools",
+            Target::Costs => "/v1/costs",
         }
     }
 
@@ -72,6 +97,8 @@ impl Target {
             Target::Models | Target::Model(_) => "models",
             Target::Health | Target::Ready => "health",
             Target::Metrics => "metrics",
+            Target::Tokens(_) => "tokens",
+            Target::Costs => "costs",
         }
     }
 
@@ -83,8 +110,8 @@ impl Target {
     pub fn access(&self) -> Access {
         match self {
             Target::Health | Target::Ready => Access::Open,
-            Target::Metrics => Access::Unbound,
-            Target::Inference(_) | Target::Models | Target::Model(_) => Access::Key,
+            Target::Metrics | Target::Costs => Access::Unbound,
+            Target::Inference(_) | Target::Models | Target::Model(_) | Target::Tokens(_) => Access::Key,
         }
     }
 
@@ -95,7 +122,7 @@ impl Target {
     /// For the header `allow`. RFC 9110 section 9.1: whoever serves GET serves HEAD.
     pub fn allow(&self) -> &'static str {
         match self {
-            Target::Inference(_) => "POST",
+            Target::Inference(_) | Target::Tokens(Ask::Check | Ask::Reserve | Ask::Report) => "POST",
             _ => "GET, HEAD",
         }
     }

@@ -11,6 +11,7 @@ use crate::health::{Health, Settings};
 use crate::keys::Keys;
 use crate::limit::{Concurrency, Rate};
 use crate::metrics::Metrics;
+use crate::price::Prices;
 use crate::retry::RetryBudget;
 use crate::route::Routes;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -66,6 +67,7 @@ impl Snapshot {
             retries: retries
                 .unwrap_or_else(|| Arc::new(RetryBudget::new(config.retry.budget_percent, config.retry.min_per_sec))),
             concurrency,
+            prices: (!config.prices.is_empty()).then(|| Prices::new(&config.prices)),
             config,
         }
     }
@@ -134,6 +136,7 @@ fn upstreams(config: &Config, before: Option<&Snapshot>, metrics: &Metrics) -> V
                 concurrency: Concurrency::new(provider.max_concurrency.unwrap_or(UNBOUNDED), waiting),
                 rate: Rate::new(rpm, rpm),
                 withdrawn: AtomicBool::new(false),
+                said_ill: AtomicBool::new(false),
             })
         };
         Arc::new(Upstream::new(provider, slot, kept.unwrap_or_else(new)))

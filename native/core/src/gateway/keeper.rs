@@ -4,12 +4,14 @@
 //! late answer is ignored, and so is a second one.
 
 use super::chores::{read_list, Asked, Return, What, GATHER_US};
+use super::reservations::Expired;
 use super::snapshot::Snapshot;
 use super::{Gateway, LoopResult, LoopStep};
 use crate::clock::Now;
-use crate::config::ProviderKind;
-use crate::health::Blame;
+use crate::config::{LogLevel, ProviderKind};
+use crate::health::{Blame, State};
 use crate::store::{Op, Outcome};
+use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
 impl Gateway {
@@ -22,7 +24,11 @@ impl Gateway {
         let late = lock(&self.chores).take_late(now);
         late.into_iter().for_each(|what| self.fail(what, now));
         let snapshot = self.snapshot.load_full();
-        let gather_at = self.gather(now);
+        let gather_at = self.gather(&snapshot, now);
+        let expiry_at = self.expire(now);
+        if let Some(step) = self.journal.step(&snapshot.config.log, now) {
+            return step;
+        }
         let store_at = self.ask_store(&snapshot, now);
         let upstreams_at = self.ask_upstreams(&snapshot, now);
         let mut chores = lock(&self.chores);
@@ -30,11 +36,22 @@ impl Gateway {
             return step;
         }
         let deadlines = chores.asked.values().map(|asked| asked.until_us);
-        LoopStep::Wait { until_us: deadlines.chain(gather_at).chain(store_at).chain(upstreams_at).min() }
+        LoopStep::Wait {
+            until_us: deadlines.chain(gather_at).chain(expiry_at).chain(store_at).chain(upstreams_at).min(),
+        }
     }
 
     /// A step ended. What is not, or no longer, asked for is ignored.
     pub fn done(&self, id: u64, result: LoopResult, now: Now) {
+        let result = match result {
+            LoopResult::Logged(written) => {
+                if self.journal.written(id, written) {
+                    self.wake_loop();
+                }
+                return;
+            }
+            other => other,
+        };
         let asked = lock(&self.chores).asked.remove(&id);
         let Some(Asked { what, .. }) = asked else { return };
         match (what, result) {
@@ -92,7 +109,7 @@ impl Gateway {
     }
 
     /// Takes what exchanges left, now and then. Returns when to look again.
-    fn gather(&self, now: Now) -> Option<u64> {
+    fn gather(&self, snapshot: &Snapshot, now: Now) -> Option<u64> {
         let mut chores = lock(&self.chores);
         if !self.records.are_new() {
             return None;
@@ -101,8 +118,48 @@ impl Gateway {
             return Some(chores.gather_until_us);
         }
         chores.gather_until_us = now.mono_us + GATHER_US;
-        self.records.keep(self.records.take(), &mut chores.rows);
+        let rows = {
+            let mut costs = lock(&self.costs);
+            costs.since_us.get_or_insert(now.wall_us);
+            let rows = self.records.take();
+            rows.iter().for_each(|row| costs.add(row));
+            rows
+        };
+        self.journal.access(&snapshot.config.log, &rows);
+        self.records.keep(rows, &mut chores.rows);
+        drop(chores);
+        self.tell_health(snapshot, now);
         None
+    }
+
+    /// Says which providers are left alone and which are well again.
+    fn tell_health(&self, snapshot: &Snapshot, now: Now) {
+        for upstream in &snapshot.upstreams {
+            let health = upstream.live.health.state();
+            let is_well = health.state == State::Closed;
+            if upstream.live.said_ill.swap(!is_well, Ordering::Relaxed) != is_well {
+                continue;
+            }
+            let name = &upstream.name;
+            if is_well {
+                self.say(LogLevel::Info, now, &format!("Provider {name} is well again."));
+            } else {
+                let words = format!("Provider {name} is left alone for a while: {}.", health.reason);
+                self.say(LogLevel::Warn, now, &words);
+            }
+        }
+    }
+
+    /// Ends reservations that nobody reported. Returns when the next one is due.
+    fn expire(&self, now: Now) -> Option<u64> {
+        let (due, expired) = self.reservations.expire(now);
+        for Expired { reservation, owner } in expired {
+            let (tokens, pool) = (reservation.tokens(), reservation.pool().name());
+            let owner = owner.as_deref().unwrap_or("not named");
+            let words = format!("A reservation expired unreported: {tokens} tokens of budget {pool}, owner {owner}.");
+            self.say(LogLevel::Warn, now, &words);
+        }
+        due
     }
 
     /// Leases, returns and rows, unless the store is being left alone after a failure. Returns when to look again.

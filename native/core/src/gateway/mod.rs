@@ -3,8 +3,11 @@
 
 mod build;
 mod chores;
+mod costs;
+mod journal;
 mod keeper;
 mod records;
+mod reservations;
 mod snapshot;
 
 use arc_swap::ArcSwap;
@@ -12,7 +15,7 @@ use bytes::Bytes;
 
 use crate::budget::PoolState;
 use crate::clock::Now;
-use crate::config::Config;
+use crate::config::{Config, LogLevel};
 use crate::exchange::Exchange;
 use crate::health::HealthState;
 use crate::http::UpstreamRequest;
@@ -23,7 +26,11 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
 use chores::Chores;
+use costs::Costs;
+use journal::Journal;
 use records::Records;
+use reservations::{exchange_seed, Reservations};
+pub(crate) use reservations::{Claim, MAX_OPEN};
 pub(crate) use snapshot::{Holder, Snapshot, Upstream};
 
 /// Threads that may drive exchanges without sharing counters.
@@ -43,6 +50,17 @@ pub enum LoopStep {
     Cancel {
         /// Its handle.
         id: u64,
+    },
+    /// Add these lines to the log, in a way that keeps nobody waiting: a full pipe stops only the log. No other batch
+    /// comes before this one was answered, however long that takes.
+    Log {
+        /// Handle for `done`.
+        id: u64,
+        /// Whole lines, each with its line feed.
+        lines: Bytes,
+        /// The file that they are added to, made if it is not there; opened anew for each batch, so that it may be moved
+        /// away. `None`: the standard error.
+        file: Option<Arc<str>>,
     },
     /// Have the store perform.
     Store {
@@ -65,6 +83,8 @@ pub enum LoopResult {
     Fetched(Result<(u16, Bytes), String>),
     /// What the store said.
     Stored(store::Outcome),
+    /// The lines are written, or why they are not.
+    Logged(Result<(), String>),
 }
 
 /// Shared by all exchanges of a process.
@@ -78,6 +98,9 @@ pub struct Gateway {
     buffered: AtomicU64,
     pub(crate) metrics: Metrics,
     records: Records,
+    costs: Mutex<Costs>,
+    journal: Journal,
+    pub(crate) reservations: Reservations,
     waker: Mutex<Option<Waker>>,
     chores: Mutex<Chores>,
 }
@@ -96,13 +119,16 @@ impl Gateway {
         let snapshot = Snapshot::build(config, None, chores.discovered(), &metrics, seed);
         Arc::new(Gateway {
             snapshot: ArcSwap::from_pointee(snapshot),
-            seed,
+            seed: exchange_seed(seed),
             begun: AtomicU64::new(0),
             over: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             buffered: AtomicU64::new(0),
             metrics,
             records: Records::new(),
+            costs: Mutex::new(Costs::default()),
+            journal: Journal::default(),
+            reservations: Reservations::new(seed),
             waker: Mutex::new(None),
             chores: Mutex::new(chores),
         })
@@ -127,6 +153,7 @@ impl Gateway {
     /// A new configuration for exchanges that begin from now on. Revoked keys and withdrawn providers act at once.
     pub fn reload(&self, config: Config, now: Now) {
         self.swap(Some(config), now);
+        self.say(LogLevel::Info, now, "The configuration was reloaded.");
         self.wake_loop();
     }
 
@@ -192,6 +219,7 @@ impl Gateway {
             gauge("hoosh_open_exchanges", "Exchanges in progress.", Vec::new(), self.open_exchanges() as u64),
             gauge("hoosh_buffered_bytes", "Bytes of bodies and answers held now.", Vec::new(), self.buffered_bytes()),
             gauge("hoosh_ledger_rows_waiting", "Rows not stored yet.", Vec::new(), self.rows_waiting() as u64),
+            gauge("hoosh_log_lines_dropped_total", "Lines of the log lost.", Vec::new(), self.journal.lost()),
             gauge("hoosh_records_dropped_total", "Request records lost.", Vec::new(), self.records.dropped()),
         ];
         let states: Vec<_> = snapshot.budgets.iter().map(|pool| (pool.name(), pool.state())).collect();

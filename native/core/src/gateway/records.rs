@@ -45,7 +45,9 @@ impl Records {
             return false;
         }
         lock(&self.lanes[lane % LANES]).push(row);
-        !self.told.swap(true, Ordering::AcqRel)
+        // Looked at first, so that threads do not take the line from each other. Who sees `true` wrote before the loop
+        // looks: the lane's lock lies between.
+        !self.told.load(Ordering::Acquire) && !self.told.swap(true, Ordering::AcqRel)
     }
 
     /// Whether there are some that the loop has not taken.
@@ -62,6 +64,11 @@ impl Records {
             rows.append(&mut lock(lane));
         }
         rows
+    }
+
+    /// Looks at those of one lane that the loop has not taken.
+    pub fn look(&self, lane: usize, mut see: impl FnMut(&Row)) {
+        lock(&self.lanes[lane]).iter().for_each(|row| see(row));
     }
 
     /// Adds `more` to those that `wait` for the store, as far as there is room.

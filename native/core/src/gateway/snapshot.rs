@@ -13,6 +13,7 @@ use crate::http::Origin;
 use crate::keys::{Key, Keys};
 use crate::limit::{Concurrency, Rate};
 use crate::metrics::Slot;
+use crate::price::Prices;
 use crate::retry::RetryBudget;
 use crate::route::Routes;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,7 @@ pub(crate) struct Snapshot {
     pub flights: Arc<Flights<Entry>>,
     pub retries: Arc<RetryBudget>,
     pub concurrency: Option<Arc<Concurrency>>,
+    pub prices: Option<Prices>,
 }
 
 /// One provider, with everything about a request to it that is known beforehand.
@@ -64,6 +66,8 @@ pub(crate) struct UpstreamLive {
     pub rate: Rate,
     /// A reload took it out: no new attempt.
     pub withdrawn: AtomicBool,
+    /// The log was told that it is left alone.
+    pub said_ill: AtomicBool,
 }
 
 /// A key, or who calls without one, with live limits.

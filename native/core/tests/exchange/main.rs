@@ -3,9 +3,11 @@
 mod accounts;
 mod again;
 mod caps;
+mod costs;
 mod counts;
 mod engines;
 mod heads;
+mod journal;
 mod keeper;
 mod lists;
 mod parts;
@@ -14,6 +16,7 @@ mod records;
 mod reload;
 mod sharing;
 mod streams;
+mod tokens;
 mod world;
 
 use hoosh_core::exchange::Step;

@@ -80,6 +80,8 @@ pub struct World {
     pub gateway: Arc<Gateway>,
     pub key: Option<&'static str>,
     pub now: Now,
+    /// Every line that was logged.
+    pub log: String,
     store: MemoryStore,
 }
 
@@ -118,6 +120,7 @@ impl World {
             gateway,
             key: None,
             now: Now::new(1_000_000, 1_700_000_000_000_000),
+            log: String::new(),
             store: MemoryStore::new(20_000),
         };
         world.run_loop();
@@ -141,6 +144,10 @@ impl World {
                     self.gateway.done(id, LoopResult::Fetched(Err("no network here".into())), self.now);
                 }
                 LoopStep::Cancel { .. } => {}
+                LoopStep::Log { id, lines, .. } => {
+                    self.log.push_str(std::str::from_utf8(&lines).unwrap());
+                    self.gateway.done(id, LoopResult::Logged(Ok(())), self.now);
+                }
                 LoopStep::Wait { .. } => return,
             }
         }

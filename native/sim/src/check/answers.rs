@@ -35,9 +35,14 @@ impl World {
         if out.header("x-request-id") != Some(driven.id.as_bytes()) {
             return outcome("the answer has not its request id");
         }
-        if out.status != 200 {
+        if let Path::Tokens(_) = caller.path {
+            self.judge_tokens(x)?;
+        }
+        if self.xs[x].out.status != 200 {
             return self.judge_refusal(x);
         }
+        let driven = &self.xs[x];
+        let (out, caller) = (&driven.out, &driven.caller);
         if caller.path == Path::Other("/metrics") || caller.endpoint().is_none() {
             return Ok(());
         }
@@ -177,7 +182,7 @@ impl World {
     }
 
     /// Whose cache it is: whoever holds the key, with its scope; all without a key; the program itself.
-    fn tenant(&self, x: usize) -> (String, Vec<String>) {
+    pub(crate) fn tenant(&self, x: usize) -> (String, Vec<String>) {
         let (config, caller) = (self.pinned(x), &self.xs[x].caller);
         if caller.neutral {
             return ("the program".into(), Vec::new());

@@ -8,6 +8,7 @@ use hoosh_core::ledger::{Ending, Row};
 
 use super::outcome::Stand;
 use super::Invariant;
+use crate::caller::{Path, Spend};
 use crate::world::{UpState, World};
 
 /// What is counted over the whole run.
@@ -128,6 +129,12 @@ impl World {
 
     fn judge_rows(&self, x: usize, rows: &[&Row]) -> Result<(), String> {
         let driven = &self.xs[x];
+        if driven.caller.path == Path::Tokens(Spend::Report) && !driven.dropped && !driven.is_gone() {
+            return match rows.len() == usize::from(driven.out.status == 200) {
+                true => Ok(()),
+                false => Err(format!("{} rows, and status {}", rows.len(), driven.out.status)),
+            };
+        }
         if driven.ups.is_empty() {
             // Dropped between the decision and the step, it may have a row all the same.
             return match rows.is_empty() || driven.dropped || driven.is_gone() {

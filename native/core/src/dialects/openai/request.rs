@@ -197,7 +197,7 @@ pub(super) struct Bound {
     pub unbounded: Option<Unbounded>,
 }
 
-fn json_failure(error: &json::Error) -> Failure {
+pub(crate) fn json_failure(error: &json::Error) -> Failure {
     match (&error.kind, &error.key) {
         (ErrorKind::DuplicateKey, Some(key)) => Failure::new(
             Code::DuplicateField,
