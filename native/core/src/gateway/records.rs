@@ -67,8 +67,8 @@ impl Records {
     }
 
     /// Looks at those of one lane that the loop has not taken.
-    pub fn look(&self, lane: usize, mut see: impl FnMut(&Row)) {
-        lock(&self.lanes[lane]).iter().for_each(|row| see(row));
+    pub fn look(&self, lane: usize, see: impl FnMut(&Row)) {
+        lock(&self.lanes[lane]).iter().for_each(see);
     }
 
     /// Adds `more` to those that `wait` for the store, as far as there is room.
