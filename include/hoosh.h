@@ -76,6 +76,9 @@ typedef enum hoosh_loop_kind {
   HOOSH_LOOP_KIND_STORE = 2,
   // Nothing until `until_us` (if `has_until`), a wake, or the end of a fetch.
   HOOSH_LOOP_KIND_WAIT = 3,
+  // Add `lines` to `file`, or to the standard error if it has no bytes, and tell `hoosh_gateway_logged`. However
+  // long that takes, nothing else waits for it; no other batch comes before.
+  HOOSH_LOOP_KIND_LOG = 4,
 } hoosh_loop_kind;
 
 // Kinds of steps, with the members of `hoosh_step` that say more.
@@ -220,10 +223,14 @@ typedef struct hoosh_request {
 typedef struct hoosh_loop_step {
   // Which kind.
   enum hoosh_loop_kind kind;
-  // Number of a fetch.
+  // Number of a fetch, or of lines.
   uint64_t id;
   // What to send; lies still until the next `hoosh_gateway_next`.
   struct hoosh_request request;
+  // Lines of the log; they lie still until the next `hoosh_gateway_next`.
+  struct hoosh_bytes lines;
+  // Path of the file that they are added to; as still.
+  struct hoosh_bytes file;
   // Whether there is a time to wait for.
   bool has_until;
   // That time, in microseconds of the monotonic clock.
@@ -331,6 +338,12 @@ enum hoosh_result hoosh_gateway_fetched(const struct hoosh_gateway *gateway,
                                         struct hoosh_bytes body,
                                         struct hoosh_now now);
 
+// Lines `id` of the log are written, or not. What is not, or no longer, asked for is ignored.
+enum hoosh_result hoosh_gateway_logged(const struct hoosh_gateway *gateway,
+                                       uint64_t id,
+                                       bool written,
+                                       struct hoosh_now now);
+
 // A new configuration for what begins from now on; revoked keys and withdrawn providers act at once.
 enum hoosh_result hoosh_gateway_reload(const struct hoosh_gateway *gateway,
                                        const struct hoosh_config *config,
@@ -351,8 +364,10 @@ size_t hoosh_gateway_open(const struct hoosh_gateway *gateway);
 
 // # Store
 //
-// A store in memory. Of the ledger rows that were not fetched yet it keeps the newest `max_rows`.
-enum hoosh_result hoosh_store_new(size_t max_rows, struct hoosh_store **store);
+// A store in memory. Of the ledger rows that were not fetched yet it keeps the newest `max_rows`, and as many
+// records of requests that asked no provider.
+enum hoosh_result hoosh_store_new(size_t max_rows,
+                                  struct hoosh_store **store);
 
 // Frees a store.
 void hoosh_store_free(struct hoosh_store *store);
@@ -366,6 +381,10 @@ enum hoosh_result hoosh_store_perform(struct hoosh_store *store,
 // The ledger rows stored since the last call, one JSON object a line. They lie still until the next call of this;
 // none for NULL.
 struct hoosh_bytes hoosh_store_rows(struct hoosh_store *store);
+
+// The same of requests that asked no provider: refusals, answers of the cache, model lists. It lies still until the next
+// call of this.
+struct hoosh_bytes hoosh_store_requests(struct hoosh_store *store);
 
 // # Exchange
 //

@@ -132,6 +132,20 @@ FAULTS = [
         "        let seed = seed ^ std::hash::BuildHasher::hash_one(&chance, seed);\n",
     ),
     Fault(
+        "1 reservations",
+        "a second report of a reservation is taken for a late one",
+        "gateway/reservations.rs",
+        "State::Settled => Claim::Settled,",
+        "State::Settled => Claim::Late(entry.pool.clone()),",
+    ),
+    Fault(
+        "9 ledger",
+        "what a caller reported leaves no row",
+        "exchange/settle.rs",
+        "upstream.is_some() || reported.is_some();",
+        "upstream.is_some();",
+    ),
+    Fault(
         "9 ledger",
         "a group that is asked for again gets a new number",
         "gateway/chores.rs",

@@ -142,6 +142,9 @@ static void loop_perform(const struct hoosh_loop_step *step) {
     case HOOSH_LOOP_KIND_FETCH: /* where there is no room, its deadline gives it up */
         if (fetch != NULL) attempt_begin(fetch, NULL, step->id, &step->request);
         break;
+    case HOOSH_LOOP_KIND_LOG:
+        log_begin(step);
+        break;
     default: /* HOOSH_LOOP_KIND_CANCEL */
         for (size_t n = 0; n < MAX_FETCHES; n++)
             if (fetches[n].open && fetches[n].number == step->id) attempt_close(&fetches[n], false);

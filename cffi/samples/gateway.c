@@ -11,6 +11,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -32,6 +33,10 @@ uint64_t loop_until_us;
 volatile sig_atomic_t stopping;
 FILE *rows;
 
+/* Lines for the standard error that it has not taken, and their number. */
+static struct buffer log_lines;
+static uint64_t log_id;
+
 static void on_signal(int number) {
     (void)number;
     stopping = 1;
@@ -44,6 +49,40 @@ struct hoosh_now now(void) {
     struct hoosh_now both = {(uint64_t)mono.tv_sec * 1000000 + (uint64_t)mono.tv_nsec / 1000,
                              (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000};
     return both;
+}
+
+/* Writes as much as the standard error takes at once: a pipe that poll() calls writable takes PIPE_BUF bytes. */
+static void log_turn(void) {
+    while (buffer_left(&log_lines) > 0) {
+        struct pollfd out = {STDERR_FILENO, POLLOUT, 0};
+        size_t length = buffer_left(&log_lines) < PIPE_BUF ? buffer_left(&log_lines) : PIPE_BUF;
+        if (poll(&out, 1, 0) != 1) return;
+        ssize_t written = write(STDERR_FILENO, log_lines.data + log_lines.at, length);
+        if (written < 0) {
+            buffer_use(&log_lines, buffer_left(&log_lines));
+            hoosh_gateway_logged(gateway, log_id, false, now());
+            return;
+        }
+        buffer_use(&log_lines, (size_t)written);
+        if (buffer_left(&log_lines) == 0) hoosh_gateway_logged(gateway, log_id, true, now());
+    }
+}
+
+void log_begin(const struct hoosh_loop_step *step) {
+    if (step->file.len > 0) {
+        struct buffer path = {0};
+        buffer_add(&path, step->file.ptr, step->file.len);
+        buffer_add(&path, "", 1);
+        FILE *out = fopen(path.data, "ab");
+        bool written = out != NULL && fwrite(step->lines.ptr, 1, step->lines.len, out) == step->lines.len;
+        if (out != NULL) written = fclose(out) == 0 && written;
+        buffer_free(&path);
+        hoosh_gateway_logged(gateway, step->id, written, now());
+        return;
+    }
+    log_id = step->id;
+    buffer_add(&log_lines, step->lines.ptr, step->lines.len);
+    log_turn();
 }
 
 /* How long poll() may wait. A signal that comes just before it is noticed a second later. */
@@ -134,7 +173,7 @@ static void watch_attempts(struct attempt *all, size_t count) {
 
 /* Waits, and lets everybody read and write for whom there is something to do. */
 static void turn(int listener) {
-    size_t most = 1 + MAX_FETCHES, waiting = 0;
+    size_t most = 2 + MAX_FETCHES, waiting = 0;
     for (struct caller *c = callers; c != NULL; c = c->next) waiting++;
     for (struct run *run = runs; run != NULL; run = run->next) most += MAX_ATTEMPTS;
     fds = calloc(most + waiting, sizeof *fds);
@@ -145,6 +184,7 @@ static void turn(int listener) {
     for (struct caller *c = callers; c != NULL; c = c->next) watch_caller(c);
     for (struct run *run = runs; run != NULL; run = run->next) watch_attempts(run->attempts, MAX_ATTEMPTS);
     watch_attempts(fetches, MAX_FETCHES);
+    if (buffer_left(&log_lines) > 0) watch(STDERR_FILENO, POLLOUT, NULL, NULL);
     poll(fds, (nfds_t)watching, any_due() ? 0 : patience());
     for (size_t n = 0; n < watching; n++) {
         struct caller *c = who[n].caller;
@@ -156,6 +196,8 @@ static void turn(int listener) {
             if (readable && !c->gone) caller_read(c);
         } else if (a != NULL) {
             if (a->open && a->fd == fds[n].fd) attempt_turn(a, readable, writable);
+        } else if (fds[n].fd == STDERR_FILENO) {
+            log_turn();
         } else if (readable) {
             caller_accept(listener);
         }

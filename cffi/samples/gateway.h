@@ -81,6 +81,7 @@ void caller_over(struct caller *c);
 struct run *run_new(struct caller *c, struct hoosh_exchange *exchange);
 void run_steps(struct run *run);
 void loop_steps(void);
+void log_begin(const struct hoosh_loop_step *step);
 void wake_loop(void *context);
 
 #endif

@@ -30,6 +30,8 @@ const _: () = {
 #[derive(Default)]
 struct Current {
     request: Kept,
+    lines: Bytes,
+    file: Option<Arc<str>>,
     op: Option<(u64, Op)>,
 }
 
@@ -46,6 +48,9 @@ pub enum hoosh_loop_kind {
     Store = 2,
     /// Nothing until `until_us` (if `has_until`), a wake, or the end of a fetch.
     Wait = 3,
+    /// Add `lines` to `file`, or to the standard error if it has no bytes, and tell `hoosh_gateway_logged`. However
+    /// long that takes, nothing else waits for it; no other batch comes before.
+    Log = 4,
 }
 
 /// What the driver must do for the gateway. Members that the kind does not name are zero.
@@ -53,10 +58,14 @@ pub enum hoosh_loop_kind {
 pub struct hoosh_loop_step {
     /// Which kind.
     pub kind: hoosh_loop_kind,
-    /// Number of a fetch.
+    /// Number of a fetch, or of lines.
     pub id: u64,
     /// What to send; lies still until the next `hoosh_gateway_next`.
     pub request: hoosh_request,
+    /// Lines of the log; they lie still until the next `hoosh_gateway_next`.
+    pub lines: hoosh_bytes,
+    /// Path of the file that they are added to; as still.
+    pub file: hoosh_bytes,
     /// Whether there is a time to wait for.
     pub has_until: bool,
     /// That time, in microseconds of the monotonic clock.
@@ -138,6 +147,8 @@ pub unsafe extern "C" fn hoosh_gateway_next(
             kind: hoosh_loop_kind::Wait,
             id: 0,
             request: hoosh_request::NONE,
+            lines: hoosh_bytes::NONE,
+            file: hoosh_bytes::NONE,
             has_until: false,
             until_us: 0,
         };
@@ -150,6 +161,11 @@ pub unsafe extern "C" fn hoosh_gateway_next(
             LoopStep::Store { id, op } => {
                 current.op = Some((id, op));
                 out.kind = hoosh_loop_kind::Store;
+            }
+            LoopStep::Log { id, lines, file } => {
+                (current.lines, current.file) = (lines, file);
+                (out.kind, out.id, out.lines) = (hoosh_loop_kind::Log, id, hoosh_bytes::of(&current.lines));
+                out.file = current.file.as_deref().map_or(hoosh_bytes::NONE, |file| hoosh_bytes::of(file.as_bytes()));
             }
             LoopStep::Wait { until_us } => (out.has_until, out.until_us) = (until_us.is_some(), until_us.unwrap_or(0)),
         }
@@ -176,6 +192,23 @@ pub unsafe extern "C" fn hoosh_gateway_fetched(
             some => Ok((status(some)?, Bytes::copy_from_slice(body))),
         };
         gateway.gateway.done(id, LoopResult::Fetched(result), now.core());
+        Ok(())
+    })
+}
+
+/// Lines `id` of the log are written, or not. What is not, or no longer, asked for is ignored.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_gateway_logged(
+    gateway: *const hoosh_gateway,
+    id: u64,
+    written: bool,
+    now: hoosh_now,
+) -> hoosh_result {
+    guarded(|| {
+        // SAFETY: the program's promise.
+        let gateway = unsafe { shared(gateway) }?;
+        let result = if written { Ok(()) } else { Err("the program could not write it".to_owned()) };
+        gateway.gateway.done(id, LoopResult::Logged(result), now.core());
         Ok(())
     })
 }

@@ -10,26 +10,40 @@ use crate::border::{exclusive, free, give, guarded, guarded_or, hoosh_result, pl
 use crate::gateway::hoosh_gateway;
 use crate::values::{hoosh_bytes, hoosh_now};
 
+/// Rows, and the text of those that were fetched last.
+#[derive(Default)]
+struct Kept {
+    rows: VecDeque<Row>,
+    json: String,
+}
+
 /// A store in memory. One thread at a time.
 pub struct hoosh_store {
     /// Leases; of rows it keeps none, because they are kept here until the program fetches them.
     store: MemoryStore,
     last_group: u64,
-    rows: VecDeque<Row>,
+    rows: Kept,
+    requests: Kept,
     max_rows: usize,
-    json: String,
 }
 
 /// # Store
 ///
-/// A store in memory. Of the ledger rows that were not fetched yet it keeps the newest `max_rows`.
+/// A store in memory. Of the ledger rows that were not fetched yet it keeps the newest `max_rows`, and as many
+/// records of requests that asked no provider.
 #[no_mangle]
 pub unsafe extern "C" fn hoosh_store_new(max_rows: usize, store: *mut *mut hoosh_store) -> hoosh_result {
     guarded(|| {
         // SAFETY: the program's promise.
         let place = unsafe { place(store) }?;
         let store = MemoryStore::new(0);
-        place.put(give(hoosh_store { store, last_group: 0, rows: VecDeque::new(), max_rows, json: String::new() }));
+        place.put(give(hoosh_store {
+            store,
+            last_group: 0,
+            rows: Kept::default(),
+            requests: Kept::default(),
+            max_rows,
+        }));
         Ok(())
     })
 }
@@ -68,9 +82,18 @@ impl hoosh_store {
             return;
         }
         self.last_group = *group;
-        self.rows.extend(rows.iter().cloned());
-        let excess = self.rows.len().saturating_sub(self.max_rows);
-        self.rows.drain(..excess);
+        for (kept, asked) in [(&mut self.rows.rows, true), (&mut self.requests.rows, false)] {
+            kept.extend(rows.iter().filter(|row| row.asked == asked).cloned());
+            let excess = kept.len().saturating_sub(self.max_rows);
+            kept.drain(..excess);
+        }
+    }
+}
+
+impl Kept {
+    fn fetch(&mut self) -> hoosh_bytes {
+        self.json = self.rows.drain(..).map(|row| row.to_json() + "\n").collect();
+        hoosh_bytes::of(self.json.as_bytes())
     }
 }
 
@@ -80,8 +103,16 @@ impl hoosh_store {
 pub unsafe extern "C" fn hoosh_store_rows(store: *mut hoosh_store) -> hoosh_bytes {
     guarded_or(hoosh_bytes::NONE, || {
         // SAFETY: the program's promise.
-        let store = unsafe { exclusive(store) }?;
-        store.json = store.rows.drain(..).map(|row| row.to_json() + "\n").collect();
-        Ok(hoosh_bytes::of(store.json.as_bytes()))
+        Ok(unsafe { exclusive(store) }?.rows.fetch())
+    })
+}
+
+/// The same of requests that asked no provider: refusals, answers of the cache, model lists. It lies still until the next
+/// call of this.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_store_requests(store: *mut hoosh_store) -> hoosh_bytes {
+    guarded_or(hoosh_bytes::NONE, || {
+        // SAFETY: the program's promise.
+        Ok(unsafe { exclusive(store) }?.requests.fetch())
     })
 }

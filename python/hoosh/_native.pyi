@@ -175,6 +175,12 @@ class Gateway:
     def stored(self, id: int, outcome: StoreOutcome, mono_us: int, wall_us: int) -> None:
         """The store answered."""
 
+    def logged(self, id: int, error: str | None, mono_us: int, wall_us: int) -> None:
+        """Lines of the log were written, or not, for the reason given. From any thread."""
+
+    def log_waiting(self) -> bool:
+        """Whether lines of the log wait, or are being written."""
+
     def reload(self, config: Config, mono_us: int, wall_us: int) -> None:
         """A new configuration for exchanges that begin from now on."""
 
@@ -194,7 +200,7 @@ class Gateway:
         """Exchanges begun and not over."""
 
     def rows_waiting(self) -> int:
-        """Ledger rows that the store has not confirmed yet."""
+        """Ledger rows and request records that the store has not confirmed yet."""
 
 @final
 class Job:
@@ -209,7 +215,7 @@ class JobResult:
 
 @final
 class MemoryStore:
-    """A store that keeps everything in memory, and of the ledger the newest `max_rows`."""
+    """A store that keeps everything in memory, and of the ledger and the request records the newest `max_rows`."""
 
     def __new__(cls, max_rows: int) -> MemoryStore: ...
     def perform(self, op: StoreOp) -> StoreOutcome:
@@ -217,6 +223,9 @@ class MemoryStore:
 
     def rows(self) -> list[dict[str, Any]]:
         """The ledger, oldest first: one dict for each exchange that reached an upstream."""
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Requests that asked no upstream, oldest first: refusals, answers of the cache, model lists."""
 
 @final
 class StoreOp:

@@ -137,6 +137,8 @@ _CLASS_OF_CODE: dict[str, type[HooshError]] = {
     "invalid_json": InvalidRequest,
     "invalid_value": InvalidRequest,
     "missing_required_parameter": InvalidRequest,
+    "reservation_not_found": InvalidRequest,
+    "reservation_settled": InvalidRequest,
     "duplicate_parameter": InvalidRequest,
     "incomplete_body": InvalidRequest,
     "unknown_budget": InvalidRequest,

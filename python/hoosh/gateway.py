@@ -68,6 +68,11 @@ class Gateway:
         """One row for each exchange that reached an upstream, as far as stored, oldest first."""
         return self._driver.store.rows()
 
+    @property
+    def requests(self) -> list[Json]:
+        """Records of requests that asked no upstream (refused, answered by the cache, lists), as far as stored."""
+        return self._driver.store.requests()
+
     async def chat(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Json:
         """`POST /v1/chat/completions`: the whole answer.
 
@@ -281,3 +286,8 @@ class SyncGateway:
     def ledger(self) -> list[Json]:
         """See `Gateway.ledger`."""
         return self._gateway.ledger
+
+    @property
+    def requests(self) -> list[Json]:
+        """See `Gateway.requests`."""
+        return self._gateway.requests

@@ -1,5 +1,6 @@
 """`hoosh serve`: the ASGI application under an embedded hypercorn on trio, with signals and a drain that ends."""
 
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -220,4 +221,10 @@ def _announce(config: Config, file: Path | None, address: str) -> None:
 
 
 def _say(words: str) -> None:
+    try:
+        # What poll() calls writable takes a line at once. Words for a full pipe are left out: nobody waits for its reader.
+        if not select.select([], [sys.stderr], [], 0)[1]:
+            return
+    except (OSError, TypeError, ValueError):
+        pass  # not a file that can be asked
     print(words, file=sys.stderr, flush=True)

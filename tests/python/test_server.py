@@ -248,12 +248,15 @@ async def program(file, *options):
         said = bytearray()
 
         async def line():
-            while b"\n" not in said:
-                said.extend(more := await process.stderr.receive_some())
-                assert more, said
-            found, _, rest = bytes(said).partition(b"\n")
-            said[:] = rest
-            return found.decode()
+            while True:
+                while b"\n" not in said:
+                    said.extend(more := await process.stderr.receive_some())
+                    assert more, said
+                found, _, rest = bytes(said).partition(b"\n")
+                said[:] = rest
+                # Lines of the log begin with their time, and are tested elsewhere.
+                if not re.match(rb"\d{4}-\d\d-\d\dT", found):
+                    return found.decode()
 
         try:
             with trio.fail_after(30):

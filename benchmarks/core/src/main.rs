@@ -134,6 +134,7 @@ impl World {
                     let outcome = self.store.perform(op);
                     self.gateway.done(id, LoopResult::Stored(outcome), self.now);
                 }
+                LoopStep::Log { id, .. } => self.gateway.done(id, LoopResult::Logged(Ok(())), self.now),
                 LoopStep::Fetch { .. } | LoopStep::Cancel { .. } => {}
                 LoopStep::Wait { .. } => return,
             }

@@ -47,6 +47,7 @@ pub async fn run(gateway: Arc<Gateway>, upstreams: Rc<Upstreams>) {
                 });
                 fetches.borrow_mut().insert(id, task.abort_handle());
             }
+            LoopStep::Log { id, .. } => gateway.done(id, LoopResult::Logged(Ok(())), now()),
             LoopStep::Cancel { id } => {
                 if let Some(task) = fetches.borrow_mut().remove(&id) {
                     task.abort();

@@ -96,6 +96,10 @@ codes! {
     UnsupportedCoding = 501, "invalid_request_error", "unsupported_transfer_coding", Caller;
     /// Not HTTP/1.1 or 1.0.
     WrongVersion = 505, "invalid_request_error", "http_version_not_supported", Caller;
+    /// A second report of what a reservation used.
+    ReservationSettled = 409, "invalid_request_error", "reservation_settled", Caller;
+    /// No reservation of this key has that id.
+    UnknownReservation = 404, "invalid_request_error", "reservation_not_found", Caller;
     /// More requests a minute than the key or provider allows.
     RateLimited = 429, "rate_limit_error", "rate_limit_exceeded", Caller;
     /// The request may use more tokens than its limit lets through in a whole minute: no waiting helps.

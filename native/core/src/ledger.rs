@@ -1,4 +1,7 @@
-//! The ledger: one row for each exchange that reached an upstream. Rows add up to the budgets.
+//! One record of each exchange. Those that asked an upstream are rows of the ledger, and add up to the budgets; the others
+//! (refusals, answers of the cache, lists) are request records, which a store may forget.
+
+use std::borrow::Cow;
 
 use crate::sync::Arc;
 
@@ -94,6 +97,10 @@ impl Usage {
 /// One settled exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
+    /// An upstream was asked: a row of the ledger. `false`: a request record.
+    pub asked: bool,
+    /// It came over HTTP and is no part of another: a line of the access log. No column.
+    pub is_access: bool,
     /// `x-request-id` of the exchange.
     pub request_id: Arc<str>,
     /// Wall clock at settling, microseconds since the epoch.
@@ -102,12 +109,19 @@ pub struct Row {
     pub key: Arc<str>,
     /// Budget charged, if one was.
     pub budget: Option<Arc<str>>,
-    /// `chat`, `completions`, `embeddings`.
+    /// HTTP method; `OTHER` for one that no path has. `None`: the head could not be read.
+    pub method: Option<&'static str>,
+    /// Path without its query. A path that exists is named as the documentation does (`/v1/models/{model}`); of another,
+    /// the first 128 characters. `None`: the head could not be read.
+    pub path: Option<Cow<'static, str>>,
+    /// What was asked for, in one word: `chat`, `completions`, `embeddings`, `models`, …; `unknown` for other paths.
     pub endpoint: &'static str,
-    /// Model as the caller named it.
-    pub model: Arc<str>,
+    /// Model as the caller named it, once its body was read.
+    pub model: Option<Arc<str>>,
     /// Provider of the last attempt.
-    pub provider: Arc<str>,
+    pub provider: Option<Arc<str>>,
+    /// Model as that provider was asked for it.
+    pub upstream_model: Option<Arc<str>>,
     /// How many attempts were made.
     pub attempts: u32,
     /// Status that the caller got; 499 if it left before one.
@@ -120,10 +134,16 @@ pub struct Row {
     pub stream: bool,
     /// What all attempts together used; what the budget was charged.
     pub usage: Usage,
+    /// What that costs at the last provider's price, nano-USD; `None` where no price is known.
+    pub cost_nano_usd: Option<u64>,
     /// More was used than the reservation held.
     pub overrun: bool,
     /// The upstream forgot its end mark; hoosh added it.
     pub terminator_added: bool,
+    /// What the cache said, if it was on and came to it: `hit`, `miss`, `shared`, `bypass`.
+    pub cache: Option<&'static str>,
+    /// Body bytes taken from the caller.
+    pub bytes_in: u64,
     /// Answer bytes handed to the driver.
     pub bytes_out: u64,
     /// From the head to the first content byte handed over, microseconds; 0 if none.
@@ -133,7 +153,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// The row as one JSON object, for stores and tests that read text.
+    /// As one JSON object, for stores and tests that read text.
     pub fn to_json(&self) -> String {
         let mut out = Vec::with_capacity(512);
         let mut field = |name: &str, value: Field<'_>| {
@@ -147,13 +167,17 @@ impl Row {
                 Field::Flag(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
             }
         };
+        field("asked", Field::Flag(self.asked));
         field("request_id", Field::Text(Some(&self.request_id)));
         field("at_us", Field::Number(self.at_us));
         field("key", Field::Text(Some(&self.key)));
         field("budget", Field::Text(self.budget.as_deref()));
+        field("method", Field::Text(self.method));
+        field("path", Field::Text(self.path.as_deref()));
         field("endpoint", Field::Text(Some(self.endpoint)));
-        field("model", Field::Text(Some(&self.model)));
-        field("provider", Field::Text(Some(&self.provider)));
+        field("model", Field::Text(self.model.as_deref()));
+        field("provider", Field::Text(self.provider.as_deref()));
+        field("upstream_model", Field::Text(self.upstream_model.as_deref()));
         field("attempts", Field::Number(self.attempts.into()));
         field("status", Field::Number(self.status.into()));
         field("ending", Field::Text(Some(self.ending.as_str())));
@@ -163,8 +187,14 @@ impl Row {
         field("output_tokens", Field::Number(self.usage.output_tokens as i64));
         field("cached_tokens", Field::Number(self.usage.cached_tokens as i64));
         field("usage_source", Field::Text(Some(self.usage.source.as_str())));
+        match self.cost_nano_usd {
+            Some(cost) => field("cost_nano_usd", Field::Number(cost as i64)),
+            None => field("cost_nano_usd", Field::Text(None)),
+        }
         field("overrun", Field::Flag(self.overrun));
         field("terminator_added", Field::Flag(self.terminator_added));
+        field("cache", Field::Text(self.cache));
+        field("bytes_in", Field::Number(self.bytes_in as i64));
         field("bytes_out", Field::Number(self.bytes_out as i64));
         field("first_content_us", Field::Number(self.first_content_us as i64));
         field("duration_us", Field::Number(self.duration_us as i64));

@@ -2,7 +2,7 @@
 //! back through [`crate::gateway::Gateway::done`]. [`MemoryStore`] is the store of a process that keeps nothing.
 
 use crate::sync::Arc;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use crate::ledger::Row;
 
@@ -25,7 +25,7 @@ pub enum Op {
         /// Tokens.
         tokens: u64,
     },
-    /// Append rows to the ledger, all or none.
+    /// Append rows to the ledger, and the request records among them to the requests, all or none.
     Append {
         /// Number of the group. A group that was appended already is not appended again: an answer may have been lost.
         group: u64,
@@ -58,20 +58,32 @@ pub trait Store: Send {
 #[derive(Debug)]
 pub struct MemoryStore {
     leased: HashMap<Arc<str>, u64>,
-    rows: std::collections::VecDeque<Row>,
+    rows: VecDeque<Row>,
+    requests: VecDeque<Row>,
     max_rows: usize,
     last_group: u64,
 }
 
 impl MemoryStore {
-    /// Remembers at most `max_rows` ledger rows, the newest.
+    /// Remembers at most `max_rows` ledger rows, the newest, and as many request records.
     pub fn new(max_rows: usize) -> Self {
-        MemoryStore { leased: HashMap::new(), rows: Default::default(), max_rows, last_group: 0 }
+        MemoryStore {
+            leased: HashMap::new(),
+            rows: VecDeque::new(),
+            requests: VecDeque::new(),
+            max_rows,
+            last_group: 0,
+        }
     }
 
     /// The remembered ledger rows, oldest first.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter()
+    }
+
+    /// The remembered request records, oldest first.
+    pub fn requests(&self) -> impl Iterator<Item = &Row> {
+        self.requests.iter()
     }
 }
 
@@ -94,9 +106,12 @@ impl Store for MemoryStore {
                     return Outcome::Stored;
                 }
                 self.last_group = group;
-                self.rows.extend(rows);
-                let excess = self.rows.len().saturating_sub(self.max_rows);
-                self.rows.drain(..excess);
+                let (rows, requests): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.asked);
+                for (kept, more) in [(&mut self.rows, rows), (&mut self.requests, requests)] {
+                    kept.extend(more);
+                    let excess = kept.len().saturating_sub(self.max_rows);
+                    kept.drain(..excess);
+                }
                 Outcome::Stored
             }
         }

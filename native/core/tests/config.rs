@@ -61,6 +61,12 @@ fn every_mistake_has_its_line_and_a_way_out() {
         ("[auth]\ntokens = [\n  \"a\",\n  { token = \"b\", nam = \"x\" },\n]", 4, "did you mean `name`?"),
         ("[server]\nport = \"80\"", 2, "`port` in [server] must be an integer, not a string"),
         ("[server]\nport = 65536", 2, "must be from 0 to 65535, not 65536"),
+        ("[log]\naccess = \"jsn\"", 2, "did you mean `json`? (known are off, text, json)"),
+        ("[log]\nfile = \"\"", 2, "must be the path of a file"),
+        ("[[prices]]\nmodel = \"a*b\"", 2, "one `*`, at its end"),
+        ("[[prices]]\ninput_usd_per_mtok = 1", 1, "`model` in [[prices]] is missing"),
+        ("[[prices]]\nmodel = \"m\"\ninput_usd_per_mtok = 1", 1, "`output_usd_per_mtok` in [[prices]] is missing"),
+        ("[[prices]]\nmodel = \"m\"\nprovider = \"one\"", 3, "not known: `one`"),
         ("[server]\nport = -1", 2, "must be from 0 to 65535, not -1"),
         ("[server]\nport = 99999999999999999999", 2, "must be from 0 to 65535"),
         ("[server]\nbind = \"a:80\"", 2, "without a port"),
@@ -321,6 +327,46 @@ fn a_full_file() {
 }
 
 #[test]
+fn prices_are_read_exactly() {
+    let price = |text: &str| format!("[[prices]]\nmodel = \"m\"\noutput_usd_per_mtok = 0\ninput_usd_per_mtok = {text}");
+    for (text, micro) in [
+        ("0", 0),
+        ("3", 3_000_000),
+        ("0.15", 150_000),
+        ("0.1", 100_000),
+        ("\"0.000001\"", 1),
+        ("12.500000", 12_500_000),
+        ("\"2.50000000\"", 2_500_000),
+        ("1_000", 1_000_000_000),
+        ("1000000", 1_000_000_000_000),
+    ] {
+        assert_eq!(good(&price(text)).prices[0].input, micro, "{text}");
+    }
+    for text in [
+        "0.0000001",
+        "-1",
+        "1e3",
+        "inf",
+        "\"1.\"",
+        "\".5\"",
+        "\"\"",
+        "\"1,5\"",
+        "\"+1\"",
+        "1000001",
+        "\"99999999999999999999\"",
+    ] {
+        let error = bad(&price(text));
+        assert_eq!(error.line, Some(4), "{text}");
+        assert!(error.message.contains("must be a decimal number of USD from 0 to 1000000"), "{error}");
+    }
+    assert!(bad(&price("true")).message.contains("must be a decimal number, not a boolean"));
+    let twice = format!("{}\n{}", price("1"), price("2"));
+    assert!(bad(&twice).message.contains("has two prices"));
+    let config = good(&price("\"0.000001\""));
+    assert_eq!(good(&config.describe()).prices, config.prices);
+}
+
+#[test]
 fn without_a_file_local_servers_come_before_services() {
     let config = Config::found(&environment);
     let names: Vec<_> = config.providers.iter().map(|p| (p.name.as_str(), p.priority)).collect();
@@ -395,7 +441,7 @@ fn uncommented() -> String {
 fn the_example_is_the_defaults_and_has_every_key() {
     let config = good(EXAMPLE);
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
-    let parts = |c: Config| (c.server, c.auth, c.cache, c.idempotency, c.retry, c.limits, c.deadlines);
+    let parts = |c: Config| (c.server, c.auth, c.cache, c.idempotency, c.retry, c.limits, c.deadlines, c.log);
     assert_eq!(parts(config.clone()), parts(Config::default()));
     assert_eq!(config.budgets[0].slice, good("[[budgets]]\nname = \"x\"\ncapacity = 10000000").budgets[0].slice);
     assert_eq!(config.providers[0], good("[[providers]]\ntype = \"ollama\"").providers[0]);

@@ -19,6 +19,7 @@ fn finished<'a>(provider: Slot, attempts: &'a [(Slot, Outcome)]) -> Finished<'a>
         retries: 0,
         provider,
         usage: Usage { input_tokens: 10, output_tokens: 20, cached_tokens: 4, source: UsageSource::Reported },
+        cost_nano_usd: Some(5),
         cache: Some(CacheResult::Miss),
         limited: None,
         duration_us: 1_250_000,
@@ -277,7 +278,10 @@ fn a_slice_counts_for_its_upstream_only() {
     changed.sort();
     let families: Vec<&str> = changed.iter().filter_map(|series| series.split('{').next()).collect();
     let (attempts, tokens) = ("hoosh_upstream_attempts_total", "hoosh_tokens_total");
-    assert_eq!(families, ["hoosh_retries_total", tokens, tokens, tokens, attempts, attempts]);
+    assert_eq!(
+        families,
+        ["hoosh_cost_nano_usd_total", "hoosh_retries_total", tokens, tokens, tokens, attempts, attempts]
+    );
 }
 
 proptest! {

@@ -9,7 +9,7 @@ use hoosh_core::ledger::Row;
 use hoosh_core::store::{self, Store};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::config::Config;
 use crate::exchange::{send_tuple, Exchange};
@@ -23,6 +23,8 @@ pub const CANCEL: u8 = 1;
 pub const STORE: u8 = 2;
 /// See [`FETCH`].
 pub const LOOP_WAIT: u8 = 3;
+/// See [`FETCH`].
+pub const LOG: u8 = 4;
 
 /// What all exchanges of a process share. `seed` makes request ids and back-off differ between processes.
 #[pyclass(module = "hoosh", frozen)]
@@ -36,7 +38,7 @@ pub struct StoreOp(Mutex<Option<store::Op>>);
 #[pyclass(module = "hoosh", frozen)]
 pub struct StoreOutcome(store::Outcome);
 
-/// A store that keeps everything in memory, and of the ledger the newest `max_rows`.
+/// A store that keeps everything in memory, and of the ledger and the request records the newest `max_rows`.
 #[pyclass(module = "hoosh", frozen)]
 pub struct MemoryStore(Mutex<store::MemoryStore>);
 
@@ -67,6 +69,7 @@ impl Gateway {
             LoopStep::Fetch { id, request } => (FETCH, id, send_tuple(py, &request)?).into_pyobject(py),
             LoopStep::Cancel { id } => (CANCEL, id).into_pyobject(py),
             LoopStep::Store { id, op } => (STORE, id, Bound::new(py, StoreOp(Mutex::new(Some(op))))?).into_pyobject(py),
+            LoopStep::Log { id, lines, file } => (LOG, id, PyBytes::new(py, &lines), file.as_deref()).into_pyobject(py),
             LoopStep::Wait { until_us } => (LOOP_WAIT, until_us).into_pyobject(py),
         }
     }
@@ -83,6 +86,18 @@ impl Gateway {
     /// The store answered.
     fn stored(&self, id: u64, outcome: &StoreOutcome, mono_us: u64, wall_us: i64) {
         self.0.done(id, LoopResult::Stored(outcome.0.clone()), Now::new(mono_us, wall_us));
+    }
+
+    /// Lines of the log were written, or not, for the reason given. From any thread.
+    #[pyo3(signature = (id, error, mono_us, wall_us))]
+    fn logged(&self, id: u64, error: Option<String>, mono_us: u64, wall_us: i64) {
+        let result = error.map_or(Ok(()), Err);
+        self.0.done(id, LoopResult::Logged(result), Now::new(mono_us, wall_us));
+    }
+
+    /// Whether lines of the log wait, or are being written.
+    fn log_waiting(&self) -> bool {
+        self.0.log_waiting()
     }
 
     /// A new configuration for exchanges that begin from now on.
@@ -116,10 +131,15 @@ impl Gateway {
         self.0.open_exchanges()
     }
 
-    /// Ledger rows that the store has not confirmed yet.
+    /// Ledger rows and request records that the store has not confirmed yet.
     fn rows_waiting(&self) -> usize {
         self.0.rows_waiting()
     }
+}
+
+fn dicts(py: Python<'_>, rows: Vec<String>) -> PyResult<Vec<Bound<'_, PyDict>>> {
+    let loads = py.import("json")?.getattr("loads")?;
+    rows.into_iter().map(|row| Ok(loads.call1((row,))?.cast_into::<PyDict>()?)).collect()
 }
 
 #[pymethods]
@@ -137,8 +157,13 @@ impl MemoryStore {
 
     /// The ledger, oldest first: one dict for each exchange that reached an upstream.
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let loads = py.import("json")?.getattr("loads")?;
-        let rows: Vec<String> = lock(&self.0).rows().map(Row::to_json).collect();
-        rows.into_iter().map(|row| Ok(loads.call1((row,))?.cast_into::<PyDict>()?)).collect()
+        let rows = lock(&self.0).rows().map(Row::to_json).collect();
+        dicts(py, rows)
+    }
+
+    /// Requests that asked no upstream, oldest first: refusals, answers of the cache, model lists.
+    fn requests<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let rows = lock(&self.0).requests().map(Row::to_json).collect();
+        dicts(py, rows)
     }
 }

@@ -13,8 +13,23 @@ use crate::plan::{ALIAS, MODELS};
 pub enum Path {
     /// An inference endpoint.
     Inference(Endpoint),
+    /// `/v1/tokens/*`.
+    Tokens(Spend),
     /// `GET /v1/models` and the like; the path.
     Other(&'static str),
+}
+
+/// What is asked of the budgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spend {
+    /// Whether there is so much.
+    Check,
+    /// To hold it.
+    Reserve,
+    /// To book what was used.
+    Report,
+    /// What there is.
+    Pools,
 }
 
 /// What is wrong with a request by intention.
@@ -71,6 +86,8 @@ pub struct Caller {
     pub question: u64,
     /// Its idempotency key.
     pub once: Option<String>,
+    /// Of a reservation.
+    pub ttl_secs: u64,
     /// What is wrong with it.
     pub flaw: Flaw,
     /// Sends its body only after `100 Continue`.
@@ -111,7 +128,16 @@ impl Caller {
             97 => Path::Other(if dice.chance(50) { "/metrics" } else { "/v1/models/alpha" }),
             _ => Path::Other("/v2/nothing"),
         };
+        let spends = !twin && !config.budgets.is_empty() && dice.chance(12);
+        let path = match dice.below(10) {
+            _ if !spends => path,
+            0 => Path::Tokens(Spend::Check),
+            1 => Path::Tokens(Spend::Pools),
+            2..=5 => Path::Tokens(Spend::Reserve),
+            _ => Path::Tokens(Spend::Report),
+        };
         let flaw = match dice.below(100) {
+            _ if spends => Flaw::None,
             0..=1 => Flaw::Json,
             2 => Flaw::Model,
             3 => Flaw::Type,
@@ -136,6 +162,7 @@ impl Caller {
         caller.no_cache = dice.chance(8);
         caller.no_store = caller.no_cache && dice.chance(50);
         caller.question = question;
+        caller.ttl_secs = dice.span(1, 40);
         caller.key = (!config.auth.tokens.is_empty() && dice.chance(94)).then(|| {
             if twin && dice.chance(60) {
                 0
@@ -168,7 +195,7 @@ impl Caller {
     }
 
     fn plain(path: Path, flaw: Flaw) -> Caller {
-        let post = matches!(path, Path::Inference(_)) && flaw != Flaw::Method;
+        let post = !matches!(path, Path::Other(_) | Path::Tokens(Spend::Pools)) && flaw != Flaw::Method;
         Caller {
             neutral: false,
             method: if post { "POST" } else { "GET" },
@@ -184,6 +211,7 @@ impl Caller {
             no_store: false,
             question: 0,
             once: None,
+            ttl_secs: 0,
             flaw,
             expects_continue: false,
             piece: usize::MAX,
@@ -204,6 +232,10 @@ impl Caller {
             Path::Inference(Endpoint::Chat) => "/v1/chat/completions",
             Path::Inference(Endpoint::Completions) => "/v1/completions",
             Path::Inference(Endpoint::Embeddings) => "/v1/embeddings",
+            Path::Tokens(Spend::Check) => "/v1/tokens/check",
+            Path::Tokens(Spend::Reserve) => "/v1/tokens/reserve",
+            Path::Tokens(Spend::Report) => "/v1/tokens/report",
+            Path::Tokens(Spend::Pools) => "/v1/tokens/pools",
             Path::Other(path) => path,
         }
     }
@@ -212,12 +244,12 @@ impl Caller {
     pub fn endpoint(&self) -> Option<Endpoint> {
         match self.path {
             Path::Inference(endpoint) => Some(endpoint),
-            Path::Other(_) => None,
+            Path::Tokens(_) | Path::Other(_) => None,
         }
     }
 
     fn write_body(&self, dice: &mut Dice, config: &Config) -> Bytes {
-        let Some(endpoint) = self.endpoint() else { return Bytes::new() };
+        let Some(endpoint) = self.endpoint() else { return self.write_spend(dice) };
         let mut text = format!("question {} ", self.question);
         let twin = self.question < 1_000;
         if self.flaw == Flaw::TooLarge {
@@ -264,6 +296,18 @@ impl Caller {
             body.truncate(body.len() - dice.range(1, 5) as usize);
         }
         body.into()
+    }
+
+    fn write_spend(&self, dice: &mut Dice) -> Bytes {
+        let pool = if dice.chance(40) { r#","pool":"team""# } else { "" };
+        let tokens = dice.span(1, 200_000);
+        match self.path {
+            Path::Tokens(Spend::Check) => format!(r#"{{"tokens":{tokens}{pool}}}"#).into(),
+            Path::Tokens(Spend::Reserve) => {
+                format!(r#"{{"tokens":{tokens},"ttl_secs":{}{pool},"owner":"sim"}}"#, self.ttl_secs).into()
+            }
+            _ => Bytes::new(),
+        }
     }
 
     fn write_headers(&self, dice: &mut Dice, number: usize) -> Vec<(String, String)> {

@@ -15,8 +15,9 @@ impl World {
     pub(crate) fn begin(&mut self, x: usize) {
         let bell = self.bell(Some(x));
         let mut exchange = self.gateway.exchange(bell, x % 3);
+        self.xs[x].config = self.config;
+        self.write_report(x);
         let driven = &mut self.xs[x];
-        driven.config = self.config;
         driven.begun_us = self.now.mono_us;
         let room = self.gateway.buffered_bytes() < self.plan.configs[self.config].server.max_buffered_bytes;
         driven.must_refuse = self.draining || !room;

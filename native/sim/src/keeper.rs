@@ -30,6 +30,7 @@ impl World {
                         self.after(delay, Event::LoopDone(id, LoopResult::Stored(outcome)));
                     }
                 }
+                LoopStep::Log { id, lines, .. } => self.write_log(id, &lines),
                 LoopStep::Wait { until_us } => {
                     self.loop_timer += 1;
                     if let Some(until_us) = until_us {
@@ -50,6 +51,23 @@ impl World {
         self.books.health.answered_to_loop(id, &result, self.now.mono_us);
         self.gateway.done(id, result, self.now);
         self.look_loop();
+    }
+
+    /// A log that is written late, not, or never. Nobody may wait for it, and no line may be two.
+    fn write_log(&mut self, id: u64, lines: &Bytes) {
+        self.count("loop logs");
+        self.trace.mix_bytes(lines);
+        let text = String::from_utf8_lossy(lines);
+        let fit = |line: &str| !line.is_empty() && !line.chars().any(char::is_control);
+        if !text.ends_with('\n') || !text.lines().all(fit) || text.contains("key-of-caller") {
+            self.fail(Invariant::Ledger, None, format!("lines that must not be written: {text:?}"));
+        }
+        let delay = self.dice.span(1, SECOND);
+        match self.dice.below(20) {
+            0 => {}
+            1 => self.after(delay, Event::LoopDone(id, LoopResult::Logged(Err("scripted".into())))),
+            _ => self.after(delay, Event::LoopDone(id, LoopResult::Logged(Ok(())))),
+        }
     }
 
     fn fetch(&mut self, id: u64, request: &UpstreamRequest) {

@@ -15,6 +15,7 @@ mod drive;
 mod keeper;
 mod plan;
 mod store;
+mod tokens;
 mod trace;
 mod upstream;
 mod world;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
-    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, Deadlines, Idempotency, Limits,
-    Model, Patience, Provider, ProviderKind, Retry, Route, Secret, Server, Strategy, Token,
+    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, Deadlines, Idempotency, Limits, Log,
+    LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Retry, Route, Secret, Server, Strategy, Token,
 };
 use hoosh_core::http::Origin;
 
@@ -202,6 +202,12 @@ fn config(dice: &mut Dice) -> Config {
             caller_stall_secs: dice.range(1, 5),
         },
         routes: routes(dice),
+        prices: prices(dice),
+        log: Log {
+            access: dice.pick(&[LogFormat::Off, LogFormat::Text, LogFormat::Json]),
+            level: dice.pick(&[LogLevel::Error, LogLevel::Info, LogLevel::Debug]),
+            file: None,
+        },
         warnings: Vec::new(),
     }
 }
@@ -292,6 +298,15 @@ fn patience(dice: &mut Dice) -> Patience {
 fn routes(dice: &mut Dice) -> Vec<Route> {
     let models: &[&str] = dice.pick(&[&[][..], &[], &["alpha"], &["*", "beta*"]]);
     models.iter().map(|model| Route { model: model.to_string(), patience: patience(dice) }).collect()
+}
+
+fn prices(dice: &mut Dice) -> Vec<Price> {
+    let price = Price { model: "*".into(), input: 150_000, output: 600_000, ..Price::default() };
+    if dice.chance(50) {
+        vec![price]
+    } else {
+        Vec::new()
+    }
 }
 
 fn budgets(dice: &mut Dice) -> Vec<Budget> {

@@ -15,8 +15,10 @@ use crate::plan::StoreMood;
 pub struct ScriptedStore {
     /// Tokens lent to the gateway, by budget.
     pub leased: BTreeMap<Arc<str>, u64>,
-    /// Every row appended.
+    /// Every row of the ledger.
     pub rows: Vec<Row>,
+    /// Every request record.
+    pub requests: Vec<Row>,
     last_group: u64,
 }
 
@@ -59,7 +61,9 @@ impl ScriptedStore {
             Op::Append { group, rows } => {
                 if group > self.last_group {
                     self.last_group = group;
-                    self.rows.extend(rows);
+                    for row in rows {
+                        if row.asked { &mut self.rows } else { &mut self.requests }.push(row);
+                    }
                 }
                 Outcome::Stored
             }

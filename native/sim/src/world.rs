@@ -11,11 +11,12 @@ use hoosh_core::wake::{Wake, Waker};
 
 use crate::agenda::Agenda;
 use crate::answer::{Heard, Said};
-use crate::caller::Caller;
+use crate::caller::{Caller, Path};
 use crate::check::{Books, Broken, Invariant, Outcome};
 use crate::dice::Dice;
 use crate::plan::{Plan, StoreMood};
 use crate::store::ScriptedStore;
+use crate::tokens::Granted;
 use crate::trace::Trace;
 use crate::upstream::Script;
 
@@ -147,6 +148,7 @@ pub struct World {
     pub(crate) xs: Vec<Driven>,
     pub(crate) store: ScriptedStore,
     pub(crate) said: Vec<Said>,
+    pub(crate) granted: Vec<Granted>,
     pub(crate) books: Books,
     pub(crate) broken: Option<Broken>,
     pub(crate) seen: BTreeMap<String, u64>,
@@ -177,6 +179,7 @@ impl World {
             xs: Vec::new(),
             store: ScriptedStore::default(),
             said: Vec::new(),
+            granted: Vec::new(),
             books: Books::new(now.mono_us),
             broken: None,
             seen: BTreeMap::new(),
@@ -233,7 +236,11 @@ impl World {
     fn settle(&mut self) {
         self.plan.store = StoreMood { fails: 0, silent: 0, late: 0, twice: 20 };
         let until = self.now.mono_us + 60 * SECOND;
-        while self.broken.is_none() && self.now.mono_us < until && self.gateway.rows_waiting() > 0 {
+        // Reservations that nobody reports expire in this time.
+        let waits = |gateway: &Gateway| {
+            gateway.rows_waiting() > 0 || gateway.budgets().iter().any(|(_, pool)| pool.reserved > 0)
+        };
+        while self.broken.is_none() && self.now.mono_us < until && waits(&self.gateway) {
             if !self.step() {
                 break;
             }
@@ -434,6 +441,11 @@ impl Driven {
     /// Bytes given to the transport and not taken by the caller.
     pub(crate) fn unwritten(&self) -> usize {
         self.out.bytes.len() - self.taken
+    }
+
+    /// Whether it is recorded only where it fails.
+    pub(crate) fn is_routine(&self) -> bool {
+        matches!(self.caller.path, Path::Other("/v1/health" | "/metrics"))
     }
 
     pub(crate) fn is_gone(&self) -> bool {

@@ -4,6 +4,7 @@ import anyio
 
 from hoosh._driver import steps, upstream
 from hoosh._driver.connections import Connections, Request
+from hoosh._driver.log import Log
 from hoosh._driver.tasks import Bell, Tasks, now
 from hoosh._native import Gateway, MemoryStore, StoreOp
 
@@ -21,6 +22,7 @@ class Loop:
     def __init__(self, gateway: Gateway, store: MemoryStore, connections: Connections) -> None:
         self._gateway, self._store, self._connections = gateway, store, connections
         self._fetches: dict[int, anyio.CancelScope] = {}
+        self._log = Log(lambda number, error: gateway.logged(number, error, *now()))
         self.bell = Bell()
         self.listed = anyio.Event()
         """Set when the providers that are asked for their models have said them, or had the core's time for it."""
@@ -35,6 +37,8 @@ class Loop:
                     await self.bell.wait(until_us)
                 case (steps.STORE, id, op):
                     self._perform(id, op)
+                case (steps.LOG, id, lines, file):
+                    self._log.write(id, lines, file)
                 case (steps.FETCH, id, request):
                     self._fetches[id] = anyio.CancelScope()
                     tasks.start_soon(self._fetch, id, Request(*request), self._fetches[id])
@@ -43,14 +47,17 @@ class Loop:
                         scope.cancel()
 
     async def flush(self) -> None:
-        """Store the last rows."""
+        """Store the last rows, and write the last lines of the log."""
         with anyio.move_on_after(FLUSH_SECONDS):
-            while self._gateway.rows_waiting():
+            while self._gateway.rows_waiting() or self._gateway.log_waiting():
                 match self._gateway.next(*now()):
                     case (steps.STORE, id, op):
                         self._perform(id, op)
+                    case (steps.LOG, id, lines, file):
+                        self._log.write(id, lines, file)
                     case (steps.LOOP_WAIT, _):
                         await anyio.sleep(0.005)
+        self._log.close()
 
     def _perform(self, id: int, op: StoreOp) -> None:
         self._gateway.stored(id, self._store.perform(op), *now())

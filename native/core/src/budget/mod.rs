@@ -62,6 +62,13 @@ pub struct PoolState {
     pub exhausted: bool,
 }
 
+impl PoolState {
+    /// What nobody used or holds, as far as this process knows.
+    pub const fn available(&self) -> u64 {
+        self.capacity.saturating_sub(self.used.saturating_add(self.reserved))
+    }
+}
+
 impl Pool {
     /// A pool with nothing leased yet. It wants its first `slice` (at least 1) at once.
     pub fn new(name: impl Into<Arc<str>>, capacity: u64, slice: u64) -> Arc<Self> {
@@ -84,6 +91,11 @@ impl Pool {
             Took::Waiting { id } => Reserve::Waiting(Ticket::new(self.clone(), id)),
             Took::Refused { available } => Reserve::Refused { available },
         }
+    }
+
+    /// Books what was used under a reservation that is gone: all of it is an overrun.
+    pub fn book_late(&self, used: u64) {
+        self.change(|book, _| book.settle(0, used));
     }
 
     /// For the loop: the next question for the store. `None` while none is needed or the last one is unanswered; the

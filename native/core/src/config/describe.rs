@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{CacheMode, Config, Model, Patience, Provider, Strategy, Token};
+use super::{CacheMode, Config, LogFormat, LogLevel, Model, Patience, Price, Provider, Strategy, Token};
 
 /// Stands for every secret.
 const HIDDEN: &str = "***";
@@ -29,6 +29,7 @@ impl Config {
             out.value("capacity", budget.capacity);
             out.value("slice", budget.slice);
         }
+        self.prices.iter().for_each(|price| describe_price(&mut out, price));
         self.describe_policies(&mut out);
         out.0
     }
@@ -87,6 +88,13 @@ impl Config {
             out.text("model", &route.model);
             out.patience(&route.patience);
         }
+        out.header("[log]");
+        out.text("access", word(LogFormat::WORDS, self.log.access));
+        out.text("level", word(LogLevel::WORDS, self.log.level));
+        match &self.log.file {
+            Some(file) => out.text("file", file),
+            None => out.comment("file: the standard error"),
+        }
     }
 }
 
@@ -127,6 +135,20 @@ fn describe_model(out: &mut Out, model: &Model) {
     model.max_output_tokens.iter().for_each(|bound| out.value("max_output_tokens", bound));
 }
 
+fn describe_price(out: &mut Out, price: &Price) {
+    let usd = |micro: u64| format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
+    out.header("[[prices]]");
+    out.text("model", &price.model);
+    if let Some(provider) = &price.provider {
+        out.text("provider", provider);
+    }
+    out.text("input_usd_per_mtok", &usd(price.input));
+    out.text("output_usd_per_mtok", &usd(price.output));
+    if let Some(cached) = price.cached_input {
+        out.text("cached_input_usd_per_mtok", &usd(cached));
+    }
+}
+
 fn describe_token(out: &mut Out, token: &Token) {
     out.header("[[auth.tokens]]");
     out.text("token", HIDDEN);
@@ -160,6 +182,10 @@ impl Out {
 
     fn text(&mut self, key: &str, text: &str) {
         self.value(key, toml::Value::from(text));
+    }
+
+    fn comment(&mut self, words: &str) {
+        let _ = writeln!(self.0, "# {words}");
     }
 
     fn list(&mut self, key: &str, texts: &[String]) {

@@ -6,7 +6,7 @@
 //! | `mod` | what a configuration is, with its defaults |
 //! | `schema` | the keys that may be written |
 //! | `catalogue` | the provider types, as data |
-//! | `parse`, `providers`, `names`, `reader`, `url` | TOML to [`Config`], each error with its line |
+//! | `parse`, `prices`, `providers`, `names`, `reader`, `url` | TOML to [`Config`], each error with its line |
 //! | `manners` | hosts and origins of `[server]` |
 //! | `headers` | headers that go through |
 //! | `routes` | `[[routes]]`, and deadlines that a table sets for itself |
@@ -20,6 +20,7 @@ mod headers;
 mod manners;
 mod names;
 mod parse;
+mod prices;
 mod providers;
 mod reader;
 mod routes;
@@ -46,6 +47,8 @@ pub struct Config {
     pub auth: Auth,
     /// `[[budgets]]`
     pub budgets: Vec<Budget>,
+    /// `[[prices]]`
+    pub prices: Vec<Price>,
     /// `[cache]`
     pub cache: Cache,
     /// `[idempotency]`
@@ -58,6 +61,8 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// `[[routes]]`
     pub routes: Vec<Route>,
+    /// `[log]`
+    pub log: Log,
     /// Odd but workable, for the operator: a remote provider without a key, and the like. Never holds a secret.
     pub warnings: Vec<String>,
 }
@@ -268,6 +273,80 @@ pub struct Budget {
     pub capacity: u64,
     /// Tokens taken from the store at a time. Default: capacity / 16, at least 16,384, at most the capacity.
     pub slice: u64,
+}
+
+/// `[[prices]]`. Amounts are micro-USD for a million tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    /// Name of the model at the provider, or a prefix that ends in `*`.
+    pub model: String,
+    /// `None`: of every provider.
+    pub provider: Option<String>,
+    /// Of input.
+    pub input: u64,
+    /// Of output.
+    pub output: u64,
+    /// Of input that the provider had cached. `None`: as other input.
+    pub cached_input: Option<u64>,
+}
+
+/// How requests are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Not at all.
+    Off,
+    /// A line for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// As written in the file.
+    pub const WORDS: &'static [(&'static str, LogFormat)] =
+        &[("off", LogFormat::Off), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+}
+
+/// How much the gateway says of its own, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LogLevel {
+    /// Something does not work.
+    Error,
+    /// Something worked less well than it should.
+    Warn,
+    /// Something changed.
+    #[default]
+    Info,
+    /// Requests in process too.
+    Debug,
+}
+
+impl LogLevel {
+    /// As written in the file.
+    pub const WORDS: &'static [(&'static str, LogLevel)] =
+        &[("error", LogLevel::Error), ("warn", LogLevel::Warn), ("info", LogLevel::Info), ("debug", LogLevel::Debug)];
+
+    /// The word in a line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// Default `text`.
+    pub access: LogFormat,
+    /// Default `info`.
+    pub level: LogLevel,
+    /// Path of a file that lines are added to. `None`: the standard error.
+    pub file: Option<String>,
 }
 
 /// Which answers are cached.

@@ -3,9 +3,13 @@
 use toml::de::DeTable;
 
 use super::names;
+use super::prices::prices;
 use super::providers::{providers, tokens};
 use super::reader::{Checked, Source, Table};
-use super::{schema, url, Budget, Cache, CacheMode, Config, Deadlines, Idempotency, Limits, Retry, Server, Strategy};
+use super::{
+    schema, url, Budget, Cache, CacheMode, Config, Deadlines, Idempotency, Limits, Log, LogFormat, LogLevel, Retry,
+    Server, Strategy,
+};
 
 /// Where `$NAME` is looked up. A function will do.
 pub trait Environment {
@@ -50,12 +54,14 @@ pub fn parse(text: &str, environment: &dyn Environment) -> Result<Config, Config
     config.models = names::models(&top, &config)?;
     names::warn_of_lost_names(&mut config);
     config.auth.tokens = tokens(&top, &config.budgets)?;
+    config.prices = prices(&top, &config.providers)?;
     config.cache = cache(&top)?;
     config.idempotency = idempotency(&top)?;
     config.retry = retry(&top)?;
     config.limits = limits(&top)?;
     config.deadlines = deadlines(&top)?;
     config.routes = super::routes::routes(&top)?;
+    config.log = log(&top)?;
 
     if let Some(message) = config.exposed() {
         let at = top.table("server", &schema::SERVER)?.map_or(0..0, |t| t.at("bind"));
@@ -167,6 +173,20 @@ fn limits(top: &Table<'_>) -> Checked<Limits> {
     t.integer("reserve_output", &mut limits.reserve_output)?;
     t.integer("max_inputs", &mut limits.max_inputs)?;
     Ok(limits)
+}
+
+fn log(top: &Table<'_>) -> Checked<Log> {
+    let mut log = Log::default();
+    let Some(t) = top.table("log", &schema::LOG)? else { return Ok(log) };
+    t.choice("access", LogFormat::WORDS, &mut log.access)?;
+    t.choice("level", LogLevel::WORDS, &mut log.level)?;
+    if let Some(path) = t.string("file")? {
+        if path.is_empty() || path.contains('\0') {
+            return t.fail("file", "must be the path of a file; leave it out for the standard error");
+        }
+        log.file = Some(path.to_owned());
+    }
+    Ok(log)
 }
 
 fn deadlines(top: &Table<'_>) -> Checked<Deadlines> {

@@ -244,6 +244,11 @@ pub fn model_name(t: &Table<'_>, text: &str, at: &Range<usize>) -> Checked<()> {
     t.source.error(at, message)
 }
 
+/// The name of a model, or a prefix that ends in `*`.
+pub fn check_pattern(t: &Table<'_>, text: &str, at: &Range<usize>) -> Checked<()> {
+    pattern_fault(text).map_or(Ok(()), |message| t.source.error(at, message))
+}
+
 /// What is wrong with a model's name or prefix.
 pub fn pattern_fault(text: &str) -> Option<&'static str> {
     let stem = text.strip_suffix('*').unwrap_or(text);

@@ -49,6 +49,8 @@ pub enum Kind {
     Tables,
     /// A table of header names and their values, which are never shown; `$NAME` takes one from the environment.
     Headers,
+    /// A decimal number, as a number or a string: at least 0, with at most six places.
+    Decimal,
 }
 
 /// What holds where a key is left out.
@@ -102,12 +104,14 @@ pub const TOP: Section = Section {
         Key::section("models"),
         Key::section("auth"),
         Key::section("budgets"),
+        Key::section("prices"),
         Key::section("cache"),
         Key::section("idempotency"),
         Key::section("retry"),
         Key::section("limits"),
         Key::section("deadlines"),
         Key::section("routes"),
+        Key::section("log"),
     ],
 };
 /// `[server]`
@@ -341,6 +345,32 @@ pub const BUDGETS: Section = Section {
         ),
     ],
 };
+/// `[[prices]]`
+pub const PRICES: Section = Section {
+    header: "[[prices]]",
+    keys: &[
+        Key::new(
+            "model",
+            Kind::Text,
+            Default::Required,
+            "Name of a model at its provider, or a prefix that ends in `*`.",
+        ),
+        Key::new("provider", Kind::Text, Default::None("every provider"), "Name of the provider whose price it is."),
+        Key::new(
+            "input_usd_per_mtok",
+            Kind::Decimal,
+            Default::Required,
+            "USD for a million input tokens, to six places.",
+        ),
+        Key::new("output_usd_per_mtok", Kind::Decimal, Default::Required, "USD for a million output tokens."),
+        Key::new(
+            "cached_input_usd_per_mtok",
+            Kind::Decimal,
+            Default::None("as other input"),
+            "USD for a million input tokens that the provider had cached.",
+        ),
+    ],
+};
 /// `[cache]`
 pub const CACHE: Section = Section {
     header: "[cache]",
@@ -443,6 +473,26 @@ pub const DEADLINES: Section = Section {
     ],
 };
 
+/// `[log]`
+pub const LOG: Section = Section {
+    header: "[log]",
+    keys: &[
+        Key::new(
+            "access",
+            Kind::Word(&["off", "text", "json"]),
+            Default::Is("\"text\""),
+            "A line for each request over HTTP: `text`, `json` or `off`.",
+        ),
+        Key::new(
+            "level",
+            Kind::Word(&["error", "warn", "info", "debug"]),
+            Default::Is("\"info\""),
+            "What the gateway says of its own: `error`, `warn`, `info`; `debug` logs requests in process too.",
+        ),
+        Key::new("file", Kind::Text, Default::None("the standard error"), "File that lines are added to."),
+    ],
+};
+
 /// Every section but [`TOP`].
 pub const SECTIONS: &[&Section] = &[
     &SERVER,
@@ -452,10 +502,12 @@ pub const SECTIONS: &[&Section] = &[
     &AUTH,
     &TOKENS,
     &BUDGETS,
+    &PRICES,
     &CACHE,
     &IDEMPOTENCY,
     &RETRY,
     &LIMITS,
     &DEADLINES,
     &ROUTES,
+    &LOG,
 ];

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::engine::Engine;
+use super::tokens::Reported;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::encode::write_usage;
 use crate::dialects::openai::words::Words;
@@ -37,6 +38,10 @@ pub(super) struct Account {
     /// What the answer itself used, and the same as its upstream wrote it, if it did in one piece.
     pub answer_used: Option<Usage>,
     pub usage_said: Option<Bytes>,
+    /// Model as it was asked for it.
+    pub model: Option<Arc<str>>,
+    /// A caller told what it used elsewhere.
+    pub reported: Option<Box<Reported>>,
     pub cache: Option<CacheResult>,
     pub limited: Option<Limit>,
     pub terminator_added: bool,
@@ -76,7 +81,7 @@ impl Account {
     }
 
     /// What the upstream said it used, or the words to count.
-    pub fn reported(&mut self, usage: Option<Usage>, words: Words) {
+    pub fn answered(&mut self, usage: Option<Usage>, words: Words) {
         match usage {
             Some(usage) => {
                 self.answer_used = Some(usage);

@@ -1,13 +1,16 @@
 //! What a request head asks for, read before any byte of its body.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::control::CacheControl;
+use super::form::{self, CONTROL_BODY_BYTES};
 use super::once;
 use super::origin::{self, Cors};
 use super::passing::pick;
 use super::step::{Caller, RequestHead};
-use super::target::{Access, Target};
+use super::target::{Access, Ask, Target};
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Holder, Snapshot};
 use crate::http::{is_media_type, HeaderView, Headers};
@@ -21,6 +24,10 @@ pub(super) struct Call {
     pub caller: Caller,
     pub request_id: Arc<str>,
     pub target: Option<Target>,
+    /// In records: one of the methods that HTTP has, or `OTHER`.
+    pub method: Option<&'static str>,
+    /// A path that is none of ours, fit to be shown.
+    stray: Option<String>,
     pub holder: Arc<Holder>,
     /// `x-hoosh-pool`.
     pub budget: Option<String>,
@@ -53,6 +60,8 @@ impl Call {
         let mut call = Call {
             caller: head.caller,
             request_id: request_id(headers, rng),
+            method: Some(method(head.method)),
+            stray: target.is_none().then(|| shown(path)),
             target,
             holder: who.as_ref().map_or(&snapshot.anonymous, |holder| holder).clone(),
             budget: headers.get("x-hoosh-pool").map(|name| String::from_utf8_lossy(name).into_owned()),
@@ -86,6 +95,8 @@ impl Call {
             caller: Caller::Http,
             request_id: request_id(&no_headers, rng),
             target: None,
+            method: None,
+            stray: None,
             holder: snapshot.anonymous.clone(),
             budget: None,
             cache: CacheControl::default(),
@@ -104,6 +115,57 @@ impl Call {
         self.cors.as_ref().is_some_and(|cors| cors.preflight.is_some())
     }
 
+    /// A part of `whole`, under an id of its own.
+    pub fn part(whole: &Call, number: usize, target: Target) -> Call {
+        Call {
+            caller: Caller::Neutral,
+            request_id: Arc::from(format!("{}.{number}", whole.request_id)),
+            target: Some(target),
+            method: whole.method,
+            stray: None,
+            holder: whole.holder.clone(),
+            budget: None,
+            cache: CacheControl::NO_STORE,
+            expects_continue: false,
+            content_length: None,
+            allow: None,
+            passed: whole.passed.clone(),
+            once: None,
+            cors: None,
+            refusal: None,
+        }
+    }
+
+    /// The path, in records.
+    pub fn path(&self) -> Option<Cow<'static, str>> {
+        match &self.target {
+            Some(target) => Some(Cow::Borrowed(target.path())),
+            None => self.stray.clone().map(Cow::Owned),
+        }
+    }
+
+    /// Bytes that its body may have.
+    pub fn body_limit(&self, snap: &Snapshot) -> u64 {
+        let most = snap.config.server.max_body_bytes;
+        if self.is_control() {
+            most.min(CONTROL_BODY_BYTES)
+        } else {
+            most
+        }
+    }
+
+    pub fn too_large(&self, limit: u64) -> Failure {
+        if self.is_control() {
+            return form::too_large();
+        }
+        let words = format!("The body is larger than {limit} bytes. Send less, or raise [server] max_body_bytes.");
+        Failure::new(Code::BodyTooLarge, words)
+    }
+
+    fn is_control(&self) -> bool {
+        matches!(self.target, Some(Target::Tokens(_)))
+    }
+
     fn check(&mut self, head: RequestHead<'_>, path: &str, gateway: &Gateway, snap: &Snapshot) -> Result<(), Failure> {
         let Some(target) = &self.target else {
             let words =
@@ -120,32 +182,37 @@ impl Call {
                 format!("A key that is bound to models may not read {}. Ask with one that is not.", shown(path));
             return Err(Failure::new(Code::PathForbidden, words));
         }
-        let Target::Inference(_) = target else { return Ok(()) };
-        if gateway.is_draining() {
+        if !target.allows("POST") {
+            return Ok(());
+        }
+        // What was spent elsewhere is booked as long as anything is.
+        let reports = *target == Target::Tokens(Ask::Report);
+        if !reports && gateway.is_draining() {
             return Err(Failure::new(Code::Draining, "The gateway is going down; ask again.").retry_after(1));
         }
         if self.caller == Caller::Http && !is_media_type(head.headers.get("content-type"), "application/json") {
             let words = "The body must be JSON: send 'Content-Type: application/json'.";
             return Err(Failure::new(Code::WrongContentType, words));
         }
-        let limit = snap.config.server.max_body_bytes;
+        let limit = self.body_limit(snap);
         if self.content_length.is_some_and(|length| length > limit) {
-            return Err(too_large(limit));
+            return Err(self.too_large(limit));
         }
         self.passed = pick(&snap.config.server.pass_request_headers, head.headers);
         if snap.config.idempotency.ttl_secs > 0 {
             self.once = once::key_of(head.headers)?;
         }
-        if !gateway.has_room(snap) {
+        if !reports && !gateway.has_room(snap) {
             return Err(Failure::new(Code::Overloaded, "The gateway is out of room; ask again.").retry_after(1));
         }
         Ok(())
     }
 }
 
-pub(super) fn too_large(limit: u64) -> Failure {
-    let words = format!("The body is larger than {limit} bytes. Send less, or raise [server] max_body_bytes.");
-    Failure::new(Code::BodyTooLarge, words)
+/// The method as it stands in records: a word that is known beforehand, whatever a caller makes up.
+fn method(given: &str) -> &'static str {
+    const KNOWN: [&str; 9] = ["POST", "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"];
+    KNOWN.into_iter().find(|known| *known == given).unwrap_or("OTHER")
 }
 
 fn holder<'a>(head: RequestHead<'_>, snap: &'a Snapshot) -> Result<&'a Arc<Holder>, Failure> {

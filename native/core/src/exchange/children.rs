@@ -5,11 +5,10 @@
 use bytes::Bytes;
 
 use super::call::Call;
-use super::control::CacheControl;
 use super::slices::{join, Slices};
 use super::target::Target;
 use super::work::INLINE_BYTES;
-use super::{Caller, ChildAnswer, Exchange, Move, Phase, Step};
+use super::{ChildAnswer, Exchange, Move, Phase, Step};
 use crate::dialects::neutral::Endpoint;
 use crate::error::{Code, Failure};
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -110,21 +109,7 @@ impl Exchange {
         self.gateway.exchange_begun();
         let report = Arc::new(Report::default());
         let call = self.call();
-        child.call = Some(Call {
-            caller: Caller::Neutral,
-            request_id: Arc::from(format!("{}.{c}", call.request_id)),
-            target: Some(Target::Inference(Endpoint::Embeddings)),
-            holder: call.holder.clone(),
-            budget: None,
-            cache: CacheControl::NO_STORE,
-            expects_continue: false,
-            content_length: None,
-            allow: None,
-            passed: call.passed.clone(),
-            once: None,
-            cors: None,
-            refusal: None,
-        });
+        child.call = Some(Call::part(call, c, Target::Inference(Endpoint::Embeddings)));
         child.report = Some(report.clone());
         child.started_us = Some(self.begun.mono_us);
         child.holds.pool = carved.as_ref().map(|reservation| reservation.pool().clone());

@@ -24,7 +24,7 @@ impl Exchange {
         if self.out.is_committed() {
             // The caller has a part of this answer: no other can take its place.
             if let Some((usage, words)) = attempt.take_said() {
-                self.account.reported(usage, words);
+                self.account.answered(usage, words);
             }
             drop(attempt);
             self.fail(fall.failure);

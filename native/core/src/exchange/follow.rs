@@ -165,6 +165,6 @@ impl Exchange {
         attempt.permit = None;
         self.account.end_attempt(attempt.upstream.slot, Outcome::Completed);
         self.account.clean = clean;
-        self.account.reported(usage, words);
+        self.account.answered(usage, words);
     }
 }

@@ -3,6 +3,7 @@
 
 use super::places::Waiting;
 use super::reform::Reforming;
+use super::tokens::Wanted;
 use super::{Exchange, Move, Phase};
 use crate::budget::{Pool, Reservation};
 use crate::cache::Entry;
@@ -58,6 +59,8 @@ pub(super) struct Holds {
     pub reservation: Option<Reservation>,
     pub ticket: Option<crate::budget::Ticket>,
     pub pool: Option<Arc<Pool>>,
+    /// What a caller of `/v1/tokens/reserve` waits for.
+    pub wanted: Option<Box<Wanted>>,
     /// Output tokens that may be spent per choice, under a budget.
     pub cap: Option<u64>,
     pub exact_input: Option<u64>,

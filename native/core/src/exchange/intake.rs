@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 
-use super::call::too_large;
 use super::gates::Gate;
 use super::gather::Gather;
 use super::once::digest;
 use super::slices::Slices;
-use super::target::Target;
+use super::target::{Ask, Target};
 use super::whole::Judged;
 use super::work::{JobResult, INLINE_BYTES};
 use super::{Caller, Exchange, Move, Phase, Step};
@@ -24,7 +23,8 @@ const WINDOW: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     body: Gather,
-    received: u64,
+    /// Bytes, so far.
+    pub received: u64,
     credit: usize,
     ended: bool,
 }
@@ -81,6 +81,12 @@ impl Exchange {
                 }
                 self.phase = Phase::Body;
             }
+            Some(Target::Tokens(Ask::Check | Ask::Reserve | Ask::Report)) => {
+                if call.expects_continue && call.caller == Caller::Http {
+                    self.steps.push_back(Step::Continue);
+                }
+                self.phase = Phase::Body;
+            }
             Some(target) => self.answer_locally(&target),
             None => self.fail(Failure::new(Code::Internal, "A request without a target was let in.")),
         }
@@ -111,14 +117,18 @@ impl Exchange {
             return;
         }
         self.intake.add(bytes);
-        let limit = self.snap.config.server.max_body_bytes;
+        let limit = self.call().body_limit(&self.snap);
         if self.intake.received > limit {
-            self.fail(too_large(limit));
+            let failure = self.call().too_large(limit);
+            self.fail(failure);
         }
     }
 
     fn read_body(&mut self) {
         let body = self.intake.body.take();
+        if matches!(self.call().target, Some(Target::Tokens(_))) {
+            return self.read_ask(body);
+        }
         let endpoint = self.endpoint();
         let tenant = self.snap.cache.is_some().then(|| self.tenant());
         let once = self.call().once.is_some();

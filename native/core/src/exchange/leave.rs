@@ -76,7 +76,7 @@ impl Exchange {
         }
         self.account.end_attempt(attempt.upstream.slot, Outcome::Aborted);
         match attempt.take_said() {
-            Some((usage, words)) if usage.is_some() || !words.is_empty() => self.account.reported(usage, words),
+            Some((usage, words)) if usage.is_some() || !words.is_empty() => self.account.answered(usage, words),
             _ if attempt.was_sent() => {
                 let bound = self.input_bound();
                 self.account.charge_bound(bound);

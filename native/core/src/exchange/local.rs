@@ -48,6 +48,14 @@ impl Exchange {
                 let cleared = self.snap.cache.as_ref().map_or(0, |cache| cache.clear());
                 self.reply_json(200, format!("{{\"object\":\"cache\",\"cleared\":{cleared}}}").into_bytes());
             }
+            Target::Tokens(_) => {
+                let pools = self.pools_json();
+                self.reply_json(200, pools);
+            }
+            Target::Costs => {
+                let costs = self.gateway.costs_json(self.now.wall_us);
+                self.reply_json(200, costs);
+            }
             Target::Inference(_) => {}
         }
     }
@@ -61,7 +69,7 @@ impl Exchange {
         self.conclude(Ending::Completed, None);
     }
 
-    fn reply_json(&mut self, status: u16, body: Vec<u8>) {
+    pub(super) fn reply_json(&mut self, status: u16, body: Vec<u8>) {
         let headers = self.headers(b"application/json", 0);
         self.reply(status, headers, Bytes::from(body));
         self.conclude(Ending::Completed, None);

@@ -18,7 +18,8 @@
 //! `children` ask it in `slices`. `follow` reads the answer: as a `whole`, `streamed`, or from an `engine`; a `verdict` says what
 //! a failure means, and `fall` gives the attempt up. `answer` writes to the caller, whose side is `out`, `alive` keeps it
 //! company, and who may `leave`; `kept` is what the cache gets of it, and `reform` puts what it has into the form that a caller
-//! wants. `settle` books. Dropping an exchange at any point settles it too.
+//! wants. `settle` books. `tokens` answers those who spend elsewhere, of whose body `form` is the form. Dropping an exchange at
+//! any point settles it too.
 
 mod account;
 mod again;
@@ -34,6 +35,7 @@ mod engine;
 mod fall;
 mod fit;
 mod follow;
+mod form;
 mod gates;
 mod gather;
 mod held;
@@ -58,6 +60,7 @@ mod spend;
 mod step;
 mod streamed;
 mod target;
+mod tokens;
 mod verdict;
 mod whole;
 mod work;
@@ -106,6 +109,8 @@ enum Phase {
     Reading,
     /// Passes the gates one by one.
     Gates(Gate),
+    /// Waits for tokens that its caller will spend elsewhere.
+    Tokens,
     /// Looks for an upstream.
     Choose,
     /// Children do the work.
@@ -357,6 +362,7 @@ impl Exchange {
             | Phase::Owing
             | Phase::Booking => Move::Wait(None),
             Phase::Gates(gate) => self.pass(gate),
+            Phase::Tokens => self.await_tokens(),
             Phase::Choose => self.choose(),
             Phase::Children => self.raise_children(),
             Phase::Attempt => self.follow(),
@@ -373,8 +379,10 @@ impl Exchange {
 
     /// The whole exchange is bound in time until its first content byte; after that only a stream's pauses are.
     fn total_deadline_us(&self) -> Option<u64> {
-        let waiting =
-            matches!(self.phase, Phase::Gates(_) | Phase::Choose | Phase::Children | Phase::Attempt | Phase::Reading);
+        let waiting = matches!(
+            self.phase,
+            Phase::Gates(_) | Phase::Tokens | Phase::Choose | Phase::Children | Phase::Attempt | Phase::Reading
+        );
         let bound = waiting && !self.out.is_committed() && !self.out.is_ended();
         bound.then(|| self.begun.mono_us.saturating_add(self.total_secs.saturating_mul(SECOND)))
     }

@@ -51,6 +51,7 @@ impl Exchange {
         self.account.capped = told.filter(|cap| named.is_none_or(|named| named > *cap));
         self.account.answered_by = Some(answered_by(&upstream.name, &to.model));
         self.account.provider = Some(upstream.clone());
+        self.account.model = Some(to.model.clone());
         let deadlines = self.deadlines_at(&to.model, &upstream);
         self.total_secs = deadlines.total_secs;
         self.attempt = Some(Attempt::open(u, upstream, deadlines, health, permit, self.now.mono_us));

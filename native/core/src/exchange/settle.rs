@@ -2,13 +2,16 @@
 
 use super::account::{Owed, Uncounted};
 use super::target::Target;
-use super::{Exchange, Phase};
+use super::{Caller, Exchange, Phase};
+use crate::budget::Pool;
+use crate::clock::Now;
 use crate::dialects::openai::count::Question;
 use crate::dialects::openai::usage::owed_usage;
 use crate::dialects::openai::words::Words;
 use crate::error::Code;
 use crate::ledger::{Ending, Row, Usage, UsageSource};
-use crate::metrics::{Finished, Served, Slot};
+use crate::metrics::{CacheResult, Finished, Served, Slot};
+use crate::sync::Arc;
 
 impl Exchange {
     /// The caller has its answer, or is gone. From here on nothing is said: what was used is booked, after counting if
@@ -123,6 +126,7 @@ impl Exchange {
             _ => self.out.status,
         };
         let duration_us = self.now.mono_us.saturating_sub(self.begun.mono_us);
+        let cost_nano_usd = self.cost();
         let target = self.call.as_ref().and_then(|call| call.target.as_ref());
         let served = target.map_or(Served::Other, Target::served);
         self.gateway.metrics.lane(self.lane).record(&Finished {
@@ -135,31 +139,68 @@ impl Exchange {
             retries: self.choice.retries(),
             provider: self.account.provider.as_ref().map_or(Slot::OTHER, |upstream| upstream.slot),
             usage: self.account.usage,
+            cost_nano_usd,
             cache: self.account.cache,
             limited: self.account.limited,
             duration_us,
             overhead_us: self.own_us,
             first_content_us: self.out.has_content().then_some(self.out.first_content_us),
         });
-        let (Some(provider), Some(facts), Some(call)) = (&self.account.provider, &self.facts, &self.call) else {
-            return;
+        self.record(status, duration_us, pool, cost_nano_usd);
+    }
+
+    /// What was used, at the price of whoever was asked last.
+    fn cost(&self) -> Option<u64> {
+        let prices = self.snap.prices.as_ref()?;
+        let (provider, model) = match &self.account.reported {
+            Some(reported) => (reported.provider.as_deref(), reported.model.as_deref()),
+            None => (Some(&*self.account.provider.as_ref()?.name), self.account.model.as_deref()),
         };
+        prices.cost(provider, model?, &self.account.usage)
+    }
+
+    /// What an operator may read of it later.
+    fn record(&self, status: u16, duration_us: u64, pool: Option<Arc<Pool>>, cost_nano_usd: Option<u64>) {
+        let Some(call) = &self.call else { return };
+        let (ending, error) = self.account.ending.unwrap_or((Ending::Dropped, None));
+        let target = call.target.as_ref();
+        let (upstream, reported) = (self.account.provider.as_ref(), self.account.reported.as_deref());
+        let asked = upstream.is_some() || reported.is_some();
+        let routine = status < 400 && target.is_some_and(Target::is_routine);
+        // A part that asked nobody is told by the whole, and what never began has no time.
+        if !asked && (routine || self.is_child() || self.begun == Now::default()) {
+            return;
+        }
         let row = Row {
+            asked,
+            is_access: call.caller == Caller::Http,
             request_id: call.request_id.clone(),
             at_us: self.now.wall_us,
             key: call.holder.name.clone(),
             budget: pool.map(|pool| pool.name().clone()),
-            endpoint: self.endpoint().as_str(),
-            model: facts.model.as_str().into(),
-            provider: provider.name.clone(),
+            method: call.method,
+            path: call.path(),
+            endpoint: target.map_or("unknown", Target::word),
+            model: match reported {
+                Some(reported) => reported.model.clone(),
+                None => self.facts.as_ref().map(|facts| facts.model.as_str().into()),
+            },
+            provider: match reported {
+                Some(reported) => reported.provider.clone(),
+                None => upstream.map(|upstream| upstream.name.clone()),
+            },
+            upstream_model: reported.map_or(&self.account.model, |reported| &reported.model).clone(),
             attempts: self.choice.attempts,
             status,
             ending,
             error: error.map(Code::as_str),
-            stream: facts.stream,
+            stream: self.facts.as_ref().is_some_and(|facts| facts.stream),
             usage: self.account.usage,
+            cost_nano_usd,
             overrun: self.account.overrun,
             terminator_added: self.account.terminator_added,
+            cache: self.account.cache.map(CacheResult::as_str),
+            bytes_in: self.intake.received,
             bytes_out: self.out.emitted,
             first_content_us: self.out.first_content_us,
             duration_us,

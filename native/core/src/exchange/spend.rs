@@ -57,8 +57,13 @@ impl Exchange {
 
     /// The budget that pays: the key's own, else the one that the request names, else `default`.
     pub(super) fn find_budget(&self) -> Result<Option<Arc<Pool>>, Failure> {
+        self.budget_named(self.facts().budget.as_deref())
+    }
+
+    /// The same where the body names `named`.
+    pub(super) fn budget_named(&self, named: Option<&str>) -> Result<Option<Arc<Pool>>, Failure> {
         let call = self.call();
-        let named = self.facts().budget.as_deref().or(call.budget.as_deref());
+        let named = named.or(call.budget.as_deref());
         let bound = call.holder.key.as_ref().and_then(|key| key.budget.as_deref());
         if let (Some(bound), Some(named)) = (bound, named) {
             if bound != named {

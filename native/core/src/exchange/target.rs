@@ -17,6 +17,21 @@ pub(super) enum Target {
     Metrics,
     Cache,
     CacheStats,
+    Tokens(Ask),
+    Costs,
+}
+
+/// What is asked of the budgets: `/v1/tokens/*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Would so many tokens be granted?
+    Check,
+    /// Hold them.
+    Reserve,
+    /// So many were used of what is held.
+    Report,
+    /// What is there?
+    Pools,
 }
 
 /// Who may ask for a path, and what of the gateway it needs.
@@ -44,6 +59,11 @@ impl Target {
             "/metrics" => Target::Metrics,
             "/v1/cache" => Target::Cache,
             "/v1/cache/stats" => Target::CacheStats,
+            "/v1/tokens/check" => Target::Tokens(Ask::Check),
+            "/v1/tokens/reserve" => Target::Tokens(Ask::Reserve),
+            "/v1/tokens/report" => Target::Tokens(Ask::Report),
+            "/v1/tokens/pools" => Target::Tokens(Ask::Pools),
+            "/v1/costs" => Target::Costs,
             path => Target::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?.into()),
         })
     }
@@ -57,11 +77,51 @@ impl Target {
         }
     }
 
+    /// In records, and where the path itself has a name in it, that is left out.
+    pub fn path(&self) -> &'static str {
+        match self {
+            Target::Inference(Endpoint::Chat) => "/v1/chat/completions",
+            Target::Inference(Endpoint::Completions) => "/v1/completions",
+            Target::Inference(Endpoint::Embeddings) => "/v1/embeddings",
+            Target::Models => "/v1/models",
+            Target::Model(_) => "/v1/models/{model}",
+            Target::Health => "/v1/health",
+            Target::Ready => "/v1/health/ready",
+            Target::Providers => "/v1/health/providers",
+            Target::Cache => "/v1/cache",
+            Target::CacheStats => "/v1/cache/stats",
+            Target::Metrics => "/metrics",
+            Target::Tokens(Ask::Check) => "/v1/tokens/check",
+            Target::Tokens(Ask::Reserve) => "/v1/tokens/reserve",
+            Target::Tokens(Ask::Report) => "/v1/tokens/report",
+            Target::Tokens(Ask::Pools) => "/v1/tokens/pools",
+            Target::Costs => "/v1/costs",
+        }
+    }
+
+    /// One word for it in records.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Target::Inference(endpoint) => endpoint.as_str(),
+            Target::Models | Target::Model(_) => "models",
+            Target::Health | Target::Ready | Target::Providers => "health",
+            Target::Cache | Target::CacheStats => "cache",
+            Target::Metrics => "metrics",
+            Target::Tokens(_) => "tokens",
+            Target::Costs => "costs",
+        }
+    }
+
+    /// Asked every few seconds by machines: recorded only if it fails.
+    pub fn is_routine(&self) -> bool {
+        matches!(self, Target::Health | Target::Ready | Target::Metrics)
+    }
+
     pub fn access(&self) -> Access {
         match self {
             Target::Health | Target::Ready => Access::Open,
-            Target::Providers | Target::Metrics | Target::Cache | Target::CacheStats => Access::Unbound,
-            Target::Inference(_) | Target::Models | Target::Model(_) => Access::Key,
+            Target::Providers | Target::Metrics | Target::Costs | Target::Cache | Target::CacheStats => Access::Unbound,
+            Target::Inference(_) | Target::Models | Target::Model(_) | Target::Tokens(_) => Access::Key,
         }
     }
 
@@ -72,7 +132,7 @@ impl Target {
     /// For the header `allow`. RFC 9110 section 9.1: whoever serves GET serves HEAD.
     pub fn allow(&self) -> &'static str {
         match self {
-            Target::Inference(_) => "POST",
+            Target::Inference(_) | Target::Tokens(Ask::Check | Ask::Reserve | Ask::Report) => "POST",
             Target::Cache => "DELETE",
             _ => "GET, HEAD",
         }

@@ -11,6 +11,7 @@ use crate::health::{CredentialHealth, Credentials, Health, Settings};
 use crate::keys::Keys;
 use crate::limit::{Concurrency, Rate};
 use crate::metrics::Metrics;
+use crate::price::Prices;
 use crate::retry::RetryBudget;
 use crate::route::Routes;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -78,6 +79,7 @@ impl Snapshot {
             concurrency,
             rate,
             tokens,
+            prices: (!config.prices.is_empty()).then(|| Prices::new(&config.prices)),
             config,
         }
     }

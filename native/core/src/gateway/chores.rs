@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 
 use super::snapshot::Upstream;
-use super::{Gateway, LoopStep};
+use super::LoopStep;
 use crate::budget::Pool;
 use crate::clock::{Now, MILLISECOND, SECOND};
 use crate::health::{Attempt, State};
@@ -14,7 +14,7 @@ use crate::http::UpstreamRequest;
 use crate::json;
 use crate::ledger::Row;
 use crate::store::Op;
-use crate::sync::{lock, Arc};
+use crate::sync::Arc;
 
 /// A store that is silent for so long is taken as failed.
 const STORE_DEADLINE_US: u64 = 5 * SECOND;
@@ -39,6 +39,8 @@ pub(super) struct Chores {
     last_id: u64,
     /// The group of rows that the store is asked to append, until it says that it did.
     pub group: Option<Group>,
+    /// What the loop took and no group has yet.
+    pub rows: Vec<Row>,
     pub gather_until_us: u64,
     pub store_pause_until_us: u64,
     /// Budgets that left the configuration, until nobody holds any of them.
@@ -86,6 +88,7 @@ impl Chores {
             asked: BTreeMap::new(),
             last_id: 0,
             group: None,
+            rows: Vec::new(),
             gather_until_us: 0,
             store_pause_until_us: 0,
             retired: Vec::new(),
@@ -140,29 +143,16 @@ impl Chores {
     }
 
     /// Hands the next group of rows to the store. A group whose append failed is asked for again under its number,
-    /// because the store may have done it all the same. Returns when to look again.
-    pub fn append(&mut self, gateway: &Gateway, now: Now) -> Option<u64> {
-        if self.group.is_none() {
-            if gateway.rows_waiting() == 0 {
-                return None;
-            }
-            if now.mono_us < self.gather_until_us {
-                return Some(self.gather_until_us);
-            }
-            let mut rows = Vec::new();
-            for lane in &gateway.ledger {
-                rows.append(&mut lock(lane));
-            }
-            if rows.is_empty() {
-                return None;
-            }
+    /// because the store may have done it all the same.
+    pub fn append(&mut self, now: Now) {
+        if self.group.is_none() && !self.rows.is_empty() {
+            let rows = std::mem::take(&mut self.rows);
             self.group = Some(Group { number: self.last_id + 1, rows, asked: None });
         }
-        let group = self.group.as_mut().filter(|group| group.asked.is_none())?;
+        let Some(group) = self.group.as_mut().filter(|group| group.asked.is_none()) else { return };
         group.asked = Some(self.last_id + 1);
         let op = Op::Append { group: group.number, rows: group.rows.clone() };
         self.store(What::Append, op, now);
-        None
     }
 
     /// Asks a benched upstream whether it is back, or else each of its benched credentials whether it is accepted again,

@@ -4,11 +4,12 @@
 //! late answer is ignored, and so is a second one.
 
 use super::chores::{read_list, Asked, Return, What, GATHER_US};
+use super::reservations::Expired;
 use super::snapshot::Snapshot;
 use super::{Gateway, LoopResult, LoopStep};
 use crate::clock::Now;
-use crate::config::ProviderKind;
-use crate::health::Blame;
+use crate::config::{LogLevel, ProviderKind};
+use crate::health::{Blame, State};
 use crate::store::{Op, Outcome};
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
@@ -23,6 +24,11 @@ impl Gateway {
         let late = lock(&self.chores).take_late(now);
         late.into_iter().for_each(|what| self.fail(what, now));
         let snapshot = self.snapshot.load_full();
+        let gather_at = self.gather(&snapshot, now);
+        let expiry_at = self.expire(now);
+        if let Some(step) = self.journal.step(&snapshot.config.log, now) {
+            return step;
+        }
         let store_at = self.ask_store(&snapshot, now);
         let upstreams_at = self.ask_upstreams(&snapshot, now);
         let mut chores = lock(&self.chores);
@@ -30,11 +36,22 @@ impl Gateway {
             return step;
         }
         let deadlines = chores.asked.values().map(|asked| asked.until_us);
-        LoopStep::Wait { until_us: deadlines.chain(store_at).chain(upstreams_at).min() }
+        LoopStep::Wait {
+            until_us: deadlines.chain(gather_at).chain(expiry_at).chain(store_at).chain(upstreams_at).min(),
+        }
     }
 
     /// A step ended. What is not, or no longer, asked for is ignored.
     pub fn done(&self, id: u64, result: LoopResult, now: Now) {
+        let result = match result {
+            LoopResult::Logged(written) => {
+                if self.journal.written(id, written) {
+                    self.wake_loop();
+                }
+                return;
+            }
+            other => other,
+        };
         let asked = lock(&self.chores).asked.remove(&id);
         let Some(Asked { what, .. }) = asked else { return };
         match (what, result) {
@@ -47,7 +64,7 @@ impl Gateway {
                 chores.returns.push(unspent);
                 chores.pause_store(now);
             }
-            (What::Append, LoopResult::Stored(Outcome::Stored)) => self.appended(id, now),
+            (What::Append, LoopResult::Stored(Outcome::Stored)) => self.appended(id),
             (What::Probe(attempt), LoopResult::Fetched(Ok((status, _)))) => match status {
                 // How soon a list of models comes says nothing of how soon an answer does. One that complains of the
                 // credential works: whether a request's is accepted, that request finds out.
@@ -69,11 +86,10 @@ impl Gateway {
         }
     }
 
-    fn appended(&self, id: u64, now: Now) {
+    fn appended(&self, id: u64) {
         let mut chores = lock(&self.chores);
         if let Some(group) = chores.group.take_if(|group| group.asked == Some(id)) {
-            self.rows_waiting.fetch_sub(group.rows.len(), Ordering::AcqRel);
-            chores.gather_until_us = now.mono_us + GATHER_US;
+            self.records.stored(&group.rows);
         }
     }
 
@@ -100,6 +116,60 @@ impl Gateway {
         }
     }
 
+    /// Takes what exchanges left, now and then. Returns when to look again.
+    fn gather(&self, snapshot: &Snapshot, now: Now) -> Option<u64> {
+        let mut chores = lock(&self.chores);
+        if !self.records.are_new() {
+            return None;
+        }
+        if now.mono_us < chores.gather_until_us {
+            return Some(chores.gather_until_us);
+        }
+        chores.gather_until_us = now.mono_us + GATHER_US;
+        let rows = {
+            let mut costs = lock(&self.costs);
+            costs.since_us.get_or_insert(now.wall_us);
+            let rows = self.records.take();
+            rows.iter().for_each(|row| costs.add(row));
+            rows
+        };
+        self.journal.access(&snapshot.config.log, &rows);
+        self.records.keep(rows, &mut chores.rows);
+        drop(chores);
+        self.tell_health(snapshot, now);
+        None
+    }
+
+    /// Says which providers are left alone and which are well again.
+    fn tell_health(&self, snapshot: &Snapshot, now: Now) {
+        for upstream in &snapshot.upstreams {
+            let health = upstream.live.health.state();
+            let is_well = health.state == State::Closed;
+            if upstream.live.said_ill.swap(!is_well, Ordering::Relaxed) != is_well {
+                continue;
+            }
+            let name = &upstream.name;
+            if is_well {
+                self.say(LogLevel::Info, now, &format!("Provider {name} is well again."));
+            } else {
+                let words = format!("Provider {name} is left alone for a while: {}.", health.reason);
+                self.say(LogLevel::Warn, now, &words);
+            }
+        }
+    }
+
+    /// Ends reservations that nobody reported. Returns when the next one is due.
+    fn expire(&self, now: Now) -> Option<u64> {
+        let (due, expired) = self.reservations.expire(now);
+        for Expired { reservation, owner } in expired {
+            let (tokens, pool) = (reservation.tokens(), reservation.pool().name());
+            let owner = owner.as_deref().unwrap_or("not named");
+            let words = format!("A reservation expired unreported: {tokens} tokens of budget {pool}, owner {owner}.");
+            self.say(LogLevel::Warn, now, &words);
+        }
+        due
+    }
+
     /// Leases, returns and rows, unless the store is being left alone after a failure. Returns when to look again.
     fn ask_store(&self, snapshot: &Snapshot, now: Now) -> Option<u64> {
         let pause = lock(&self.chores).store_pause_until_us;
@@ -112,7 +182,8 @@ impl Gateway {
             lock(&self.chores).store(What::Lease(pool.clone(), ask.id), op, now);
         }
         self.give_back(now);
-        lock(&self.chores).append(self, now)
+        lock(&self.chores).append(now);
+        None
     }
 
     fn give_back(&self, now: Now) {

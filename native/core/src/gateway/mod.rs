@@ -4,9 +4,13 @@
 mod build;
 mod cached;
 mod chores;
+mod costs;
 mod going;
+mod journal;
 mod keeper;
+mod records;
 mod report;
+mod reservations;
 mod snapshot;
 
 use arc_swap::ArcSwap;
@@ -14,7 +18,7 @@ use bytes::Bytes;
 
 use crate::budget::PoolState;
 use crate::clock::Now;
-use crate::config::Config;
+use crate::config::{Config, LogLevel};
 use crate::exchange::Exchange;
 use crate::health::HealthState;
 use crate::http::UpstreamRequest;
@@ -22,18 +26,20 @@ use crate::idempotency::Remembered;
 use crate::ledger::Row;
 use crate::metrics::{Gauge, Metrics};
 use crate::store;
-use crate::sync::atomic::{AtomicU64, AtomicU8, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
 use chores::Chores;
+use costs::Costs;
 use going::Going;
+use journal::Journal;
+use records::Records;
+use reservations::{exchange_seed, Reservations};
+pub(crate) use reservations::{Claim, MAX_OPEN};
 pub(crate) use snapshot::{Holder, Snapshot, Upstream};
 
 /// Threads that may drive exchanges without sharing counters.
 const LANES: usize = 16;
-
-/// Ledger rows that may wait for the store. Beyond it new work is shed: what cannot be booked must not be spent.
-const MAX_WAITING_ROWS: usize = 100_000;
 
 /// What the process's one gateway loop must do.
 #[derive(Debug)]
@@ -49,6 +55,17 @@ pub enum LoopStep {
     Cancel {
         /// Its handle.
         id: u64,
+    },
+    /// Add these lines to the log, in a way that keeps nobody waiting: a full pipe stops only the log. No other batch
+    /// comes before this one was answered, however long that takes.
+    Log {
+        /// Handle for `done`.
+        id: u64,
+        /// Whole lines, each with its line feed.
+        lines: Bytes,
+        /// The file that they are added to, made if it is not there; opened anew for each batch, so that it may be moved
+        /// away. `None`: the standard error.
+        file: Option<Arc<str>>,
     },
     /// Have the store perform.
     Store {
@@ -71,6 +88,8 @@ pub enum LoopResult {
     Fetched(Result<(u16, Bytes), String>),
     /// What the store said.
     Stored(store::Outcome),
+    /// The lines are written, or why they are not.
+    Logged(Result<(), String>),
 }
 
 /// Shared by all exchanges of a process.
@@ -85,8 +104,10 @@ pub struct Gateway {
     pub(crate) metrics: Metrics,
     /// Of the whole process: a reload forgets nothing.
     pub(crate) remembered: Arc<Remembered>,
-    ledger: Vec<Mutex<Vec<Row>>>,
-    rows_waiting: AtomicUsize,
+    records: Records,
+    costs: Mutex<Costs>,
+    journal: Journal,
+    pub(crate) reservations: Reservations,
     waker: Mutex<Option<Waker>>,
     chores: Mutex<Chores>,
 }
@@ -105,15 +126,17 @@ impl Gateway {
         let snapshot = Snapshot::build(config, None, chores.discovered(), &metrics, seed);
         Arc::new(Gateway {
             snapshot: ArcSwap::from_pointee(snapshot),
-            seed,
+            seed: exchange_seed(seed),
             begun: AtomicU64::new(0),
             over: AtomicU64::new(0),
             going: AtomicU8::new(Going::Up as u8),
             buffered: AtomicU64::new(0),
             metrics,
             remembered: Arc::default(),
-            ledger: (0..LANES).map(|_| Mutex::new(Vec::new())).collect(),
-            rows_waiting: AtomicUsize::new(0),
+            records: Records::new(),
+            costs: Mutex::new(Costs::default()),
+            journal: Journal::default(),
+            reservations: Reservations::new(seed),
             waker: Mutex::new(None),
             chores: Mutex::new(chores),
         })
@@ -138,6 +161,7 @@ impl Gateway {
     /// A new configuration for exchanges that begin from now on. Revoked keys and withdrawn providers act at once.
     pub fn reload(&self, config: Config, now: Now) {
         self.swap(Some(config), now);
+        self.say(LogLevel::Info, now, "The configuration was reloaded.");
         self.wake_loop();
     }
 
@@ -176,9 +200,9 @@ impl Gateway {
         self.buffered.load(Ordering::Relaxed)
     }
 
-    /// Ledger rows that the store has not confirmed yet.
+    /// Ledger rows and request records that the store has not confirmed yet.
     pub fn rows_waiting(&self) -> usize {
-        self.rows_waiting.load(Ordering::Relaxed)
+        self.records.waiting()
     }
 
     /// Every configured budget as it stands in this process.
@@ -198,6 +222,8 @@ impl Gateway {
             gauge("hoosh_open_exchanges", "Exchanges in progress.", Vec::new(), self.open_exchanges() as u64),
             gauge("hoosh_buffered_bytes", "Bytes of bodies and answers held now.", Vec::new(), self.buffered_bytes()),
             gauge("hoosh_ledger_rows_waiting", "Rows not stored yet.", Vec::new(), self.rows_waiting() as u64),
+            gauge("hoosh_log_lines_dropped_total", "Lines of the log lost.", Vec::new(), self.journal.lost()),
+            gauge("hoosh_records_dropped_total", "Request records lost.", Vec::new(), self.records.dropped()),
         ];
         let states: Vec<_> = snapshot.budgets.iter().map(|pool| (pool.name(), pool.state())).collect();
         for (name, state) in &states {
@@ -241,7 +267,7 @@ impl Gateway {
     }
 
     pub(crate) fn has_room(&self, snapshot: &Snapshot) -> bool {
-        self.buffered_bytes() < snapshot.config.server.max_buffered_bytes && self.rows_waiting() < MAX_WAITING_ROWS
+        self.buffered_bytes() < snapshot.config.server.max_buffered_bytes && self.records.has_room()
     }
 
     pub(crate) fn hold_bytes(&self, bytes: u64) {
@@ -263,8 +289,7 @@ impl Gateway {
 
     /// Queues a row; the loop stores it with its neighbours.
     pub(crate) fn book(&self, row: Row, lane: usize) {
-        lock(&self.ledger[lane % LANES]).push(row);
-        if self.rows_waiting.fetch_add(1, Ordering::AcqRel) == 0 {
+        if self.records.add(row, lane) {
             self.wake_loop();
         }
     }

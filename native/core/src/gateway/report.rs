@@ -2,7 +2,7 @@
 //! secret, and nothing that an upstream said.
 
 use super::snapshot::{Snapshot, Upstream};
-use super::{Gateway, MAX_WAITING_ROWS};
+use super::Gateway;
 use crate::clock::SECOND;
 use crate::health::{Bench, CredentialHealth, Health, State};
 use crate::json::write_string;
@@ -123,10 +123,10 @@ impl Gateway {
     /// Why new work is not admitted, if it is not. That every provider is down is no reason: to start another process
     /// would not help.
     pub(crate) fn unready(&self) -> Option<&'static str> {
-        if self.is_draining() {
+        if !self.is_ready() {
             return Some("draining");
         }
-        (self.rows_waiting() >= MAX_WAITING_ROWS).then_some("store_failing")
+        (!self.records.has_room()).then_some("store_failing")
     }
 }
 

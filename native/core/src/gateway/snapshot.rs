@@ -14,6 +14,7 @@ use crate::http::{Headers, Origin};
 use crate::keys::{Key, Keys};
 use crate::limit::{Concurrency, Rate};
 use crate::metrics::Slot;
+use crate::price::Prices;
 use crate::retry::RetryBudget;
 use crate::route::Routes;
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -42,6 +43,7 @@ pub(crate) struct Snapshot {
     pub rate: Option<Arc<Rate>>,
     /// Tokens a minute, of all callers.
     pub tokens: Option<Arc<Rate>>,
+    pub prices: Option<Prices>,
 }
 
 /// One provider, with everything about a request to it that is known beforehand.
@@ -81,6 +83,8 @@ pub(crate) struct UpstreamLive {
     /// A reload took it out: no new attempt.
     pub withdrawn: AtomicBool,
     last_error: AtomicU8,
+    /// The log was told that it is left alone.
+    pub said_ill: AtomicBool,
 }
 
 /// A key, or who calls without one, with live limits.
@@ -112,8 +116,9 @@ pub(crate) struct HolderLive {
 
 impl UpstreamLive {
     pub(super) fn new(health: Arc<Health>, concurrency: Arc<Concurrency>, rate: Rate, tokens: Rate) -> UpstreamLive {
-        let (withdrawn, last_error) = (AtomicBool::new(false), AtomicU8::new(u8::MAX));
-        UpstreamLive { health, concurrency, rate, tokens: Arc::new(tokens), withdrawn, last_error }
+        let (withdrawn, said_ill) = (AtomicBool::new(false), AtomicBool::new(false));
+        let last_error = AtomicU8::new(u8::MAX);
+        UpstreamLive { health, concurrency, rate, tokens: Arc::new(tokens), withdrawn, said_ill, last_error }
     }
 
     /// An attempt failed so.

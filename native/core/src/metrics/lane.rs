@@ -62,6 +62,8 @@ pub struct Finished<'a> {
     pub provider: Slot,
     /// Tokens used upstream; none for a cache hit.
     pub usage: Usage,
+    /// What they cost, where a price is known.
+    pub cost_nano_usd: Option<u64>,
     /// What the cache said; `None` if the exchange never came to it.
     pub cache: Option<CacheResult>,
     /// The limit that refused it.
@@ -99,6 +101,7 @@ pub(super) struct Provider {
     pub attempts: [u64; Outcome::ALL.len()],
     /// Input, output, cached.
     pub tokens: [u64; 3],
+    pub cost_nano_usd: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -166,7 +169,9 @@ impl Counts {
         }
         let usage = &finished.usage;
         let used = [usage.input_tokens, usage.output_tokens, usage.cached_tokens];
-        add(&mut self.provider(finished.provider).tokens, &used);
+        let provider = self.provider(finished.provider);
+        add(&mut provider.tokens, &used);
+        provider.cost_nano_usd = provider.cost_nano_usd.saturating_add(finished.cost_nano_usd.unwrap_or(0));
     }
 
     fn answered(&mut self, finished: &Finished<'_>) {
@@ -213,6 +218,7 @@ impl Counts {
         for (sum, one) in self.providers.iter_mut().zip(&other.providers) {
             add(&mut sum.attempts, &one.attempts);
             add(&mut sum.tokens, &one.tokens);
+            sum.cost_nano_usd = sum.cost_nano_usd.saturating_add(one.cost_nano_usd);
         }
     }
 }

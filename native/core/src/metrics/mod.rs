@@ -22,7 +22,8 @@ use names::Names;
 /// A number that the caller knows at rendering time.
 #[derive(Clone, Debug)]
 pub struct Gauge<'a> {
-    /// Metric name, such as `hoosh_pool_capacity_tokens`. Gauges of one name make one family.
+    /// Metric name, such as `hoosh_pool_capacity_tokens`. Gauges of one name make one family; one that ends in `_total`
+    /// is a counter.
     pub name: &'a str,
     /// What it is; the first one of a family is shown.
     pub help: &'a str,

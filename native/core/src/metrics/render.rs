@@ -82,6 +82,10 @@ impl Page {
                 self.sample("hoosh_tokens_total", &labels, count);
             }
         }
+        self.family("hoosh_cost_nano_usd_total", "counter", "What tokens cost, where a price is known.");
+        for (slot, provider) in counts.providers.iter().enumerate().take(names.len()) {
+            self.sample("hoosh_cost_nano_usd_total", &[("provider", names.name(slot))], provider.cost_nano_usd);
+        }
     }
 
     fn histograms(&mut self, name: &str, help: &str, histograms: &[Histogram], bounds: &Bounds) {

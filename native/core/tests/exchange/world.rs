@@ -82,6 +82,8 @@ pub struct World {
     /// `cache-control` of the requests from now on.
     pub control: Option<&'static str>,
     pub now: Now,
+    /// Every line that was logged.
+    pub log: String,
     store: MemoryStore,
 }
 
@@ -121,7 +123,8 @@ impl World {
             key: None,
             control: None,
             now: Now::new(1_000_000, 1_700_000_000_000_000),
-            store: MemoryStore::new(1_000),
+            log: String::new(),
+            store: MemoryStore::new(20_000),
         };
         world.run_loop();
         world
@@ -144,6 +147,10 @@ impl World {
                     self.gateway.done(id, LoopResult::Fetched(Err("no network here".into())), self.now);
                 }
                 LoopStep::Cancel { .. } => {}
+                LoopStep::Log { id, lines, .. } => {
+                    self.log.push_str(std::str::from_utf8(&lines).unwrap());
+                    self.gateway.done(id, LoopResult::Logged(Ok(())), self.now);
+                }
                 LoopStep::Wait { .. } => return,
             }
         }
@@ -163,6 +170,11 @@ impl World {
         self.now.mono_us += 10_000;
         self.run_loop();
         self.store.rows().cloned().collect()
+    }
+
+    /// Request records that the store has; see [`Self::rows`] for what comes before.
+    pub fn requests(&mut self) -> Vec<Row> {
+        self.store.requests().cloned().collect()
     }
 
     pub fn pass(&mut self, us: u64) {

@@ -46,6 +46,7 @@ fn run_loop(gateway: &Gateway, bell: &Bell, done: &AtomicBool) {
                 let outcome = store.perform(op);
                 gateway.done(id, LoopResult::Stored(outcome), NOW);
             }
+            LoopStep::Log { id, .. } => gateway.done(id, LoopResult::Logged(Ok(())), NOW),
             LoopStep::Fetch { .. } | LoopStep::Cancel { .. } => unreachable!("its models are configured"),
             LoopStep::Wait { .. } if done.load(SeqCst) => return,
             LoopStep::Wait { .. } => bell.sleep(),

@@ -36,9 +36,14 @@ impl World {
         if out.header("x-request-id") != Some(driven.id.as_bytes()) {
             return outcome("the answer has not its request id");
         }
-        if out.status != 200 {
+        if let Path::Tokens(_) = caller.path {
+            self.judge_tokens(x)?;
+        }
+        if self.xs[x].out.status != 200 {
             return self.judge_refusal(x);
         }
+        let driven = &self.xs[x];
+        let (out, caller) = (&driven.out, &driven.caller);
         if caller.path == Path::Other("/metrics") || caller.endpoint().is_none() {
             return Ok(());
         }

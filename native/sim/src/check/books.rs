@@ -9,6 +9,7 @@ use hoosh_core::ledger::{Ending, Row};
 use super::health::HealthBooks;
 use super::outcome::Stand;
 use super::Invariant;
+use crate::caller::{Path, Spend};
 use crate::world::{UpState, World};
 
 /// What is counted over the whole run.
@@ -84,6 +85,21 @@ impl World {
         for row in &self.store.rows {
             rows.entry(&row.request_id).or_default().push(row);
         }
+        let mut records: BTreeMap<&str, usize> = BTreeMap::new();
+        for record in &self.store.requests {
+            *records.entry(&record.request_id).or_default() += 1;
+        }
+        let found = (0..self.xs.len()).find_map(|x| {
+            let driven = &self.xs[x];
+            let mine = records.remove(driven.id.as_str()).unwrap_or_default();
+            let booked = mine + rows.get(driven.id.as_str()).map_or(0, Vec::len);
+            // A part that asked nobody is told by the whole; what never began, and what machines ask all day, by nobody.
+            let silent = driven.parent.is_some() || driven.dropped || driven.is_routine();
+            (booked != 1 && !(booked == 0 && silent)).then(|| (x, format!("{booked} records of one exchange")))
+        });
+        if let Some((x, words)) = found {
+            return self.fail(Invariant::Ledger, Some(x), words);
+        }
         let found = (0..self.xs.len()).find_map(|x| {
             let mine = rows.remove(self.xs[x].id.as_str()).unwrap_or_default();
             self.judge_rows(x, &mine).err().map(|words| (x, words))
@@ -119,6 +135,12 @@ impl World {
 
     fn judge_rows(&self, x: usize, rows: &[&Row]) -> Result<(), String> {
         let driven = &self.xs[x];
+        if driven.caller.path == Path::Tokens(Spend::Report) && !driven.dropped && !driven.is_gone() {
+            return match rows.len() == usize::from(driven.out.status == 200) {
+                true => Ok(()),
+                false => Err(format!("{} rows, and status {}", rows.len(), driven.out.status)),
+            };
+        }
         if driven.ups.is_empty() {
             // Dropped between the decision and the step, it may have a row all the same.
             return match rows.is_empty() || driven.dropped || driven.is_gone() {

@@ -95,7 +95,7 @@ impl World {
     }
 
     /// What attempts in progress may use keeps to the provider's tokens a minute in any span.
-    pub(crate) fn judge_tokens(&mut self, x: usize, u: u32, to: &str, body: &[u8]) -> Result<(), String> {
+    pub(crate) fn judge_token_rate(&mut self, x: usize, u: u32, to: &str, body: &[u8]) -> Result<(), String> {
         let pinned = self.pinned(x);
         let tpm = pinned.providers.iter().find(|p| p.name == to).and_then(|p| p.rate_limit_tpm);
         let (Some(tpm), now_us) = (tpm.map(u64::from), self.now.mono_us) else { return Ok(()) };

@@ -27,7 +27,7 @@ impl World {
             .map_err(|words| (Invariant::Scope, words))
             .and_then(|()| self.judge_retry(x, u).map_err(|words| (Invariant::Retries, words)))
             .and_then(|()| self.judge_rate(x, to).map_err(|words| (Invariant::Retries, words)))
-            .and_then(|()| self.judge_tokens(x, u, to, body).map_err(|words| (Invariant::Retries, words)))
+            .and_then(|()| self.judge_token_rate(x, u, to, body).map_err(|words| (Invariant::Retries, words)))
             .and_then(|()| {
                 let secret = request.and_then(secret_of);
                 self.judge_credential(x, u, to, secret.as_deref()).map_err(|words| (Invariant::Retries, words))

@@ -220,7 +220,7 @@ pub(super) struct Bound {
     pub server_tool: bool,
 }
 
-fn json_failure(error: &json::Error) -> Failure {
+pub(crate) fn json_failure(error: &json::Error) -> Failure {
     match (&error.kind, &error.key) {
         (ErrorKind::DuplicateKey, Some(key)) => Failure::new(
             Code::DuplicateField,
