@@ -14,7 +14,8 @@
  *
  *     in one loop of the process:     hoosh_gateway_next: the same for what the gateway does on its own account
  *
- *     to end:                         hoosh_gateway_drain, and once hoosh_gateway_open is 0 the `_free` of everything
+ *     to end:                         hoosh_gateway_close, and once the loop says HOOSH_LOOP_KIND_OVER the `_free` of
+ *                                     everything
  *
  * Conventions
  *
@@ -76,6 +77,8 @@ typedef enum hoosh_loop_kind {
   HOOSH_LOOP_KIND_STORE = 2,
   // Nothing until `until_us` (if `has_until`), a wake, or the end of a fetch.
   HOOSH_LOOP_KIND_WAIT = 3,
+  // What `hoosh_gateway_close` began is done: everything is stored, and the process may end.
+  HOOSH_LOOP_KIND_OVER = 4,
 } hoosh_loop_kind;
 
 // Kinds of steps, with the members of `hoosh_step` that say more.
@@ -339,13 +342,18 @@ enum hoosh_result hoosh_gateway_reload(const struct hoosh_gateway *gateway,
 // From now on no new request is admitted; those in progress end.
 enum hoosh_result hoosh_gateway_drain(const struct hoosh_gateway *gateway);
 
+// Like `hoosh_gateway_drain`, and once no exchange is in progress and every row stored, the store is told that this run is
+// over. Then the loop's step is `HOOSH_LOOP_KIND_OVER`, and stays so.
+enum hoosh_result hoosh_gateway_close(const struct hoosh_gateway *gateway);
+
 // How many exchanges are not freed, and ledger rows not stored: 0 when a process may end, and for NULL.
 size_t hoosh_gateway_open(const struct hoosh_gateway *gateway);
 
 // # Store
 //
-// A store in memory. Of the ledger rows that were not fetched yet it keeps the newest `max_rows`.
-enum hoosh_result hoosh_store_new(size_t max_rows, struct hoosh_store **store);
+// A store in memory: what budgets lend ends with the process. Of the ledger rows that were not fetched yet it keeps the newest `max_rows`.
+enum hoosh_result hoosh_store_new(size_t max_rows,
+                                  struct hoosh_store **store);
 
 // Frees a store.
 void hoosh_store_free(struct hoosh_store *store);

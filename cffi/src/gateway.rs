@@ -46,6 +46,8 @@ pub enum hoosh_loop_kind {
     Store = 2,
     /// Nothing until `until_us` (if `has_until`), a wake, or the end of a fetch.
     Wait = 3,
+    /// What `hoosh_gateway_close` began is done: everything is stored, and the process may end.
+    Over = 4,
 }
 
 /// What the driver must do for the gateway. Members that the kind does not name are zero.
@@ -151,6 +153,7 @@ pub unsafe extern "C" fn hoosh_gateway_next(
                 current.op = Some((id, op));
                 out.kind = hoosh_loop_kind::Store;
             }
+            LoopStep::Over => out.kind = hoosh_loop_kind::Over,
             LoopStep::Wait { until_us } => (out.has_until, out.until_us) = (until_us.is_some(), until_us.unwrap_or(0)),
         }
         place.put(out);
@@ -201,6 +204,17 @@ pub unsafe extern "C" fn hoosh_gateway_drain(gateway: *const hoosh_gateway) -> h
     guarded(|| {
         // SAFETY: the program's promise.
         unsafe { shared(gateway) }?.gateway.drain();
+        Ok(())
+    })
+}
+
+/// Like `hoosh_gateway_drain`, and once no exchange is in progress and every row stored, the store is told that this run is
+/// over. Then the loop's step is `HOOSH_LOOP_KIND_OVER`, and stays so.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_gateway_close(gateway: *const hoosh_gateway) -> hoosh_result {
+    guarded(|| {
+        // SAFETY: the program's promise.
+        unsafe { shared(gateway) }?.gateway.close();
         Ok(())
     })
 }

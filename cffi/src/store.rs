@@ -22,7 +22,7 @@ pub struct hoosh_store {
 
 /// # Store
 ///
-/// A store in memory. Of the ledger rows that were not fetched yet it keeps the newest `max_rows`.
+/// A store in memory: what budgets lend ends with the process. Of the ledger rows that were not fetched yet it keeps the newest `max_rows`.
 #[no_mangle]
 pub unsafe extern "C" fn hoosh_store_new(max_rows: usize, store: *mut *mut hoosh_store) -> hoosh_result {
     guarded(|| {

@@ -1,6 +1,7 @@
 """The one module that reads the environment and looks for the configuration file."""
 
 import os
+import sys
 from pathlib import Path
 
 from hoosh._native import Config
@@ -37,3 +38,32 @@ def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | Non
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}. Name another file with --config.") from error
     return parse(text), file
+
+
+def store_file() -> Path:
+    """Where the store is if nobody says: `hoosh/hoosh.db` in the platform's data folder.
+
+    Raises:
+        ConfigError: this user has none.
+
+    """
+    if sys.platform == "win32":
+        folder = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        folder = "~/Library/Application Support"
+    else:
+        folder = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return expanded(folder) / "hoosh" / "hoosh.db"
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path whose `~` is the user's home.
+
+    Raises:
+        ConfigError: this user has none.
+
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{path} is below the home folder, and there is none. Write [storage] path.") from error

@@ -135,7 +135,7 @@ impl World {
                     self.gateway.done(id, LoopResult::Stored(outcome), self.now);
                 }
                 LoopStep::Fetch { .. } | LoopStep::Cancel { .. } => {}
-                LoopStep::Wait { .. } => return,
+                LoopStep::Wait { .. } | LoopStep::Over => return,
             }
         }
     }

@@ -46,6 +46,7 @@ fn a_null_handle_is_said_to_be_null() {
             hoosh_gateway_fetched(null(), 0, 0, NOTHING, at(0)),
             hoosh_gateway_reload(null(), null(), at(0)),
             hoosh_gateway_drain(null()),
+            hoosh_gateway_close(null()),
             hoosh_store_new(1, null_mut()),
             hoosh_store_perform(null_mut(), null(), at(0)),
             hoosh_sse_new(null_mut()),
@@ -54,7 +55,7 @@ fn a_null_handle_is_said_to_be_null() {
             hoosh_tokens_count(NOTHING, bytes("o200k_base"), null_mut()),
             hoosh_cache_key(bytes("{}"), NOTHING, null_mut()),
         ];
-        assert_eq!(results, [NULL; 35]);
+        assert_eq!(results, [NULL; 36]);
         assert_eq!(hoosh_gateway_open(null()), 0);
         assert_eq!((hoosh_text_bytes(null()).len, hoosh_store_rows(null_mut()).len), (0, 0));
         assert!(!hoosh_sse_next(null_mut(), null_mut()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
     Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Deadlines, Limits, Provider, ProviderKind, Retry,
-    Secret, Server, Strategy, Token,
+    Secret, Server, Storage, Strategy, Token,
 };
 use hoosh_core::http::Origin;
 
@@ -65,6 +65,8 @@ pub struct Plan {
     pub drain_us: Option<u64>,
     /// Jumps of the wall clock: when, and by how much.
     pub jumps: Vec<(u64, i64)>,
+    /// When the process ends and another takes its place, and whether in order.
+    pub restarts: Vec<(u64, bool)>,
     /// How often, at random, a waiting exchange is looked at without reason. Such a look must find nothing to do.
     pub audits: u64,
 }
@@ -85,6 +87,9 @@ impl Plan {
             }
             reloads_us.sort_unstable();
         }
+        let restarts = (0..if dice.chance(30) { dice.range(1, 3) } else { 0 })
+            .map(|_| (dice.range(0, horizon_us), dice.chance(40)))
+            .collect();
         let day = 86_400 * SECOND as i64;
         let jumps = (0..if dice.chance(30) { dice.range(1, 3) } else { 0 })
             .map(|_| (dice.range(0, horizon_us), dice.range(0, 4 * day as u64) as i64 - 2 * day))
@@ -99,6 +104,7 @@ impl Plan {
             lag_us: dice.pick(&[0, 0, 5, 300, 5 * MILLISECOND]),
             drain_us: dice.chance(10).then(|| dice.range(0, horizon_us)),
             jumps,
+            restarts,
             audits: if dice.chance(50) { 20 } else { 0 },
         }
     }
@@ -169,6 +175,7 @@ fn config(dice: &mut Dice) -> Config {
             body_secs: dice.range(1, 5),
             caller_stall_secs: dice.range(1, 5),
         },
+        storage: Storage::default(),
         warnings: Vec::new(),
     }
 }

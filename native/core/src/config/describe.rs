@@ -62,6 +62,18 @@ impl Config {
         out.value("total_secs", self.deadlines.total_secs);
         out.value("body_secs", self.deadlines.body_secs);
         out.value("caller_stall_secs", self.deadlines.caller_stall_secs);
+        self.describe_storage(out);
+    }
+
+    fn describe_storage(&self, out: &mut Out) {
+        out.header("[storage]");
+        match &self.storage.path {
+            Some(path) => out.text("path", path),
+            None => {
+                let _ = writeln!(out.0, "# path: hoosh.db in the platform's data folder");
+            }
+        }
+        out.value("request_days", self.storage.request_days);
     }
 }
 

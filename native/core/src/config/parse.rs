@@ -4,7 +4,7 @@ use toml::de::DeTable;
 
 use super::providers::{providers, tokens};
 use super::reader::{Checked, Source, Table};
-use super::{schema, url, Budget, Cache, CacheMode, Config, Deadlines, Limits, Retry, Server, Strategy};
+use super::{schema, url, Budget, Cache, CacheMode, Config, Deadlines, Limits, Retry, Server, Storage, Strategy};
 
 /// Where `$NAME` is looked up. A function will do.
 pub trait Environment {
@@ -50,6 +50,7 @@ pub fn parse(text: &str, environment: &dyn Environment) -> Result<Config, Config
     config.retry = retry(&top)?;
     config.limits = limits(&top)?;
     config.deadlines = deadlines(&top)?;
+    config.storage = storage(&top)?;
 
     if let Some(message) = config.exposed() {
         let at = top.table("server", &schema::SERVER)?.map_or(0..0, |t| t.at("bind"));
@@ -165,4 +166,17 @@ fn deadlines(top: &Table<'_>) -> Checked<Deadlines> {
         t.integer(key, into)?;
     }
     Ok(deadlines)
+}
+
+fn storage(top: &Table<'_>) -> Checked<Storage> {
+    let mut storage = Storage::default();
+    let Some(t) = top.table("storage", &schema::STORAGE)? else { return Ok(storage) };
+    if let Some(path) = t.expanded("path")? {
+        if path.is_empty() || path.contains('\0') {
+            return t.fail("path", "must be the name of a file, or `:memory:` to keep nothing");
+        }
+        storage.path = Some(path);
+    }
+    t.integer("request_days", &mut storage.request_days)?;
+    Ok(storage)
 }

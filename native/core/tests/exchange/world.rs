@@ -141,7 +141,7 @@ impl World {
                     self.gateway.done(id, LoopResult::Fetched(Err("no network here".into())), self.now);
                 }
                 LoopStep::Cancel { .. } => {}
-                LoopStep::Wait { .. } => return,
+                LoopStep::Wait { .. } | LoopStep::Over => return,
             }
         }
     }
