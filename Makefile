@@ -30,7 +30,7 @@ LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
 TESTS := lint test-rust test-shuttle test-sim test-python test-faults
 
-.PHONY: run test build lint format clean soak soak-port mutations header c-gateway memcheck test-llamacpp $(TESTS)
+.PHONY: run test build lint format clean soak soak-port torture mutations header c-gateway memcheck test-llamacpp $(TESTS)
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -129,6 +129,10 @@ test-llamacpp: $(VENV)/.dev $(VENV)/.extension .llamacpp/.ready
 	@python=$$(scripts/find-python) || exit 1; $$python -m venv .llamacpp
 	@.llamacpp/bin/python -m pip install --quiet "llama-cpp-python[server]>=0.3,<0.4" gguf numpy
 	@touch $@
+
+# Budgets through the port: a server killed under load again and again (docs/store.md).
+torture: $(VENV)/.dev $(VENV)/.extension
+	HOOSH_TORTURE_ROUNDS=25 $(PYTHON) -m pytest tests/python/test_store.py $(ARGS)
 
 # Plants one fault after another in a copy of the core; the simulator must find each.
 mutations: $(VENV)/.run

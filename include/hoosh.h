@@ -14,7 +14,8 @@
  *
  *     in one loop of the process:     hoosh_gateway_next: the same for what the gateway does on its own account
  *
- *     to end:                         hoosh_gateway_drain, and once hoosh_gateway_open is 0 the `_free` of everything
+ *     to end:                         hoosh_gateway_close, and once the loop says HOOSH_LOOP_KIND_OVER the `_free` of
+ *                                     everything
  *
  * Conventions
  *
@@ -79,6 +80,8 @@ typedef enum hoosh_loop_kind {
   // Add `lines` to `file`, or to the standard error if it has no bytes, and tell `hoosh_gateway_logged`. However
   // long that takes, nothing else waits for it; no other batch comes before.
   HOOSH_LOOP_KIND_LOG = 4,
+  // What `hoosh_gateway_close` began is done: everything is stored, and the process may end.
+  HOOSH_LOOP_KIND_OVER = 5,
 } hoosh_loop_kind;
 
 // Kinds of steps, with the members of `hoosh_step` that say more.
@@ -358,6 +361,10 @@ enum hoosh_result hoosh_gateway_stop(const struct hoosh_gateway *gateway);
 
 // From now on no new request is admitted; those in progress end.
 enum hoosh_result hoosh_gateway_drain(const struct hoosh_gateway *gateway);
+
+// Like `hoosh_gateway_drain`, and once no exchange is in progress and every row stored, the store is told that this run is
+// over. Then the loop's step is `HOOSH_LOOP_KIND_OVER`, and stays so.
+enum hoosh_result hoosh_gateway_close(const struct hoosh_gateway *gateway);
 
 // How many exchanges are not freed, and ledger rows not stored: 0 when a process may end, and for NULL.
 size_t hoosh_gateway_open(const struct hoosh_gateway *gateway);

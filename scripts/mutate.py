@@ -32,11 +32,25 @@ class Fault:
 
 FAULTS = [
     Fault(
+        "9 ledger",
+        "a run ends while rows wait to be stored",
+        "gateway/keeper.rs",
+        "|| self.rows_waiting() > 0",
+        "",
+    ),
+    Fault(
+        "9 ledger",
+        "what earlier runs used is forgotten",
+        "budget/book/runs.rs",
+        "(self.earlier, self.earlier_known) = (earlier, true);",
+        "self.earlier_known = true;",
+    ),
+    Fault(
         "1 reservations",
         "what is reserved may be granted again",
         "budget/book.rs",
-        "self.leased.min(self.capacity).saturating_sub(self.committed())",
-        "self.leased.min(self.capacity).saturating_sub(self.used)",
+        "self.leased.min(self.ceiling()).saturating_sub(self.committed())",
+        "self.leased.min(self.ceiling()).saturating_sub(self.used)",
     ),
     Fault(
         "2 one outcome",

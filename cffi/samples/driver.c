@@ -160,6 +160,11 @@ void loop_steps(void) {
             loop_until_us = step.until_us;
             return;
         }
+        if (step.kind == HOOSH_LOOP_KIND_OVER) {
+            loop_over = true;
+            loop_has_until = false;
+            return;
+        }
         loop_perform(&step);
     }
 }

@@ -28,7 +28,7 @@ struct hoosh_store *store;
 struct run *runs;
 struct caller *callers;
 struct attempt fetches[MAX_FETCHES];
-bool loop_due = true, loop_has_until;
+bool loop_due = true, loop_has_until, loop_over;
 uint64_t loop_until_us;
 volatile sig_atomic_t stopping;
 FILE *rows;
@@ -206,11 +206,11 @@ static void turn(int listener) {
     free(who);
 }
 
-/* Whether something is still owed: an answer, a ledger row, or bytes that a caller has yet to take. */
+/* Whether something is still owed: an answer, a ledger row, or bytes that a caller has yet to take. Asked at the end. */
 static bool busy(void) {
     bool owed = false;
     for (struct caller *c = callers; c != NULL; c = c->next) owed |= buffer_left(&c->out) > 0;
-    return owed || any_due() || hoosh_gateway_open(gateway) > 0;
+    return owed || any_due() || !loop_over;
 }
 
 static const char *environment(void *context, const char *name) {
@@ -281,8 +281,9 @@ int main(int count, char **arguments) {
     printf("listening on 127.0.0.1:%u\n", ntohs(address.sin_port));
     fflush(stdout);
 
+    bool closed = false;
     for (;;) {
-        if (stopping) hoosh_gateway_drain(gateway);
+        if (stopping && !closed) closed = loop_due = hoosh_gateway_close(gateway) == HOOSH_RESULT_OK;
         look();
         sweep_runs();
         sweep_callers();

@@ -55,7 +55,7 @@ extern struct hoosh_store *store;
 extern struct run *runs;
 extern struct caller *callers;
 extern struct attempt fetches[MAX_FETCHES];
-extern bool loop_due, loop_has_until;
+extern bool loop_due, loop_has_until, loop_over;
 extern uint64_t loop_until_us;
 extern volatile sig_atomic_t stopping;
 extern FILE *rows; /* gets the ledger; may be NULL */

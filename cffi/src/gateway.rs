@@ -51,6 +51,8 @@ pub enum hoosh_loop_kind {
     /// Add `lines` to `file`, or to the standard error if it has no bytes, and tell `hoosh_gateway_logged`. However
     /// long that takes, nothing else waits for it; no other batch comes before.
     Log = 4,
+    /// What `hoosh_gateway_close` began is done: everything is stored, and the process may end.
+    Over = 5,
 }
 
 /// What the driver must do for the gateway. Members that the kind does not name are zero.
@@ -167,6 +169,7 @@ pub unsafe extern "C" fn hoosh_gateway_next(
                 (out.kind, out.id, out.lines) = (hoosh_loop_kind::Log, id, hoosh_bytes::of(&current.lines));
                 out.file = current.file.as_deref().map_or(hoosh_bytes::NONE, |file| hoosh_bytes::of(file.as_bytes()));
             }
+            LoopStep::Over => out.kind = hoosh_loop_kind::Over,
             LoopStep::Wait { until_us } => (out.has_until, out.until_us) = (until_us.is_some(), until_us.unwrap_or(0)),
         }
         place.put(out);
@@ -255,6 +258,17 @@ pub unsafe extern "C" fn hoosh_gateway_drain(gateway: *const hoosh_gateway) -> h
     guarded(|| {
         // SAFETY: the program's promise.
         unsafe { shared(gateway) }?.gateway.drain();
+        Ok(())
+    })
+}
+
+/// Like `hoosh_gateway_drain`, and once no exchange is in progress and every row stored, the store is told that this run is
+/// over. Then the loop's step is `HOOSH_LOOP_KIND_OVER`, and stays so.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_gateway_close(gateway: *const hoosh_gateway) -> hoosh_result {
+    guarded(|| {
+        // SAFETY: the program's promise.
+        unsafe { shared(gateway) }?.gateway.close();
         Ok(())
     })
 }

@@ -29,8 +29,8 @@ pub struct hoosh_store {
 
 /// # Store
 ///
-/// A store in memory. Of the ledger rows that were not fetched yet it keeps the newest `max_rows`, and as many
-/// records of requests that asked no provider.
+/// A store in memory: what budgets lend ends with the process. Of the ledger rows that were not fetched yet it keeps
+/// the newest `max_rows`, and as many records of requests that asked no provider.
 #[no_mangle]
 pub unsafe extern "C" fn hoosh_store_new(max_rows: usize, store: *mut *mut hoosh_store) -> hoosh_result {
     guarded(|| {

@@ -1,6 +1,7 @@
 """The one module that reads the environment and looks for the configuration file."""
 
 import os
+import sys
 from pathlib import Path
 
 from hoosh._native import Config
@@ -43,3 +44,32 @@ def server_and_key(server: str | None, key: str | None) -> tuple[str, str | None
     """Where a running gateway is and the key for it: as given, else `$HOOSH_SERVER` and `$HOOSH_KEY`, else this machine's."""
     address = server or os.environ.get("HOOSH_SERVER") or "http://127.0.0.1:8088"
     return address, key or os.environ.get("HOOSH_KEY") or None
+
+
+def store_file() -> Path:
+    """Where the store is if nobody says: `hoosh/hoosh.db` in the platform's data folder.
+
+    Raises:
+        ConfigError: this user has none.
+
+    """
+    if sys.platform == "win32":
+        folder = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        folder = "~/Library/Application Support"
+    else:
+        folder = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return expanded(folder) / "hoosh" / "hoosh.db"
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path whose `~` is the user's home.
+
+    Raises:
+        ConfigError: this user has none.
+
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{path} is below the home folder, and there is none. Write [storage] path.") from error

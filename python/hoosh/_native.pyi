@@ -14,6 +14,7 @@ __all__ = [
     "MemoryStore",
     "SseEvent",
     "SseParser",
+    "Store",
     "StoreOp",
     "StoreOutcome",
     "WakeQueue",
@@ -26,6 +27,8 @@ __all__ = [
     "error_codes",
     "sse_write",
     "step_names",
+    "store_backup",
+    "store_inspect",
     "tokens_count",
     "tokens_count_messages",
     "tokens_encode",
@@ -81,6 +84,14 @@ class Config:
     @property
     def providers(self) -> list[tuple[str, str, str | None]]:
         """Name, type and base URL of each provider, in the order of the file."""
+
+    @property
+    def budgets(self) -> list[tuple[str, int]]:
+        """Name and capacity in tokens of each budget."""
+
+    @property
+    def storage_path(self) -> str | None:
+        """File of the store as it is written, `:memory:` for none; None where nothing is written."""
 
     def listening(self, bind: str | None, port: int | None) -> Config:
         """The same configuration on another address."""
@@ -196,6 +207,9 @@ class Gateway:
     def stop(self) -> None:
         """Whoever has no whole answer yet is told `draining` at the next look, so that all must look."""
 
+    def close(self) -> None:
+        """End the run: the loop says so once everything is stored and the store told that it is over."""
+
     def open_exchanges(self) -> int:
         """Exchanges begun and not over."""
 
@@ -218,14 +232,67 @@ class MemoryStore:
     """A store that keeps everything in memory, and of the ledger and the request records the newest `max_rows`."""
 
     def __new__(cls, max_rows: int) -> MemoryStore: ...
-    def perform(self, op: StoreOp) -> StoreOutcome:
-        """Perform `op`, once."""
+    @property
+    def path(self) -> None:
+        """None: it is in no file."""
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The ledger, oldest first: one dict for each exchange that reached an upstream."""
+    def ask(self, id: int, op: StoreOp) -> None:
+        """Have `op` performed, once."""
 
-    def requests(self) -> list[dict[str, Any]]:
-        """Requests that asked no upstream, oldest first: refusals, answers of the cache, model lists."""
+    def take(self) -> list[tuple[int, StoreOutcome]]:
+        """The answers since the last call."""
+
+    def note_keys(self, _config: Config) -> None:
+        """Keeps nothing of keys."""
+
+    def rows(self, most: int = 100_000) -> list[dict[str, Any]]:
+        """The newest rows of the ledger, at most `most`, oldest first: a dict for each exchange that reached an upstream."""
+
+    def requests(self, most: int = 100_000) -> list[dict[str, Any]]:
+        """The newest requests that asked no upstream, at most `most`, oldest first: refusals, answers of the cache, lists."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+@final
+class Store:
+    """A store in a file, which this process alone has while it is open. A thread of its own writes it.
+
+    Making one opens the file at `path` and begins a run. `holder` says to an operator which program this is; `queue` is
+    told, as number 0, of answers.
+
+    Raises:
+        ConfigError: another process has it, it is not ours, or cannot be written.
+    """
+
+    def __new__(cls, path: str, config: Config, holder: str, queue: WakeQueue) -> Store: ...
+    @property
+    def path(self) -> str:
+        """Where it is."""
+
+    def ask(self, id: int, op: StoreOp) -> None:
+        """Have `op` performed, once; its answer comes under `id`."""
+
+    def take(self) -> list[tuple[int, StoreOutcome]]:
+        """The answers since the last call."""
+
+    def note_keys(self, config: Config) -> None:
+        """Note which keys are configured now."""
+
+    def rows(self, most: int = 100_000) -> list[dict[str, Any]]:
+        """The newest rows of the ledger, at most `most`, oldest first, whether the store is open or not."""
+
+    def requests(self, most: int = 100_000) -> list[dict[str, Any]]:
+        """The newest requests that asked no upstream, at most `most`, oldest first."""
+
+    def close(self) -> None:
+        """Perform what was asked, and let go of the file.
+
+        What was leased stays so unless the gateway ended its run.
+        """
+
+    def forked(self) -> None:
+        """In a child of a fork: let go of the copy of the lock. Everything else raises there."""
 
 @final
 class StoreOp:
@@ -234,6 +301,10 @@ class StoreOp:
 @final
 class StoreOutcome:
     """What a store answered."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why it was not done; None if it was."""
 
 @final
 class WakeQueue:
@@ -249,6 +320,20 @@ class WakeQueue:
 
     def take(self) -> list[int]:
         """The numbers of the exchanges woken since the last call."""
+
+def store_inspect(path: str, check: bool) -> dict[str, Any]:
+    """What is in the store at `path`; with `check` whether it is whole too. Beside a process that has it, or without.
+
+    Raises:
+        ConfigError: there is none, it is not ours, or cannot be read.
+    """
+
+def store_backup(path: str, to: str) -> None:
+    """Copy the store at `path` to the new file `to`, as of one instant, also while a server writes to it.
+
+    Raises:
+        ConfigError: there is none, or `to` is there already or cannot be written.
+    """
 
 def step_names() -> list[str]:
     """The kinds of steps, by number."""

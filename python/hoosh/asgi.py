@@ -19,11 +19,13 @@ from urllib.parse import quote
 import anyio
 import sniffio
 
+from hoosh import store
 from hoosh._driver import Driver, Headers, Took
 from hoosh._environment import load
 from hoosh._native import Config, WireRefusal
 
 if TYPE_CHECKING:
+    from hoosh._driver.stores import Place
     from hoosh.wire import GuardedStream
 
 LOG = logging.getLogger("hoosh")
@@ -41,8 +43,9 @@ PART_BYTES = 64 << 10
 class Asgi:
     """An ASGI 3 application. One object is one gateway; it serves one event loop."""
 
-    def __init__(self, config: Config | None = None) -> None:
-        self._config = config
+    def __init__(self, config: Config | None = None, place: "Place | None" = None) -> None:
+        """Without `config` it is looked for. `place` is that of the store, else `docs/store.md` says when there is one."""
+        self._config, self._place = config, place
         self._driver: Driver | None = None
         self._runs = False
 
@@ -50,7 +53,10 @@ class Asgi:
     def driver(self) -> Driver:
         """The driver; made from the configuration at the first use."""
         if self._driver is None:
-            self._driver = Driver(self._config if self._config is not None else load()[0])
+            config = self._config if self._config is not None else load()[0]
+            # Who hands a configuration over says in it whether a file is written; an operator with budgets wants one.
+            needed = self._config is None and bool(config.budgets)
+            self._driver = Driver(config, self._place or store.place(config, "hoosh.asgi", needed=needed))
         return self._driver
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -85,7 +91,7 @@ class Asgi:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            self.driver  # noqa: B018 - made here, so that a wrong configuration ends the start
+            self.driver.open()  # here, so that a wrong configuration or a store in use ends the start
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return

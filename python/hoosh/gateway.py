@@ -15,7 +15,7 @@ import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from hoosh import _environment
+from hoosh import _environment, store
 from hoosh._driver import Driver, Engine, Headers, Kept, Took
 from hoosh._native import Config
 from hoosh.errors import HooshError, InvalidRequest, from_code
@@ -38,11 +38,13 @@ class Gateway:
     Args:
         config: a `hoosh.Config`, TOML text, the path of a file, or None for `$HOOSH_CONFIG`, else
             `hoosh.toml` here, else what is found.
+        stored: whether budgets and the ledger are kept in a file where the configuration writes `[storage] path`.
 
     """
 
-    def __init__(self, config: Config | str | Path | None = None) -> None:
-        self._driver = Driver(_config(config))
+    def __init__(self, config: Config | str | Path | None = None, *, stored: bool = True) -> None:
+        checked = _config(config)
+        self._driver = Driver(checked, store.place(checked, "hoosh.Gateway", needed=False) if stored else None)
         self._stack = AsyncExitStack()
         self._runs = False
 

@@ -15,6 +15,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
+from hoosh import store
 from hoosh._environment import load
 from hoosh._native import Config
 from hoosh.asgi import Asgi, Receive, Send
@@ -41,7 +42,7 @@ def serve(
     `show_first`: ask one question and show the answer. Returns the exit code.
 
     Raises:
-        ConfigError: it must not be served there, or cannot be.
+        ConfigError: it must not be served there, or cannot be, or its store is not to be had.
 
     """
     config = guarded(config.listening(bind, port))
@@ -61,14 +62,15 @@ def guarded(config: Config) -> Config:
 
 
 async def _serve(config: Config, file: Path | None, bind: str | None, port: int | None, show_first: bool) -> int:
-    app = Asgi(config)
+    app = Asgi(config, store.place(config, "hoosh serve", needed=True))
     stop, hurry = trio.Event(), trio.Event()
     listeners = await open_listeners(config.bind, config.port)
+    app.driver.open()
     async with trio.open_nursery() as nursery:
         reload = partial(_reload, app, config, file, bind, port)
         nursery.start_soon(_signals, app, reload, stop, hurry, nursery)
         address = await nursery.start(partial(listen, app, listeners, stop, hurry=hurry))
-        _announce(config, file, address)
+        _announce(app, config, file, address)
         if show_first:
             from hoosh.first import first_answer
 
@@ -211,8 +213,10 @@ def _reload(app: Asgi, started: Config, file: Path | None, bind: str | None, por
         _say(f"  It listens on {then.bind} port {then.port} from the next start, and until then where it did.")
 
 
-def _announce(config: Config, file: Path | None, address: str) -> None:
+def _announce(app: Asgi, config: Config, file: Path | None, address: str) -> None:
     _say(f"hoosh is listening on {address} ({file or 'no hoosh.toml: what was found'})")
+    if path := app.driver.store.path:
+        _say(f"  store {path}")
     for name, kind, url in config.providers:
         _say(f"  provider {name} ({kind}) {url or 'in this process, none registered'}")
     for warning in config.warnings:

@@ -1,5 +1,6 @@
 """Fixtures: a fake upstream, and hoosh in front of it, each on a port that the system chose."""
 
+import sys
 from contextlib import asynccontextmanager
 
 import pytest
@@ -44,3 +45,10 @@ async def serving(text):
 async def upstream():
     async with open_upstream() as upstream:
         yield upstream
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path, monkeypatch):
+    """What a test keeps without saying where lies in a folder of its own."""
+    name = {"darwin": "HOME", "win32": "LOCALAPPDATA"}.get(sys.platform, "XDG_DATA_HOME")
+    monkeypatch.setenv(name, str(tmp_path / "home"))

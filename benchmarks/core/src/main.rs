@@ -136,7 +136,7 @@ impl World {
                 }
                 LoopStep::Log { id, .. } => self.gateway.done(id, LoopResult::Logged(Ok(())), self.now),
                 LoopStep::Fetch { .. } | LoopStep::Cancel { .. } => {}
-                LoopStep::Wait { .. } => return,
+                LoopStep::Wait { .. } | LoopStep::Over => return,
             }
         }
     }

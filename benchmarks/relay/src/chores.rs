@@ -53,6 +53,7 @@ pub async fn run(gateway: Arc<Gateway>, upstreams: Rc<Upstreams>) {
                     task.abort();
                 }
             }
+            LoopStep::Over => return,
             LoopStep::Wait { until_us: None } => bell.0.notified().await,
             LoopStep::Wait { until_us: Some(at) } => {
                 let _ = tokio::time::timeout_at(instant(at), bell.0.notified()).await;

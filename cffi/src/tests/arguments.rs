@@ -48,6 +48,7 @@ fn a_null_handle_is_said_to_be_null() {
             hoosh_gateway_drain(null()),
             hoosh_gateway_settle(null()),
             hoosh_gateway_stop(null()),
+            hoosh_gateway_close(null()),
             hoosh_store_new(1, null_mut()),
             hoosh_store_perform(null_mut(), null(), at(0)),
             hoosh_sse_new(null_mut()),
@@ -56,7 +57,7 @@ fn a_null_handle_is_said_to_be_null() {
             hoosh_tokens_count(NOTHING, bytes("o200k_base"), null_mut()),
             hoosh_cache_key(bytes("{}"), NOTHING, null_mut()),
         ];
-        assert_eq!(results, [NULL; 37]);
+        assert_eq!(results, [NULL; 38]);
         assert_eq!(hoosh_gateway_open(null()), 0);
         assert_eq!((hoosh_text_bytes(null()).len, hoosh_store_rows(null_mut()).len), (0, 0));
         assert!(!hoosh_sse_next(null_mut(), null_mut()));

@@ -7,8 +7,17 @@ use std::collections::{HashMap, VecDeque};
 use crate::ledger::Row;
 
 /// What the gateway's loop asks of a store.
+///
+/// A process spends in a *run*, from its first question to [`Op::End`] or its crash. Of a budget's capacity a run takes
+/// what it leased and did not return, or what its rows say it used, if that is more. So a crash can leave tokens
+/// unspent, which stay taken ([`Earlier::lost`]), and never spends any twice.
 #[derive(Clone, Debug)]
 pub enum Op {
+    /// Say what earlier runs took of each of these budgets. Asked before the first lease of each.
+    Restore {
+        /// Budget names.
+        budgets: Vec<Arc<str>>,
+    },
     /// Take up to `tokens` of the named budget for this process to spend.
     Lease {
         /// Budget name.
@@ -32,11 +41,28 @@ pub enum Op {
         /// In the order of settling.
         rows: Vec<Row>,
     },
+    /// This run is over: what it leased is free again, but for what its rows used and what is still `held`. What is
+    /// asked after that belongs to the next run.
+    End {
+        /// Budget names, and the tokens that somebody holds of each all the same.
+        held: Vec<(Arc<str>, u64)>,
+    },
+}
+
+/// What runs before this one took of a budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// Their rows, tokens.
+    pub used: u64,
+    /// What those that crashed had leased and nobody can account for, tokens.
+    pub lost: u64,
 }
 
 /// What a store answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// In the order of the budgets asked for.
+    Restored(Vec<Earlier>),
     /// So many tokens are leased: from 0 (exhausted) to what was asked.
     Leased {
         /// Tokens.
@@ -57,18 +83,39 @@ pub trait Store: Send {
 /// Keeps everything in memory, the ledger within a bound.
 #[derive(Debug)]
 pub struct MemoryStore {
-    leased: HashMap<Arc<str>, u64>,
+    accounts: HashMap<Arc<str>, Account>,
     rows: VecDeque<Row>,
     requests: VecDeque<Row>,
     max_rows: usize,
     last_group: u64,
 }
 
+/// One budget: what this run took, and those before it.
+#[derive(Debug, Default)]
+struct Account {
+    /// Leased and not returned.
+    leased: u64,
+    used: u64,
+    earlier: Earlier,
+}
+
+impl Account {
+    fn committed(&self) -> u64 {
+        self.leased.max(self.used).saturating_add(self.earlier.used).saturating_add(self.earlier.lost)
+    }
+
+    fn end(&mut self, held: u64) {
+        self.earlier.lost += self.leased.saturating_sub(self.used).min(held);
+        self.earlier.used = self.earlier.used.saturating_add(self.used);
+        (self.leased, self.used) = (0, 0);
+    }
+}
+
 impl MemoryStore {
     /// Remembers at most `max_rows` ledger rows, the newest, and as many request records.
     pub fn new(max_rows: usize) -> Self {
         MemoryStore {
-            leased: HashMap::new(),
+            accounts: HashMap::new(),
             rows: VecDeque::new(),
             requests: VecDeque::new(),
             max_rows,
@@ -85,32 +132,52 @@ impl MemoryStore {
     pub fn requests(&self) -> impl Iterator<Item = &Row> {
         self.requests.iter()
     }
+
+    fn append(&mut self, group: u64, rows: Vec<Row>) {
+        if group <= self.last_group {
+            return;
+        }
+        self.last_group = group;
+        for row in rows.iter().filter(|row| row.asked) {
+            let Some(budget) = &row.budget else { continue };
+            let account = self.accounts.entry(budget.clone()).or_default();
+            account.used = account.used.saturating_add(row.usage.total());
+        }
+        let (rows, requests): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.asked);
+        for (kept, more) in [(&mut self.rows, rows), (&mut self.requests, requests)] {
+            kept.extend(more);
+            let excess = kept.len().saturating_sub(self.max_rows);
+            kept.drain(..excess);
+        }
+    }
 }
 
 impl Store for MemoryStore {
     fn perform(&mut self, op: Op) -> Outcome {
         match op {
+            Op::Restore { budgets } => {
+                let earlier = |name| self.accounts.get(name).map_or_else(Earlier::default, |account| account.earlier);
+                Outcome::Restored(budgets.iter().map(earlier).collect())
+            }
             Op::Lease { budget, capacity, tokens } => {
-                let leased = self.leased.entry(budget).or_default();
-                let granted = tokens.min(capacity.saturating_sub(*leased));
-                *leased += granted;
+                let account = self.accounts.entry(budget).or_default();
+                let granted = tokens.min(capacity.saturating_sub(account.committed()));
+                account.leased += granted;
                 Outcome::Leased { tokens: granted }
             }
             Op::Return { budget, tokens } => {
-                let leased = self.leased.entry(budget).or_default();
-                *leased = leased.saturating_sub(tokens);
+                let account = self.accounts.entry(budget).or_default();
+                account.leased = account.leased.saturating_sub(tokens);
                 Outcome::Stored
             }
             Op::Append { group, rows } => {
-                if group <= self.last_group {
-                    return Outcome::Stored;
-                }
-                self.last_group = group;
-                let (rows, requests): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.asked);
-                for (kept, more) in [(&mut self.rows, rows), (&mut self.requests, requests)] {
-                    kept.extend(more);
-                    let excess = kept.len().saturating_sub(self.max_rows);
-                    kept.drain(..excess);
+                self.append(group, rows);
+                Outcome::Stored
+            }
+            Op::End { held } => {
+                for (name, account) in &mut self.accounts {
+                    let held = held.iter().filter(|(budget, _)| budget == name).map(|(_, tokens)| tokens).sum();
+                    account.end(held);
                 }
                 Outcome::Stored
             }

@@ -77,6 +77,18 @@ impl Config {
         self.0.providers.iter().map(row).collect()
     }
 
+    /// Name and capacity in tokens of each budget.
+    #[getter]
+    fn budgets(&self) -> Vec<(String, u64)> {
+        self.0.budgets.iter().map(|budget| (budget.name.clone(), budget.capacity)).collect()
+    }
+
+    /// File of the store as it is written, `:memory:` for none; None where nothing is written.
+    #[getter]
+    fn storage_path(&self) -> Option<&str> {
+        self.0.storage.path.as_deref()
+    }
+
     /// The same configuration on another address.
     fn listening(&self, bind: Option<String>, port: Option<u16>) -> Config {
         let mut config = (*self.0).clone();
@@ -91,11 +103,16 @@ impl Config {
 }
 
 fn raise(py: Python<'_>, error: &config::ConfigError) -> PyErr {
+    config_error(py, &error.message, error.line)
+}
+
+/// `hoosh.errors.ConfigError`.
+pub fn config_error(py: Python<'_>, message: &str, line: Option<usize>) -> PyErr {
     let make = || -> PyResult<PyErr> {
         let named = PyDict::new(py);
-        named.set_item("line", error.line)?;
+        named.set_item("line", line)?;
         let class = py.import("hoosh.errors")?.getattr("ConfigError")?;
-        Ok(PyErr::from_value(class.call((&error.message,), Some(&named))?))
+        Ok(PyErr::from_value(class.call((message,), Some(&named))?))
     };
     make().unwrap_or_else(|error| error)
 }

@@ -1,18 +1,16 @@
-//! `hoosh._native.Gateway` and its loop: what exchanges share, and the store that it asks.
+//! `hoosh._native.Gateway` and its loop: what exchanges share, whose questions to a store are in `store`.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hoosh_core::clock::Now;
 use hoosh_core::gateway::{self, LoopResult, LoopStep};
-use hoosh_core::ledger::Row;
-use hoosh_core::store::{self, Store};
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyTuple};
 
 use crate::config::Config;
 use crate::exchange::{send_tuple, Exchange};
+use crate::store::{StoreOp, StoreOutcome};
 use crate::wake::WakeQueue;
 
 /// Kinds of loop steps, as the first member of what `Gateway.next` returns.
@@ -25,26 +23,12 @@ pub const STORE: u8 = 2;
 pub const LOOP_WAIT: u8 = 3;
 /// See [`FETCH`].
 pub const LOG: u8 = 4;
+/// See [`FETCH`].
+pub const LOOP_OVER: u8 = 5;
 
 /// What all exchanges of a process share. `seed` makes request ids and back-off differ between processes.
 #[pyclass(module = "hoosh", frozen)]
 pub struct Gateway(pub Arc<gateway::Gateway>);
-
-/// An operation for a store; only a store can look into it.
-#[pyclass(module = "hoosh", frozen)]
-pub struct StoreOp(Mutex<Option<store::Op>>);
-
-/// What a store answered.
-#[pyclass(module = "hoosh", frozen)]
-pub struct StoreOutcome(store::Outcome);
-
-/// A store that keeps everything in memory, and of the ledger and the request records the newest `max_rows`.
-#[pyclass(module = "hoosh", frozen)]
-pub struct MemoryStore(Mutex<store::MemoryStore>);
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
 
 #[pymethods]
 impl Gateway {
@@ -68,9 +52,10 @@ impl Gateway {
         match self.0.next(Now::new(mono_us, wall_us)) {
             LoopStep::Fetch { id, request } => (FETCH, id, send_tuple(py, &request)?).into_pyobject(py),
             LoopStep::Cancel { id } => (CANCEL, id).into_pyobject(py),
-            LoopStep::Store { id, op } => (STORE, id, Bound::new(py, StoreOp(Mutex::new(Some(op))))?).into_pyobject(py),
+            LoopStep::Store { id, op } => (STORE, id, Bound::new(py, StoreOp::new(op))?).into_pyobject(py),
             LoopStep::Log { id, lines, file } => (LOG, id, PyBytes::new(py, &lines), file.as_deref()).into_pyobject(py),
             LoopStep::Wait { until_us } => (LOOP_WAIT, until_us).into_pyobject(py),
+            LoopStep::Over => (LOOP_OVER,).into_pyobject(py),
         }
     }
 
@@ -126,6 +111,11 @@ impl Gateway {
         self.0.drain();
     }
 
+    /// End the run: the loop says so once everything is stored and the store told that it is over.
+    fn close(&self) {
+        self.0.close();
+    }
+
     /// Exchanges begun and not over.
     fn open_exchanges(&self) -> usize {
         self.0.open_exchanges()
@@ -134,36 +124,5 @@ impl Gateway {
     /// Ledger rows and request records that the store has not confirmed yet.
     fn rows_waiting(&self) -> usize {
         self.0.rows_waiting()
-    }
-}
-
-fn dicts(py: Python<'_>, rows: Vec<String>) -> PyResult<Vec<Bound<'_, PyDict>>> {
-    let loads = py.import("json")?.getattr("loads")?;
-    rows.into_iter().map(|row| Ok(loads.call1((row,))?.cast_into::<PyDict>()?)).collect()
-}
-
-#[pymethods]
-impl MemoryStore {
-    #[new]
-    fn new(max_rows: usize) -> MemoryStore {
-        MemoryStore(Mutex::new(store::MemoryStore::new(max_rows)))
-    }
-
-    /// Perform `op`, once.
-    fn perform(&self, op: &StoreOp) -> PyResult<StoreOutcome> {
-        let op = lock(&op.0).take().ok_or_else(|| PyValueError::new_err("this operation was performed already"))?;
-        Ok(StoreOutcome(lock(&self.0).perform(op)))
-    }
-
-    /// The ledger, oldest first: one dict for each exchange that reached an upstream.
-    fn rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let rows = lock(&self.0).rows().map(Row::to_json).collect();
-        dicts(py, rows)
-    }
-
-    /// Requests that asked no upstream, oldest first: refusals, answers of the cache, model lists.
-    fn requests<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let rows = lock(&self.0).requests().map(Row::to_json).collect();
-        dicts(py, rows)
     }
 }

@@ -9,6 +9,7 @@ mod gateway;
 mod input;
 mod messages;
 mod sse;
+mod store;
 mod tokens;
 mod wake;
 mod wire;
@@ -29,11 +30,13 @@ mod _native {
     #[pymodule_export]
     use super::exchange::{step_names, Exchange, Job, JobResult};
     #[pymodule_export]
-    use super::gateway::{Gateway, MemoryStore, StoreOp, StoreOutcome};
+    use super::gateway::Gateway;
     #[pymodule_export]
     use super::messages::tokens_count_messages;
     #[pymodule_export]
     use super::sse::sse_write;
+    #[pymodule_export]
+    use super::store::{store_backup, store_inspect, MemoryStore, Store, StoreOp, StoreOutcome};
     #[pymodule_export]
     use super::tokens::{tokens_count, tokens_encode, tokens_encoding_for_model};
     #[pymodule_export]

@@ -151,7 +151,7 @@ impl World {
         }
     }
 
-    fn drop_exchange(&mut self, x: usize) {
+    pub(crate) fn drop_exchange(&mut self, x: usize) {
         let driven = &mut self.xs[x];
         driven.exchange = None;
         driven.dropped = true;

@@ -27,10 +27,12 @@ impl World {
                     self.note(None, || format!("loop: store {id}: {op:?}"));
                     let answers = self.store.perform(&mut self.dice, &self.plan.store, op);
                     for (delay, outcome) in answers {
-                        self.after(delay, Event::LoopDone(id, LoopResult::Stored(outcome)));
+                        let done = Event::LoopDone(self.generation, id, LoopResult::Stored(outcome));
+                        self.after(delay, done);
                     }
                 }
                 LoopStep::Log { id, lines, .. } => self.write_log(id, &lines),
+                LoopStep::Over => return self.run_is_over(),
                 LoopStep::Wait { until_us } => {
                     self.loop_timer += 1;
                     if let Some(until_us) = until_us {
@@ -65,8 +67,8 @@ impl World {
         let delay = self.dice.span(1, SECOND);
         match self.dice.below(20) {
             0 => {}
-            1 => self.after(delay, Event::LoopDone(id, LoopResult::Logged(Err("scripted".into())))),
-            _ => self.after(delay, Event::LoopDone(id, LoopResult::Logged(Ok(())))),
+            1 => self.after(delay, Event::LoopDone(self.generation, id, LoopResult::Logged(Err("scripted".into())))),
+            _ => self.after(delay, Event::LoopDone(self.generation, id, LoopResult::Logged(Ok(())))),
         }
     }
 
@@ -99,8 +101,8 @@ impl World {
         };
         if self.dice.chance(10) {
             let again = self.dice.span(delay, delay + 12 * SECOND);
-            self.after(again, Event::LoopDone(id, LoopResult::Fetched(result.clone())));
+            self.after(again, Event::LoopDone(self.generation, id, LoopResult::Fetched(result.clone())));
         }
-        self.after(delay, Event::LoopDone(id, LoopResult::Fetched(result)));
+        self.after(delay, Event::LoopDone(self.generation, id, LoopResult::Fetched(result)));
     }
 }

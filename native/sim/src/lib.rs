@@ -14,6 +14,7 @@ mod doors;
 mod drive;
 mod keeper;
 mod plan;
+mod restart;
 mod store;
 mod tokens;
 mod trace;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
     Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, Deadlines, Idempotency, Limits, Log,
-    LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Retry, Route, Secret, Server, Strategy, Token,
+    LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Retry, Route, Secret, Server, Storage,
+    Strategy, Token,
 };
 use hoosh_core::http::Origin;
 
@@ -86,6 +87,8 @@ pub struct Plan {
     pub stop_us: Option<u64>,
     /// Jumps of the wall clock: when, and by how much.
     pub jumps: Vec<(u64, i64)>,
+    /// When the process ends and another takes its place, and whether in order.
+    pub restarts: Vec<(u64, bool)>,
     /// How often, at random, a waiting exchange is looked at without reason. Such a look must find nothing to do.
     pub audits: u64,
 }
@@ -106,6 +109,9 @@ impl Plan {
             }
             reloads_us.sort_unstable();
         }
+        let restarts = (0..if dice.chance(30) { dice.range(1, 3) } else { 0 })
+            .map(|_| (dice.range(0, horizon_us), dice.chance(40)))
+            .collect();
         let day = 86_400 * SECOND as i64;
         let jumps = (0..if dice.chance(30) { dice.range(1, 3) } else { 0 })
             .map(|_| (dice.range(0, horizon_us), dice.range(0, 4 * day as u64) as i64 - 2 * day))
@@ -122,6 +128,7 @@ impl Plan {
             drain_us,
             stop_us: drain_us.filter(|_| dice.chance(60)).map(|at| at + dice.span(1, 10 * SECOND)),
             jumps,
+            restarts,
             audits: if dice.chance(50) { 20 } else { 0 },
         }
     }
@@ -208,6 +215,7 @@ fn config(dice: &mut Dice) -> Config {
             level: dice.pick(&[LogLevel::Error, LogLevel::Info, LogLevel::Debug]),
             file: None,
         },
+        storage: Storage::default(),
         warnings: Vec::new(),
     }
 }

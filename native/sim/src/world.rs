@@ -36,7 +36,10 @@ pub(crate) enum Event {
     Worked(usize, JobResult),
     Loop,
     LoopTimer(u64),
-    LoopDone(u64, LoopResult),
+    /// Of which gateway, and of which of its questions.
+    LoopDone(u32, u64, LoopResult),
+    Crash,
+    Close,
     Reload,
     Drain,
     Stop,
@@ -113,6 +116,8 @@ pub(crate) struct Driven {
     pub gone_us: Option<u64>,
     pub done: bool,
     pub dropped: bool,
+    /// Its process crashed: the store may not know of it.
+    pub crashed: bool,
     /// No room or going down when it began.
     pub must_refuse: bool,
     /// Whose child it is, and by which handle.
@@ -157,6 +162,14 @@ pub struct World {
     woken: Arc<Mutex<Vec<Option<usize>>>>,
     pub(crate) ended: usize,
     pub(crate) draining: bool,
+    /// How many gateways there were before.
+    pub(crate) generation: u32,
+    /// The gateway was told to end its run.
+    pub(crate) closing: bool,
+    /// And said that it has.
+    pub(crate) over: bool,
+    /// No caller comes any more.
+    pub(crate) settling: bool,
 }
 
 impl World {
@@ -177,7 +190,7 @@ impl World {
             gateway,
             config: 0,
             xs: Vec::new(),
-            store: ScriptedStore::default(),
+            store: ScriptedStore::new(),
             said: Vec::new(),
             granted: Vec::new(),
             books: Books::new(now.mono_us),
@@ -188,6 +201,10 @@ impl World {
             woken,
             ended: 0,
             draining: false,
+            generation: 0,
+            closing: false,
+            over: false,
+            settling: false,
         };
         world.populate();
         world
@@ -214,6 +231,9 @@ impl World {
         if let Some(at) = self.plan.stop_us {
             self.put(start + at, Event::Stop);
         }
+        for (at, orderly) in self.plan.restarts.clone() {
+            self.put(start + at, if orderly { Event::Close } else { Event::Crash });
+        }
         for (at, by) in self.plan.jumps.clone() {
             self.put(start + at, Event::Jump(by));
         }
@@ -232,22 +252,25 @@ impl World {
         }
     }
 
-    /// All exchanges are over: the store recovers, the loop books what is left, and the books are closed.
+    /// All exchanges are over: the store recovers, the loop books what is left and ends the run, and the books are closed.
     fn settle(&mut self) {
+        self.settling = true;
         self.plan.store = StoreMood { fails: 0, silent: 0, late: 0, twice: 20 };
-        let until = self.now.mono_us + 60 * SECOND;
         // Reservations that nobody reports expire in this time.
-        let waits = |gateway: &Gateway| {
-            gateway.rows_waiting() > 0 || gateway.budgets().iter().any(|(_, pool)| pool.reserved > 0)
-        };
-        while self.broken.is_none() && self.now.mono_us < until && waits(&self.gateway) {
-            if !self.step() {
-                break;
-            }
-        }
+        self.step_while(|world| world.gateway.budgets().iter().any(|(_, pool)| pool.reserved > 0));
+        self.closing = true;
+        self.gateway.close();
+        self.ring();
+        self.step_while(|world| !world.over);
         if self.broken.is_none() {
             self.check_end();
         }
+    }
+
+    /// For a minute at most.
+    fn step_while(&mut self, waits: impl Fn(&World) -> bool) {
+        let until = self.now.mono_us + 60 * SECOND;
+        while self.broken.is_none() && self.now.mono_us < until && waits(self) && self.step() {}
     }
 
     fn step(&mut self) -> bool {
@@ -276,7 +299,9 @@ impl World {
             Event::Worked(x, result) => self.worked(x, result),
             Event::Loop => self.look_at_loop(),
             Event::LoopTimer(timer) if self.loop_timer == timer => self.look_loop(),
-            Event::LoopDone(id, result) => self.loop_done(id, result),
+            Event::LoopDone(generation, id, result) if generation == self.generation => self.loop_done(id, result),
+            Event::Crash if !self.settling => self.crash(),
+            Event::Close if !self.closing && !self.settling => self.close(),
             Event::Reload => self.reload(),
             Event::Drain => {
                 self.note(None, || "drain".into());
@@ -297,7 +322,7 @@ impl World {
                 self.now.wall_us += by;
             }
             Event::Audit => self.audit(),
-            Event::Timer(..) | Event::LoopTimer(_) => {}
+            Event::Timer(..) | Event::LoopTimer(_) | Event::LoopDone(..) | Event::Crash | Event::Close => {}
         }
     }
 
@@ -418,6 +443,7 @@ impl Driven {
             gone_us: None,
             done: false,
             dropped: false,
+            crashed: false,
             must_refuse: false,
             parent: None,
             children: Vec::new(),

@@ -1,42 +1,52 @@
 """The gateway's own loop: leases, ledger, probes, model lists."""
 
+import logging
+
 import anyio
 
 from hoosh._driver import steps, upstream
 from hoosh._driver.connections import Connections, Request
 from hoosh._driver.log import Log
 from hoosh._driver.tasks import Bell, Tasks, now
-from hoosh._native import Gateway, MemoryStore, StoreOp
+from hoosh._native import Gateway, MemoryStore, Store
+
+LOG = logging.getLogger("hoosh")
 
 NUMBER = 0
 """By which the loop is woken; exchanges have the numbers after it."""
 LARGEST_FETCH = 8 << 20
 """Of an answer to the gateway's own question, bytes."""
-FLUSH_SECONDS = 2
+END_SECONDS = 2
 """How long the last rows have to be stored."""
+END_LOOK_SECONDS = 0.002
+"""How often the end is looked for meanwhile."""
+COMPLAIN_SECONDS = 10
+"""A store that goes on failing is told of so often."""
 
 
 class Loop:
     """What the gateway does without being asked."""
 
-    def __init__(self, gateway: Gateway, store: MemoryStore, connections: Connections) -> None:
+    def __init__(self, gateway: Gateway, store: MemoryStore | Store, connections: Connections) -> None:
         self._gateway, self._store, self._connections = gateway, store, connections
         self._fetches: dict[int, anyio.CancelScope] = {}
         self._log = Log(lambda number, error: gateway.logged(number, error, *now()))
+        self._complaints = Complaints()
         self.bell = Bell()
         self.listed = anyio.Event()
         """Set when the providers that are asked for their models have said them, or had the core's time for it."""
 
     async def run(self, tasks: Tasks) -> None:
-        """Take its steps, for ever."""
+        """Take its steps, until the run is over."""
         while True:
+            self._hear_store()
             match self._gateway.next(*now()):
                 case (steps.LOOP_WAIT, until_us):
                     if not self._fetches:
                         self.listed.set()
                     await self.bell.wait(until_us)
                 case (steps.STORE, id, op):
-                    self._perform(id, op)
+                    self._store.ask(id, op)
                 case (steps.LOG, id, lines, file):
                     self._log.write(id, lines, file)
                 case (steps.FETCH, id, request):
@@ -45,22 +55,35 @@ class Loop:
                 case (steps.CANCEL, id):
                     if scope := self._fetches.pop(id, None):
                         scope.cancel()
+                case (steps.LOOP_OVER,):
+                    return
 
-    async def flush(self) -> None:
-        """Store the last rows, and write the last lines of the log."""
-        with anyio.move_on_after(FLUSH_SECONDS):
-            while self._gateway.rows_waiting() or self._gateway.log_waiting():
+    async def end(self) -> None:
+        """Store the last rows, give back what was leased and not used, and write the last lines of the log."""
+        self._gateway.close()
+        with anyio.move_on_after(END_SECONDS) as patience:
+            while True:
+                self._hear_store()
                 match self._gateway.next(*now()):
                     case (steps.STORE, id, op):
-                        self._perform(id, op)
+                        self._store.ask(id, op)
                     case (steps.LOG, id, lines, file):
                         self._log.write(id, lines, file)
                     case (steps.LOOP_WAIT, _):
-                        await anyio.sleep(0.005)
+                        await anyio.sleep(END_LOOK_SECONDS)
+                    case (steps.LOOP_OVER,):
+                        if not self._gateway.log_waiting():
+                            break
+                        await anyio.sleep(END_LOOK_SECONDS)
         self._log.close()
+        if patience.cancelled_caught and self._store.path is not None:
+            words = "The store %s was not told of the end in time: what is leased and not used counts as lost."
+            LOG.warning(words, self._store.path)
 
-    def _perform(self, id: int, op: StoreOp) -> None:
-        self._gateway.stored(id, self._store.perform(op), *now())
+    def _hear_store(self) -> None:
+        for number, outcome in self._store.take():
+            self._complaints.hear(outcome.failure)
+            self._gateway.stored(number, outcome, *now())
 
     async def _fetch(self, id: int, request: Request, scope: anyio.CancelScope) -> None:
         with scope:
@@ -71,3 +94,24 @@ class Loop:
                 self._gateway.fetched(id, 0, b"", type(error).__name__, *now())
         self._fetches.pop(id, None)
         self.bell.ring()
+
+
+class Complaints:
+    """What an operator hears of a store that fails: its words at once, then now and then, and when it is over."""
+
+    def __init__(self) -> None:
+        self._fails, self._next_us = False, 0
+
+    def hear(self, failure: str | None) -> None:
+        """How an operation ended: why it was not done, or None."""
+        if failure is None:
+            if self._fails:
+                LOG.warning("The store works again.")
+            self._fails = False
+            return
+        self._fails = True
+        if now()[0] >= self._next_us:
+            self._next_us = now()[0] + COMPLAIN_SECONDS * 1_000_000
+            LOG.error(
+                "%s It is asked again; what is to be stored waits, and beyond a bound new requests get 503.", failure
+            )

@@ -1,12 +1,16 @@
-"""The command line: `hoosh serve | infer | models | check | cache`."""
+"""The command line: `hoosh serve | infer | models | check | cache | store`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from hoosh import __version__
 from hoosh.cli import output
 from hoosh.errors import ConfigError, HooshError, InvalidRequest
+
+if TYPE_CHECKING:
+    import os
 
 EPILOG = """\
 examples:
@@ -14,6 +18,7 @@ examples:
   hoosh check --config prod.toml              say what a configuration means, and what is odd in it
   hoosh models                                what can be asked, without a server
   hoosh infer -m llama3.2 "Why is the sky blue?"
+  hoosh store backup copy.db                  copy budgets and ledger, beside a running server
   cat notes.txt | hoosh infer -m gpt-4o-mini  the prompt from standard input
   hoosh cache warm questions.jsonl            have a running gateway keep the answers
 """
@@ -73,6 +78,19 @@ def _parser() -> argparse.ArgumentParser:
     command("models", "List the models that can be asked.").set_defaults(run=_models)
     command("check", "Check a configuration and print what is in force, secrets hidden.").set_defaults(run=_check)
     _add_cache(commands)
+    store = commands.add_parser("store", help="Look into the file of budgets and ledger, or copy it.")
+    kinds = store.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name, words, run in (
+        ("check", "Read everything: is the file whole, and do its rows add up? Exit code 1 if not.", _store_check),
+        ("info", "Say what is in it, and who has it open.", _store_info),
+        ("backup", "Copy it to a new file, also while a server writes to it.", _store_backup),
+    ):
+        made = kinds.add_parser(name, help=words, description=words)
+        made.add_argument("--config", metavar="FILE", help="else ./hoosh.toml, else what is found")
+        made.add_argument("--path", metavar="STORE", help="the store, else the configuration's")
+        made.set_defaults(run=run)
+        if name == "backup":
+            made.add_argument("file", metavar="FILE", help="the copy, which must not be there yet")
     return parser
 
 
@@ -119,6 +137,37 @@ def _check(options: argparse.Namespace) -> int:
     from hoosh._environment import load
 
     output.put(load(options.config)[0].describe())
+    return 0
+
+
+def _store_path(options: argparse.Namespace) -> "os.PathLike[str]":
+    from hoosh._environment import load
+    from hoosh.store import path_of
+
+    return path_of(None, options.path) if options.path else path_of(load(options.config)[0])
+
+
+def _store_check(options: argparse.Namespace) -> int:
+    from hoosh import store
+
+    path = _store_path(options)
+    report = store.check(path)
+    output.put(store.told(path, report) + ("" if report["problems"] else "All is well.\n"))
+    return 1 if report["problems"] else 0
+
+
+def _store_info(options: argparse.Namespace) -> int:
+    from hoosh import store
+
+    path = _store_path(options)
+    output.put(store.told(path, store.info(path)))
+    return 0
+
+
+def _store_backup(options: argparse.Namespace) -> int:
+    from hoosh import store
+
+    store.backup(_store_path(options), options.file)
     return 0
 
 

@@ -31,7 +31,7 @@ def _run(command: Callable[..., Awaitable[int]], *arguments: object) -> int:
 
 async def _infer(config: Config, model: str, prompt: str, as_json: bool) -> int:
     messages = [{"role": "user", "content": prompt}]
-    async with Gateway(config) as gateway:
+    async with Gateway(config, stored=False) as gateway:
         if as_json:
             answer = await gateway.chat(model=model, messages=messages)
             output.put(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
@@ -50,7 +50,7 @@ def _words(chunk: Json) -> str:
 
 
 async def _models(config: Config) -> int:
-    async with Gateway(config) as gateway:
+    async with Gateway(config, stored=False) as gateway:
         with trio.move_on_after(PATIENCE_SECONDS) as patience:
             await gateway.listed()
         if patience.cancelled_caught:

@@ -1,11 +1,14 @@
 //! The arithmetic of a pool, behind its lock: no locks, no waking, no guards.
 
+mod runs;
+
 use std::collections::BTreeMap;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::{LeaseAsk, PoolState};
+use crate::store::Earlier;
 use crate::wake::{Waker, Wakes};
 
 pub(super) struct Book {
@@ -15,6 +18,11 @@ pub(super) struct Book {
     reserved: u64,
     used: u64,
     overrun: u64,
+    /// What earlier runs took of the capacity.
+    earlier: Earlier,
+    /// Whether `earlier` is known, or asked for. Until it is known nothing is leased.
+    earlier_known: bool,
+    earlier_asked: bool,
     /// The store lent less than it was asked for.
     store_empty: bool,
     /// The store's last answer was a failure. Until a better one, nobody waits who can be served by what is here.
@@ -52,7 +60,7 @@ pub(super) enum Took {
 }
 
 impl Book {
-    pub(super) fn new(capacity: u64, slice: u64) -> Self {
+    pub(super) fn new(capacity: u64, slice: u64, earlier_known: bool) -> Self {
         Book {
             capacity,
             slice: slice.max(1),
@@ -60,6 +68,9 @@ impl Book {
             reserved: 0,
             used: 0,
             overrun: 0,
+            earlier: Earlier::default(),
+            earlier_known,
+            earlier_asked: false,
             store_empty: false,
             store_down: false,
             asked: None,
@@ -77,12 +88,12 @@ impl Book {
 
     /// What may still be granted. An overrun or a lowered capacity can leave nothing for a while.
     fn free(&self) -> u64 {
-        self.leased.min(self.capacity).saturating_sub(self.committed())
+        self.leased.min(self.ceiling()).saturating_sub(self.committed())
     }
 
     /// Nothing more can be leased. All leases of all processes stay within the capacity, so ours alone may show it.
     fn exhausted(&self) -> bool {
-        self.store_empty || self.leased >= self.capacity
+        self.store_empty || self.leased >= self.ceiling()
     }
 
     /// Leased, and neither used nor reserved.
@@ -95,12 +106,15 @@ impl Book {
         if self.retired {
             self.unspent() > 0
         } else {
-            self.lease_needed()
+            self.earlier_needed() || self.lease_needed()
         }
     }
 
     fn lease_needed(&self) -> bool {
-        self.asked.is_none() && !self.exhausted() && (!self.waiters.is_empty() || self.free() < self.slice / 2)
+        self.earlier_known
+            && self.asked.is_none()
+            && !self.exhausted()
+            && (!self.waiters.is_empty() || self.free() < self.slice / 2)
     }
 
     pub(super) fn number(&mut self) -> u64 {
@@ -127,7 +141,7 @@ impl Book {
             return Took::Refused { available: self.free() };
         }
         // No lease can help: do not draw all that is left away from other processes only to learn that.
-        let available = self.capacity.saturating_sub(self.committed());
+        let available = self.ceiling().saturating_sub(self.committed());
         if min > available {
             return Took::Refused { available };
         }
@@ -194,7 +208,7 @@ impl Book {
         }
         let overdrawn = self.committed().saturating_sub(self.leased);
         let wants = self.waiters.values().fold(overdrawn, |sum, waiter| sum.saturating_add(waiter.want));
-        let tokens = wants.saturating_add(self.slice).min(self.capacity - self.leased);
+        let tokens = wants.saturating_add(self.slice).min(self.ceiling() - self.leased);
         let ask = LeaseAsk { id: self.number(), tokens, capacity: self.capacity };
         self.asked = Some(ask);
         Some(ask)
@@ -214,12 +228,17 @@ impl Book {
         if self.asked.take_if(|ask| ask.id == id).is_none() {
             return false;
         }
+        self.down(wakes);
+        true
+    }
+
+    /// The store failed: what is here goes to those for whom it is enough, the others are told.
+    fn down(&mut self, wakes: &mut Wakes) {
         self.store_down = true;
         while let Some((&id, waiter)) = self.waiters.first_key_value() {
             let verdict = self.cover(waiter.min, waiter.want).map_or(Verdict::Unavailable, Verdict::Granted);
             self.resolve(id, verdict, wakes);
         }
-        true
     }
 
     pub(super) fn set_capacity(&mut self, capacity: u64) {
@@ -266,7 +285,9 @@ impl Book {
             capacity: self.capacity,
             leased: self.leased,
             reserved: self.reserved,
-            used: self.used,
+            earlier: self.earlier.used,
+            lost: self.earlier.lost,
+            used: self.earlier.used.saturating_add(self.used),
             overrun: self.overrun,
             waiting: self.waiters.len(),
             exhausted: self.exhausted(),

@@ -5,9 +5,10 @@
 //! ahead of need (less than half a slice left), so a request waits for it only when it is larger than what is left.
 //!
 //! ```text
-//!   capacity ── leased ─┬─ used       settled
+//!   capacity ─┬ earlier            used by runs before this one, or lost when they crashed
+//!             └ leased ─┬─ used       settled
 //!                       ├─ reserved   guards out there: Reservation, or a grant that its Ticket has not fetched yet
-//!                       └─ free       what may still be granted; never more than min(leased, capacity) − the others
+//!                       └─ free       what may still be granted; never more than min(leased, capacity − earlier) − the others
 //! ```
 //!
 //! What the gateway's loop does: look at [`Pool::lease_wanted`] when woken ([`Pool::on_lease_wanted`]), put the question
@@ -19,6 +20,7 @@ mod guard;
 
 pub use guard::{Answer, Reservation, Reserve, Settled, Ticket};
 
+use crate::store::Earlier;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
@@ -52,9 +54,13 @@ pub struct PoolState {
     pub leased: u64,
     /// Held by reservations.
     pub reserved: u64,
-    /// Settled.
+    /// Settled, in this run and those before it.
     pub used: u64,
-    /// Of [`Self::used`], what was used beyond its reservation.
+    /// Of [`Self::used`], what runs before this one settled.
+    pub earlier: u64,
+    /// What earlier runs had leased when they crashed, and nobody can account for: taken, and spent on nothing known.
+    pub lost: u64,
+    /// Of what this process used, what was used beyond its reservation.
     pub overrun: u64,
     /// Requests that wait for the store.
     pub waiting: usize,
@@ -72,9 +78,17 @@ impl PoolState {
 impl Pool {
     /// A pool with nothing leased yet. It wants its first `slice` (at least 1) at once.
     pub fn new(name: impl Into<Arc<str>>, capacity: u64, slice: u64) -> Arc<Self> {
-        let book = Book::new(capacity, slice);
+        Self::with(name.into(), Book::new(capacity, slice, true))
+    }
+
+    /// The same, and the store is asked first what earlier runs took: see [`Self::restore_wanted`].
+    pub fn unrestored(name: impl Into<Arc<str>>, capacity: u64, slice: u64) -> Arc<Self> {
+        Self::with(name.into(), Book::new(capacity, slice, false))
+    }
+
+    fn with(name: Arc<str>, book: Book) -> Arc<Self> {
         let wanted = AtomicBool::new(book.needs_loop());
-        Arc::new(Pool { name: name.into(), book: Mutex::new(book), wanted })
+        Arc::new(Pool { name, book: Mutex::new(book), wanted })
     }
 
     /// The budget's name.
@@ -123,6 +137,27 @@ impl Pool {
                 self.wanted.store(true, Ordering::Release);
             }
         });
+    }
+
+    /// For the loop: whether the store must be asked what earlier runs took ([`crate::store::Op::Restore`]). True once,
+    /// until [`Self::restore_failed`] or [`Self::end_run`]. Nothing is leased before the answer.
+    pub fn restore_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire) && self.change(|book, _| book.ask_earlier()).0
+    }
+
+    /// What earlier runs took. A second answer has no effect.
+    pub fn restored(&self, earlier: Earlier) {
+        self.change(|book, _| book.restore(earlier));
+    }
+
+    /// The store could not say it. Who waits is told [`Answer::Unavailable`]; the loop asks again after a pause.
+    pub fn restore_failed(&self) {
+        self.change(|book, wakes| book.fail_restore(wakes));
+    }
+
+    /// The store was told that this run is over ([`crate::store::Op::End`]): another may begin.
+    pub fn end_run(&self) {
+        self.change(|book, _| book.end_run());
     }
 
     /// Changes the capacity (reload). It may lie below what is committed; then nothing more is granted. Who gets an answer

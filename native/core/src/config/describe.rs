@@ -95,6 +95,18 @@ impl Config {
             Some(file) => out.text("file", file),
             None => out.comment("file: the standard error"),
         }
+        self.describe_storage(out);
+    }
+
+    fn describe_storage(&self, out: &mut Out) {
+        out.header("[storage]");
+        match &self.storage.path {
+            Some(path) => out.text("path", path),
+            None => {
+                let _ = writeln!(out.0, "# path: hoosh.db in the platform's data folder");
+            }
+        }
+        out.value("request_days", self.storage.request_days);
     }
 }
 

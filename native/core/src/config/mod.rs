@@ -63,6 +63,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// `[log]`
     pub log: Log,
+    /// `[storage]`
+    pub storage: Storage,
     /// Odd but workable, for the operator: a remote provider without a key, and the like. Never holds a secret.
     pub warnings: Vec<String>,
 }
@@ -491,5 +493,20 @@ impl Default for Deadlines {
             body_secs: 30,
             caller_stall_secs: 60,
         }
+    }
+}
+
+/// `[storage]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// File of the store; `:memory:` keeps nothing. `None`: the driver's choice, because the core knows no folders.
+    pub path: Option<String>,
+    /// How long the records of requests that asked no upstream are kept. Default 30.
+    pub request_days: u32,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Storage { path: None, request_days: 30 }
     }
 }

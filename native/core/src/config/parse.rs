@@ -8,7 +8,7 @@ use super::providers::{providers, tokens};
 use super::reader::{Checked, Source, Table};
 use super::{
     schema, url, Budget, Cache, CacheMode, Config, Deadlines, Idempotency, Limits, Log, LogFormat, LogLevel, Retry,
-    Server, Strategy,
+    Server, Storage, Strategy,
 };
 
 /// Where `$NAME` is looked up. A function will do.
@@ -62,6 +62,7 @@ pub fn parse(text: &str, environment: &dyn Environment) -> Result<Config, Config
     config.deadlines = deadlines(&top)?;
     config.routes = super::routes::routes(&top)?;
     config.log = log(&top)?;
+    config.storage = storage(&top)?;
 
     if let Some(message) = config.exposed() {
         let at = top.table("server", &schema::SERVER)?.map_or(0..0, |t| t.at("bind"));
@@ -203,4 +204,17 @@ fn deadlines(top: &Table<'_>) -> Checked<Deadlines> {
         t.integer(key, into)?;
     }
     Ok(deadlines)
+}
+
+fn storage(top: &Table<'_>) -> Checked<Storage> {
+    let mut storage = Storage::default();
+    let Some(t) = top.table("storage", &schema::STORAGE)? else { return Ok(storage) };
+    if let Some(path) = t.expanded("path")? {
+        if path.is_empty() || path.contains('\0') {
+            return t.fail("path", "must be the name of a file, or `:memory:` to keep nothing");
+        }
+        storage.path = Some(path);
+    }
+    t.integer("request_days", &mut storage.request_days)?;
+    Ok(storage)
 }

@@ -112,6 +112,7 @@ pub const TOP: Section = Section {
         Key::section("deadlines"),
         Key::section("routes"),
         Key::section("log"),
+        Key::section("storage"),
     ],
 };
 /// `[server]`
@@ -492,6 +493,24 @@ pub const LOG: Section = Section {
         Key::new("file", Kind::Text, Default::None("the standard error"), "File that lines are added to."),
     ],
 };
+/// `[storage]`
+pub const STORAGE: Section = Section {
+    header: "[storage]",
+    keys: &[
+        Key::new(
+            "path",
+            Kind::Text,
+            Default::Derived("`hoosh.db` in the platform's data folder"),
+            "File that budgets and the ledger are kept in; `:memory:` keeps nothing.",
+        ),
+        Key::new(
+            "request_days",
+            Kind::Integer { least: 0, most: 36_500 },
+            Default::Is("30"),
+            "Days that records of requests that asked no provider are kept. Ledger rows are kept for ever.",
+        ),
+    ],
+};
 
 /// Every section but [`TOP`].
 pub const SECTIONS: &[&Section] = &[
@@ -510,4 +529,5 @@ pub const SECTIONS: &[&Section] = &[
     &DEADLINES,
     &ROUTES,
     &LOG,
+    &STORAGE,
 ];

@@ -40,7 +40,7 @@ impl Snapshot {
         });
         let budgets = config.budgets.iter().map(|budget| {
             let kept = before.and_then(|before| before.budget(&budget.name)).cloned();
-            kept.unwrap_or_else(|| Pool::new(budget.name.as_str(), budget.capacity, budget.slice))
+            kept.unwrap_or_else(|| Pool::unrestored(budget.name.as_str(), budget.capacity, budget.slice))
         });
         let concurrency = config.limits.max_concurrency.map(|max| {
             let kept = before.and_then(|before| before.concurrency.clone());

@@ -47,6 +47,7 @@ pub(super) struct Chores {
     pub retired: Vec<Arc<Pool>>,
     /// What the store said that it did not take back.
     pub returns: Vec<Return>,
+    pub ending: Ending,
     discovered: Discovered,
     /// When each provider's list is to be asked for again, by name.
     list_due_us: HashMap<Arc<str>, u64, foldhash::fast::FixedState>,
@@ -69,7 +70,20 @@ pub(super) struct Asked {
     pub until_us: u64,
 }
 
+/// How far [`Gateway::close`] has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    No,
+    /// Exchanges end and their rows are stored.
+    Closing,
+    /// The store is told.
+    Asked,
+    Over,
+}
+
 pub(super) enum What {
+    Restore(Vec<Arc<Pool>>),
+    End(Vec<Arc<Pool>>),
     Lease(Arc<Pool>, u64),
     Return(Return),
     Append,
@@ -93,6 +107,7 @@ impl Chores {
             store_pause_until_us: 0,
             retired: Vec::new(),
             returns: Vec::new(),
+            ending: Ending::No,
             discovered: HashMap::with_hasher(hasher.clone()),
             list_due_us: HashMap::with_hasher(hasher),
         }
@@ -125,6 +140,11 @@ impl Chores {
 
     pub fn pause_store(&mut self, now: Now) {
         self.store_pause_until_us = now.mono_us + STORE_PAUSE_US;
+    }
+
+    /// Whether the store owes an answer.
+    pub fn awaits_store(&self) -> bool {
+        self.asked.values().any(|asked| !matches!(asked.what, What::Probe(_) | What::List(_)))
     }
 
     /// What was not answered in time.

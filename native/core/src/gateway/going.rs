@@ -3,7 +3,7 @@
 use super::Gateway;
 use crate::sync::atomic::Ordering;
 
-/// How far it has gone on its way down. There is no way back.
+/// How far it has gone on its way down. There is no way back, but a run that begins anew.
 pub(super) enum Going {
     Up,
     Settling,

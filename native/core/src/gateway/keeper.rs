@@ -3,7 +3,7 @@
 //! Each question to the outside has a number and a deadline. One that is not answered in time counts as failed; its
 //! late answer is ignored, and so is a second one.
 
-use super::chores::{read_list, Asked, Return, What, GATHER_US};
+use super::chores::{read_list, Asked, Ending, Return, What, GATHER_US};
 use super::reservations::Expired;
 use super::snapshot::Snapshot;
 use super::{Gateway, LoopResult, LoopStep};
@@ -29,8 +29,12 @@ impl Gateway {
         if let Some(step) = self.journal.step(&snapshot.config.log, now) {
             return step;
         }
-        let store_at = self.ask_store(&snapshot, now);
-        let upstreams_at = self.ask_upstreams(&snapshot, now);
+        let ending = lock(&self.chores).ending;
+        if ending == Ending::Over {
+            return LoopStep::Over;
+        }
+        let store_at = self.ask_store(&snapshot, ending != Ending::No, now);
+        let upstreams_at = if ending == Ending::No { self.ask_upstreams(&snapshot, now) } else { None };
         let mut chores = lock(&self.chores);
         if let Some(step) = chores.steps.pop_front() {
             return step;
@@ -55,6 +59,13 @@ impl Gateway {
         let asked = lock(&self.chores).asked.remove(&id);
         let Some(Asked { what, .. }) = asked else { return };
         match (what, result) {
+            (What::Restore(pools), LoopResult::Stored(Outcome::Restored(earlier))) if earlier.len() == pools.len() => {
+                pools.iter().zip(earlier).for_each(|(pool, earlier)| pool.restored(earlier));
+            }
+            (What::End(pools), LoopResult::Stored(Outcome::Stored)) => {
+                pools.iter().for_each(|pool| pool.end_run());
+                lock(&self.chores).ending = Ending::Over;
+            }
             (What::Lease(pool, ask), LoopResult::Stored(Outcome::Leased { tokens })) => {
                 pool.leased(ask, tokens);
             }
@@ -96,6 +107,16 @@ impl Gateway {
     /// What was asked for did not come.
     fn fail(&self, what: What, now: Now) {
         match what {
+            What::Restore(pools) => {
+                lock(&self.chores).pause_store(now);
+                pools.iter().for_each(|pool| pool.restore_failed());
+            }
+            // It may have been done all the same; to do it again changes nothing.
+            What::End(_) => {
+                let mut chores = lock(&self.chores);
+                chores.ending = Ending::Closing;
+                chores.pause_store(now);
+            }
             What::Lease(pool, ask) => {
                 lock(&self.chores).pause_store(now);
                 pool.lease_failed(ask);
@@ -171,19 +192,55 @@ impl Gateway {
     }
 
     /// Leases, returns and rows, unless the store is being left alone after a failure. Returns when to look again.
-    fn ask_store(&self, snapshot: &Snapshot, now: Now) -> Option<u64> {
+    fn ask_store(&self, snapshot: &Snapshot, closing: bool, now: Now) -> Option<u64> {
         let pause = lock(&self.chores).store_pause_until_us;
         if now.mono_us < pause {
             return Some(pause);
+        }
+        if !closing || self.open_exchanges() > 0 {
+            self.lease(snapshot, now);
+        }
+        self.give_back(now);
+        lock(&self.chores).append(now);
+        if closing {
+            self.end_run(snapshot, now);
+        }
+        None
+    }
+
+    fn lease(&self, snapshot: &Snapshot, now: Now) {
+        let unknown: Vec<_> = snapshot.budgets.iter().filter(|pool| pool.restore_wanted()).cloned().collect();
+        if !unknown.is_empty() {
+            let budgets = unknown.iter().map(|pool| pool.name().clone()).collect();
+            lock(&self.chores).store(What::Restore(unknown), Op::Restore { budgets }, now);
         }
         for pool in &snapshot.budgets {
             let Some(ask) = pool.lease_wanted() else { continue };
             let op = Op::Lease { budget: pool.name().clone(), capacity: ask.capacity, tokens: ask.tokens };
             lock(&self.chores).store(What::Lease(pool.clone(), ask.id), op, now);
         }
-        self.give_back(now);
-        lock(&self.chores).append(now);
-        None
+    }
+
+    /// Once nothing is left that could book or hold: what was leased and not used is free for the next run.
+    fn end_run(&self, snapshot: &Snapshot, now: Now) {
+        let retired = {
+            let chores = lock(&self.chores);
+            // In this order: an exchange queues its row before it is over.
+            if self.open_exchanges() > 0
+                || self.rows_waiting() > 0
+                || chores.awaits_store()
+                || chores.ending != Ending::Closing
+            {
+                return;
+            }
+            chores.retired.clone()
+        };
+        let pools: Vec<_> = snapshot.budgets.iter().chain(&retired).cloned().collect();
+        let held = pools.iter().map(|pool| (pool.name().clone(), pool.state().reserved)).filter(|held| held.1 > 0);
+        let op = Op::End { held: held.collect() };
+        let mut chores = lock(&self.chores);
+        chores.ending = Ending::Asked;
+        chores.store(What::End(pools), op, now);
     }
 
     fn give_back(&self, now: Now) {

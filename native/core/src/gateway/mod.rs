@@ -29,7 +29,7 @@ use crate::store;
 use crate::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
-use chores::Chores;
+use chores::{Chores, Ending};
 use costs::Costs;
 use going::Going;
 use journal::Journal;
@@ -79,6 +79,8 @@ pub enum LoopStep {
         /// Microseconds on [`Now::mono_us`].
         until_us: Option<u64>,
     },
+    /// [`Gateway::close`] is done: nothing is left to be stored. Nothing else comes until [`Gateway::set_waker`].
+    Over,
 }
 
 /// How a [`LoopStep`] ended.
@@ -142,8 +144,15 @@ impl Gateway {
         })
     }
 
-    /// Who wakes the loop.
+    /// Who wakes the loop, which begins, or after [`Self::close`] begins anew, whether it came to its end or not.
     pub fn set_waker(&self, waker: Waker) {
+        {
+            let mut chores = lock(&self.chores);
+            if chores.ending != Ending::No {
+                chores.ending = Ending::No;
+                self.going.store(Going::Up as u8, Ordering::Relaxed);
+            }
+        }
         let _before = lock(&self.waker).replace(waker.clone());
         for pool in &self.snapshot.load().budgets {
             pool.on_lease_wanted(waker.clone());
@@ -181,6 +190,20 @@ impl Gateway {
             chores.retire_pool(pool);
         }
         self.snapshot.store(Arc::new(next));
+    }
+
+    /// Ends this run: no new exchange is admitted, and when those in progress are over and their rows stored, the store
+    /// is told that what was leased and not used is free. Then the loop says [`LoopStep::Over`]. A process that ends
+    /// before leaves those tokens lost, as a crash does.
+    pub fn close(&self) {
+        self.drain();
+        {
+            let mut chores = lock(&self.chores);
+            if chores.ending == Ending::No {
+                chores.ending = Ending::Closing;
+            }
+        }
+        self.wake_loop();
     }
 
     /// `[server]` of the configuration in force.
@@ -236,6 +259,7 @@ impl Gateway {
                 state.reserved,
             ));
             gauges.push(gauge("hoosh_budget_used_tokens", "Settled.", label(), state.used));
+            gauges.push(gauge("hoosh_budget_lost_tokens", "Leased by runs that crashed.", label(), state.lost));
         }
         let numbers: Vec<String> = (1..=snapshot.most_credentials()).map(|n| n.to_string()).collect();
         for upstream in &snapshot.upstreams {
@@ -285,6 +309,10 @@ impl Gateway {
 
     pub(crate) fn exchange_over(&self) {
         self.over.fetch_add(1, Ordering::Release);
+        // The loop may wait for this one to end the run.
+        if self.is_draining() {
+            self.wake_loop();
+        }
     }
 
     /// Queues a row; the loop stores it with its neighbours.

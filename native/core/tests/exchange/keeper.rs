@@ -118,3 +118,68 @@ fn a_probe_says_nothing_of_latency() {
     let (_, health) = world.gateway.health().remove(0);
     assert_eq!((health.state, health.latency_us), (State::Closed, None));
 }
+
+#[test]
+fn a_run_ends_when_nothing_is_open_and_everything_is_stored() {
+    let budget = "[[budgets]]\nname = \"default\"\ncapacity = 100_000\n";
+    let mut world = World::new(&format!("{budget}{ONE}"));
+    let told = Arc::new(Told::default());
+    world.gateway.set_waker(told.clone());
+    let mut call = world.post("/v1/chat/completions", CHAT);
+    let (u, _) = call.sent(&mut world);
+    world.gateway.close();
+    assert!(matches!(world.gateway.next(world.now), LoopStep::Wait { .. }), "one is in progress");
+    assert_eq!(world.post("/v1/chat/completions", CHAT).reply(&mut world).error().2, "draining");
+    call.answer(u, 200, "application/json", ANSWER);
+    assert_eq!(call.reply(&mut world).status, 200);
+    told.take();
+    call.over(&mut world);
+    drop(call);
+    assert!(told.take(), "the loop is told");
+    world.now.mono_us += SECOND;
+    let LoopStep::Store { id, op: Op::Append { .. } } = world.gateway.next(world.now) else { panic!("no row") };
+    assert!(matches!(world.gateway.next(world.now), LoopStep::Wait { .. }), "the row is not stored yet");
+    stored(&world, id, Outcome::Stored);
+    let LoopStep::Store { id, op: Op::End { held } } = world.gateway.next(world.now) else { panic!("no end") };
+    assert_eq!(held, []);
+    stored(&world, id, Outcome::Failed("not now".into()));
+    world.now.mono_us += SECOND;
+    let LoopStep::Store { id, op: Op::End { .. } } = world.gateway.next(world.now) else { panic!("no second try") };
+    stored(&world, id, Outcome::Stored);
+    for _ in 0..2 {
+        assert!(matches!(world.gateway.next(world.now), LoopStep::Over));
+    }
+    // A driver that begins anew.
+    world.gateway.set_waker(told);
+    let LoopStep::Store { op: Op::Restore { budgets }, .. } = world.gateway.next(world.now) else { panic!("no start") };
+    assert_eq!(budgets, ["default".into()]);
+}
+
+#[test]
+fn a_store_that_does_not_say_what_was_is_asked_again_and_lends_nothing_before() {
+    let budget = "[[budgets]]\nname = \"default\"\ncapacity = 100_000\n";
+    let config = hoosh_core::config::parse(&format!("{budget}{ONE}"), &|_: &str| None).unwrap();
+    let gateway = hoosh_core::gateway::Gateway::new(config, 7);
+    let mut now = hoosh_core::clock::Now::new(SECOND, 0);
+    let asked = |now| {
+        (0..10).map(|_| gateway.next(now)).find_map(|step| match step {
+            LoopStep::Store { id, op: Op::Restore { .. } } => Some(id),
+            LoopStep::Store { op, .. } => panic!("{op:?} before it is known what was"),
+            _ => None,
+        })
+    };
+    for answer in [Outcome::Failed("not now".into()), Outcome::Restored(Vec::new())] {
+        let id = asked(now).expect("the store is asked");
+        gateway.done(id, LoopResult::Stored(answer), now);
+        assert_eq!(asked(now), None, "the store is left alone for a while");
+        now.mono_us += SECOND;
+    }
+    let id = asked(now).expect("the store is asked");
+    let earlier = hoosh_core::store::Earlier { used: 99_990, lost: 0 };
+    gateway.done(id, LoopResult::Stored(Outcome::Restored(vec![earlier])), now);
+    let lease = (0..10).map(|_| gateway.next(now)).find_map(|step| match step {
+        LoopStep::Store { op: Op::Lease { tokens, .. }, .. } => Some(tokens),
+        _ => None,
+    });
+    assert_eq!(lease, Some(10));
+}

@@ -151,7 +151,7 @@ impl World {
                     self.log.push_str(std::str::from_utf8(&lines).unwrap());
                     self.gateway.done(id, LoopResult::Logged(Ok(())), self.now);
                 }
-                LoopStep::Wait { .. } => return,
+                LoopStep::Wait { .. } | LoopStep::Over => return,
             }
         }
     }

@@ -50,6 +50,7 @@ fn run_loop(gateway: &Gateway, bell: &Bell, done: &AtomicBool) {
             LoopStep::Fetch { .. } | LoopStep::Cancel { .. } => unreachable!("its models are configured"),
             LoopStep::Wait { .. } if done.load(SeqCst) => return,
             LoopStep::Wait { .. } => bell.sleep(),
+            LoopStep::Over => return,
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Books {
     /// Answers under an idempotency key.
     pub(crate) answered: Vec<super::once::Answered>,
     pools: BTreeMap<Arc<str>, PoolState>,
+    /// What gateways that are gone had spent or promised of each budget, and how much of it beyond their reservations.
+    spent: BTreeMap<Arc<str>, (u64, u64)>,
 }
 
 impl Books {
@@ -44,7 +46,25 @@ impl Books {
             health: HealthBooks::default(),
             answered: Vec::new(),
             pools: BTreeMap::new(),
+            spent: BTreeMap::new(),
         }
+    }
+
+    /// A gateway is gone: whatever it promised may have been spent, whether the store knows it or not.
+    pub(crate) fn die(&mut self, budgets: &[(Arc<str>, PoolState)]) {
+        for (name, state) in budgets {
+            let spent = self.spent.entry(name.clone()).or_default();
+            spent.0 += state.reserved + state.used - state.earlier;
+            spent.1 += state.overrun;
+        }
+    }
+
+    /// Another begins, with limits and retries of its own.
+    pub(crate) fn begin_again(&mut self, now_us: u64) {
+        (self.requests, self.retries, self.began_us) = (0, 0, now_us);
+        self.served.clear();
+        self.asked_us.clear();
+        self.pools.clear();
     }
 }
 
@@ -53,8 +73,9 @@ impl World {
     pub(crate) fn check_always(&mut self) {
         for (name, state) in self.gateway.budgets() {
             let before = self.books.pools.insert(name.clone(), state);
-            let lent = self.store.leased.get(&name).copied().unwrap_or(0);
-            if let Err(words) = judge_pool(&state, before.as_ref(), lent) {
+            let lent = self.store.lent(&name);
+            let judged = judge_pool(&state, before.as_ref(), lent).and_then(|()| self.judge_runs(&name, &state));
+            if let Err(words) = judged {
                 self.fail(Invariant::Reservations, None, format!("budget {name}: {words}: {state:?}"));
             }
         }
@@ -71,10 +92,26 @@ impl World {
         }
     }
 
+    /// No two processes spend the same tokens: all that was ever promised of a budget stays within its capacity.
+    fn judge_runs(&self, name: &str, state: &PoolState) -> Result<(), String> {
+        let Some((spent, overrun)) = self.books.spent.get(name) else { return Ok(()) };
+        let budgets = self.plan.configs.iter().flat_map(|config| &config.budgets).filter(|b| b.name == name);
+        let capacity = budgets.map(|budget| budget.capacity).max().unwrap_or(0);
+        let sum = spent + state.reserved + state.used - state.earlier;
+        if sum > capacity + overrun + state.overrun {
+            return Err(format!("{sum} tokens are promised of {capacity}, over all runs"));
+        }
+        Ok(())
+    }
+
     /// Closes the books when every exchange is over and every row stored.
     pub(crate) fn check_end(&mut self) {
         if self.gateway.rows_waiting() > 0 {
             let words = format!("{} rows are not stored, though the store is well", self.gateway.rows_waiting());
+            return self.fail(Invariant::Ledger, None, words);
+        }
+        if !self.over {
+            let words = "the run does not end, though nothing is open and the store is well".into();
             return self.fail(Invariant::Ledger, None, words);
         }
         if self.gateway.buffered_bytes() != 0 {
@@ -112,6 +149,9 @@ impl World {
             return self.fail(Invariant::Ledger, None, words);
         }
         for (name, state) in self.gateway.budgets() {
+            if self.store.lost(&name) > 0 {
+                self.count("lost tokens");
+            }
             if let Err((invariant, words)) = self.judge_sum(&name, &state) {
                 self.fail(invariant, None, format!("budget {name}: {words}: {state:?}"));
             }
@@ -122,19 +162,28 @@ impl World {
         if state.reserved != 0 || state.waiting != 0 {
             return Err((Invariant::Reservations, "something is reserved, and no exchange is open".into()));
         }
-        let mine = || self.store.rows.iter().filter(|row| row.budget.as_deref() == Some(name));
-        let sum: u64 = mine().map(|row| row.usage.total()).sum();
-        if sum != state.used {
-            return Err((Invariant::Ledger, format!("rows add up to {sum}")));
+        let mine = |row: &&Row| row.budget.as_deref() == Some(name);
+        let sum = |rows: &[Row]| rows.iter().filter(mine).map(|row| row.usage.total()).sum::<u64>();
+        let (all, of_run) = (sum(&self.store.rows), self.store.rows_of_run());
+        // A budget that nobody asked for in this run may not know of those before.
+        if all != state.used && (state.used, sum(of_run)) != (0, 0) {
+            return Err((Invariant::Ledger, format!("rows add up to {all}")));
         }
-        if mine().any(|row| row.overrun) != (state.overrun > 0) {
+        if of_run.iter().filter(mine).any(|row| row.overrun) != (state.overrun > 0) {
             return Err((Invariant::Reservations, "rows do not agree about the overrun".into()));
+        }
+        let may_lose = ["crashes", "held beyond an orderly end"].iter().any(|how| self.seen.contains_key(*how));
+        if !may_lose && self.store.lost(name) > 0 {
+            return Err((Invariant::Ledger, format!("{} tokens are lost, and nothing crashed", self.store.lost(name))));
         }
         Ok(())
     }
 
     fn judge_rows(&self, x: usize, rows: &[&Row]) -> Result<(), String> {
         let driven = &self.xs[x];
+        if driven.crashed && rows.is_empty() {
+            return Ok(());
+        }
         if driven.caller.path == Path::Tokens(Spend::Report) && !driven.dropped && !driven.is_gone() {
             return match rows.len() == usize::from(driven.out.status == 200) {
                 true => Ok(()),
@@ -188,7 +237,8 @@ fn judge_pool(state: &PoolState, before: Option<&PoolState>, lent: u64) -> Resul
     if state.leased > lent {
         return Err(format!("more is leased than the store lent ({lent})"));
     }
-    if state.reserved.saturating_add(state.used) > state.leased.saturating_add(state.overrun) {
+    let committed = state.reserved + state.used - state.earlier;
+    if committed > state.leased + state.overrun {
         return Err("more is committed than leased".into());
     }
     let Some(before) = before else { return Ok(()) };
@@ -197,7 +247,8 @@ fn judge_pool(state: &PoolState, before: Option<&PoolState>, lent: u64) -> Resul
     }
     // One event may end a whole family: what was granted in between may have been followed by an overrun.
     let (granted, after) = (state.reserved > before.reserved, state.overrun - before.overrun);
-    if granted && state.reserved + state.used > state.leased.min(state.capacity) + after {
+    let ceiling = state.capacity.saturating_sub(state.earlier + state.lost);
+    if granted && committed > state.leased.min(ceiling) + after {
         return Err(format!("a grant beyond the cap in force; before: {before:?}"));
     }
     Ok(())

@@ -1,0 +1,78 @@
+//! The process ends and another takes its place, with the same store: in order, or by a crash.
+
+use hoosh_core::gateway::Gateway;
+
+use crate::check::Invariant;
+use crate::world::World;
+
+impl World {
+    /// The process is gone in this instant, and with it everything that the store was not told.
+    pub(crate) fn crash(&mut self) {
+        self.count("crashes");
+        self.note(None, || "crash".into());
+        self.books.die(&self.gateway.budgets());
+        for x in 0..self.xs.len() {
+            self.xs[x].crashed |= !self.xs[x].id.is_empty();
+        }
+        self.drop_all();
+        self.replace();
+    }
+
+    /// An operator stops the process. Its driver waits for exchanges in progress, or drops them.
+    pub(crate) fn close(&mut self) {
+        self.count("orderly ends");
+        self.note(None, || "close".into());
+        (self.closing, self.draining) = (true, true);
+        self.gateway.close();
+        if self.dice.chance(50) {
+            self.drop_all();
+        }
+    }
+
+    /// The loop says that the run is over.
+    pub(crate) fn run_is_over(&mut self) {
+        if !self.closing {
+            return self.fail(Invariant::Ledger, None, "the run is over, and nobody ended it".into());
+        }
+        self.note(None, || "over".into());
+        // Callers may come while the store is told, and are refused.
+        let owed = self.xs.iter().any(|x| x.exchange.is_some() && !x.must_refuse);
+        if owed || self.gateway.rows_waiting() > 0 || !self.store.has_ended() {
+            return self.fail(Invariant::Ledger, None, "the run is over, and not everything is stored".into());
+        }
+        self.over = true;
+        if !self.settling {
+            let mut budgets = self.gateway.budgets();
+            for (name, state) in &mut budgets {
+                // The gateway counts them as an earlier run's already.
+                state.used = state.earlier + self.store.used_in_run(name);
+            }
+            // What callers hold for spending elsewhere nobody reports any more.
+            if budgets.iter().any(|(_, state)| state.reserved > 0) {
+                self.count("held beyond an orderly end");
+            }
+            self.books.die(&budgets);
+            self.drop_all();
+            self.replace();
+        }
+    }
+
+    fn drop_all(&mut self) {
+        for x in 0..self.xs.len() {
+            if self.xs[x].exchange.is_some() {
+                self.drop_exchange(x);
+            }
+        }
+    }
+
+    fn replace(&mut self) {
+        self.store.begin_run();
+        let config = self.plan.configs[self.config].clone();
+        self.gateway = Gateway::new(config, self.dice.bits());
+        self.gateway.set_waker(self.bell(None));
+        self.generation += 1;
+        (self.closing, self.draining, self.over) = (false, false, false);
+        self.books.begin_again(self.now.mono_us);
+        self.look_loop();
+    }
+}

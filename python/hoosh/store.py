@@ -1,0 +1,87 @@
+"""The durable store: when and where a gateway keeps one, and what `hoosh store` says of it. `docs/store.md` explains it.
+
+A store can be inspected and copied while a server has it open.
+"""
+
+import os
+from typing import Any
+
+from hoosh import _environment
+from hoosh._driver.stores import Place
+from hoosh._native import Config, store_backup, store_inspect
+
+MEMORY = ":memory:"
+"""The path of a store that keeps nothing."""
+
+Report = dict[str, Any]
+
+
+def place(config: Config, holder: str, *, needed: bool) -> Place | None:
+    """Where a gateway with `config` keeps its store; None if in memory.
+
+    Args:
+        config: the configuration.
+        holder: which program this is, for an operator who wants the same store.
+        needed: whether one is kept where `[storage] path` is not written.
+
+    """
+    if config.storage_path is None and not needed:
+        return None
+    if config.storage_path == MEMORY:
+        return None
+    return Place(str(path_of(config)), holder)
+
+
+def path_of(config: Config | None, path: str | None = None) -> os.PathLike[str]:
+    """The file: `path`, else the configuration's, else the platform's."""
+    written = path or (config.storage_path if config is not None else None)
+    return _environment.expanded(written) if written else _environment.store_file()
+
+
+def check(path: str | os.PathLike[str]) -> Report:
+    """Read everything in the store: whether the file is whole, and its rows add up to what is booked.
+
+    Returns `info` with `problems`, a list of sentences that is empty if all is well.
+
+    Raises:
+        ConfigError: there is no store, it is not ours, or cannot be read.
+
+    """
+    return store_inspect(os.fspath(path), True)
+
+
+def info(path: str | os.PathLike[str]) -> Report:
+    """What is in the store.
+
+    Returns `holder` (the process that has it open, or None), `format`, `bytes`, `runs`, `crashed`, `rows`, `requests`, and
+    `budgets`, each with `name`, `capacity`, `used`, `lost` and `leased` in tokens.
+
+    Raises:
+        ConfigError: there is no store, it is not ours, or cannot be read.
+
+    """
+    return store_inspect(os.fspath(path), False)
+
+
+def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> None:
+    """Copy the store to the new file `to`, whole and as of one instant, also while a server writes to it.
+
+    Raises:
+        ConfigError: there is no store, or `to` is there already or cannot be written.
+
+    """
+    store_backup(os.fspath(path), os.fspath(to))
+
+
+def told(path: str | os.PathLike[str], report: Report) -> str:
+    """A report for a terminal."""
+    holder = f"open in {report['holder']}" if report["holder"] else "not open"
+    lines = [
+        f"{os.fspath(path)}: format {report['format']}, {report['bytes']:,} bytes, {holder}",
+        f"{report['runs']:,} runs, {report['crashed']:,} of them without an orderly end",
+        f"{report['rows']:,} ledger rows, {report['requests']:,} records of requests that asked no provider",
+    ]
+    for budget in report["budgets"]:
+        numbers = ", ".join(f"{word} {budget[word]:,}" for word in ("capacity", "used", "lost", "leased"))
+        lines.append(f"budget {budget['name']}: {numbers}")
+    return "".join(f"{line}\n" for line in [*lines, *(f"problem: {words}" for words in report["problems"])])
