@@ -13,6 +13,8 @@ use crate::plan::MODELS;
 pub enum Path {
     /// An inference endpoint.
     Inference(Endpoint),
+    /// `POST /v1/files`: an upload, streamed.
+    Upload,
     /// `GET /v1/models` and the like; the path.
     Other(&'static str),
 }
@@ -101,9 +103,10 @@ impl Caller {
             0..=71 => Path::Inference(Endpoint::Chat),
             72..=81 => Path::Inference(Endpoint::Completions),
             82..=91 => Path::Inference(Endpoint::Embeddings),
-            92..=95 => Path::Other("/v1/models"),
+            92..=93 => Path::Other("/v1/models"),
             99 => Path::Inference(Endpoint::Embeddings),
             96 => Path::Other("/v1/health"),
+            94 | 95 | 98 => Path::Upload,
             97 => Path::Other(if dice.chance(50) { "/metrics" } else { "/v1/models/alpha" }),
             _ => Path::Other("/v2/nothing"),
         };
@@ -118,10 +121,20 @@ impl Caller {
             8 => Flaw::Framing,
             _ => Flaw::None,
         };
-        let stream = dice.chance(50) && path != Path::Inference(Endpoint::Embeddings);
+        let flaw = match flaw {
+            Flaw::Json | Flaw::Model | Flaw::Type if path == Path::Upload => Flaw::None,
+            flaw => flaw,
+        };
+        let stream = dice.chance(50) && path != Path::Upload && path != Path::Inference(Endpoint::Embeddings);
         let (model, mut caller) = (model(dice, config), Caller::plain(path, flaw));
         caller.neutral = !matches!(flaw, Flaw::ContentType | Flaw::Head | Flaw::Framing) && dice.chance(10);
-        caller.model = if twin && dice.chance(80) { "alpha".into() } else { model };
+        caller.model = if path == Path::Upload {
+            String::new()
+        } else if twin && dice.chance(80) {
+            "alpha".into()
+        } else {
+            model
+        };
         caller.stream = stream;
         caller.include_usage = stream && dice.chance(40);
         caller.deterministic = path == Path::Inference(Endpoint::Embeddings) || dice.chance(if twin { 90 } else { 50 });
@@ -154,7 +167,7 @@ impl Caller {
     }
 
     fn plain(path: Path, flaw: Flaw) -> Caller {
-        let post = matches!(path, Path::Inference(_)) && flaw != Flaw::Method;
+        let post = matches!(path, Path::Inference(_) | Path::Upload) && flaw != Flaw::Method;
         Caller {
             neutral: false,
             method: if post { "POST" } else { "GET" },
@@ -188,6 +201,7 @@ impl Caller {
             Path::Inference(Endpoint::Chat) => "/v1/chat/completions",
             Path::Inference(Endpoint::Completions) => "/v1/completions",
             Path::Inference(Endpoint::Embeddings) => "/v1/embeddings",
+            Path::Upload => "/v1/files",
             Path::Other(path) => path,
         }
     }
@@ -196,11 +210,22 @@ impl Caller {
     pub fn endpoint(&self) -> Option<Endpoint> {
         match self.path {
             Path::Inference(endpoint) => Some(endpoint),
-            Path::Other(_) => None,
+            Path::Upload | Path::Other(_) => None,
         }
     }
 
+    /// Whether its body is sent on while it comes.
+    pub fn is_upload(&self) -> bool {
+        self.path == Path::Upload
+    }
+
     fn write_body(&self, dice: &mut Dice, config: &Config) -> Bytes {
+        if self.is_upload() && self.method == "POST" {
+            let most = config.server.max_file_bytes;
+            let length = if self.flaw == Flaw::TooLarge { most + 1 } else { dice.range(1, most) };
+            // No two pieces of it are alike, so that one that is lost or comes twice is seen.
+            return (0..length).map(|at| (at >> 3) as u8 ^ (at >> 11) as u8 ^ self.question as u8).collect();
+        }
         let Some(endpoint) = self.endpoint() else { return Bytes::new() };
         let mut text = format!("question {} ", self.question);
         let twin = self.question < 1_000;
@@ -254,7 +279,8 @@ impl Caller {
         let mut headers = vec![("X-Request-Id".to_string(), format!("sim-{number}"))];
         let mut add = |name: &str, value: String| headers.push((name.into(), value));
         if self.method == "POST" {
-            add("content-type", if self.flaw == Flaw::ContentType { "text/plain" } else { "application/json" }.into());
+            let kind = if self.is_upload() { "multipart/form-data; boundary=b" } else { "application/json" };
+            add("content-type", if self.flaw == Flaw::ContentType { "text/plain" } else { kind }.into());
             if dice.chance(80) {
                 add("Content-Length", self.body.len().to_string());
             }

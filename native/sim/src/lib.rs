@@ -16,6 +16,7 @@ mod keeper;
 mod plan;
 mod store;
 mod trace;
+mod upload;
 mod upstream;
 mod world;
 

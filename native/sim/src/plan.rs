@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
+use hoosh_core::dialects::passed::Services;
 use hoosh_core::config::{
     Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Deadlines, Limits, Provider, ProviderKind, Retry,
     Secret, Server, Strategy, Token,
@@ -134,6 +135,8 @@ fn config(dice: &mut Dice) -> Config {
                 _ => Strategy::Direct,
             },
             max_body_bytes,
+            max_audio_bytes: 300_000,
+            max_file_bytes: 300_000,
             max_buffered_bytes: if dice.chance(10) { max_body_bytes } else { 64 << 20 },
             ..Server::default()
         },
@@ -193,6 +196,7 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         rate_limit_rpm: (queue_and_rate || dice.chance(15)).then(|| dice.span(1, 60) as u32),
         cap_field: dice.pick(&[CapField::MaxTokens, CapField::MaxCompletionTokens]),
         uuid_ids: dice.chance(20),
+        services: if engine { Services::NONE } else { Services::ALL },
         found: false,
     }
 }

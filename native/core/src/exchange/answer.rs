@@ -18,6 +18,9 @@ impl Exchange {
         self.leave_attempt();
         self.dismiss_children();
         let code = failure.code;
+        if self.out.is_started() && self.is_raw() {
+            return self.cut_answer(code);
+        }
         if self.out.is_started() {
             self.emit(framed(failure.openai_body().into(), self.is_neutral()));
             self.steps.push_back(Step::Finish);

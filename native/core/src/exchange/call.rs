@@ -2,8 +2,11 @@
 
 use bytes::Bytes;
 
+use super::ask::Ask;
+use super::sizes::{self, Size};
 use super::step::{Caller, RequestHead};
 use super::target::{Access, Target};
+use crate::config::Server;
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Holder, Snapshot};
 use crate::http::{is_media_type, HeaderView};
@@ -20,6 +23,8 @@ pub(super) struct Call {
     pub holder: Arc<Holder>,
     /// `x-hoosh-pool`.
     pub budget: Option<String>,
+    /// Of a request that passes as it is.
+    pub ask: Option<Box<Ask>>,
     /// `Cache-Control: no-cache` or `no-store`.
     pub no_cache: bool,
     pub expects_continue: bool,
@@ -46,6 +51,7 @@ impl Call {
             target,
             holder: who.as_ref().map_or(&snapshot.anonymous, |holder| holder).clone(),
             budget: headers.get("x-hoosh-pool").map(|name| String::from_utf8_lossy(name).into_owned()),
+            ask: None,
             no_cache: headers.get("cache-control").is_some_and(forbids_cache),
             expects_continue: headers.get("expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue")),
             content_length: headers.get("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok()),
@@ -58,6 +64,14 @@ impl Call {
         call
     }
 
+    /// How large the body may be.
+    pub fn size(&self, server: &Server) -> Size {
+        match &self.ask {
+            Some(ask) if !ask.is_upload() => sizes::inference(server),
+            _ => sizes::of(self.target.as_ref(), server),
+        }
+    }
+
     /// A request whose head nobody could read.
     pub fn unread(failure: Failure, snapshot: &Snapshot, rng: &mut Rng) -> Call {
         let no_headers: &[(&[u8], &[u8])] = &[];
@@ -67,6 +81,7 @@ impl Call {
             target: None,
             holder: snapshot.anonymous.clone(),
             budget: None,
+            ask: None,
             no_cache: false,
             expects_continue: false,
             content_length: None,
@@ -91,28 +106,25 @@ impl Call {
                 format!("A key that is bound to models may not read {}. Ask with one that is not.", shown(path));
             return Err(Failure::new(Code::PathForbidden, words));
         }
-        let Target::Inference(_) = target else { return Ok(()) };
+        if let Target::Passed(passed, _) = target {
+            self.ask = Some(Box::new(Ask::read(*passed, head)?));
+        }
+        if let Some(length) = self.content_length {
+            self.size(&snap.config.server).check(length)?;
+        }
+        let (Target::Inference(_) | Target::Passed(..)) = target else { return Ok(()) };
         if gateway.is_draining() {
             return Err(Failure::new(Code::Draining, "The gateway is going down; ask again.").retry_after(1));
         }
-        if self.caller == Caller::Http && !is_media_type(head.headers.get("content-type"), "application/json") {
+        if self.ask.is_none() && self.caller == Caller::Http && !is_media_type(head.headers.get("content-type"), "application/json") {
             let words = "The body must be JSON: send 'Content-Type: application/json'.";
             return Err(Failure::new(Code::WrongContentType, words));
-        }
-        let limit = snap.config.server.max_body_bytes;
-        if self.content_length.is_some_and(|length| length > limit) {
-            return Err(too_large(limit));
         }
         if !gateway.has_room(snap) {
             return Err(Failure::new(Code::Overloaded, "The gateway is out of room; ask again.").retry_after(1));
         }
         Ok(())
     }
-}
-
-pub(super) fn too_large(limit: u64) -> Failure {
-    let words = format!("The body is larger than {limit} bytes. Send less, or raise [server] max_body_bytes.");
-    Failure::new(Code::BodyTooLarge, words)
 }
 
 fn holder<'a>(head: RequestHead<'_>, snap: &'a Snapshot) -> Result<&'a Arc<Holder>, Failure> {

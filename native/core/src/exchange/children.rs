@@ -114,6 +114,7 @@ impl Exchange {
             target: Some(Target::Inference(Endpoint::Embeddings)),
             holder: call.holder.clone(),
             budget: None,
+            ask: None,
             no_cache: true,
             expects_continue: false,
             content_length: None,

@@ -15,15 +15,37 @@ pub(super) struct AnswerHead {
     pub status: u16,
     /// Room for the usual ones, with their `charset`.
     pub content_type: Option<SmallVec<[u8; 32]>>,
+    /// Only where the answer passes as it is.
+    pub passed: Option<Box<PassedHead>>,
     pub retry_after: Option<Box<[u8]>>,
     pub retry_after_ms: Option<Box<[u8]>>,
 }
 
+/// What more is read of the head of an answer that passes as it is.
+#[derive(Debug)]
+pub(super) struct PassedHead {
+    encoding: Option<Box<[u8]>>,
+    disposition: Option<Box<[u8]>>,
+    length: Option<Box<[u8]>>,
+}
+
+impl PassedHead {
+    fn read(headers: &dyn HeaderView) -> PassedHead {
+        let header = |name| headers.get(name).map(Box::from);
+        PassedHead {
+            encoding: header("content-encoding"),
+            disposition: header("content-disposition"),
+            length: header("content-length"),
+        }
+    }
+}
+
 impl AnswerHead {
-    pub fn read(status: u16, headers: &dyn HeaderView) -> AnswerHead {
+    pub fn read(status: u16, headers: &dyn HeaderView, passes: bool) -> AnswerHead {
         AnswerHead {
             status,
             content_type: headers.get("content-type").map(SmallVec::from_slice),
+            passed: passes.then(|| Box::new(PassedHead::read(headers))),
             retry_after: headers.get("retry-after").map(Box::from),
             retry_after_ms: headers.get("retry-after-ms").map(Box::from),
         }
@@ -36,6 +58,9 @@ impl HeaderView for AnswerHead {
             "content-type" => self.content_type.as_deref(),
             "retry-after" => self.retry_after.as_deref(),
             "retry-after-ms" => self.retry_after_ms.as_deref(),
+            "content-encoding" => self.passed.as_ref()?.encoding.as_deref(),
+            "content-disposition" => self.passed.as_ref()?.disposition.as_deref(),
+            "content-length" => self.passed.as_ref()?.length.as_deref(),
             _ => None,
         }
     }
@@ -46,6 +71,7 @@ pub(super) enum Event {
     Body(Bytes),
     BodyEnd,
     Connected(UpstreamId),
+    Took(UpstreamId, usize),
     Sent(UpstreamId),
     Head(UpstreamId, AnswerHead),
     Data(UpstreamId, Bytes),

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::call::too_large;
 use super::gates::Gate;
 use super::gather::Gather;
+use super::sizes;
 use super::slices::Slices;
 use super::target::Target;
 use super::whole::Judged;
@@ -12,6 +12,7 @@ use super::work::{JobResult, INLINE_BYTES};
 use super::{Caller, Exchange, Move, Phase, Step};
 use crate::clock::SECOND;
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::openai::passed;
 use crate::dialects::openai::request::{self, Facts};
 use crate::error::{Code, Failure};
 use crate::ledger::Usage;
@@ -77,12 +78,19 @@ impl Exchange {
                 }
                 self.phase = Phase::Body;
             }
+            Some(Target::Passed(..)) => {
+                self.snap.retries.deposit(self.now.mono_us);
+                self.begin_passing();
+            }
             Some(target) => self.answer_locally(&target),
             None => self.fail(Failure::new(Code::Internal, "A request without a target was let in.")),
         }
     }
 
     pub(super) fn wait_for_body(&mut self) -> Move {
+        if self.is_upload() {
+            return self.wait_for_model();
+        }
         if self.intake.ended {
             self.read_body();
             return Move::Again;
@@ -103,18 +111,25 @@ impl Exchange {
     }
 
     pub(super) fn take_body(&mut self, bytes: Bytes) {
+        if self.is_upload() {
+            return self.take_upload(bytes);
+        }
         if self.phase != Phase::Body || bytes.is_empty() {
             return;
         }
         self.intake.add(bytes);
-        let limit = self.snap.config.server.max_body_bytes;
-        if self.intake.received > limit {
-            self.fail(too_large(limit));
+        if let Err(failure) = sizes::inference(&self.snap.config.server).check(self.intake.received) {
+            self.fail(failure);
         }
     }
 
     fn read_body(&mut self) {
         let body = self.intake.body.take();
+        if let Some(passed) = self.ask().map(|ask| ask.passed) {
+            let bytes = body.len();
+            let read = move || passed::read(body, passed).map(|facts| (facts, Slices::default()));
+            return if bytes <= INLINE_BYTES { self.take_facts(read()) } else { self.work(Phase::Reading, bytes, read) };
+        }
         let endpoint = self.endpoint();
         let tenant = self.snap.cache.is_some().then(|| self.call().holder.tenant.clone());
         let (bytes, most_inputs) = (body.len(), self.snap.config.limits.max_inputs as usize);
@@ -149,6 +164,10 @@ impl Exchange {
                 Some(read) => self.take_facts(read),
                 None => self.fail(lost_result()),
             },
+            Phase::Judging if self.passing.is_some() => match result.open::<super::passing::Read>() {
+                Some(read) => self.take_read(read),
+                None => self.fail(lost_result()),
+            },
             Phase::Judging => match result.open::<Judged>() {
                 Some(judged) => self.take_judged(judged),
                 None => self.fail(lost_result()),
@@ -167,6 +186,8 @@ impl Exchange {
     pub(super) fn endpoint(&self) -> Endpoint {
         match self.call.as_ref().and_then(|call| call.target.as_ref()) {
             Some(Target::Inference(endpoint)) => *endpoint,
+            // What passes is counted as it is: by its text.
+            Some(Target::Passed(..)) => Endpoint::Embeddings,
             _ => Endpoint::Chat,
         }
     }

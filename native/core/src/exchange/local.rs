@@ -33,7 +33,7 @@ impl Exchange {
                 self.reply(200, headers, Bytes::from(text));
                 self.conclude(Ending::Completed, None);
             }
-            Target::Inference(_) => {}
+            Target::Inference(_) | Target::Passed(..) => {}
         }
     }
 

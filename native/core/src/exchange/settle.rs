@@ -138,7 +138,7 @@ impl Exchange {
             at_us: self.now.wall_us,
             key: call.holder.name.clone(),
             budget: pool.map(|pool| pool.name().clone()),
-            endpoint: self.endpoint().as_str(),
+            endpoint: served.as_str(),
             model: facts.model.as_str().into(),
             provider: provider.name.clone(),
             attempts: self.choice.attempts,

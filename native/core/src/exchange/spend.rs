@@ -7,6 +7,7 @@ use crate::budget::{Answer, Pool, Reservation, Reserve};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::count::Question;
 use crate::dialects::openai::request::Unbounded;
+use crate::dialects::passed::Service;
 use crate::error::{Code, Failure};
 use crate::metrics::Limit;
 use crate::sync::Arc;
@@ -78,6 +79,12 @@ impl Exchange {
     fn tokens_wanted(&self) -> (u64, u64) {
         let facts = self.facts();
         let input = self.input_bound();
+        if let Some(Service::Images | Service::Speech | Service::Transcriptions | Service::Translations) = self.service() {
+            // What they make is tokens too, and no cap can be sent.
+            let output = self.snap.config.limits.reserve_output.saturating_mul(facts.choices);
+            let whole = input.saturating_add(output);
+            return (whole, whole);
+        }
         if self.endpoint() == Endpoint::Embeddings {
             let whole = input.saturating_add(self.children.slices.overhead());
             return (whole, whole);

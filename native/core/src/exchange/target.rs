@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::passed::Passed;
 use crate::metrics::Served;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Inference(Endpoint),
+    /// Asked as it is, of a provider that offers it; and which file.
+    Passed(Passed, Option<Box<str>>),
     Models,
     Model(String),
     Health,
@@ -38,7 +41,10 @@ impl Target {
             "/v1/health" => Target::Health,
             "/v1/health/ready" => Target::Ready,
             "/metrics" => Target::Metrics,
-            path => Target::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?.into()),
+            path => match path.strip_prefix("/v1/models/") {
+                Some(id) => Target::Model(Some(id).filter(|id| !id.is_empty())?.into()),
+                None => Passed::of(path).map(|(passed, id)| Target::Passed(passed, id.map(Box::from)))?,
+            },
         })
     }
 
@@ -46,6 +52,7 @@ impl Target {
     pub fn served(&self) -> Served {
         match self {
             Target::Inference(endpoint) => Served::Inference(*endpoint),
+            Target::Passed(passed, _) => Served::Passed(passed.service()),
             Target::Models | Target::Model(_) => Served::Models,
             _ => Served::Other,
         }
@@ -55,7 +62,7 @@ impl Target {
         match self {
             Target::Health | Target::Ready => Access::Open,
             Target::Metrics => Access::Unbound,
-            Target::Inference(_) | Target::Models | Target::Model(_) => Access::Key,
+            Target::Inference(_) | Target::Passed(..) | Target::Models | Target::Model(_) => Access::Key,
         }
     }
 
@@ -67,6 +74,7 @@ impl Target {
     pub fn allow(&self) -> &'static str {
         match self {
             Target::Inference(_) => "POST",
+            Target::Passed(passed, _) => passed.allow(),
             _ => "GET, HEAD",
         }
     }

@@ -10,7 +10,7 @@ use super::{Gateway, LoopStep};
 use crate::budget::Pool;
 use crate::clock::{Now, MILLISECOND, SECOND};
 use crate::health::Attempt;
-use crate::http::UpstreamRequest;
+use crate::http::{Body, UpstreamRequest};
 use crate::json;
 use crate::ledger::Row;
 use crate::store::Op;
@@ -208,7 +208,7 @@ fn models_request(upstream: &Upstream) -> Option<UpstreamRequest> {
         method: "GET",
         target: upstream.models_target.clone(),
         headers,
-        body: Bytes::new(),
+        body: Body::Whole(Bytes::new()),
     })
 }
 

@@ -38,6 +38,10 @@ impl World {
         if out.status != 200 {
             return self.judge_refusal(x);
         }
+        if caller.is_upload() {
+            let whole = driven.is_body_whole() && driven.ups.last().is_some_and(|up| up.sent);
+            return if whole { Ok(()) } else { outcome("an upload that is not whole was answered with 200") };
+        }
         if caller.path == Path::Other("/metrics") || caller.endpoint().is_none() {
             return Ok(());
         }

@@ -11,6 +11,7 @@ pub mod encode;
 pub(crate) mod fields;
 mod messages;
 pub mod models;
+pub mod passed;
 pub mod pieces;
 pub mod relay;
 pub mod request;
