@@ -32,7 +32,10 @@ async def test_moderations_rerank_and_images_pass(upstream):
         assert [part.revised_prompt for part in image.data] == ["a cat"] * 2
         assert upstream.requests[-1].json()["model"] == "gpt-image-1"
         stream = await sdk.images.generate(model="gpt-image-1", prompt="a cat", stream=True)
-        assert [event.type async for event in stream] == ["image_generation.partial_image", "image_generation.completed"]
+        assert [event.type async for event in stream] == [
+            "image_generation.partial_image",
+            "image_generation.completed",
+        ]
         for path in ("/v1/rerank", "/v2/rerank"):
             body = {"model": "r", "query": "q", "documents": ["a", "b"]}
             answer = await sdk.post(f"{url}{path}", body=body, cast_to=httpx2.Response)
@@ -102,7 +105,8 @@ async def test_files_are_kept_listed_read_and_deleted(upstream):
         assert (made.bytes, made.filename) == (len(LONG), "data.jsonl")
         await sdk.files.create(file=("other.jsonl", b"{}\n"), purpose="fine-tune")
         assert [file.id async for file in sdk.files.list(purpose="batch", limit=5, order="asc")] == [made.id]
-        assert upstream.requests[-1].path.startswith("/v1/files?") and "purpose=batch" in upstream.requests[-1].path
+        assert upstream.requests[-1].path.startswith("/v1/files?")
+        assert "purpose=batch" in upstream.requests[-1].path
         assert (await sdk.files.retrieve(made.id)).filename == "data.jsonl"
         content = await sdk.files.content(made.id)
         assert content.content == LONG
@@ -114,7 +118,7 @@ async def test_files_are_kept_listed_read_and_deleted(upstream):
         assert {row["endpoint"] for row in await rows(app, 7)} == {"files"}
 
 
-def test_the_sdk_without_async_works_too(upstream_url=None):
+def test_the_sdk_without_async_works_too():
     async def main():
         from tests.upstream import open_upstream
 

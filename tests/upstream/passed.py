@@ -65,7 +65,9 @@ class Passed:
             case "/moderations":
                 texts = asked["input"] if isinstance(asked["input"], list) else [asked["input"]]
                 result = {"flagged": False, "categories": {}, "category_scores": {}, "category_applied_input_types": {}}
-                return Answer(body={"id": "modr-1", "model": asked.get("model", "default"), "results": [result] * len(texts)})
+                return Answer(
+                    body={"id": "modr-1", "model": asked.get("model", "default"), "results": [result] * len(texts)}
+                )
             case "/rerank" | "/v2/rerank":
                 results = [{"index": at, "relevance_score": 1 / (at + 1)} for at in range(len(asked["documents"]))]
                 return Answer(body={"id": "rr-1", "results": results, "usage": {"total_tokens": 9}})
@@ -74,34 +76,45 @@ class Passed:
             case "/audio/speech":
                 if asked.get("stream_format") == "sse":
                     audio = base64.b64encode(b"ID3").decode()
-                    return Answer(events=[{"type": "speech.audio.delta", "audio": audio}, {"type": "speech.audio.done", "usage": USAGE}])
+                    return Answer(
+                        events=[
+                            {"type": "speech.audio.delta", "audio": audio},
+                            {"type": "speech.audio.done", "usage": USAGE},
+                        ]
+                    )
                 return Answer(raw=b"ID3" + asked["input"].encode() * 5_000, headers={"content-type": "audio/mpeg"})
             case "/audio/transcriptions" | "/audio/translations" if form is not None:
                 return _text(asked, form)
         return None
 
     def _files(self, method: str, rest: str, query: str, content_type: str, body: bytes) -> Answer:
-        id, _, content = rest.partition("/")
+        name, _, content = rest.partition("/")
         if method == "POST" and not rest:
             form = read_form(content_type, body)
-            name, data = form.files["file"]
+            filename, data = form.files["file"]
             made = {"id": f"file-{form.digest('file')[:16]}", "object": "file", "bytes": len(data), "created_at": CREATED,
-                    "filename": name, "purpose": form.fields["purpose"], "status": "processed"}  # fmt: skip
+                    "filename": filename, "purpose": form.fields["purpose"], "status": "processed"}  # fmt: skip
             self.files[made["id"]] = (made, data)
             return Answer(body=made)
         if not rest:
             asked = parse_qs(query)
-            kept = [made for made, _ in self.files.values() if made["purpose"] in asked.get("purpose", [made["purpose"]])]
-            return Answer(body={"object": "list", "data": kept[: int(asked.get("limit", ["100"])[0])], "has_more": False})
-        if id not in self.files:
-            return error(404, f"No such File object: {id}", None, "id")
-        made, data = self.files[id]
+            kept = [
+                made for made, _ in self.files.values() if made["purpose"] in asked.get("purpose", [made["purpose"]])
+            ]
+            return Answer(
+                body={"object": "list", "data": kept[: int(asked.get("limit", ["100"])[0])], "has_more": False}
+            )
+        if name not in self.files:
+            return error(404, f"No such File object: {name}", None, "id")
+        made, data = self.files[name]
         if content == "content":
             disposition = f'attachment; filename="{made["filename"]}"'
-            return Answer(raw=data, headers={"content-type": "application/octet-stream", "content-disposition": disposition})
+            return Answer(
+                raw=data, headers={"content-type": "application/octet-stream", "content-disposition": disposition}
+            )
         if method == "DELETE":
-            del self.files[id]
-            return Answer(body={"id": id, "object": "file", "deleted": True})
+            del self.files[name]
+            return Answer(body={"id": name, "object": "file", "deleted": True})
         return Answer(body=made)
 
 

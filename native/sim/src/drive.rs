@@ -2,8 +2,8 @@
 
 use hoosh_core::clock::MILLISECOND;
 use hoosh_core::error::{Code, Failure};
-use hoosh_core::http::Body;
 use hoosh_core::exchange::{Caller as Framing, ChildAnswer, Exchange, JobResult, RequestHead, Step};
+use hoosh_core::http::Body;
 
 use crate::answer::Said;
 use crate::caller::Flaw;
@@ -262,7 +262,6 @@ impl World {
             set: false,
             reached: false,
             sent: false,
-            streamed,
             got: 0,
             first_bytes: 0,
             untaken: 0,

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
-use hoosh_core::dialects::passed::Services;
 use hoosh_core::config::{
     Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Deadlines, Limits, Provider, ProviderKind, Retry,
     Secret, Server, Strategy, Token,
 };
+use hoosh_core::dialects::passed::Services;
 use hoosh_core::http::Origin;
 
 use crate::dice::Dice;

@@ -1,7 +1,9 @@
 //! The provider types, as data. A new service that speaks the OpenAI dialect is one row here and nothing else.
 
 use super::{CapField, ProviderKind};
-use crate::dialects::passed::Service::{self, Files, Images, Moderations, Rerank, Speech, Transcriptions, Translations};
+use crate::dialects::passed::Service::{
+    self, Files, Images, Moderations, Rerank, Speech, Transcriptions, Translations,
+};
 use crate::dialects::passed::Services;
 
 /// What a `type` stands for.
@@ -78,18 +80,35 @@ pub const TYPES: &[ProviderType] = &[
     local("lmstudio", "http://localhost:1234"),
     local("vllm", "http://localhost:8000").offers(&[Rerank, Transcriptions, Translations]),
     local("localai", "http://localhost:8080").offers(&[Rerank, Images, Speech, Transcriptions]),
-    remote("openai", &[], "https://api.openai.com", "/v1", "OPENAI_API_KEY")
-        .capped_by_completion()
-        .offers(&[Moderations, Images, Speech, Transcriptions, Translations, Files]),
+    remote("openai", &[], "https://api.openai.com", "/v1", "OPENAI_API_KEY").capped_by_completion().offers(&[
+        Moderations,
+        Images,
+        Speech,
+        Transcriptions,
+        Translations,
+        Files,
+    ]),
     remote("deepseek", &[], "https://api.deepseek.com", "/v1", "DEEPSEEK_API_KEY"),
-    remote("mistral", &[], "https://api.mistral.ai", "/v1", "MISTRAL_API_KEY")
-        .offers(&[Moderations, Transcriptions, Files]),
-    remote("groq", &[], "https://api.groq.com", "/openai/v1", "GROQ_API_KEY")
-        .offers(&[Speech, Transcriptions, Translations, Files]),
+    remote("mistral", &[], "https://api.mistral.ai", "/v1", "MISTRAL_API_KEY").offers(&[
+        Moderations,
+        Transcriptions,
+        Files,
+    ]),
+    remote("groq", &[], "https://api.groq.com", "/openai/v1", "GROQ_API_KEY").offers(&[
+        Speech,
+        Transcriptions,
+        Translations,
+        Files,
+    ]),
     remote("grok", &["xai"], "https://api.x.ai", "/v1", "XAI_API_KEY").offers(&[Images, Files]),
     remote("openrouter", &[], "https://openrouter.ai", "/api/v1", "OPENROUTER_API_KEY"),
-    remote("together", &["togetherai"], "https://api.together.xyz", "/v1", "TOGETHER_API_KEY")
-        .offers(&[Rerank, Images, Speech, Transcriptions, Translations]),
+    remote("together", &["togetherai"], "https://api.together.xyz", "/v1", "TOGETHER_API_KEY").offers(&[
+        Rerank,
+        Images,
+        Speech,
+        Transcriptions,
+        Translations,
+    ]),
     remote("fireworks", &["fireworksai"], "https://api.fireworks.ai", "/inference/v1", "FIREWORKS_API_KEY"),
     remote("cerebras", &[], "https://api.cerebras.ai", "/v1", "CEREBRAS_API_KEY").capped_by_completion(),
     remote("nvidia", &["nim"], "https://integrate.api.nvidia.com", "/v1", "NVIDIA_API_KEY"),

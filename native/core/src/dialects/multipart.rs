@@ -113,7 +113,11 @@ impl Form {
             },
             At::Headers => {
                 let Some(end) = memchr::memmem::find(rest, b"\r\n\r\n") else {
-                    return if rest.len() > MAX_HEADERS { Err("A part of the form has too long headers.") } else { Ok(None) };
+                    return if rest.len() > MAX_HEADERS {
+                        Err("A part of the form has too long headers.")
+                    } else {
+                        Ok(None)
+                    };
                 };
                 if end > MAX_HEADERS {
                     return Err("A part of the form has too long headers.");

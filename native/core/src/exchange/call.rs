@@ -116,7 +116,10 @@ impl Call {
         if gateway.is_draining() {
             return Err(Failure::new(Code::Draining, "The gateway is going down; ask again.").retry_after(1));
         }
-        if self.ask.is_none() && self.caller == Caller::Http && !is_media_type(head.headers.get("content-type"), "application/json") {
+        if self.ask.is_none()
+            && self.caller == Caller::Http
+            && !is_media_type(head.headers.get("content-type"), "application/json")
+        {
             let words = "The body must be JSON: send 'Content-Type: application/json'.";
             return Err(Failure::new(Code::WrongContentType, words));
         }

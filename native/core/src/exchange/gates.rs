@@ -112,8 +112,10 @@ impl Exchange {
         self.choice.candidates = Some(candidates);
         if !self.may_ask_somebody() {
             let words = match &*self.facts().model {
-                "" => "This key is bound to models, and the request names none: 'provider/*' in its models allows that."
-                    .to_owned(),
+                "" => {
+                    "This key is bound to models, and the request names none: 'provider/*' in its models allows that."
+                        .to_owned()
+                }
                 model => format!("This key may not use the model '{model}'."),
             };
             return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));

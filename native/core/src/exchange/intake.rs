@@ -128,7 +128,11 @@ impl Exchange {
         if let Some(passed) = self.ask().map(|ask| ask.passed) {
             let bytes = body.len();
             let read = move || passed::read(body, passed).map(|facts| (facts, Slices::default()));
-            return if bytes <= INLINE_BYTES { self.take_facts(read()) } else { self.work(Phase::Reading, bytes, read) };
+            return if bytes <= INLINE_BYTES {
+                self.take_facts(read())
+            } else {
+                self.work(Phase::Reading, bytes, read)
+            };
         }
         let endpoint = self.endpoint();
         let tenant = self.snap.cache.is_some().then(|| self.call().holder.tenant.clone());

@@ -196,7 +196,8 @@ impl Exchange {
         }
         let kind = head.get("content-type");
         let is_events = is_media_type(kind, "text/event-stream");
-        let is_text = is_json(kind) || kind.is_none_or(|kind| kind.len() >= 5 && kind[..5].eq_ignore_ascii_case(b"text/"));
+        let is_text =
+            is_json(kind) || kind.is_none_or(|kind| kind.len() >= 5 && kind[..5].eq_ignore_ascii_case(b"text/"));
         let passing = self.passing();
         passing.head = Passable {
             // A whole reply has a body, were it empty.
@@ -243,8 +244,12 @@ impl Exchange {
                     if frame.dispatches && frame.data.trim_ascii() != b"[DONE]" {
                         match said(&frame.data) {
                             Said::Fine(used) => *usage = used.or(*usage),
-                            Said::Error(words) => break Some(Fall::error("The provider broke off with an error", &words)),
-                            Said::Malformed => break Some(Fall::malformed("The provider sent an event that is not JSON.")),
+                            Said::Error(words) => {
+                                break Some(Fall::error("The provider broke off with an error", &words))
+                            }
+                            Said::Malformed => {
+                                break Some(Fall::malformed("The provider sent an event that is not JSON."))
+                            }
                         }
                         pieces.content = true;
                         *any = true;
@@ -316,11 +321,9 @@ impl Exchange {
         let is_upload = self.ask().is_some_and(Ask::is_upload);
         let usage = usage.or_else(|| match self.service() {
             Some(Service::Files) => Some(Usage::default()),
-            _ if is_upload => Some(Usage {
-                input_tokens: self.input_bound(),
-                source: UsageSource::Bound,
-                ..Usage::default()
-            }),
+            _ if is_upload => {
+                Some(Usage { input_tokens: self.input_bound(), source: UsageSource::Bound, ..Usage::default() })
+            }
             _ => None,
         });
         self.succeed(usage, false, Words::default());
@@ -334,7 +337,8 @@ impl Exchange {
             Some(kind) => headers[0].1 = kind.clone(),
             None => drop(headers.remove(0)),
         }
-        let more = [("content-disposition", &head.disposition), ("content-length", if framed { &head.length } else { &None })];
+        let more =
+            [("content-disposition", &head.disposition), ("content-length", if framed { &head.length } else { &None })];
         for (name, value) in more {
             if let Some(value) = value {
                 headers.push((Bytes::from_static(name.as_bytes()), value.clone()));
@@ -380,9 +384,7 @@ fn unsupported(service: Service, model: &str) -> Failure {
     let types = catalogue::TYPES.iter().filter(|kind| kind.services.has(service)).map(|kind| kind.name);
     let types = types.collect::<Vec<_>>().join(", ");
     let whose = if model.is_empty() { String::new() } else { format!(" of '{}'", super::call::shown(model)) };
-    let words = format!(
-        "No provider{whose} that may be asked offers {}. Provider types that do: {types}.",
-        service.as_str()
-    );
+    let words =
+        format!("No provider{whose} that may be asked offers {}. Provider types that do: {types}.", service.as_str());
     Failure::new(Code::EndpointUnsupported, words)
 }

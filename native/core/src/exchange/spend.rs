@@ -79,7 +79,9 @@ impl Exchange {
     fn tokens_wanted(&self) -> (u64, u64) {
         let facts = self.facts();
         let input = self.input_bound();
-        if let Some(Service::Images | Service::Speech | Service::Transcriptions | Service::Translations) = self.service() {
+        if let Some(Service::Images | Service::Speech | Service::Transcriptions | Service::Translations) =
+            self.service()
+        {
             // What they make is tokens too, and no cap can be sent.
             let output = self.snap.config.limits.reserve_output.saturating_mul(facts.choices);
             let whole = input.saturating_add(output);

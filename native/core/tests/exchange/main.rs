@@ -177,7 +177,10 @@ fn keys_budgets_and_rates_hold() {
     assert_eq!(world.get("/v1/models").status, 200);
     let mut call = world.post("/v1/chat/completions", CHAT);
     let (u, request) = call.sent(&mut world);
-    assert!(String::from_utf8_lossy(request.body.bytes()).contains("\"max_tokens\":"), "the cap that was reserved is sent");
+    assert!(
+        String::from_utf8_lossy(request.body.bytes()).contains("\"max_tokens\":"),
+        "the cap that was reserved is sent"
+    );
     call.answer(u, 200, "application/json", ANSWER);
     assert_eq!(call.reply(&mut world).status, 200);
     call.over(&mut world);

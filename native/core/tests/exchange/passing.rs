@@ -34,7 +34,10 @@ fn json_passes_byte_for_byte_and_its_usage_is_booked() {
         let row = world.rows().pop().unwrap();
         assert_eq!((row.endpoint, &*row.model, row.usage.input_tokens, row.usage.output_tokens), (endpoint, "m", 3, 4));
     }
-    assert_eq!(world.metric("hoosh_requests_total{endpoint=\"rerank\",status_class=\"2xx\",ending=\"completed\"}"), "2");
+    assert_eq!(
+        world.metric("hoosh_requests_total{endpoint=\"rerank\",status_class=\"2xx\",ending=\"completed\"}"),
+        "2"
+    );
 }
 
 #[test]
@@ -78,7 +81,12 @@ priority = 2
 fn files_go_to_the_provider_that_is_named_or_the_first() {
     let mut world = World::new(TWO);
     for (target, header, port, sent) in [
-        ("/v1/files?limit=2&after=f&order=asc&purpose=batch", None, 1, "/v1/files?limit=2&after=f&order=asc&purpose=batch"),
+        (
+            "/v1/files?limit=2&after=f&order=asc&purpose=batch",
+            None,
+            1,
+            "/v1/files?limit=2&after=f&order=asc&purpose=batch",
+        ),
         ("/v1/files?provider=two&limit=2", None, 2, "/v1/files?limit=2"),
         ("/v1/files/file-1?provider=two&x=y", None, 2, "/v1/files/file-1"),
         ("/v1/files/file-1/content", Some("two"), 2, "/v1/files/file-1/content"),
@@ -86,7 +94,11 @@ fn files_go_to_the_provider_that_is_named_or_the_first() {
         let named = header.map(|name| ("x-hoosh-provider", name));
         let mut call = world.begin_as("GET", target, named.as_slice(), None);
         let (_, request) = call.sent(&mut world);
-        assert_eq!((request.method, request.origin.port, &request.target[..]), ("GET", port, sent.as_bytes()), "{target}");
+        assert_eq!(
+            (request.method, request.origin.port, &request.target[..]),
+            ("GET", port, sent.as_bytes()),
+            "{target}"
+        );
         assert!(request.headers.iter().all(|(name, _)| &name[..] != b"content-type"));
     }
     let reply = world.get("/v1/files?provider=three");
@@ -226,7 +238,12 @@ fn event_streams_pass_by_events_and_an_error_ends_them() {
     // An error before anything goes to the next provider, one behind an event ends the stream.
     let mut call = world.post("/v1/images/generations", asked);
     let (u, _) = call.sent(&mut world);
-    call.answer(u, 200, "text/event-stream", "event: error\ndata: {\"type\":\"error\",\"error\":{\"message\":\"no\"}}\n\n");
+    call.answer(
+        u,
+        200,
+        "text/event-stream",
+        "event: error\ndata: {\"type\":\"error\",\"error\":{\"message\":\"no\"}}\n\n",
+    );
     let (u, _) = call.sent(&mut world);
     call.answer(u, 200, "text/event-stream", &format!("{partial}data: {{\"error\":{{\"message\":\"burnt\"}}}}\n\n"));
     let told = call.stream(&mut world);
@@ -298,7 +315,8 @@ fn bodies_have_their_type_and_size() {
         let text = format!("{{\"model\":\"m\",\"input\":\"{}\"}}", "x".repeat(length - 24));
         assert_eq!(text.len(), length);
         let headers = [("content-type", "application/json"), ("content-length", said.unwrap_or("0"))];
-        let mut call = world.begin_as("POST", "/v1/moderations", &headers[..1 + said.iter().count()], Some(text.as_bytes()));
+        let mut call =
+            world.begin_as("POST", "/v1/moderations", &headers[..1 + said.iter().count()], Some(text.as_bytes()));
         match call.step(&mut world) {
             Step::Send { .. } => assert_eq!(length, 100),
             Step::Reply { status, body, .. } => {

@@ -56,7 +56,17 @@ impl Upload {
         headers.extend(length.as_deref().map(|length| ("content-length", length)));
         headers.extend(more);
         let call = world.begin_as("POST", target, &headers, None);
-        Upload { call, body: body.into(), given: 0, credit: 0, got: Vec::new(), untaken: 0, ended: false, length: None, u: 0 }
+        Upload {
+            call,
+            body: body.into(),
+            given: 0,
+            credit: 0,
+            got: Vec::new(),
+            untaken: 0,
+            ended: false,
+            length: None,
+            u: 0,
+        }
     }
 
     /// The next thing of interest. `feeds`: the caller sends as it may; `takes`: the upstream takes what it is given.
@@ -208,7 +218,9 @@ fn an_end_that_is_none_never_ends_the_body() {
             "gone" => exchange.caller_gone(),
             "short" => exchange.body_end(),
             "long" => exchange.body(vec![0; body.len()].into()),
-            "refused" => exchange.refused(hoosh_core::error::Failure::new(hoosh_core::error::Code::MalformedRequest, "x")),
+            "refused" => {
+                exchange.refused(hoosh_core::error::Failure::new(hoosh_core::error::Code::MalformedRequest, "x"))
+            }
             _ => {
                 drop(upload);
                 continue;
@@ -326,7 +338,9 @@ fn a_caller_must_send_a_kib_a_second_and_an_upstream_must_take() {
 #[test]
 fn uploads_are_bounded_in_size_with_and_without_a_length() {
     let world = World::new(&format!("[server]\nmax_file_bytes = 100_000\nmax_audio_bytes = 90_000\n{ONE}"));
-    for (path, most, key) in [("/v1/files", 100_000, "max_file_bytes"), ("/v1/audio/translations", 90_000, "max_audio_bytes")] {
+    for (path, most, key) in
+        [("/v1/files", 100_000, "max_file_bytes"), ("/v1/audio/translations", 90_000, "max_audio_bytes")]
+    {
         let around = form(&[("model", "m")], 0, &[]).len();
         for (size, known) in [(most, true), (most, false), (most + 1, true), (most + 1, false)] {
             let body = form(&[("model", "m")], size - around, &[]);
@@ -366,7 +380,11 @@ fn an_upload_under_a_budget_needs_a_length() {
     upload.call.answer(upload.u, 200, "text/plain", "hello");
     assert_eq!(upload.next(&world, true, true), Next::Reply(200, "hello".into()));
     upload.call.over(&mut world);
-    assert_eq!(world.rows().pop().unwrap().usage.total(), body.len().div_ceil(16) as u64 + 8, "unreported: at its bound");
+    assert_eq!(
+        world.rows().pop().unwrap().usage.total(),
+        body.len().div_ceil(16) as u64 + 8,
+        "unreported: at its bound"
+    );
 }
 
 #[test]

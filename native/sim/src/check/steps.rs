@@ -134,7 +134,11 @@ impl World {
             },
             Step::EndBody { u } => match driven.ups.get(*u as usize) {
                 Some(up) if matches!(up.state, UpState::Ended | UpState::Failed) => Ok(()),
-                Some(up) if up.state == UpState::Open && !up.body_over && driven.body_over && driven.is_body_whole() => Ok(()),
+                Some(up)
+                    if up.state == UpState::Open && !up.body_over && driven.body_over && driven.is_body_whole() =>
+                {
+                    Ok(())
+                }
                 _ => Err((Invariant::Upstreams, "a body is ended that is not whole".into())),
             },
             Step::Child { .. } => outcome(!ended, "a child is born"),

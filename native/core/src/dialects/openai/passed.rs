@@ -97,7 +97,11 @@ pub fn said(body: &[u8]) -> Said {
     if outline.scan(&mut index, body, Limits::default()).is_err() {
         // An array is an answer too: some rerankers give one.
         let is_array = body.trim_ascii_start().first() == Some(&b'[');
-        return if is_array && json::validate(body, Limits::default()).is_ok() { Said::Fine(None) } else { Said::Malformed };
+        return if is_array && json::validate(body, Limits::default()).is_ok() {
+            Said::Fine(None)
+        } else {
+            Said::Malformed
+        };
     }
     let field = |name| outline.get(&index, body, name);
     if let Some(error) = field("error").filter(|error| matches!(error.kind(), Kind::Object | Kind::String)) {
