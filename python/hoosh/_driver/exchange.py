@@ -51,6 +51,8 @@ class Run:
         self._writer = Writer(doors, caller, tasks)
         self._watching = False
         self._watch_scope = anyio.CancelScope()
+        self._watched: anyio.Event | None = None
+        """Set when the watch that began before the body was wanted is over; what it took of that the caller kept."""
         self._over = False
         self._until_us: int | None = None
         """When this task looks again, if nothing wakes it before."""
@@ -146,6 +148,8 @@ class Run:
 
     async def _read(self, credit: Credit) -> None:
         """Hand the caller's body over as it is asked for, then watch for the caller's leaving."""
+        if self._watched is not None:
+            await self._watched.wait()
         ended = False
         while not ended:
             size = await credit.take(AT_ONCE)
@@ -171,11 +175,15 @@ class Run:
     def _watch(self) -> None:
         if not self._watching:
             self._watching = True
-            self._tasks.start_soon(self._watch_on)
+            self._watched = anyio.Event()
+            self._tasks.start_soon(self._watch_on, self._watched)
 
-    async def _watch_on(self) -> None:
-        with self._watch_scope:
-            await self._await_gone()
+    async def _watch_on(self, watched: anyio.Event) -> None:
+        try:
+            with self._watch_scope:
+                await self._await_gone()
+        finally:
+            watched.set()
 
     async def _await_gone(self) -> None:
         await self._caller.gone()

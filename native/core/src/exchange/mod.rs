@@ -43,6 +43,7 @@ mod out;
 mod passing;
 mod places;
 mod request;
+mod sending;
 mod settle;
 mod sizes;
 mod slices;

@@ -51,6 +51,7 @@ struct Passable {
 
 /// An answer that goes on while it comes.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one to an attempt, and it is boxed")]
 pub(super) enum Pass {
     Raw,
     Events {
