@@ -114,7 +114,7 @@ typedef enum hoosh_step_kind {
   // Answer whole: `status`, `headers`, `body`. No other answer step comes before or after. To `HEAD` say the body's
   // length, leave out its bytes, and count them as written.
   HOOSH_STEP_KIND_REPLY = 8,
-  // Begin a streamed answer: `status`, `headers`.
+  // Begin a streamed answer: `status`, `headers`. Where a `content-length` is among them, frame it by that.
   HOOSH_STEP_KIND_START = 9,
   // More of the streamed answer: `body`, which is never empty.
   HOOSH_STEP_KIND_EMIT = 10,
@@ -126,6 +126,12 @@ typedef enum hoosh_step_kind {
   HOOSH_STEP_KIND_WAIT = 13,
   // Over: everything was answered and taken, every attempt ended or aborted. Free it.
   HOOSH_STEP_KIND_DONE = 14,
+  // More of the streamed body of request `u`: `body`, which is never empty. Write it behind what was given before, once
+  // there is a connection, and report by `hoosh_exchange_took` how much of it the transport took.
+  HOOSH_STEP_KIND_SEND_BODY = 15,
+  // The streamed body of request `u` is complete: end it as it is framed, then report `hoosh_exchange_sent`. Never
+  // end it otherwise, so that a body that was cut off is not taken for a whole one.
+  HOOSH_STEP_KIND_END_BODY = 16,
 } hoosh_step_kind;
 
 // Where an attempt stood when it failed. Whether it may be tried again hangs on it.
@@ -210,7 +216,7 @@ typedef struct hoosh_request {
   uint16_t port;
   // Value of the `host` header.
   struct hoosh_bytes authority;
-  // `GET` or `POST`.
+  // `GET`, `POST` or `DELETE`.
   struct hoosh_bytes method;
   // Path with query.
   struct hoosh_bytes target;
@@ -218,8 +224,14 @@ typedef struct hoosh_request {
   const struct hoosh_header *headers;
   // How many.
   size_t header_count;
-  // Body; empty for `GET`.
+  // Body, where it is not streamed; empty but for `POST`.
   struct hoosh_bytes body;
+  // The body follows in steps `SendBody` and `EndBody`.
+  bool streamed;
+  // Of a streamed body: whether its length is known. Otherwise it is sent in chunks.
+  bool has_length;
+  // That length, bytes.
+  uint64_t length;
 } hoosh_request;
 
 // What the driver must do for the gateway. Members that the kind does not name are zero.
@@ -257,7 +269,7 @@ typedef struct hoosh_step {
   const struct hoosh_header *headers;
   // How many.
   size_t header_count;
-  // Body of the answer, or for an engine.
+  // Body of the answer, for an engine, or more of a request's.
   struct hoosh_bytes body;
   // Name of an engine.
   struct hoosh_bytes engine;
@@ -454,7 +466,10 @@ enum hoosh_result hoosh_exchange_caller_gone(struct hoosh_exchange *exchange);
 // A connection stands, new or used before; or the engine began.
 enum hoosh_result hoosh_exchange_connected(struct hoosh_exchange *exchange, uint32_t u);
 
-// The request was written whole.
+// The transport took `bytes` more of the streamed body of request `u`.
+enum hoosh_result hoosh_exchange_took(struct hoosh_exchange *exchange, uint32_t u, size_t bytes);
+
+// The request was written whole; a streamed body with its end.
 enum hoosh_result hoosh_exchange_sent(struct hoosh_exchange *exchange, uint32_t u);
 
 // The answer's head came. Informational heads (1xx) are not reported.

@@ -108,6 +108,12 @@ static void put_head(struct caller *c, const struct hoosh_step *step) {
     if (!c->keep_alive) buffer_print(&c->out, "connection: close\r\n");
 }
 
+static bool has_length(const struct hoosh_step *step) {
+    for (size_t n = 0; n < step->header_count; n++)
+        if (bytes_are(step->headers[n].name, "content-length")) return true;
+    return false;
+}
+
 static void put_body(struct caller *c, struct hoosh_bytes body) {
     buffer_add(&c->out, body.ptr, body.len);
     c->owed += body.len;
@@ -131,15 +137,16 @@ void caller_answer(struct caller *c, const struct hoosh_step *step) {
         break;
     case HOOSH_STEP_KIND_START:
         put_head(c, step);
-        buffer_print(&c->out, "transfer-encoding: chunked\r\n\r\n");
+        c->by_length = has_length(step);
+        buffer_print(&c->out, c->by_length ? "\r\n" : "transfer-encoding: chunked\r\n\r\n");
         break;
     case HOOSH_STEP_KIND_EMIT:
-        buffer_print(&c->out, "%zx\r\n", step->body.len);
+        if (!c->by_length) buffer_print(&c->out, "%zx\r\n", step->body.len);
         put_body(c, body);
-        buffer_print(&c->out, "\r\n");
+        if (!c->by_length) buffer_print(&c->out, "\r\n");
         break;
     case HOOSH_STEP_KIND_FINISH:
-        buffer_print(&c->out, "0\r\n\r\n");
+        if (!c->by_length) buffer_print(&c->out, "0\r\n\r\n");
         break;
     default: /* HOOSH_STEP_KIND_BREAK */
         c->gone = true;

@@ -76,6 +76,12 @@ static bool perform(struct run *run, const struct hoosh_step *step) {
         if (a != NULL) attempt_begin(a, run, step->u, &step->request);
         else hoosh_exchange_failed(run->exchange, step->u, HOOSH_STAGE_CONNECT, false);
         return true;
+    case HOOSH_STEP_KIND_SEND_BODY:
+        if (a != NULL) attempt_body(a, step->body);
+        return true;
+    case HOOSH_STEP_KIND_END_BODY:
+        if (a != NULL) attempt_body_end(a);
+        return true;
     case HOOSH_STEP_KIND_READ:
         if (a != NULL) attempt_credit(a, step->credit);
         return true;

@@ -166,7 +166,8 @@ static void watch_attempts(struct attempt *all, size_t count) {
     for (struct attempt *a = all; a < all + count; a++) {
         /* Without credit nothing is read, so that the upstream feels it. */
         bool hungry = a->connected && (!a->headed || a->credit > 0) && buffer_left(&a->in) <= MAX_HEAD;
-        int events = (hungry ? POLLIN : 0) | (a->sent ? 0 : POLLOUT);
+        bool writes = !a->connected || buffer_left(&a->out) > 0 || (a->complete && !a->sent);
+        int events = (hungry ? POLLIN : 0) | (writes ? POLLOUT : 0);
         if (a->open && events != 0) watch(a->fd, events, NULL, a);
     }
 }

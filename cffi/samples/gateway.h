@@ -14,6 +14,8 @@
 /* One upstream attempt, or a fetch of the gateway's own. */
 struct attempt {
     bool open, connected, sent, headed, reused, keep;
+    bool streamed, chunked, complete; /* the body follows in pieces; in chunks; all of it is in `out` */
+    size_t untold; /* body bytes put into `out` and not yet told to be taken */
     int fd;
     struct run *run; /* NULL for a fetch */
     uint64_t number; /* in its exchange, or of the fetch */
@@ -46,7 +48,7 @@ struct caller {
     size_t owed; /* body bytes put into `out` and not yet told to be written */
     struct body body;
     struct run *run;
-    bool head_only, keep_alive, closing, lingering, gone;
+    bool head_only, keep_alive, closing, lingering, gone, by_length; /* by_length: its answer is framed so */
     struct caller *next;
 };
 
@@ -65,6 +67,8 @@ struct hoosh_now now(void);
 /* upstream.c: attempts and their connections. */
 void attempt_begin(struct attempt *a, struct run *run, uint64_t number, const struct hoosh_request *request);
 void attempt_turn(struct attempt *a, bool readable, bool writable);
+void attempt_body(struct attempt *a, struct hoosh_bytes part);
+void attempt_body_end(struct attempt *a);
 void attempt_credit(struct attempt *a, size_t credit);
 void attempt_close(struct attempt *a, bool keep);
 

@@ -113,7 +113,9 @@ static void write_request(struct buffer *out, const struct hoosh_request *reques
     buffer_add(out, request->target.ptr, request->target.len);
     buffer_print(out, " HTTP/1.1\r\nhost: ");
     buffer_add(out, request->authority.ptr, request->authority.len);
-    buffer_print(out, "\r\ncontent-length: %zu\r\n", request->body.len);
+    if (!request->streamed) buffer_print(out, "\r\ncontent-length: %zu\r\n", request->body.len);
+    else if (request->has_length) buffer_print(out, "\r\ncontent-length: %llu\r\n", (unsigned long long)request->length);
+    else buffer_print(out, "\r\ntransfer-encoding: chunked\r\n");
     head_write(out, request->headers, request->header_count);
     buffer_add(out, "\r\n", 2);
     buffer_add(out, request->body.ptr, request->body.len);
@@ -141,6 +143,9 @@ void attempt_begin(struct attempt *a, struct run *run, uint64_t number, const st
     int length = snprintf(host, sizeof host, "%.*s", (int)request->host.len, (const char *)request->host.ptr);
     snprintf(a->origin, sizeof a->origin, "%s:%u", host, request->port);
     write_request(&a->out, request);
+    a->streamed = request->streamed;
+    a->chunked = request->streamed && !request->has_length;
+    a->complete = !request->streamed;
     if (length >= (int)sizeof host) {
         attempt_failed(a, HOOSH_STAGE_CONNECT);
     } else if ((a->fd = idle_take(a->origin)) >= 0) {
@@ -173,6 +178,13 @@ static void attempt_write(struct attempt *a) {
         }
         buffer_use(&a->out, (size_t)written);
     }
+    if (a->untold > 0) {
+        /* Told when all is out, which is soon: `out` holds no more than the exchange gave. */
+        hoosh_exchange_took(a->run->exchange, (uint32_t)a->number, a->untold);
+        a->untold = 0;
+        a->run->due = true;
+    }
+    if (!a->complete) return;
     a->sent = true;
     if (a->run == NULL) return;
     hoosh_exchange_sent(a->run->exchange, (uint32_t)a->number);
@@ -222,6 +234,19 @@ static void attempt_deliver(struct attempt *a) {
         }
     } while (part.len > 0);
     if (a->body.ended) attempt_ended(a);
+}
+
+void attempt_body(struct attempt *a, struct hoosh_bytes part) {
+    if (a->chunked) buffer_print(&a->out, "%zx\r\n", part.len);
+    buffer_add(&a->out, part.ptr, part.len);
+    if (a->chunked) buffer_print(&a->out, "\r\n");
+    a->untold += part.len;
+}
+
+/* The only way in which a body ends: an attempt that is closed before leaves it cut off. */
+void attempt_body_end(struct attempt *a) {
+    if (a->chunked) buffer_print(&a->out, "0\r\n\r\n");
+    a->complete = true;
 }
 
 void attempt_credit(struct attempt *a, size_t credit) {

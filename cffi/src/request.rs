@@ -1,6 +1,6 @@
 //! A request to an upstream, kept while C looks at it.
 
-use hoosh_core::http::UpstreamRequest;
+use hoosh_core::http::{Body, UpstreamRequest};
 
 use crate::values::{hoosh_bytes, hoosh_header, views};
 
@@ -16,7 +16,7 @@ pub struct hoosh_request {
     pub port: u16,
     /// Value of the `host` header.
     pub authority: hoosh_bytes,
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `DELETE`.
     pub method: hoosh_bytes,
     /// Path with query.
     pub target: hoosh_bytes,
@@ -24,8 +24,14 @@ pub struct hoosh_request {
     pub headers: *const hoosh_header,
     /// How many.
     pub header_count: usize,
-    /// Body; empty for `GET`.
+    /// Body, where it is not streamed; empty but for `POST`.
     pub body: hoosh_bytes,
+    /// The body follows in steps `SendBody` and `EndBody`.
+    pub streamed: bool,
+    /// Of a streamed body: whether its length is known. Otherwise it is sent in chunks.
+    pub has_length: bool,
+    /// That length, bytes.
+    pub length: u64,
 }
 
 /// The request behind a view. All that is viewed lies on the heap or is static, so it lies still however this is
@@ -47,6 +53,10 @@ impl Kept {
 
     pub fn view(&self) -> hoosh_request {
         let Some(request) = &self.request else { return hoosh_request::NONE };
+        let (streamed, length) = match &request.body {
+            Body::Whole(_) => (false, None),
+            Body::Streamed { length } => (true, *length),
+        };
         hoosh_request {
             tls: request.origin.tls,
             host: hoosh_bytes::of(request.origin.host.as_bytes()),
@@ -56,7 +66,10 @@ impl Kept {
             target: hoosh_bytes::of(&request.target),
             headers: self.views.as_ptr(),
             header_count: self.views.len(),
-            body: hoosh_bytes::of(&request.body),
+            body: hoosh_bytes::of(request.body.bytes()),
+            streamed,
+            has_length: length.is_some(),
+            length: length.unwrap_or(0),
         }
     }
 }
@@ -72,5 +85,8 @@ impl hoosh_request {
         headers: std::ptr::null(),
         header_count: 0,
         body: hoosh_bytes::NONE,
+        streamed: false,
+        has_length: false,
+        length: 0,
     };
 }

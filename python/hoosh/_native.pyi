@@ -115,6 +115,9 @@ class Exchange:
     def connected(self, u: int) -> None:
         """A connection stands."""
 
+    def took(self, u: int, size: int) -> None:
+        """The upstream's transport took `size` more bytes of a streamed body."""
+
     def sent(self, u: int) -> None:
         """The request was written whole."""
 

@@ -139,12 +139,14 @@ class HttpCaller:
     def __init__(self, receive: Receive, send: Send, wire: "GuardedStream | None" = None) -> None:
         self._receive, self._send, self._wire = receive, send, wire
         self.was_cut = False
+        self._unread: Message | None = None
+        """A piece of the body that came while its leaving was watched for."""
         self._complete = False
         """Whether the server has the last of the answer, or is being given it."""
 
     async def read(self, credit: int) -> tuple[bytes, bool] | WireRefusal | None:
         """See `Caller`. A server hands over one message at a time, about 64 KiB."""
-        message = await (self._receive() if self._wire is None else self._wire.message(self._receive))
+        message = await (self._next() if self._wire is None else self._wire.message(self._next))
         if isinstance(message, WireRefusal):
             return message
         if message["type"] == "http.disconnect":
@@ -153,10 +155,17 @@ class HttpCaller:
 
     async def gone(self) -> None:
         """See `Caller`. Once an answer is complete a server says that the caller is gone, whether it is or not."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        while (message := await self._receive())["type"] != "http.disconnect":
+            if message.get("body") or message.get("more_body"):
+                # Its body is not wanted yet, and what comes behind it is not looked at before it is.
+                self._unread = message
+                await anyio.sleep_forever()
         if self._complete:
             await anyio.sleep_forever()
+
+    async def _next(self) -> Message:
+        unread, self._unread = self._unread, None
+        return await self._receive() if unread is None else unread
 
     async def go_on(self) -> None:
         """See `Caller`: other servers send `100 Continue` when the body is first asked for, or before."""

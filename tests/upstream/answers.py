@@ -20,11 +20,12 @@ Json = dict[str, Any]
 
 @dataclass
 class Answer:
-    """One answer before any fault: a JSON `body`, or the `events` of a stream (without `[DONE]`)."""
+    """One answer before any fault: a JSON `body`, the `events` of a stream (without `[DONE]`), or `raw` bytes."""
 
     status: int = 200
     body: Json | None = None
     events: list[Json] | None = None
+    raw: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
 

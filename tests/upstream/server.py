@@ -15,6 +15,7 @@ import trio
 
 from . import answers
 from .answers import Answer
+from .passed import Passed
 from .plan import Plan, PlanError
 from .wire import script
 
@@ -78,6 +79,10 @@ class Upstream:
         """Without `/v1`: whatever stands before `/v1` in a path is ignored, so that one fake can be many providers."""
         self.refused_url = f"http://127.0.0.1:{refused_port}"
         """A port of ours that nobody listens on, for as long as the fake runs: connections are refused."""
+        self.passed = Passed()
+        """The endpoints that hoosh passes on, with the files that were given to them."""
+        self.cut_off: list[int] = []
+        """Of each request that was cut off in its body, how many bytes of that came."""
         self._plans: deque[Plan] = deque()
         self._arrived = trio.Condition()
 
@@ -119,6 +124,7 @@ class Upstream:
         """The answer to a request, and what is to go wrong with it."""
         path = request.path.partition("?")[0]
         path = path[max(path.find("/v1"), 0) :]
+        query = request.path.partition("?")[2]
         try:
             if path.startswith("/_fake/"):
                 return self._command(path, request), Plan()
@@ -127,6 +133,11 @@ class Upstream:
             return answers.error(400, f"fake upstream: {error}", "bad_plan"), Plan()
         if self.key is not None and request.header("authorization") != f"Bearer {self.key}":
             return answers.error(401, "Incorrect API key provided.", "invalid_api_key"), plan
+        content_type = request.header("content-type") or ""
+        if plan.status is None:
+            passed = self.passed.answer(request.method, f"{path}?{query}", content_type, request.body)
+            if passed is not None:
+                return passed, plan
         return answers.answer(request.method, path, request.body, self.models), plan
 
     def _plan_for(self, request: Recorded) -> Plan:
@@ -205,6 +216,8 @@ class _Connection:
         self.more = trio.Event()
         self.ended = False
         self.deaf = False
+        self.coming: bytearray | None = None
+        """The body of a request that is not whole yet."""
 
     async def run(self) -> None:
         self.upstream.open += 1
@@ -244,6 +257,8 @@ class _Connection:
         except OSError:
             pass
         self.ended = True
+        if self.coming is not None:
+            self.upstream.cut_off.append(len(self.coming))
         now = trio.current_time()
         for request in self.served:
             if request.closed_at is None:
@@ -300,7 +315,7 @@ class _Connection:
                     await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
                 parser.receive_data(await self._some())
             elif isinstance(event, h11.Request):
-                head = event
+                head, self.coming = event, body
                 if self.upstream.next_is_early():
                     self.deaf = True
                     break
@@ -310,6 +325,7 @@ class _Connection:
                 break
             else:
                 raise _Gone
+        self.coming = None
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
         method, target = head.method.decode("ascii"), head.target.decode("latin-1")
         keep = head.http_version == b"1.1" and ("connection", "close") not in headers

@@ -54,6 +54,8 @@ def _said(answer: Answer, plan: Plan) -> _Said:
     elif answer.events is not None:
         headers["content-type"] = "text/event-stream; charset=utf-8"
         said = _Said(200, headers, _events(answer.events, plan), stream=True)
+    elif answer.raw is not None:
+        said = _Said(answer.status, headers, [answer.raw])
     else:
         headers["content-type"] = "application/json"
         said = _Said(answer.status, headers, [_dump(_changed(answer.body or {}, plan))])

@@ -100,6 +100,16 @@ impl Drive {
                     let attempt = Attempt::new(u, request, &self.upstreams, &mut self.exchange);
                     self.attempts.push(attempt);
                 }
+                Step::SendBody { u, bytes } => {
+                    if let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.u == u) {
+                        attempt.feed(Some(bytes));
+                    }
+                }
+                Step::EndBody { u } => {
+                    if let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.u == u) {
+                        attempt.feed(None);
+                    }
+                }
                 Step::Read { u, credit } => {
                     if let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.u == u) {
                         attempt.credit += credit;

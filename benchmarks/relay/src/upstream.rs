@@ -1,17 +1,17 @@
 //! Connections to upstreams, kept while they live, and one attempt over one of them.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{ready, Context, Poll};
+use std::task::{ready, Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use hoosh_core::exchange::{Exchange, Stage, UpstreamId};
-use hoosh_core::http::{HeaderView, Origin, UpstreamRequest};
+use hoosh_core::http::{self as core, HeaderView, Origin, UpstreamRequest};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
@@ -38,7 +38,7 @@ impl HeaderView for View<'_> {
 
 /// One connection. Dropping it closes it.
 struct Connection {
-    sender: SendRequest<Whole>,
+    sender: SendRequest<Outgoing>,
     task: AbortHandle,
     /// The value of `host`.
     host: HeaderValue,
@@ -94,7 +94,7 @@ impl Upstreams {
             None => connect(request.origin.clone()).await.map_err(|_| "no connection")?,
         };
         let origin = request.origin.clone();
-        let answer = connection.sender.send_request(head(request, connection.host.clone(), Rc::default())?).await?;
+        let answer = connection.sender.send_request(head(request, connection.host.clone(), &Rc::default())?).await?;
         let status = answer.status().as_u16();
         let (mut incoming, mut body) = (answer.into_body(), BytesMut::new());
         while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await {
@@ -123,9 +123,10 @@ async fn connect(origin: Arc<Origin>) -> Result<Connection, Stage> {
     Ok(Connection { sender, task, host, used: false })
 }
 
-fn head(request: UpstreamRequest, host: HeaderValue, taken: Rc<Cell<bool>>) -> Result<Request<Whole>, Failed> {
+fn head(request: UpstreamRequest, host: HeaderValue, feed: &Rc<RefCell<Feed>>) -> Result<Request<Outgoing>, Failed> {
     let UpstreamRequest { method, target, headers, body, .. } = request;
-    let mut out = Request::new(Whole { bytes: body, taken });
+    *feed.borrow_mut() = Feed::of(body);
+    let mut out = Request::new(Outgoing { feed: feed.clone() });
     *out.method_mut() = method.parse()?;
     *out.uri_mut() = Uri::from(PathAndQuery::from_maybe_shared(target)?);
     out.headers_mut().reserve(headers.len() + 2);
@@ -136,29 +137,69 @@ fn head(request: UpstreamRequest, host: HeaderValue, taken: Rc<Cell<bool>>) -> R
     Ok(out)
 }
 
-/// A request body that tells when it was taken.
-struct Whole {
-    bytes: Bytes,
-    taken: Rc<Cell<bool>>,
+/// A request body that tells what was taken of it.
+struct Outgoing {
+    feed: Rc<RefCell<Feed>>,
 }
 
-impl Body for Whole {
+/// What is to be sent, and what hyper took.
+#[derive(Default)]
+struct Feed {
+    pieces: VecDeque<Bytes>,
+    /// All of it is there.
+    complete: bool,
+    /// Bytes; `None`: in chunks.
+    length: Option<u64>,
+    /// Bytes taken and not told.
+    taken: usize,
+    /// hyper has it all.
+    is_sent: bool,
+    waker: Option<Waker>,
+}
+
+impl Feed {
+    fn of(body: core::Body) -> Feed {
+        match body {
+            core::Body::Whole(bytes) => Feed {
+                length: Some(bytes.len() as u64),
+                pieces: Some(bytes).filter(|bytes| !bytes.is_empty()).into_iter().collect(),
+                complete: true,
+                ..Feed::default()
+            },
+            core::Body::Streamed { length } => Feed { length, ..Feed::default() },
+        }
+    }
+}
+
+impl Body for Outgoing {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = self.get_mut();
-        this.taken.set(true);
-        let bytes = std::mem::take(&mut this.bytes);
-        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let mut feed = self.feed.borrow_mut();
+        let Some(bytes) = feed.pieces.pop_front() else {
+            if feed.complete {
+                feed.is_sent = true;
+                return Poll::Ready(None);
+            }
+            feed.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        feed.taken += bytes.len();
+        feed.is_sent = feed.complete && feed.pieces.is_empty();
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty()
+        let mut feed = self.feed.borrow_mut();
+        let ended = feed.complete && feed.pieces.is_empty();
+        feed.is_sent |= ended;
+        ended
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.len() as u64)
+        let feed = self.feed.borrow();
+        feed.length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
@@ -178,14 +219,14 @@ pub struct Attempt {
     pub credit: usize,
     origin: Arc<Origin>,
     state: State,
-    taken: Rc<Cell<bool>>,
+    feed: Rc<RefCell<Feed>>,
     sent: bool,
 }
 
 impl Attempt {
     pub fn new(u: UpstreamId, request: UpstreamRequest, upstreams: &Upstreams, exchange: &mut Exchange) -> Attempt {
         let origin = request.origin.clone();
-        let mut attempt = Attempt { u, credit: 0, origin, state: State::Over, taken: Rc::default(), sent: false };
+        let mut attempt = Attempt { u, credit: 0, origin, state: State::Over, feed: Rc::default(), sent: false };
         match upstreams.take(&attempt.origin) {
             Some(connection) => attempt.ask(connection, request, exchange),
             None => attempt.state = State::Connecting(Box::pin(connect(attempt.origin.clone())), Some(request)),
@@ -199,12 +240,38 @@ impl Attempt {
 
     fn ask(&mut self, mut connection: Connection, request: UpstreamRequest, exchange: &mut Exchange) {
         exchange.connected(self.u);
-        match head(request, connection.host.clone(), self.taken.clone()) {
+        match head(request, connection.host.clone(), &self.feed) {
             Ok(request) => {
                 let asking = Box::pin(connection.sender.send_request(request));
                 self.state = State::Asking(asking, connection);
             }
             Err(_) => exchange.failed(self.u, Stage::Send, false),
+        }
+    }
+
+    /// More of a streamed body; `None`: its end.
+    pub fn feed(&mut self, piece: Option<Bytes>) {
+        let mut feed = self.feed.borrow_mut();
+        match piece {
+            Some(bytes) => feed.pieces.push_back(bytes),
+            None => feed.complete = true,
+        }
+        if let Some(waker) = feed.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Tells what hyper took of the request. Its own buffer is a few hundred KiB at most.
+    fn tell_taken(&mut self, exchange: &mut Exchange) {
+        let (taken, is_sent) = {
+            let mut feed = self.feed.borrow_mut();
+            (std::mem::take(&mut feed.taken), feed.is_sent)
+        };
+        if taken > 0 {
+            exchange.took(self.u, taken);
+        }
+        if is_sent && !std::mem::replace(&mut self.sent, true) {
+            exchange.sent(self.u);
         }
     }
 
@@ -219,9 +286,7 @@ impl Attempt {
             },
             State::Asking(asking, _) => {
                 let answer = asking.as_mut().poll(cx);
-                if self.taken.get() && !std::mem::replace(&mut self.sent, true) {
-                    exchange.sent(self.u);
-                }
+                self.tell_taken(exchange);
                 match ready!(answer) {
                     Ok(answer) => {
                         exchange.head(self.u, answer.status().as_u16(), &View(answer.headers()));

@@ -42,7 +42,7 @@ pub enum hoosh_step_kind {
     /// Answer whole: `status`, `headers`, `body`. No other answer step comes before or after. To `HEAD` say the body's
     /// length, leave out its bytes, and count them as written.
     Reply = 8,
-    /// Begin a streamed answer: `status`, `headers`.
+    /// Begin a streamed answer: `status`, `headers`. Where a `content-length` is among them, frame it by that.
     Start = 9,
     /// More of the streamed answer: `body`, which is never empty.
     Emit = 10,
@@ -54,6 +54,12 @@ pub enum hoosh_step_kind {
     Wait = 13,
     /// Over: everything was answered and taken, every attempt ended or aborted. Free it.
     Done = 14,
+    /// More of the streamed body of request `u`: `body`, which is never empty. Write it behind what was given before, once
+    /// there is a connection, and report by `hoosh_exchange_took` how much of it the transport took.
+    SendBody = 15,
+    /// The streamed body of request `u` is complete: end it as it is framed, then report `hoosh_exchange_sent`. Never
+    /// end it otherwise, so that a body that was cut off is not taken for a whole one.
+    EndBody = 16,
 }
 
 /// What the driver must do. Members that the kind does not name are zero. All that is pointed to lies still until the
@@ -74,7 +80,7 @@ pub struct hoosh_step {
     pub headers: *const hoosh_header,
     /// How many.
     pub header_count: usize,
-    /// Body of the answer, or for an engine.
+    /// Body of the answer, for an engine, or more of a request's.
     pub body: hoosh_bytes,
     /// Name of an engine.
     pub engine: hoosh_bytes,
@@ -145,6 +151,8 @@ impl Held {
                 self.request = Kept::new(request);
                 hoosh_step { u, request: self.request.view(), ..of(Kind::Send) }
             }
+            Step::SendBody { u, bytes } => hoosh_step { u, body: self.keep_body(bytes), ..of(Kind::SendBody) },
+            Step::EndBody { u } => hoosh_step { u, ..of(Kind::EndBody) },
             Step::Read { u, credit } => hoosh_step { u, credit, ..of(Kind::Read) },
             Step::Abort { u } => hoosh_step { u, ..of(Kind::Abort) },
             Step::Call { u, engine, request } => {

@@ -53,7 +53,19 @@ pub unsafe extern "C" fn hoosh_exchange_connected(exchange: *mut hoosh_exchange,
     }
 }
 
-/// The request was written whole.
+/// The transport took `bytes` more of the streamed body of request `u`.
+#[no_mangle]
+pub unsafe extern "C" fn hoosh_exchange_took(exchange: *mut hoosh_exchange, u: u32, bytes: usize) -> hoosh_result {
+    // SAFETY: the program's promise.
+    unsafe {
+        door(exchange, |exchange| {
+            exchange.took(u, bytes);
+            Ok(())
+        })
+    }
+}
+
+/// The request was written whole; a streamed body with its end.
 #[no_mangle]
 pub unsafe extern "C" fn hoosh_exchange_sent(exchange: *mut hoosh_exchange, u: u32) -> hoosh_result {
     // SAFETY: the program's promise.

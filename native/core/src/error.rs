@@ -74,6 +74,8 @@ codes! {
     OriginForbidden = 403, "permission_error", "origin_not_allowed", Caller;
     /// No provider serves this model.
     UnknownModel = 404, "invalid_request_error", "model_not_found", Caller;
+    /// No provider that could be asked offers this endpoint.
+    EndpointUnsupported = 404, "invalid_request_error", "endpoint_not_supported", Caller;
     /// No such path.
     UnknownPath = 404, "invalid_request_error", "unknown_url", Caller;
     /// The path exists, the method does not.
@@ -86,7 +88,7 @@ codes! {
     IdempotencyMismatch = 422, "invalid_request_error", "idempotency_mismatch", Caller;
     /// The body is larger than configured.
     BodyTooLarge = 413, "invalid_request_error", "request_too_large", Caller;
-    /// Not `application/json`.
+    /// Not the media type that the path takes.
     WrongContentType = 415, "invalid_request_error", "unsupported_media_type", Caller;
     /// An expectation other than `100-continue`.
     ExpectationFailed = 417, "invalid_request_error", "expectation_failed", Caller;

@@ -53,19 +53,41 @@ impl Origin {
     }
 }
 
-/// A request to an upstream, whole. `Debug` hides header values, because one of them is the credential.
+/// The body of a request to an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// All of it; empty where the request has none.
+    Whole(Bytes),
+    /// It follows in pieces.
+    Streamed {
+        /// `content-length`, bytes; `None`: it is sent in chunks.
+        length: Option<u64>,
+    },
+}
+
+impl Body {
+    /// The bytes that are there already.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Body::Whole(bytes) => bytes,
+            Body::Streamed { .. } => &[],
+        }
+    }
+}
+
+/// A request to an upstream. `Debug` hides header values, because one of them is the credential.
 #[derive(Clone)]
 pub struct UpstreamRequest {
     /// Where to.
     pub origin: std::sync::Arc<Origin>,
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `DELETE`.
     pub method: &'static str,
     /// Path with query, beginning with `/`.
     pub target: Bytes,
     /// Everything but `host`, `content-length`, `connection` and `transfer-encoding`, which the driver's HTTP layer writes.
     pub headers: Headers,
-    /// The body; empty for `GET`.
-    pub body: Bytes,
+    /// The body; empty but for `POST`.
+    pub body: Body,
 }
 
 impl std::fmt::Debug for UpstreamRequest {
@@ -74,7 +96,7 @@ impl std::fmt::Debug for UpstreamRequest {
             .field("origin", &self.origin)
             .field("method", &self.method)
             .field("target", &self.target)
-            .field("body_bytes", &self.body.len())
+            .field("body_bytes", &self.body.bytes().len())
             .finish_non_exhaustive()
     }
 }

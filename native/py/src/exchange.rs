@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hoosh_core::clock::Now;
 use hoosh_core::dialects::neutral::{Item, Request};
 use hoosh_core::exchange::{self as core, Caller, ChildAnswer, RequestHead, Stage, Step};
-use hoosh_core::http::{HeaderView, Headers, UpstreamRequest};
+use hoosh_core::http::{Body, HeaderView, Headers, UpstreamRequest};
 use hoosh_core::ledger::{Usage, UsageSource};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -14,7 +14,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 /// Kinds of steps, as the first member of what `Exchange.next` returns, in this order.
-const STEPS: [&str; 15] = [
+const STEPS: [&str; 17] = [
     "CONTINUE",
     "READ_CALLER",
     "SEND",
@@ -30,11 +30,13 @@ const STEPS: [&str; 15] = [
     "BREAK",
     "WAIT",
     "DONE",
+    "SEND_BODY",
+    "END_BODY",
 ];
 
 /// The kinds of steps, by number.
 #[pyfunction]
-pub fn step_names() -> [&'static str; 15] {
+pub fn step_names() -> [&'static str; 17] {
     STEPS
 }
 
@@ -99,6 +101,11 @@ impl Exchange {
     /// A connection stands.
     fn connected(&self, u: u32) {
         lock(&self.0).connected(u);
+    }
+
+    /// The upstream's transport took `size` more bytes of a streamed body.
+    fn took(&self, u: u32, size: usize) {
+        lock(&self.0).took(u, size);
     }
 
     /// The request was written whole.
@@ -223,6 +230,8 @@ impl Exchange {
             Step::Break => (12,).into_pyobject(py),
             Step::Wait { until_us } => (13, until_us).into_pyobject(py),
             Step::Done => (14,).into_pyobject(py),
+            Step::SendBody { u, bytes } => (15, u, PyBytes::new(py, &bytes)).into_pyobject(py),
+            Step::EndBody { u } => (16, u).into_pyobject(py),
         }
     }
 }
@@ -240,9 +249,15 @@ fn header_list<'py>(py: Python<'py>, headers: &Headers) -> PyResult<Bound<'py, P
     PyList::new(py, headers.iter().map(|(name, value)| (PyBytes::new(py, name), PyBytes::new(py, value))))
 }
 
-/// (tls, host, port, authority, method, target, headers, body)
+/// (tls, host, port, authority, method, target, headers, body); where the body is streamed, `body` is its length, or -1.
 pub fn send_tuple<'py>(py: Python<'py>, request: &UpstreamRequest) -> PyResult<Bound<'py, PyTuple>> {
     let origin = &request.origin;
+    let body = match &request.body {
+        Body::Whole(bytes) => PyBytes::new(py, bytes).into_any(),
+        Body::Streamed { length } => {
+            length.map_or(-1, |length| i64::try_from(length).unwrap_or(i64::MAX)).into_pyobject(py)?.into_any()
+        }
+    };
     (
         origin.tls,
         origin.host.as_str(),
@@ -251,7 +266,7 @@ pub fn send_tuple<'py>(py: Python<'py>, request: &UpstreamRequest) -> PyResult<B
         request.method,
         PyBytes::new(py, &request.target),
         header_list(py, &request.headers)?,
-        PyBytes::new(py, &request.body),
+        body,
     )
         .into_pyobject(py)
 }

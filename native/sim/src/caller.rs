@@ -15,6 +15,8 @@ pub enum Path {
     Inference(Endpoint),
     /// `/v1/tokens/*`.
     Tokens(Spend),
+    /// `POST /v1/files`: an upload, streamed.
+    Upload,
     /// `GET /v1/models` and the like; the path.
     Other(&'static str),
 }
@@ -122,9 +124,10 @@ impl Caller {
             0..=71 => Path::Inference(Endpoint::Chat),
             72..=81 => Path::Inference(Endpoint::Completions),
             82..=91 => Path::Inference(Endpoint::Embeddings),
-            92..=95 => Path::Other("/v1/models"),
+            92..=93 => Path::Other("/v1/models"),
             99 => Path::Inference(Endpoint::Embeddings),
             96 => Path::Other("/v1/health"),
+            94 | 95 | 98 => Path::Upload,
             97 => Path::Other(if dice.chance(50) { "/metrics" } else { "/v1/models/alpha" }),
             _ => Path::Other("/v2/nothing"),
         };
@@ -148,10 +151,15 @@ impl Caller {
             8 => Flaw::Framing,
             _ => Flaw::None,
         };
-        let stream = dice.chance(50) && path != Path::Inference(Endpoint::Embeddings);
+        let flaw = match flaw {
+            Flaw::Json | Flaw::Model | Flaw::Type if path == Path::Upload => Flaw::None,
+            flaw => flaw,
+        };
+        let stream = dice.chance(50) && path != Path::Upload && path != Path::Inference(Endpoint::Embeddings);
         let (model, mut caller) = (model(dice, config), Caller::plain(path, flaw));
         caller.neutral = !matches!(flaw, Flaw::ContentType | Flaw::Head | Flaw::Framing) && dice.chance(10);
         caller.model = match twin {
+            _ if path == Path::Upload => String::new(),
             true if dice.chance(65) => "alpha".into(),
             true if dice.chance(60) => ALIAS.into(),
             _ => model,
@@ -236,6 +244,7 @@ impl Caller {
             Path::Tokens(Spend::Reserve) => "/v1/tokens/reserve",
             Path::Tokens(Spend::Report) => "/v1/tokens/report",
             Path::Tokens(Spend::Pools) => "/v1/tokens/pools",
+            Path::Upload => "/v1/files",
             Path::Other(path) => path,
         }
     }
@@ -244,11 +253,22 @@ impl Caller {
     pub fn endpoint(&self) -> Option<Endpoint> {
         match self.path {
             Path::Inference(endpoint) => Some(endpoint),
-            Path::Tokens(_) | Path::Other(_) => None,
+            Path::Tokens(_) | Path::Upload | Path::Other(_) => None,
         }
     }
 
+    /// Whether its body is sent on while it comes.
+    pub fn is_upload(&self) -> bool {
+        self.path == Path::Upload
+    }
+
     fn write_body(&self, dice: &mut Dice, config: &Config) -> Bytes {
+        if self.is_upload() && self.method == "POST" {
+            let most = config.server.max_file_bytes;
+            let length = if self.flaw == Flaw::TooLarge { most + 1 } else { dice.range(1, most) };
+            // No two pieces of it are alike, so that one that is lost or comes twice is seen.
+            return (0..length).map(|at| (at >> 3) as u8 ^ (at >> 11) as u8 ^ self.question as u8).collect();
+        }
         let Some(endpoint) = self.endpoint() else { return self.write_spend(dice) };
         let mut text = format!("question {} ", self.question);
         let twin = self.question < 1_000;
@@ -314,7 +334,8 @@ impl Caller {
         let mut headers = vec![("X-Request-Id".to_string(), format!("sim-{number}"))];
         let mut add = |name: &str, value: String| headers.push((name.into(), value));
         if self.method == "POST" {
-            add("content-type", if self.flaw == Flaw::ContentType { "text/plain" } else { "application/json" }.into());
+            let kind = if self.is_upload() { "multipart/form-data; boundary=b" } else { "application/json" };
+            add("content-type", if self.flaw == Flaw::ContentType { "text/plain" } else { kind }.into());
             if dice.chance(80) {
                 add("Content-Length", self.body.len().to_string());
             }

@@ -3,12 +3,13 @@
 use hoosh_core::clock::MILLISECOND;
 use hoosh_core::error::{Code, Failure};
 use hoosh_core::exchange::{Caller as Framing, ChildAnswer, Exchange, JobResult, RequestHead, Step};
+use hoosh_core::http::Body;
 
 use crate::answer::Said;
 use crate::caller::Flaw;
 use crate::check::{secret_of, wish_us, Invariant};
 use crate::plan::{Mood, BAD};
-use crate::upstream::{self, Act, Asked, Script};
+use crate::upstream::{self, Act, Asked};
 use crate::world::{Driven, Event, Up, UpState, World};
 
 impl World {
@@ -94,15 +95,20 @@ impl World {
             }
             Step::Send { u, request } => {
                 let provider = self.provider_of(&request);
-                self.check_send(x, u, &provider, &request.body, Some(&request));
+                let body = request.body.bytes().to_vec();
+                self.check_send(x, u, &provider, &body, Some(&request));
+                let streamed = matches!(request.body, Body::Streamed { .. });
+                self.check_length(x, &request.body);
                 let secret = secret_of(&request);
-                self.open(x, provider, &request.body, secret, false);
+                self.open(x, provider, &body, secret, false, streamed);
             }
             Step::Call { u, engine, request } => {
                 let provider = engine.to_string();
                 self.check_send(x, u, &provider, &request.body, None);
-                self.open(x, provider, &request.body, None, true);
+                self.open(x, provider, &request.body, None, true, false);
             }
+            Step::SendBody { u, bytes } => self.send_body(x, u, &bytes),
+            Step::EndBody { u } => self.end_body(x, u),
             Step::Read { u, credit } => {
                 if let Some(up) = self.xs[x].ups.get_mut(u as usize) {
                     up.credit += credit;
@@ -233,7 +239,7 @@ impl World {
         }
     }
 
-    fn open(&mut self, x: usize, provider: String, body: &[u8], secret: Option<String>, engine: bool) {
+    fn open(&mut self, x: usize, provider: String, body: &[u8], secret: Option<String>, engine: bool, streamed: bool) {
         let number = self.said.len() + 1;
         let u = self.xs[x].ups.len() as u32;
         let inputs = inputs_of(body);
@@ -253,7 +259,7 @@ impl World {
                     upstream::http(&mut self.dice, mood, asked, self.now.wall_us, number, &mut said)
                 }
             }
-            None => Script::default(),
+            None => upstream::receiver(&mut self.dice, mood, self.now.wall_us, number),
         };
         self.note(Some(x), || format!("  script of {u} at {provider}: {:?}", script.acts));
         self.said.push(said);
@@ -264,6 +270,12 @@ impl World {
             set: false,
             reached: false,
             sent: false,
+            got: 0,
+            first_bytes: 0,
+            untaken: 0,
+            takes_set: false,
+            body_over: !streamed,
+            body: body.to_vec(),
             wish_us: None,
             provider,
             secret,
@@ -283,7 +295,7 @@ impl World {
     }
 
     /// Puts the next act of an attempt on the agenda, unless it is there or waits for credit.
-    fn upstream_goes_on(&mut self, x: usize, u: u32) {
+    pub(crate) fn upstream_goes_on(&mut self, x: usize, u: u32) {
         let Some(up) = self.xs[x].ups.get_mut(u as usize) else { return };
         if up.set || up.state != UpState::Open {
             return;
@@ -291,6 +303,7 @@ impl World {
         let Some((delay, act)) = up.script.acts.front() else { return };
         let waits = match act {
             Act::Data(_) => up.credit == 0,
+            Act::Sent => !up.body_over || up.untaken > 0,
             Act::Delta(item) => up.credit < cost(item),
             _ => false,
         };
@@ -323,6 +336,11 @@ impl World {
         match act {
             Act::Connected => exchange.connected(u),
             Act::Sent => {
+                let is_whole = !driven.caller.is_upload() || up.body == driven.caller.body;
+                if !is_whole {
+                    let words = "an upstream took another body for a whole one".into();
+                    return self.fail(Invariant::Upstreams, Some(x), words);
+                }
                 up.sent = true;
                 exchange.sent(u);
             }

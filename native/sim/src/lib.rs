@@ -18,6 +18,7 @@ mod restart;
 mod store;
 mod tokens;
 mod trace;
+mod upload;
 mod upstream;
 mod world;
 

@@ -8,6 +8,7 @@ use hoosh_core::config::{
     LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Retry, Route, Secret, Server, Storage,
     Strategy, Token,
 };
+use hoosh_core::dialects::passed::Services;
 use hoosh_core::http::Origin;
 
 use crate::dice::Dice;
@@ -166,6 +167,8 @@ fn config(dice: &mut Dice) -> Config {
                 _ => Strategy::Direct,
             },
             max_body_bytes,
+            max_audio_bytes: 300_000,
+            max_file_bytes: 300_000,
             max_buffered_bytes: if dice.chance(10) { max_body_bytes } else { 64 << 20 },
             keep_alive_secs: dice.pick(&[0, 1, 1, 3]),
             early_start_secs: dice.pick(&[0, 0, 1, 2]),
@@ -282,6 +285,7 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         patience: if dice.chance(30) { patience(dice) } else { Patience::default() },
         cap_field: dice.pick(&[CapField::MaxTokens, CapField::MaxCompletionTokens]),
         uuid_ids: dice.chance(20),
+        services: if engine { Services::NONE } else { Services::ALL },
         found: false,
     }
 }

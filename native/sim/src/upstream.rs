@@ -106,6 +106,40 @@ pub fn http(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: usi
     Script { acts: paced(dice, acts) }
 }
 
+/// Draws the script of an upstream that is sent a file: it may answer, or be gone, before it has all of it.
+pub fn receiver(dice: &mut Dice, mood: Mood, wall_us: i64, number: usize) -> Script {
+    let fault = match mood {
+        Mood::Well => 0,
+        Mood::Faulty(percent) => percent,
+        Mood::Storm | Mood::StormOf(_) | Mood::Long | Mood::Locked(_) | Mood::Down => 90,
+    };
+    let mut acts = vec![Act::Connected];
+    match if dice.chance(fault) { dice.below(4) } else { 4 } {
+        0 => acts = vec![Act::Fail(Stage::Connect, false)],
+        1 => acts.push(Act::Fail(Stage::Send, dice.chance(30))),
+        2 => {
+            let status = dice.pick(&[413, 413, 401, 429, 500, 503]);
+            refusal(dice, status, wall_us, &mut acts);
+        }
+        at => {
+            acts.push(Act::Sent);
+            if at == 3 {
+                acts.push(Act::Fail(Stage::Head, false));
+            } else {
+                acts.push(Act::Head(200, vec![("content-type", "application/json".into())]));
+                acts.push(Act::Data(format!(r#"{{"id":"file-{number}"}}"#).into()));
+                acts.push(Act::End);
+            }
+        }
+    }
+    let mut acts = paced(dice, acts);
+    if dice.chance(50) {
+        // What it does first it does when some of the body came.
+        acts.iter_mut().skip(1).take(1).for_each(|(delay, _)| *delay += dice.span(1, 500 * MILLISECOND));
+    }
+    Script { acts }
+}
+
 /// Cuts the acts off after the first `cut`: with a failure, or with silence.
 fn break_off(dice: &mut Dice, cut: usize, acts: &mut Vec<Act>) {
     acts.truncate(cut);

@@ -33,6 +33,7 @@ pub(crate) enum Event {
     CallerTakes(usize),
     CallerLeaves(usize),
     Upstream(usize, u32),
+    UpstreamTakes(usize, u32),
     Worked(usize, JobResult),
     Loop,
     LoopTimer(u64),
@@ -67,6 +68,19 @@ pub(crate) struct Up {
     /// The exchange was told that the request left, and looked.
     pub reached: bool,
     pub sent: bool,
+    /// Its request's body comes in pieces,
+    /// Of a streamed body so many bytes were given,
+    pub got: usize,
+    /// the first of them,
+    pub first_bytes: usize,
+    /// so many not taken,
+    pub untaken: usize,
+    /// A part of it is being taken,
+    pub takes_set: bool,
+    /// and the end came.
+    pub body_over: bool,
+    /// What came.
+    pub body: Vec<u8>,
     /// How long its upstream wishes to be left alone.
     pub wish_us: Option<u64>,
     pub provider: String,
@@ -296,6 +310,7 @@ impl World {
             Event::CallerTakes(x) => self.caller_takes(x),
             Event::CallerLeaves(x) => self.caller_leaves(x),
             Event::Upstream(x, u) => self.upstream_acts(x, u),
+            Event::UpstreamTakes(x, u) => self.upstream_takes(x, u),
             Event::Worked(x, result) => self.worked(x, result),
             Event::Loop => self.look_at_loop(),
             Event::LoopTimer(timer) if self.loop_timer == timer => self.look_loop(),
@@ -472,6 +487,11 @@ impl Driven {
     /// Whether it is recorded only where it fails.
     pub(crate) fn is_routine(&self) -> bool {
         matches!(self.caller.path, Path::Other("/v1/health" | "/metrics"))
+    }
+
+    /// The caller sent all of its body, and nothing in it is wrong.
+    pub(crate) fn is_body_whole(&self) -> bool {
+        self.given == self.caller.body.len() && self.caller.flaw == crate::caller::Flaw::None
     }
 
     pub(crate) fn is_gone(&self) -> bool {

@@ -4,7 +4,7 @@ import anyio
 
 from hoosh._driver.caller import Headers
 from hoosh._driver.doors import Doors
-from hoosh._driver.tasks import Credit
+from hoosh._driver.tasks import Credit, Pieces
 
 
 class Attempt:
@@ -16,6 +16,8 @@ class Attempt:
         """Bytes that may be handed over."""
         self.scope = anyio.CancelScope()
         """Cancelled when nothing more is wanted of it."""
+        self.body = Pieces()
+        """What is still to be written of a streamed body."""
         self.stage = "connect"
         """How far it came: `connect`, `send`, `head` (wanted now) or `body`."""
 
@@ -23,6 +25,11 @@ class Attempt:
         """A connection stands. Other than with the other doors no step is taken: `sent` follows at once, or `step` does."""
         self.stage = "send"
         self.doors.exchange.connected(self.u)
+
+    def took(self, size: int) -> None:
+        """The transport took `size` more bytes of a streamed body."""
+        self.doors.exchange.took(self.u, size)
+        self.doors.step()
 
     def sent(self) -> None:
         """The request was written whole."""

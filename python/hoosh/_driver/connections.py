@@ -19,6 +19,8 @@ import sniffio
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute, TLSStream
 
+from hoosh._driver.caller import Took
+from hoosh._driver.tasks import Pieces
 from hoosh._driver.whole import Whole
 
 Place = tuple[bool, str, int]
@@ -51,7 +53,8 @@ class Request(NamedTuple):
     target: bytes
     headers: list[tuple[bytes, bytes]]
     """Without framing."""
-    body: bytes
+    body: bytes | int
+    """Its length where it follows in pieces, -1 if that is not known."""
 
     @property
     def place(self) -> Place:
@@ -86,9 +89,14 @@ class Connection:
         """The bytes of the next request, to be written in this order; one piece if it is short."""
         body = request.body
         headers = [(b"host", request.authority), *request.headers]
-        if request.method != "GET":
-            headers.append((b"content-length", b"%d" % len(body)))
+        length = len(body) if isinstance(body, bytes) else body
+        if length < 0:
+            headers.append((b"transfer-encoding", b"chunked"))
+        elif request.method != "GET":
+            headers.append((b"content-length", b"%d" % length))
         head = self._http.send(h11.Request(method=request.method, target=request.target, headers=headers)) or b""
+        if not isinstance(body, bytes):
+            return [head]
         if body:
             # The body as it is: for a content length h11 would only copy it.
             self._http.send_with_data_passthrough(h11.Data(data=body))
@@ -106,6 +114,25 @@ class Connection:
         for piece in pieces:
             for at in range(0, len(piece), SLICE_BYTES):
                 await self._stream.send(piece[at : at + SLICE_BYTES])
+        self._written = True
+
+    async def write_streamed(self, head: list[bytes], body: Pieces, took: Took) -> None:
+        """Write a request whose body follows in pieces. Without its end it is never ended: the peer sees it cut off.
+
+        Raises:
+            BROKEN: the upstream closed the connection. It may have answered before: `event` tells.
+
+        """
+        self._written = False
+        await self._stream.send(head[0])
+        while (piece := await body.take()) is not None:
+            for at in range(0, len(piece), SLICE_BYTES):
+                part = piece[at : at + SLICE_BYTES]
+                framed = self._http.send_with_data_passthrough(h11.Data(data=part)) or []
+                await self._stream.send(framed[0] if len(framed) == 1 else b"".join(framed))
+                took(len(part))
+        if end := self._http.send(h11.EndOfMessage()):
+            await self._stream.send(end)
         self._written = True
 
     async def event(self) -> h11.Event:

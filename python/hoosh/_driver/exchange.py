@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import anyio.to_thread
 
 from hoosh._driver import engine, steps, upstream
@@ -49,6 +50,9 @@ class Run:
         self._reading: Credit | None = None
         self._writer = Writer(doors, caller, tasks)
         self._watching = False
+        self._watch_scope = anyio.CancelScope()
+        self._watched: anyio.Event | None = None
+        """Set when the watch that began before the body was wanted is over; what it took of that the caller kept."""
         self._over = False
         self._until_us: int | None = None
         """When this task looks again, if nothing wakes it before."""
@@ -93,6 +97,12 @@ class Run:
                 self._begin(u, partial(upstream.ask, self._driver.connections, Request(*request)))
             case (steps.CALL, u, name, endpoint, body):
                 self._begin(u, partial(engine.call, self._driver.engines, self._caller, name, endpoint, body))
+            case (steps.SEND_BODY, u, data):
+                if u in self._attempts:
+                    self._attempts[u].body.put(data)
+            case (steps.END_BODY, u):
+                if u in self._attempts:
+                    self._attempts[u].body.put(None)
             case (steps.READ, u, credit):
                 if u in self._attempts:
                     self._attempts[u].credit.add(credit)
@@ -131,11 +141,15 @@ class Run:
         if self._reading is None:
             self._reading = Credit()
             self._watching = True
+            # Only one task may ask the server for what the caller sends.
+            self._watch_scope.cancel()
             self._tasks.start_soon(self._read, self._reading)
         self._reading.add(credit)
 
     async def _read(self, credit: Credit) -> None:
         """Hand the caller's body over as it is asked for, then watch for the caller's leaving."""
+        if self._watched is not None:
+            await self._watched.wait()
         ended = False
         while not ended:
             size = await credit.take(AT_ONCE)
@@ -161,7 +175,15 @@ class Run:
     def _watch(self) -> None:
         if not self._watching:
             self._watching = True
-            self._tasks.start_soon(self._await_gone)
+            self._watched = anyio.Event()
+            self._tasks.start_soon(self._watch_on, self._watched)
+
+    async def _watch_on(self, watched: anyio.Event) -> None:
+        try:
+            with self._watch_scope:
+                await self._await_gone()
+        finally:
+            watched.set()
 
     async def _await_gone(self) -> None:
         await self._caller.gone()

@@ -15,6 +15,8 @@ FINISH = 11
 BREAK = 12
 WAIT = 13
 DONE = 14
+SEND_BODY = 15
+END_BODY = 16
 
 # Those of the gateway's own loop.
 FETCH = 0

@@ -1,6 +1,7 @@
 """What a driver needs of an event loop: its clocks, tasks, and two ways to wait."""
 
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, cast
@@ -82,3 +83,24 @@ class Credit:
         taken = min(wanted, self._bytes)
         self._bytes -= taken
         return taken
+
+
+class Pieces:
+    """Pieces of a body on their way to whoever writes them; as many as the exchange lets be under way."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes | None] = deque()
+        self._more: anyio.Event | None = None
+
+    def put(self, piece: bytes | None) -> None:
+        """Add one; None is the end."""
+        self._pieces.append(piece)
+        if self._more is not None:
+            self._more.set()
+
+    async def take(self) -> bytes | None:
+        """Wait for the next."""
+        while not self._pieces:
+            self._more = anyio.Event()
+            await self._more.wait()
+        return self._pieces.popleft()

@@ -20,14 +20,15 @@ async def ask(connections: Connections, request: Request, attempt: Attempt) -> N
     try:
         attempt.connected()
         pieces = connection.request(request)
-        if len(pieces) == 1:
+        streamed = not isinstance(request.body, bytes)
+        if len(pieces) == 1 and not streamed:
             await _write(connection, pieces, attempt)
             await _read(connections, connection, attempt)
         else:
             # The answer to a long request may come before all of it is written.
             attempt.doors.step()
             async with task_group() as tasks:
-                tasks.start_soon(_write, connection, pieces, attempt)
+                tasks.start_soon(_stream if streamed else _write, connection, pieces, attempt)
                 await _read(connections, connection, attempt)
                 tasks.cancel_scope.cancel()
     finally:
@@ -39,6 +40,14 @@ async def _write(connection: Connection, pieces: list[bytes], attempt: Attempt) 
         await connection.write(pieces)
     except BROKEN:
         return  # What the upstream answered before it hung up is still to be read; after that, reading fails too.
+    attempt.sent()
+
+
+async def _stream(connection: Connection, pieces: list[bytes], attempt: Attempt) -> None:
+    try:
+        await connection.write_streamed(pieces, attempt.body, attempt.took)
+    except BROKEN:
+        return
     attempt.sent()
 
 

@@ -1,6 +1,10 @@
 //! The provider types, as data. A new service that speaks the OpenAI dialect is one row here and nothing else.
 
 use super::{CapField, ProviderKind};
+use crate::dialects::passed::Service::{
+    self, Files, Images, Moderations, Rerank, Speech, Transcriptions, Translations,
+};
+use crate::dialects::passed::Services;
 
 /// What a `type` stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub struct ProviderType {
     /// Refuses an `x-request-id` that is no UUID: llama-cpp-python's server answers 400 without a word
     /// (starlette-context's `RequestIdPlugin`).
     pub uuid_ids: bool,
+    /// What it offers beside chat, completions and embeddings.
+    pub services: Services,
     /// Runs on the operator's machine: needs no key, and is looked for when nothing is configured.
     pub local: bool,
 }
@@ -49,12 +55,17 @@ const BASE: ProviderType = ProviderType {
     key_variable: None,
     cap_field: CapField::MaxTokens,
     uuid_ids: false,
+    services: Services::NONE,
     local: false,
 };
 
 impl ProviderType {
     const fn named(self, name: &'static str) -> Self {
         ProviderType { name, ..self }
+    }
+
+    const fn offers(self, services: &[Service]) -> Self {
+        ProviderType { services: Services::of(services), ..self }
     }
 
     const fn capped_by_completion(self) -> Self {
@@ -65,21 +76,43 @@ impl ProviderType {
 /// Every type. The order is the order in which found providers of equal priority are asked.
 pub const TYPES: &[ProviderType] = &[
     local("ollama", "http://localhost:11434"),
-    ProviderType { uuid_ids: true, ..local("llamacpp", "http://localhost:8080") },
+    ProviderType { uuid_ids: true, ..local("llamacpp", "http://localhost:8080").offers(&[Rerank]) },
     local("lmstudio", "http://localhost:1234"),
-    local("vllm", "http://localhost:8000"),
-    local("localai", "http://localhost:8080"),
-    remote("openai", &[], "https://api.openai.com", "/v1", "OPENAI_API_KEY").capped_by_completion(),
+    local("vllm", "http://localhost:8000").offers(&[Rerank, Transcriptions, Translations]),
+    local("localai", "http://localhost:8080").offers(&[Rerank, Images, Speech, Transcriptions]),
+    remote("openai", &[], "https://api.openai.com", "/v1", "OPENAI_API_KEY").capped_by_completion().offers(&[
+        Moderations,
+        Images,
+        Speech,
+        Transcriptions,
+        Translations,
+        Files,
+    ]),
     remote("deepseek", &[], "https://api.deepseek.com", "/v1", "DEEPSEEK_API_KEY"),
-    remote("mistral", &[], "https://api.mistral.ai", "/v1", "MISTRAL_API_KEY"),
-    remote("groq", &[], "https://api.groq.com", "/openai/v1", "GROQ_API_KEY"),
-    remote("grok", &["xai"], "https://api.x.ai", "/v1", "XAI_API_KEY"),
+    remote("mistral", &[], "https://api.mistral.ai", "/v1", "MISTRAL_API_KEY").offers(&[
+        Moderations,
+        Transcriptions,
+        Files,
+    ]),
+    remote("groq", &[], "https://api.groq.com", "/openai/v1", "GROQ_API_KEY").offers(&[
+        Speech,
+        Transcriptions,
+        Translations,
+        Files,
+    ]),
+    remote("grok", &["xai"], "https://api.x.ai", "/v1", "XAI_API_KEY").offers(&[Images, Files]),
     remote("openrouter", &[], "https://openrouter.ai", "/api/v1", "OPENROUTER_API_KEY"),
-    remote("together", &["togetherai"], "https://api.together.xyz", "/v1", "TOGETHER_API_KEY"),
+    remote("together", &["togetherai"], "https://api.together.xyz", "/v1", "TOGETHER_API_KEY").offers(&[
+        Rerank,
+        Images,
+        Speech,
+        Transcriptions,
+        Translations,
+    ]),
     remote("fireworks", &["fireworksai"], "https://api.fireworks.ai", "/inference/v1", "FIREWORKS_API_KEY"),
     remote("cerebras", &[], "https://api.cerebras.ai", "/v1", "CEREBRAS_API_KEY").capped_by_completion(),
     remote("nvidia", &["nim"], "https://integrate.api.nvidia.com", "/v1", "NVIDIA_API_KEY"),
-    BASE.named("openai_compatible"),
+    ProviderType { services: Services::ALL, ..BASE.named("openai_compatible") },
     ProviderType { kind: ProviderKind::Engine, local: true, ..BASE.named("engine") },
 ];
 

@@ -40,6 +40,8 @@ impl Config {
         out.value("port", self.server.port);
         out.text("strategy", word(Strategy::WORDS, self.server.strategy));
         out.value("max_body_bytes", self.server.max_body_bytes);
+        out.value("max_audio_bytes", self.server.max_audio_bytes);
+        out.value("max_file_bytes", self.server.max_file_bytes);
         out.value("max_buffered_bytes", self.server.max_buffered_bytes);
         out.list("allowed_hosts", &self.server.allowed_hosts);
         out.list("cors_origins", &self.server.cors_origins);

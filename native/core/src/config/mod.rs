@@ -104,6 +104,10 @@ pub struct Server {
     pub strategy: Strategy,
     /// Largest request body, bytes. Default 32 MiB.
     pub max_body_bytes: u64,
+    /// Largest upload of audio or images, bytes. Default 50 MiB.
+    pub max_audio_bytes: u64,
+    /// Largest upload of a file, bytes. Default 256 MiB.
+    pub max_file_bytes: u64,
     /// Largest sum of all bodies and answers held at once, bytes. Default 1 GiB. Beyond it new work gets 503.
     pub max_buffered_bytes: u64,
     /// Names under which it answers callers without keys, besides this machine's own; `*`: any.
@@ -131,6 +135,8 @@ impl Default for Server {
             port: 8088,
             strategy: Strategy::Priority,
             max_body_bytes: 32 << 20,
+            max_audio_bytes: 50 << 20,
+            max_file_bytes: 256 << 20,
             max_buffered_bytes: 1 << 30,
             allowed_hosts: Vec::new(),
             cors_origins: Vec::new(),
@@ -225,6 +231,8 @@ pub struct Provider {
     pub cap_field: CapField,
     /// From `type`: an `x-request-id` that is no UUID is not sent.
     pub uuid_ids: bool,
+    /// From `type`: what it offers beside chat, completions and embeddings.
+    pub services: crate::dialects::passed::Services,
     /// Found rather than configured (environment keys, default ports): tried, and silent when absent.
     pub found: bool,
 }

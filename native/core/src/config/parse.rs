@@ -93,6 +93,8 @@ fn server(top: &Table<'_>) -> Checked<Server> {
     t.integer("port", &mut server.port)?;
     t.choice("strategy", Strategy::WORDS, &mut server.strategy)?;
     t.integer("max_body_bytes", &mut server.max_body_bytes)?;
+    t.integer("max_audio_bytes", &mut server.max_audio_bytes)?;
+    t.integer("max_file_bytes", &mut server.max_file_bytes)?;
     t.integer("max_buffered_bytes", &mut server.max_buffered_bytes)?;
     if server.max_buffered_bytes < server.max_body_bytes {
         let key = if t.value("max_buffered_bytes").is_some() { "max_buffered_bytes" } else { "max_body_bytes" };

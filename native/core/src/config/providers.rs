@@ -294,6 +294,7 @@ impl ProviderType {
             base_url: url,
             cap_field: self.cap_field,
             uuid_ids: self.uuid_ids,
+            services: self.services,
             ..Provider::default()
         }
     }

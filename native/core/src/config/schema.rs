@@ -137,7 +137,14 @@ pub const SERVER: Section = Section {
             Default::Is("\"priority\""),
             "`priority`, `round_robin`, `lowest_latency` or `direct`.",
         ),
-        Key::new("max_body_bytes", BYTES, Default::Is("33_554_432"), "Largest request body."),
+        Key::new("max_body_bytes", BYTES, Default::Is("33_554_432"), "Largest request body that is not streamed."),
+        Key::new(
+            "max_audio_bytes",
+            BYTES,
+            Default::Is("52_428_800"),
+            "Largest upload of audio or images. It streams through, so that it is not held.",
+        ),
+        Key::new("max_file_bytes", BYTES, Default::Is("268_435_456"), "Largest upload of a file; streamed too."),
         Key::new(
             "max_buffered_bytes",
             BYTES,

@@ -93,6 +93,9 @@ impl Account {
 
     /// An attempt took the request and broke off: its input counts, at its bound.
     pub fn charge_bound(&mut self, input: u64) {
+        if input == 0 {
+            return;
+        }
         self.add(Usage { input_tokens: input, source: UsageSource::Bound, ..Usage::default() });
     }
 

@@ -18,6 +18,9 @@ impl Exchange {
         self.leave_attempt();
         self.dismiss_children();
         let code = failure.code;
+        if self.out.is_started() && self.is_raw() {
+            return self.cut_answer(code);
+        }
         if self.out.is_started() {
             let words = self.out.passed_error.take().filter(|_| code == Code::UpstreamRefused);
             let body = words.unwrap_or_else(|| failure.openai_body());

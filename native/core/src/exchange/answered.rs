@@ -10,7 +10,9 @@ const HEX: &[u8; 16] = b"0123456789ABCDEF";
 pub(super) fn answered_by(provider: &str, model: &str) -> Bytes {
     let mut out = Vec::with_capacity(provider.len() + model.len() + 1);
     out.extend_from_slice(provider.as_bytes());
-    out.push(b'/');
+    if !model.is_empty() {
+        out.push(b'/');
+    }
     for byte in model.bytes() {
         if byte.is_ascii_graphic() && byte != b'%' {
             out.push(byte);

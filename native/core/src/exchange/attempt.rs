@@ -1,6 +1,7 @@
 //! One upstream attempt: where it stands, what it holds, how long it may take.
 
 use super::engine::Engine;
+use super::passing::Pass;
 use super::step::UpstreamId;
 use super::whole::Whole;
 use crate::clock::SECOND;
@@ -42,6 +43,8 @@ pub(super) enum Follow {
     Stream(Box<Relay>),
     /// An engine of this process speaks.
     Engine(Box<Engine>),
+    /// It goes on while it comes.
+    Pass(Box<Pass>),
     /// All that matters was read; only the end of the body is waited for, so that the connection can be used again.
     Tail,
 }
@@ -136,6 +139,7 @@ impl Attempt {
         match &mut self.follow {
             Follow::Stream(relay) => Some((relay.usage(), relay.take_words())),
             Follow::Engine(engine) => Some((engine.usage, engine.collected.words())),
+            Follow::Pass(pass) => pass.usage().map(|usage| (Some(usage), Words::default())),
             _ => None,
         }
     }
@@ -146,6 +150,7 @@ impl Attempt {
             Follow::Whole(whole) => whole.body.len(),
             Follow::Stream(relay) => relay.held(),
             Follow::Engine(engine) => engine.bytes,
+            Follow::Pass(pass) => pass.held(),
             Follow::Head | Follow::Tail => 0,
         }
     }

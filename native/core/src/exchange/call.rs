@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::ask::Ask;
 use super::control::CacheControl;
-use super::form::{self, CONTROL_BODY_BYTES};
+use super::headers::pick;
 use super::once;
 use super::origin::{self, Cors};
-use super::passing::pick;
+use super::sizes::{self, Size};
 use super::step::{Caller, RequestHead};
-use super::target::{Access, Ask, Target};
+use super::target::{Access, PoolAsk, Target};
+use crate::config::Server;
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Holder, Snapshot};
 use crate::http::{is_media_type, HeaderView, Headers};
@@ -31,6 +33,8 @@ pub(super) struct Call {
     pub holder: Arc<Holder>,
     /// `x-hoosh-pool`.
     pub budget: Option<String>,
+    /// Of a request that passes as it is.
+    pub ask: Option<Box<Ask>>,
     /// `Cache-Control`.
     pub cache: CacheControl,
     pub expects_continue: bool,
@@ -65,6 +69,7 @@ impl Call {
             target,
             holder: who.as_ref().map_or(&snapshot.anonymous, |holder| holder).clone(),
             budget: headers.get("x-hoosh-pool").map(|name| String::from_utf8_lossy(name).into_owned()),
+            ask: None,
             cache: headers.get("cache-control").map_or_else(CacheControl::default, CacheControl::read),
             expects_continue: headers.get("expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue")),
             content_length: headers.get("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok()),
@@ -88,6 +93,14 @@ impl Call {
         call
     }
 
+    /// How large the body may be.
+    pub fn size(&self, server: &Server) -> Size {
+        match &self.ask {
+            Some(ask) if !ask.is_upload() => sizes::inference(server),
+            _ => sizes::of(self.target.as_ref(), server),
+        }
+    }
+
     /// A request whose head nobody could read.
     pub fn unread(failure: Failure, snapshot: &Snapshot, rng: &mut Rng) -> Call {
         let no_headers: &[(&[u8], &[u8])] = &[];
@@ -99,6 +112,7 @@ impl Call {
             stray: None,
             holder: snapshot.anonymous.clone(),
             budget: None,
+            ask: None,
             cache: CacheControl::default(),
             expects_continue: false,
             content_length: None,
@@ -125,6 +139,7 @@ impl Call {
             stray: None,
             holder: whole.holder.clone(),
             budget: None,
+            ask: None,
             cache: CacheControl::NO_STORE,
             expects_continue: false,
             content_length: None,
@@ -144,28 +159,6 @@ impl Call {
         }
     }
 
-    /// Bytes that its body may have.
-    pub fn body_limit(&self, snap: &Snapshot) -> u64 {
-        let most = snap.config.server.max_body_bytes;
-        if self.is_control() {
-            most.min(CONTROL_BODY_BYTES)
-        } else {
-            most
-        }
-    }
-
-    pub fn too_large(&self, limit: u64) -> Failure {
-        if self.is_control() {
-            return form::too_large();
-        }
-        let words = format!("The body is larger than {limit} bytes. Send less, or raise [server] max_body_bytes.");
-        Failure::new(Code::BodyTooLarge, words)
-    }
-
-    fn is_control(&self) -> bool {
-        matches!(self.target, Some(Target::Tokens(_)))
-    }
-
     fn check(&mut self, head: RequestHead<'_>, path: &str, gateway: &Gateway, snap: &Snapshot) -> Result<(), Failure> {
         let Some(target) = &self.target else {
             let words =
@@ -182,21 +175,25 @@ impl Call {
                 format!("A key that is bound to models may not read {}. Ask with one that is not.", shown(path));
             return Err(Failure::new(Code::PathForbidden, words));
         }
-        if !target.allows("POST") {
+        if let Target::Passed(passed, _) = target {
+            self.ask = Some(Box::new(Ask::read(*passed, head)?));
+        } else if !target.allows("POST") {
             return Ok(());
         }
+        if let Some(length) = self.content_length {
+            self.size(&snap.config.server).check(length)?;
+        }
         // What was spent elsewhere is booked as long as anything is.
-        let reports = *target == Target::Tokens(Ask::Report);
+        let reports = *target == Target::Tokens(PoolAsk::Report);
         if !reports && gateway.is_draining() {
             return Err(Failure::new(Code::Draining, "The gateway is going down; ask again.").retry_after(1));
         }
-        if self.caller == Caller::Http && !is_media_type(head.headers.get("content-type"), "application/json") {
+        if self.ask.is_none()
+            && self.caller == Caller::Http
+            && !is_media_type(head.headers.get("content-type"), "application/json")
+        {
             let words = "The body must be JSON: send 'Content-Type: application/json'.";
             return Err(Failure::new(Code::WrongContentType, words));
-        }
-        let limit = self.body_limit(snap);
-        if self.content_length.is_some_and(|length| length > limit) {
-            return Err(self.too_large(limit));
         }
         self.passed = pick(&snap.config.server.pass_request_headers, head.headers);
         if snap.config.idempotency.ttl_secs > 0 {

@@ -1,7 +1,7 @@
 //! Gives an attempt up: blames, books, and has the request asked again or its caller told.
 
 use super::attempt::Attempt;
-use super::verdict::Fall;
+use super::verdict::{Again, Fall};
 use super::{Exchange, Move, Phase, Step};
 use crate::error::{Code, Failure};
 use crate::health::Blame;
@@ -23,8 +23,10 @@ impl Exchange {
         self.account.end_attempt(attempt.upstream.slot, fall.outcome);
         if self.out.is_committed() {
             // The caller has a part of this answer: no other can take its place.
-            if let Some((usage, words)) = attempt.take_said() {
-                self.account.answered(usage, words);
+            match attempt.take_said() {
+                Some((usage, words)) => self.account.answered(usage, words),
+                // Nobody reads what passes: it is charged what it may have cost.
+                None => self.account.charge_bound(self.input_bound()),
             }
             drop(attempt);
             self.fail(fall.failure);
@@ -39,13 +41,17 @@ impl Exchange {
         // What was taken of its tokens and not charged goes back.
         self.account.provider_tokens = None;
         drop(attempt);
-        self.retry_or_fail(fall.failure, fall.again);
+        let again = if self.is_replayable() { fall.again } else { Again::Never };
+        self.retry_or_fail(fall.failure, again);
     }
 
     /// Ends an attempt that nobody waits for any more: an upstream that still runs is aborted, and steps that would use
     /// it are taken back.
     pub(super) fn close(&mut self, attempt: &Attempt) {
         let u = attempt.u;
+        if self.passing.is_some() {
+            self.drop_upload_steps();
+        }
         if attempt.over {
             return;
         }

@@ -29,7 +29,25 @@ impl Exchange {
             self.fail(Failure::new(Code::Internal, "An attempt was lost."));
             return Move::Again;
         };
-        let deadline = attempt.deadline_us();
+        let mut deadline = attempt.deadline_us();
+        let mut slow_us = None;
+        if self.passing.is_some() {
+            if self.move_upload() {
+                return Move::Again;
+            }
+            match self.mind_upload() {
+                Ok(until_us) => slow_us = until_us,
+                Err(failure) => {
+                    self.fail(failure);
+                    return Move::Again;
+                }
+            }
+        }
+        let starved = self.passing.is_some() && self.is_upload_starved();
+        let Some(attempt) = &mut self.attempt else { return Move::Again };
+        if starved && attempt.reached == Reached::Connected {
+            deadline = None;
+        }
         if deadline.is_some_and(|at| at <= self.now.mono_us) {
             let fall = verdict::of_silence(attempt.reached);
             self.break_off(fall);
@@ -47,8 +65,8 @@ impl Exchange {
         }
         match self.mind_caller() {
             Stall::Cut => Move::Again,
-            Stall::At(at) => Move::Wait(deadline.into_iter().chain([at]).min()),
-            Stall::Never => Move::Wait(deadline),
+            Stall::At(at) => Move::Wait(deadline.into_iter().chain(slow_us).chain([at]).min()),
+            Stall::Never => Move::Wait(deadline.into_iter().chain(slow_us).min()),
         }
     }
 
@@ -67,6 +85,7 @@ impl Exchange {
                     attempt.reach(Reached::Connected, now_us);
                 }
             }
+            Event::Took(_, bytes) => self.take_took(bytes),
             Event::Sent(_) if attempt.reached < Reached::Sent => attempt.reach(Reached::Sent, now_us),
             Event::Head(_, head) if attempt.reached < Reached::Body => self.take_head(head),
             Event::Data(_, bytes) if attempt.reached == Reached::Body => self.take_data(bytes),
@@ -77,7 +96,7 @@ impl Exchange {
         }
     }
 
-    fn follow_as(&mut self, follow: Follow) {
+    pub(super) fn follow_as(&mut self, follow: Follow) {
         if let Some(attempt) = &mut self.attempt {
             attempt.follow = follow;
         }
@@ -90,6 +109,16 @@ impl Exchange {
         attempt.reach(Reached::Body, now.mono_us);
         attempt.first_byte_us = Some(now.mono_us - attempt.opened_us);
         let success = (200..300).contains(&head.status);
+        if self.passing.is_some() {
+            if success {
+                let raw = self.ask().is_some_and(|ask| ask.passed.is_raw());
+                return self.take_passed_head(&head, raw);
+            }
+            // What it refuses it need not read to its end.
+            if let Some(upload) = self.upload() {
+                upload.stop();
+            }
+        }
         if success && self.facts().stream {
             if !is_media_type(head.get("content-type"), "text/event-stream") {
                 self.fall(Fall::malformed("The provider answered a stream with something else."));
@@ -118,6 +147,7 @@ impl Exchange {
                 self.take_whole(bytes);
             }
             Follow::Stream(_) => self.take_stream(bytes),
+            Follow::Pass(_) => self.take_pass(bytes),
             Follow::Head | Follow::Engine(_) | Follow::Tail => {}
         }
     }
@@ -125,6 +155,10 @@ impl Exchange {
     fn take_end(&mut self) {
         let Some(attempt) = &mut self.attempt else { return };
         attempt.over = true;
+        if self.passing.is_some() {
+            self.drop_upload_steps();
+        }
+        let Some(attempt) = &mut self.attempt else { return };
         match &attempt.follow {
             Follow::Tail => self.attempt = None,
             Follow::Head => {
@@ -134,6 +168,7 @@ impl Exchange {
             Follow::Stream(_) => {
                 self.break_off(Fall::truncated("The provider's stream ended before the answer was complete."));
             }
+            Follow::Pass(_) => self.end_pass(),
             Follow::Whole(_) => self.end_whole(),
             Follow::Engine(_) => self.end_engine(),
         }

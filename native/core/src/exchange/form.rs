@@ -6,9 +6,6 @@ use crate::dialects::openai::request::json_failure;
 use crate::error::{Code, Failure};
 use crate::json::{Index, Kind, Limits};
 
-/// Largest body of a control path.
-pub(super) const CONTROL_BODY_BYTES: u64 = 1 << 20;
-
 /// A body that was read. A field that is null is absent, as everywhere.
 pub(super) struct Form {
     body: Bytes,
@@ -56,9 +53,4 @@ impl Form {
 
 pub(super) fn required<T>(name: &str, value: Option<T>) -> Result<T, Failure> {
     value.ok_or_else(|| Failure::new(Code::MissingField, format!("Missing required parameter: '{name}'.")).param(name))
-}
-
-pub(super) fn too_large() -> Failure {
-    let words = format!("A request to this path may have {CONTROL_BODY_BYTES} bytes of body.");
-    Failure::new(Code::BodyTooLarge, words)
 }

@@ -9,6 +9,7 @@ use crate::budget::{Pool, Reservation};
 use crate::cache::Entry;
 use crate::clock::MILLISECOND;
 use crate::config::CacheMode;
+use crate::dialects::passed::Service;
 use crate::error::{Code, Failure};
 use crate::flight::{Follow, Follower, Join, Leader};
 use crate::idempotency::Claim;
@@ -133,19 +134,16 @@ impl Exchange {
 
     fn pass_scope(&mut self) -> Move {
         let model = &self.facts().model;
-        let candidates = match self.snap.routes.resolve(model) {
-            Resolved::Candidates(candidates) => candidates,
-            Resolved::Unknown { nearest } => {
-                let mut words = format!("No provider serves the model '{model}'.");
-                // A key with a scope is not told of models outside it.
-                if let Some(near) =
-                    nearest.filter(|_| self.call().holder.key.as_ref().is_none_or(|k| k.models.is_empty()))
-                {
-                    words.push_str(&format!(" Did you mean '{near}'?"));
-                }
-                words.push_str(" GET /v1/models lists what there is.");
-                return self.refuse(Failure::new(Code::UnknownModel, words).param("model"));
-            }
+        let found = match self.ask() {
+            Some(ask) => self.offers(ask),
+            None => match self.snap.routes.resolve(model) {
+                Resolved::Candidates(candidates) => Ok(candidates),
+                Resolved::Unknown { nearest } => Err(self.unknown_model(model, nearest)),
+            },
+        };
+        let candidates = match found {
+            Ok(candidates) => candidates,
+            Err(failure) => return self.refuse(failure),
         };
         let (turn, granted) = (self.snap.routes.turn(model), self.call().holder.grants(model, &self.snap.routes));
         (self.choice.turn, self.choice.granted) = (turn, granted);
@@ -155,7 +153,13 @@ impl Exchange {
             self.bound_by_model();
         }
         if !self.may_ask_somebody() {
-            let words = format!("This key may not use the model '{}'.", self.facts().model);
+            let words = match &*self.facts().model {
+                "" => {
+                    "This key is bound to models, and the request names none: 'provider/*' in its models allows that."
+                        .to_owned()
+                }
+                model => format!("This key may not use the model '{model}'."),
+            };
             return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
         }
         if bounded {
@@ -173,10 +177,21 @@ impl Exchange {
         }
         // Before the cache is asked: a wrong name is wrong whether or not the answer is known.
         match self.find_budget() {
-            Ok(pool) => self.holds.pool = pool,
+            // Files cost no tokens.
+            Ok(pool) => self.holds.pool = pool.filter(|_| self.service() != Some(Service::Files)),
             Err(failure) => return self.refuse(failure),
         }
         self.go(if self.call().once.is_some() { Gate::Once } else { Gate::Rate })
+    }
+
+    pub(super) fn unknown_model(&self, model: &str, nearest: Option<String>) -> Failure {
+        let mut words = format!("No provider serves the model '{model}'.");
+        // A key with a scope is not told of models outside it.
+        if let Some(near) = nearest.filter(|_| self.call().holder.key.as_ref().is_none_or(|k| k.models.is_empty())) {
+            words.push_str(&format!(" Did you mean '{near}'?"));
+        }
+        words.push_str(" GET /v1/models lists what there is.");
+        Failure::new(Code::UnknownModel, words).param("model")
     }
 
     fn pass_cache(&mut self) -> Move {

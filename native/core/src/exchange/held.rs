@@ -12,6 +12,8 @@ impl Exchange {
     fn held(&self) -> u64 {
         let body = self.intake.held() + self.facts.as_ref().map_or(0, |facts| facts.body.len());
         let answer = self.attempt.as_ref().map_or(0, |attempt| attempt.held()) + self.children.held();
+        let passing = self.passing.as_ref().and_then(|passing| passing.upload.as_ref());
+        let body = body + passing.map_or(0, |upload| upload.held());
         (body + self.lent + answer + self.account.held() + self.out.held()) as u64
     }
 

@@ -6,12 +6,13 @@ use super::gates::Gate;
 use super::gather::Gather;
 use super::once::digest;
 use super::slices::Slices;
-use super::target::{Ask, Target};
+use super::target::{PoolAsk, Target};
 use super::whole::Judged;
 use super::work::{JobResult, INLINE_BYTES};
 use super::{Caller, Exchange, Move, Phase, Step};
 use crate::clock::SECOND;
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::openai::passed;
 use crate::dialects::openai::request::{self, Facts};
 use crate::error::{Code, Failure};
 use crate::ledger::Usage;
@@ -81,11 +82,15 @@ impl Exchange {
                 }
                 self.phase = Phase::Body;
             }
-            Some(Target::Tokens(Ask::Check | Ask::Reserve | Ask::Report)) => {
+            Some(Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report)) => {
                 if call.expects_continue && call.caller == Caller::Http {
                     self.steps.push_back(Step::Continue);
                 }
                 self.phase = Phase::Body;
+            }
+            Some(Target::Passed(..)) => {
+                self.snap.retries.deposit(self.now.mono_us);
+                self.begin_passing();
             }
             Some(target) => self.answer_locally(&target),
             None => self.fail(Failure::new(Code::Internal, "A request without a target was let in.")),
@@ -93,6 +98,9 @@ impl Exchange {
     }
 
     pub(super) fn wait_for_body(&mut self) -> Move {
+        if self.is_upload() {
+            return self.wait_for_model();
+        }
         if self.intake.ended {
             self.read_body();
             return Move::Again;
@@ -113,13 +121,15 @@ impl Exchange {
     }
 
     pub(super) fn take_body(&mut self, bytes: Bytes) {
+        if self.is_upload() {
+            return self.take_upload(bytes);
+        }
         if self.phase != Phase::Body || bytes.is_empty() {
             return;
         }
         self.intake.add(bytes);
-        let limit = self.call().body_limit(&self.snap);
-        if self.intake.received > limit {
-            let failure = self.call().too_large(limit);
+        let size = self.call().size(&self.snap.config.server);
+        if let Err(failure) = size.check(self.intake.received) {
             self.fail(failure);
         }
     }
@@ -128,6 +138,15 @@ impl Exchange {
         let body = self.intake.body.take();
         if matches!(self.call().target, Some(Target::Tokens(_))) {
             return self.read_ask(body);
+        }
+        if let Some(passed) = self.ask().map(|ask| ask.passed) {
+            let bytes = body.len();
+            let read = move || passed::read(body, passed).map(|facts| (facts, Slices::default()));
+            return if bytes <= INLINE_BYTES {
+                self.take_facts(read())
+            } else {
+                self.work(Phase::Reading, bytes, read)
+            };
         }
         let endpoint = self.endpoint();
         let tenant = self.snap.cache.is_some().then(|| self.tenant());
@@ -165,6 +184,10 @@ impl Exchange {
                 Some(read) => self.take_facts(read),
                 None => self.fail(lost_result()),
             },
+            Phase::Judging if self.passing.is_some() => match result.open::<super::passing::Read>() {
+                Some(read) => self.take_read(read),
+                None => self.fail(lost_result()),
+            },
             Phase::Judging => match result.open::<Judged>() {
                 Some(judged) => self.take_judged(judged),
                 None => self.fail(lost_result()),
@@ -185,6 +208,8 @@ impl Exchange {
     pub(super) fn endpoint(&self) -> Endpoint {
         match self.call.as_ref().and_then(|call| call.target.as_ref()) {
             Some(Target::Inference(endpoint)) => *endpoint,
+            // What passes is counted as it is: by its text.
+            Some(Target::Passed(..)) => Endpoint::Embeddings,
             _ => Endpoint::Chat,
         }
     }

@@ -26,6 +26,7 @@ mod again;
 mod alive;
 mod answer;
 mod answered;
+mod ask;
 mod attempt;
 mod call;
 mod children;
@@ -38,6 +39,7 @@ mod follow;
 mod form;
 mod gates;
 mod gather;
+mod headers;
 mod held;
 mod inbox;
 mod intake;
@@ -54,13 +56,16 @@ mod places;
 mod rates;
 mod reform;
 mod request;
+mod sending;
 mod settle;
+mod sizes;
 mod slices;
 mod spend;
 mod step;
 mod streamed;
 mod target;
 mod tokens;
+mod upload;
 mod verdict;
 mod whole;
 mod work;
@@ -86,6 +91,7 @@ use gates::{Gate, Holds};
 use inbox::{AnswerHead, Event};
 use intake::Intake;
 use out::Out;
+use passing::Passing;
 pub use step::{Caller, RequestHead, Stage, Step, UpstreamId};
 pub use work::{Job, JobResult};
 
@@ -156,6 +162,8 @@ pub struct Exchange {
     call: Option<Call>,
     intake: Intake,
     facts: Option<Facts>,
+    /// Of a request that passes as it is.
+    passing: Option<Box<Passing>>,
     holds: Holds,
     children: Children,
     /// A child's way to tell its parent why it failed.
@@ -203,6 +211,7 @@ impl Exchange {
             call: None,
             intake: Intake::default(),
             facts: None,
+            passing: None,
             holds: Holds::default(),
             children: Children::default(),
             report: None,
@@ -247,17 +256,21 @@ impl Exchange {
         self.inbox.push_back(Event::Connected(u));
     }
 
-    /// The request was written whole.
+    /// The upstream's transport took `bytes` more of the body bytes given by `SendBody`.
+    pub fn took(&mut self, u: UpstreamId, bytes: usize) {
+        self.inbox.push_back(Event::Took(u, bytes));
+    }
+
+    /// The request was written whole, a streamed body with its end.
     pub fn sent(&mut self, u: UpstreamId) {
         self.inbox.push_back(Event::Sent(u));
     }
 
     /// The answer's head came. Informational (1xx) heads are not reported.
     pub fn head(&mut self, u: UpstreamId, status: u16, headers: &dyn HeaderView) {
-        self.inbox.push_back(Event::Head(
-            u,
-            AnswerHead::read(status, headers, &self.snap.config.server.pass_response_headers),
-        ));
+        let passes = self.passing.is_some();
+        let pass = &self.snap.config.server.pass_response_headers;
+        self.inbox.push_back(Event::Head(u, AnswerHead::read(status, headers, pass, passes)));
     }
 
     /// More of the answer's body, within the credit given.
@@ -384,12 +397,15 @@ impl Exchange {
             Phase::Gates(_) | Phase::Tokens | Phase::Choose | Phase::Children | Phase::Attempt | Phase::Reading
         );
         let bound = waiting && !self.out.is_committed() && !self.out.is_ended();
-        bound.then(|| self.begun.mono_us.saturating_add(self.total_secs.saturating_mul(SECOND)))
+        let from_us = if self.passing.is_none() { Some(self.begun.mono_us) } else { self.bound_from_us() };
+        let total_us = self.total_secs.saturating_mul(SECOND);
+        from_us.filter(|_| bound).map(|from_us| from_us.saturating_add(total_us))
     }
 
     fn take(&mut self, event: Event) {
         match event {
             Event::Body(bytes) => self.take_body(bytes),
+            Event::BodyEnd if self.is_upload() => self.end_upload(),
             Event::BodyEnd => self.intake.end(),
             Event::Worked(result) => self.take_result(result),
             Event::Written(bytes) => self.take_written(bytes),
@@ -397,6 +413,7 @@ impl Exchange {
             Event::CallerGone => self.take_caller_gone(),
             Event::Child(c, answer) => self.take_child(c, answer),
             Event::Connected(u)
+            | Event::Took(u, _)
             | Event::Sent(u)
             | Event::Head(u, _)
             | Event::Data(u, _)

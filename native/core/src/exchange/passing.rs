@@ -1,47 +1,398 @@
-//! Headers that go through from caller to provider and back: those that the operator names, as they are.
+//! Requests that pass as they are: who may be asked, what is written to them, and how their answers go on.
+//!
+//! An answer of 2xx goes on in one of three ways: whole, if it is JSON or text, so that an error in it can still be tried
+//! elsewhere; by events, if it is an event stream; else as the bytes that come. The last has no word for an error, so that
+//! a break in it cuts the caller's connection.
 
 use bytes::Bytes;
 
-use super::Exchange;
+use super::ask::Ask;
+use super::attempt::{Attempt, Follow};
+use super::inbox::AnswerHead;
+use super::upload::Upload;
+use super::verdict::Fall;
+use super::whole::Whole;
+use super::work::INLINE_BYTES;
+use super::{Exchange, Phase, Step};
+use crate::config::{catalogue, Strategy};
+use crate::dialects::openai::passed::{said, Said};
+use crate::dialects::openai::pieces::Pieces;
+use crate::dialects::openai::words::Words;
+use crate::dialects::passed::Service;
+use crate::error::{Code, Failure};
 use crate::gateway::Upstream;
-use crate::http::{HeaderView, Headers};
+use crate::http::{is_media_type, Body, HeaderView, Headers, UpstreamRequest};
+use crate::ledger::{Ending, Usage, UsageSource};
+use crate::route::{Candidate, Resolved};
+use crate::sse::{self, Framer};
+use crate::sync::Arc;
 
-/// The longest value that is passed on.
-const MAX_VALUE: usize = 8 << 10;
+/// Largest event: a picture of 4,096 × 4,096 in base64.
+const MAX_EVENT: usize = 64 << 20;
 
-/// The named headers that are there. A value that could end a line is none.
-pub(super) fn pick(names: &[String], from: &dyn HeaderView) -> Headers {
-    let one = |name: &String| {
-        let value = from.get(name).filter(|value| is_one_line(value))?;
-        Some((Bytes::copy_from_slice(name.as_bytes()), Bytes::copy_from_slice(value)))
-    };
-    names.iter().filter_map(one).collect()
+/// What an exchange keeps of a request that passes as it is.
+#[derive(Debug, Default)]
+pub(super) struct Passing {
+    pub upload: Option<Upload>,
+    /// The head of the answer that goes on.
+    head: Passable,
+    /// The answer goes on as bytes that nobody reads.
+    is_raw: bool,
 }
 
-fn is_one_line(value: &[u8]) -> bool {
-    value.len() <= MAX_VALUE && value.iter().all(|byte| (*byte >= b' ' || *byte == b'\t') && *byte != 0x7f)
+/// What of an answer's head goes to the caller.
+#[derive(Debug, Default)]
+struct Passable {
+    status: u16,
+    content_type: Option<Bytes>,
+    disposition: Option<Bytes>,
+    length: Option<Bytes>,
+}
+
+/// An answer that goes on while it comes.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one to an attempt, and it is boxed")]
+pub(super) enum Pass {
+    Raw,
+    Events {
+        framer: Framer,
+        usage: Option<Usage>,
+        /// An event came.
+        said: bool,
+    },
+}
+
+impl Pass {
+    pub fn held(&self) -> usize {
+        match self {
+            Pass::Raw => 0,
+            Pass::Events { framer, .. } => framer.rest(),
+        }
+    }
+
+    pub fn usage(&self) -> Option<Usage> {
+        match self {
+            Pass::Raw => None,
+            Pass::Events { usage, .. } => *usage,
+        }
+    }
+}
+
+/// A whole answer and what it is.
+pub(super) struct Read {
+    body: Bytes,
+    said: Said,
+}
+
+impl Read {
+    fn of(body: Bytes) -> Read {
+        let said = said(&body);
+        Read { body, said }
+    }
 }
 
 impl Exchange {
-    /// What its provider's table says, and what the caller may say, where that table does not.
-    pub(super) fn pass_request_headers(&self, upstream: &Upstream, headers: &mut Headers) {
-        headers.extend(upstream.headers.iter().cloned());
-        let passed = self.call().passed.iter();
-        headers.extend(passed.filter(|(name, _)| upstream.headers.iter().all(|(own, _)| own != name)).cloned());
+    pub(super) fn ask(&self) -> Option<&Ask> {
+        self.call.as_ref()?.ask.as_deref()
     }
 
-    /// Whose cached answers are whose: a provider may answer by what is passed on.
-    pub(super) fn tenant(&self) -> std::sync::Arc<str> {
-        let call = self.call();
-        if call.passed.is_empty() {
-            return call.holder.tenant.clone();
-        }
-        let mut hasher =
-            blake3::Hasher::new_derive_key("hoosh: a tenant of the cache and the headers that it passes on");
-        hasher.update(call.holder.tenant.as_bytes());
-        for part in call.passed.iter().flat_map(|(name, value)| [name, value]) {
-            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
-        }
-        hasher.finalize().to_hex().as_str()[..32].into()
+    pub(super) fn service(&self) -> Option<Service> {
+        self.ask().map(|ask| ask.passed.service())
     }
+
+    pub(super) fn passing(&mut self) -> &mut Passing {
+        self.passing.get_or_insert_default()
+    }
+
+    pub(super) fn is_raw(&self) -> bool {
+        self.passing.as_ref().is_some_and(|passing| passing.is_raw)
+    }
+
+    /// Who offers what is asked for and serves the model, if one is named.
+    pub(super) fn offers(&self, ask: &Ask) -> Result<Arc<[Candidate]>, Failure> {
+        let service = ask.passed.service();
+        let named = match &ask.provider {
+            Some(name) => match self.snap.routes.provider(name) {
+                Some(provider) => Some(provider),
+                None => {
+                    let words = "There is no provider of that name. See [[providers]] in the configuration.";
+                    return Err(Failure::new(Code::InvalidValue, words).param("provider"));
+                }
+            },
+            None => None,
+        };
+        let model = &self.facts().model;
+        let all = if model.is_empty() { self.everybody(named.is_some()) } else { self.resolve(model)? };
+        let offers = |candidate: &&Candidate| {
+            let upstream = &self.snap.upstreams[candidate.provider as usize];
+            upstream.services.has(service) && named.is_none_or(|named| named == candidate.provider)
+        };
+        let candidates: Arc<[Candidate]> = all.iter().filter(offers).cloned().collect();
+        if candidates.is_empty() {
+            return Err(unsupported(service, model));
+        }
+        Ok(candidates)
+    }
+
+    /// Every provider, in the order of the strategy; for requests without a model.
+    fn everybody(&self, named: bool) -> Arc<[Candidate]> {
+        let config = &self.snap.config;
+        if config.server.strategy == Strategy::Direct && !named && config.providers.len() > 1 {
+            return [].into();
+        }
+        let mut all: Vec<_> = (0u32..)
+            .zip(&config.providers)
+            .map(|(provider, it)| Candidate {
+                provider,
+                step: 0,
+                model: "".into(),
+                priority: it.priority,
+                bounds: None,
+            })
+            .collect();
+        all.sort_by_key(|candidate| candidate.priority);
+        all.into()
+    }
+
+    fn resolve(&self, model: &str) -> Result<Arc<[Candidate]>, Failure> {
+        match self.snap.routes.resolve(model) {
+            Resolved::Candidates(candidates) => Ok(candidates),
+            Resolved::Unknown { nearest } => Err(self.unknown_model(model, nearest)),
+        }
+    }
+
+    pub(super) fn write_passed(&self, to: &Candidate, upstream: &Upstream, credential: u16) -> Option<UpstreamRequest> {
+        let (call, ask) = (self.call(), self.ask()?);
+        let Some(super::target::Target::Passed(passed, id)) = &call.target else { return None };
+        let mut headers: Headers = Vec::with_capacity(6);
+        let mut header = |name: &'static str, value: Bytes| headers.push((Bytes::from_static(name.as_bytes()), value));
+        match &ask.boundary {
+            Some(boundary) => {
+                header("content-type", format!("multipart/form-data; boundary=\"{boundary}\"").into());
+            }
+            None if ask.method == "POST" => header("content-type", Bytes::from_static(b"application/json")),
+            None => {}
+        }
+        header("accept", Bytes::from_static(b"*/*"));
+        header("accept-encoding", Bytes::from_static(b"identity"));
+        header("user-agent", Bytes::from_static(super::request::USER_AGENT.as_bytes()));
+        if !upstream.uuid_ids || super::call::is_uuid(&call.request_id) {
+            headers.push(super::call::id_header(call));
+        }
+        if let Some(authorization) = upstream.authorization(credential) {
+            headers.push((Bytes::from_static(b"authorization"), authorization.clone()));
+        }
+        self.pass_request_headers(upstream, &mut headers);
+        let upload = self.passing.as_ref().and_then(|passing| passing.upload.as_ref());
+        Some(UpstreamRequest {
+            origin: upstream.origin.clone()?,
+            method: ask.method,
+            target: (passed.target(&upstream.prefix, id.as_deref()) + &ask.query).into(),
+            headers,
+            body: match upload {
+                Some(upload) => upload.body(&to.model),
+                None => Body::Whole(self.upstream_body(to, upstream)),
+            },
+        })
+    }
+
+    /// The head of an answer of 2xx.
+    pub(super) fn take_passed_head(&mut self, head: &AnswerHead, raw: bool) {
+        if !matches!(head.get("content-encoding"), None | Some(b"identity")) {
+            self.fall(Fall::malformed("The provider compressed its answer though it was asked not to."));
+            return;
+        }
+        let kind = head.get("content-type");
+        let is_events = is_media_type(kind, "text/event-stream");
+        let is_text =
+            is_json(kind) || kind.is_none_or(|kind| kind.len() >= 5 && kind[..5].eq_ignore_ascii_case(b"text/"));
+        let passing = self.passing();
+        passing.head = Passable {
+            // A whole reply has a body, were it empty.
+            status: if matches!(head.status, 204 | 205) { 200 } else { head.status },
+            content_type: fit(kind),
+            disposition: fit(head.get("content-disposition")),
+            length: fit(head.get("content-length")).filter(|length| length.iter().all(u8::is_ascii_digit)),
+        };
+        passing.is_raw = !is_events && (raw || !is_text);
+        let is_raw = passing.is_raw;
+        let follow = if is_events {
+            if let Some(facts) = &mut self.facts {
+                facts.stream = true;
+            }
+            let limits = sse::Limits { max_line_bytes: MAX_EVENT, max_event_bytes: MAX_EVENT };
+            Follow::Pass(Box::new(Pass::Events { framer: Framer::new(limits), usage: None, said: false }))
+        } else if is_raw {
+            Follow::Pass(Box::new(Pass::Raw))
+        } else {
+            Follow::Whole(Whole::new(head.status, None))
+        };
+        self.follow_as(follow);
+    }
+
+    pub(super) fn take_pass(&mut self, bytes: Bytes) {
+        let neutral = self.is_neutral();
+        let Some(Attempt { follow: Follow::Pass(pass), .. }) = &mut self.attempt else { return };
+        match &mut **pass {
+            Pass::Raw => {
+                if !bytes.is_empty() {
+                    self.start_raw();
+                    self.emit(bytes);
+                }
+            }
+            Pass::Events { framer, usage, said: any } => {
+                framer.push(bytes);
+                let mut pieces = Pieces::default();
+                let fall = loop {
+                    let frame = match framer.next_frame() {
+                        Ok(Some(frame)) => frame,
+                        Ok(None) => break None,
+                        Err(_) => break Some(Fall::malformed("The provider sent an event that is too large.")),
+                    };
+                    if frame.dispatches && frame.data.trim_ascii() != b"[DONE]" {
+                        match said(&frame.data) {
+                            Said::Fine(used) => *usage = used.or(*usage),
+                            Said::Error(words) => {
+                                break Some(Fall::error("The provider broke off with an error", &words))
+                            }
+                            Said::Malformed => {
+                                break Some(Fall::malformed("The provider sent an event that is not JSON."))
+                            }
+                        }
+                        pieces.content = true;
+                        *any = true;
+                    }
+                    if !neutral {
+                        pieces.push(frame.raw);
+                    } else if frame.dispatches && frame.data.trim_ascii() != b"[DONE]" {
+                        pieces.push(frame.data);
+                    }
+                };
+                if !pieces.list.is_empty() {
+                    self.say(pieces);
+                }
+                if let Some(fall) = fall {
+                    self.fall(fall);
+                }
+            }
+        }
+    }
+
+    /// The answer that went on is complete by its framing.
+    pub(super) fn end_pass(&mut self) {
+        let Some(Attempt { follow: Follow::Pass(pass), .. }) = &mut self.attempt else { return };
+        let usage = pass.usage();
+        if let Pass::Events { framer, said, .. } = &mut **pass {
+            if !*said || framer.rest() > 0 {
+                self.fall(Fall::truncated("The provider's stream ended in the middle of an event."));
+                return;
+            }
+        } else {
+            // It may be empty.
+            self.start_raw();
+        }
+        self.succeed_passed(usage);
+        self.attempt = None;
+        self.finish();
+    }
+
+    pub(super) fn end_passed_whole(&mut self, body: Bytes) {
+        let is_json = self.passing.as_ref().is_some_and(|passing| is_json(passing.head.content_type.as_deref()));
+        if !is_json {
+            return self.take_read(Read { body, said: Said::Fine(None) });
+        }
+        if body.len() <= INLINE_BYTES {
+            return self.take_read(Read::of(body));
+        }
+        self.work(Phase::Judging, body.len(), move || Read::of(body));
+    }
+
+    pub(super) fn take_read(&mut self, read: Read) {
+        match read.said {
+            Said::Fine(usage) => {
+                self.succeed_passed(usage);
+                self.attempt = None;
+                self.mark_content();
+                let headers = self.passed_headers(false);
+                let status = self.passing().head.status;
+                self.reply(status, headers, read.body);
+                self.conclude(Ending::Completed, None);
+            }
+            Said::Error(words) => self.fall(Fall::error("The provider answered with an error", &words)),
+            Said::Malformed => self.fall(Fall::malformed("The provider answered something that is not JSON.")),
+        }
+    }
+
+    /// What was used, where nobody says it: nothing for files, the text of a JSON body by its tokens, and an upload at its
+    /// bound.
+    fn succeed_passed(&mut self, usage: Option<Usage>) {
+        let is_upload = self.ask().is_some_and(Ask::is_upload);
+        let usage = usage.or_else(|| match self.service() {
+            Some(Service::Files) => Some(Usage::default()),
+            _ if is_upload => {
+                Some(Usage { input_tokens: self.input_bound(), source: UsageSource::Bound, ..Usage::default() })
+            }
+            _ => None,
+        });
+        self.succeed(usage, false, Words::default());
+    }
+
+    /// Headers of an answer that passes; `framed`: with its length, if it is known.
+    fn passed_headers(&mut self, framed: bool) -> Headers {
+        let mut headers = self.headers(b"application/json", 3);
+        let head = &self.passing().head;
+        match &head.content_type {
+            Some(kind) => headers[0].1 = kind.clone(),
+            None => drop(headers.remove(0)),
+        }
+        let more =
+            [("content-disposition", &head.disposition), ("content-length", if framed { &head.length } else { &None })];
+        for (name, value) in more {
+            if let Some(value) = value {
+                headers.push((Bytes::from_static(name.as_bytes()), value.clone()));
+            }
+        }
+        headers
+    }
+
+    fn start_raw(&mut self) {
+        if self.out.is_started() {
+            return;
+        }
+        let headers = self.passed_headers(true);
+        let status = self.passing().head.status;
+        self.out.start(self.now.mono_us);
+        self.out.status = status;
+        self.mark_content();
+        self.steps.push_back(Step::Start { status, headers });
+    }
+
+    /// The answer has no word for an error: its caller learns by the connection.
+    pub(super) fn cut_answer(&mut self, code: Code) {
+        self.out.abandon();
+        self.steps.push_back(Step::Break);
+        self.conclude(Ending::Broken, Some(code));
+    }
+}
+
+fn is_json(kind: Option<&[u8]>) -> bool {
+    let essence = kind.and_then(|kind| kind.split(|byte| *byte == b';').next()).unwrap_or_default().trim_ascii();
+    essence.eq_ignore_ascii_case(b"application/json")
+        || essence.len() > 5 && essence[essence.len() - 5..].eq_ignore_ascii_case(b"+json")
+}
+
+/// A header's value, if it may be repeated.
+fn fit(value: Option<&[u8]>) -> Option<Bytes> {
+    let value = value?;
+    let plain = value.len() <= 1024 && value.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f);
+    plain.then(|| Bytes::copy_from_slice(value))
+}
+
+fn unsupported(service: Service, model: &str) -> Failure {
+    let types = catalogue::TYPES.iter().filter(|kind| kind.services.has(service)).map(|kind| kind.name);
+    let types = types.collect::<Vec<_>>().join(", ");
+    let whose = if model.is_empty() { String::new() } else { format!(" of '{}'", super::call::shown(model)) };
+    let words =
+        format!("No provider{whose} that may be asked offers {}. Provider types that do: {types}.", service.as_str());
+    Failure::new(Code::EndpointUnsupported, words)
 }

@@ -11,13 +11,13 @@ use crate::dialects::neutral;
 use crate::error::{Code, Failure};
 use crate::gateway::Upstream;
 use crate::health;
-use crate::http::{Headers, UpstreamRequest};
+use crate::http::{Body, Headers, UpstreamRequest};
 use crate::json::{self, Edits};
 use crate::limit::Permit;
 use crate::route::Candidate;
 use crate::sync::Arc;
 
-const USER_AGENT: &str = concat!("hoosh/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("hoosh/", env!("CARGO_PKG_VERSION"));
 
 impl Exchange {
     /// Sends the request, or hands it to an engine of this process.
@@ -31,6 +31,9 @@ impl Exchange {
         let u: UpstreamId = self.choice.attempts;
         self.choice.attempts += 1;
         let step = match upstream.kind {
+            ProviderKind::OpenAi if self.ask().is_some() => {
+                self.write_passed(to, &upstream, health.n).map(|request| Step::Send { u, request })
+            }
             ProviderKind::OpenAi => {
                 self.write_request(to, &upstream, health.n).map(|request| Step::Send { u, request })
             }
@@ -45,6 +48,9 @@ impl Exchange {
             return;
         };
         self.steps.push_back(step);
+        if self.passing.is_some() {
+            self.begin_upload(u, &to.model);
+        }
         let cap = self.cap_at(to, &upstream);
         let named = self.facts().output_cap;
         let told = cap.or(to.most_output().filter(|_| named.is_some()));
@@ -78,15 +84,15 @@ impl Exchange {
             method: "POST",
             target: upstream.target(self.endpoint()).clone(),
             headers,
-            body: self.upstream_body(to, upstream),
+            body: Body::Whole(self.upstream_body(to, upstream)),
         })
     }
 
     /// The caller's body, with only those fields changed that must be.
-    fn upstream_body(&self, to: &Candidate, upstream: &Upstream) -> Bytes {
+    pub(super) fn upstream_body(&self, to: &Candidate, upstream: &Upstream) -> Bytes {
         let facts = self.facts();
         let mut edits = Edits::new();
-        if *to.model != *facts.model {
+        if *to.model != *facts.model && !facts.model.is_empty() {
             let mut name = Vec::with_capacity(to.model.len() + 2);
             json::write_string(&mut name, &to.model);
             edits.set("model", name);
@@ -94,7 +100,7 @@ impl Exchange {
         if facts.index.get(&facts.body, "pool").is_some() {
             edits.remove("pool");
         }
-        if facts.stream && !facts.include_usage {
+        if facts.stream && !facts.include_usage && self.ask().is_none() {
             edits.set("stream_options", self.usage_options());
         }
         match (self.cap_at(to, upstream), to.most_output()) {

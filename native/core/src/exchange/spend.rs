@@ -7,6 +7,7 @@ use crate::budget::{Answer, Pool, Reservation, Reserve};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::count::Question;
 use crate::dialects::openai::request::Unbounded;
+use crate::dialects::passed::Service;
 use crate::error::{Code, Failure};
 use crate::gateway::Upstream;
 use crate::metrics::Limit;
@@ -85,6 +86,14 @@ impl Exchange {
     pub(super) fn tokens_wanted(&self) -> (u64, u64) {
         let facts = self.facts();
         let input = self.input_bound();
+        if let Some(Service::Images | Service::Speech | Service::Transcriptions | Service::Translations) =
+            self.service()
+        {
+            // What they make is tokens too, and no cap can be sent.
+            let output = self.snap.config.limits.reserve_output.saturating_mul(facts.choices);
+            let whole = input.saturating_add(output);
+            return (whole, whole);
+        }
         if self.endpoint() == Endpoint::Embeddings {
             let whole = input.saturating_add(self.children.slices.overhead());
             return (whole, whole);
@@ -116,6 +125,9 @@ impl Exchange {
     /// Tokens that asking `upstream` may use at most, or as far as can be guessed.
     pub(super) fn tokens_at(&self, to: &Candidate, upstream: &Upstream) -> u64 {
         let (facts, input) = (self.facts(), self.input_bound());
+        if self.service().is_some() {
+            return self.tokens_wanted().1;
+        }
         if self.endpoint() == Endpoint::Embeddings {
             return input;
         }

@@ -59,12 +59,28 @@ pub enum Step {
         /// Bytes.
         credit: usize,
     },
-    /// Open (or reuse) a connection and send the request. Report `connected`, `sent`, `head`; or `failed`.
+    /// Open (or reuse) a connection and send the request. Report `connected`, `sent`, `head`; or `failed`. Where its body is
+    /// streamed, send the head, and then what `SendBody` and `EndBody` say. An answer may come before all was sent: then
+    /// the rest is not, and the connection serves no other request.
     Send {
         /// The new attempt.
         u: UpstreamId,
         /// What to send.
         request: UpstreamRequest,
+    },
+    /// Write more of the request's body, which is [`crate::http::Body::Streamed`]: behind what was given before, once there
+    /// is a connection. Say how much the transport took through `took`.
+    SendBody {
+        /// Which attempt.
+        u: UpstreamId,
+        /// Never empty.
+        bytes: Bytes,
+    },
+    /// The request's streamed body is complete: end it as it is framed, then report `sent`. Never end it otherwise, so that
+    /// a body that was cut off is not taken for a whole one.
+    EndBody {
+        /// Which attempt.
+        u: UpstreamId,
     },
     /// Hand over at most `credit` more bytes of this answer's body through `data`, then `end` at its end.
     /// Credits add up.
@@ -115,7 +131,7 @@ pub enum Step {
     Start {
         /// HTTP status.
         status: u16,
-        /// Everything but framing headers.
+        /// Everything but framing headers; with a `content-length` where the length is known, by which to frame it then.
         headers: Headers,
     },
     /// More of the streamed answer. Say how much of it the transport took through `written`.

@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::passed::Passed;
 use crate::metrics::Served;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Inference(Endpoint),
+    /// Asked as it is, of a provider that offers it; and which file.
+    Passed(Passed, Option<Box<str>>),
     Models,
     Model(String),
     Health,
@@ -17,13 +20,13 @@ pub(super) enum Target {
     Metrics,
     Cache,
     CacheStats,
-    Tokens(Ask),
+    Tokens(PoolAsk),
     Costs,
 }
 
 /// What is asked of the budgets: `/v1/tokens/*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum PoolAsk {
     /// Would so many tokens be granted?
     Check,
     /// Hold them.
@@ -59,12 +62,15 @@ impl Target {
             "/metrics" => Target::Metrics,
             "/v1/cache" => Target::Cache,
             "/v1/cache/stats" => Target::CacheStats,
-            "/v1/tokens/check" => Target::Tokens(Ask::Check),
-            "/v1/tokens/reserve" => Target::Tokens(Ask::Reserve),
-            "/v1/tokens/report" => Target::Tokens(Ask::Report),
-            "/v1/tokens/pools" => Target::Tokens(Ask::Pools),
+            "/v1/tokens/check" => Target::Tokens(PoolAsk::Check),
+            "/v1/tokens/reserve" => Target::Tokens(PoolAsk::Reserve),
+            "/v1/tokens/report" => Target::Tokens(PoolAsk::Report),
+            "/v1/tokens/pools" => Target::Tokens(PoolAsk::Pools),
             "/v1/costs" => Target::Costs,
-            path => Target::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?.into()),
+            path => match path.strip_prefix("/v1/models/") {
+                Some(id) => Target::Model(Some(id).filter(|id| !id.is_empty())?.into()),
+                None => Passed::of(path).map(|(passed, id)| Target::Passed(passed, id.map(Box::from)))?,
+            },
         })
     }
 
@@ -72,6 +78,7 @@ impl Target {
     pub fn served(&self) -> Served {
         match self {
             Target::Inference(endpoint) => Served::Inference(*endpoint),
+            Target::Passed(passed, _) => Served::Passed(passed.service()),
             Target::Models | Target::Model(_) => Served::Models,
             _ => Served::Other,
         }
@@ -83,6 +90,7 @@ impl Target {
             Target::Inference(Endpoint::Chat) => "/v1/chat/completions",
             Target::Inference(Endpoint::Completions) => "/v1/completions",
             Target::Inference(Endpoint::Embeddings) => "/v1/embeddings",
+            Target::Passed(passed, _) => passed.path(),
             Target::Models => "/v1/models",
             Target::Model(_) => "/v1/models/{model}",
             Target::Health => "/v1/health",
@@ -91,10 +99,10 @@ impl Target {
             Target::Cache => "/v1/cache",
             Target::CacheStats => "/v1/cache/stats",
             Target::Metrics => "/metrics",
-            Target::Tokens(Ask::Check) => "/v1/tokens/check",
-            Target::Tokens(Ask::Reserve) => "/v1/tokens/reserve",
-            Target::Tokens(Ask::Report) => "/v1/tokens/report",
-            Target::Tokens(Ask::Pools) => "/v1/tokens/pools",
+            Target::Tokens(PoolAsk::Check) => "/v1/tokens/check",
+            Target::Tokens(PoolAsk::Reserve) => "/v1/tokens/reserve",
+            Target::Tokens(PoolAsk::Report) => "/v1/tokens/report",
+            Target::Tokens(PoolAsk::Pools) => "/v1/tokens/pools",
             Target::Costs => "/v1/costs",
         }
     }
@@ -103,6 +111,7 @@ impl Target {
     pub fn word(&self) -> &'static str {
         match self {
             Target::Inference(endpoint) => endpoint.as_str(),
+            Target::Passed(passed, _) => passed.service().as_str(),
             Target::Models | Target::Model(_) => "models",
             Target::Health | Target::Ready | Target::Providers => "health",
             Target::Cache | Target::CacheStats => "cache",
@@ -121,7 +130,9 @@ impl Target {
         match self {
             Target::Health | Target::Ready => Access::Open,
             Target::Providers | Target::Metrics | Target::Costs | Target::Cache | Target::CacheStats => Access::Unbound,
-            Target::Inference(_) | Target::Models | Target::Model(_) | Target::Tokens(_) => Access::Key,
+            Target::Inference(_) | Target::Passed(..) | Target::Models | Target::Model(_) | Target::Tokens(_) => {
+                Access::Key
+            }
         }
     }
 
@@ -132,7 +143,8 @@ impl Target {
     /// For the header `allow`. RFC 9110 section 9.1: whoever serves GET serves HEAD.
     pub fn allow(&self) -> &'static str {
         match self {
-            Target::Inference(_) | Target::Tokens(Ask::Check | Ask::Reserve | Ask::Report) => "POST",
+            Target::Inference(_) | Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report) => "POST",
+            Target::Passed(passed, _) => passed.allow(),
             Target::Cache => "DELETE",
             _ => "GET, HEAD",
         }

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::form::{required, Form};
-use super::target::{Ask, Target};
+use super::target::{PoolAsk, Target};
 use super::{Exchange, Move, Phase};
 use crate::budget::{Answer, Pool, PoolState, Reservation, Reserve};
 use crate::clock::SECOND;
@@ -44,9 +44,9 @@ impl Exchange {
     /// Takes a body of `/v1/tokens/*`.
     pub(super) fn read_ask(&mut self, body: Bytes) {
         let done = match self.call().target {
-            Some(Target::Tokens(Ask::Check)) => self.check_tokens(body),
-            Some(Target::Tokens(Ask::Reserve)) => self.reserve_tokens(body),
-            Some(Target::Tokens(Ask::Report)) => self.report_tokens(body),
+            Some(Target::Tokens(PoolAsk::Check)) => self.check_tokens(body),
+            Some(Target::Tokens(PoolAsk::Reserve)) => self.reserve_tokens(body),
+            Some(Target::Tokens(PoolAsk::Report)) => self.report_tokens(body),
             _ => Err(Failure::new(Code::Internal, "A body came to a path that takes none.")),
         };
         if let Err(failure) = done {
@@ -102,7 +102,7 @@ impl Exchange {
             Answer::Granted(reservation) => self.keep_reservation(reservation),
             Answer::Refused { available } => Err(self.exceeded(tokens, available)),
             Answer::Waiting | Answer::Unavailable => {
-                let words = "The store that holds the budget does not answer. Ask again.";
+                let words = "The store that holds the budget does not answer. PoolAsk again.";
                 Err(Failure::new(Code::BudgetUnavailable, words).retry_after(1))
             }
         };
@@ -210,7 +210,7 @@ impl Exchange {
     fn exceeded(&mut self, tokens: u64, available: u64) -> Failure {
         self.account.limited = Some(Limit::Budget);
         let words = format!(
-            "The budget has {available} tokens left, and {tokens} are asked for. Ask for less, or raise its capacity."
+            "The budget has {available} tokens left, and {tokens} are asked for. PoolAsk for less, or raise its capacity."
         );
         Failure::new(Code::BudgetExceeded, words)
     }

@@ -81,6 +81,9 @@ impl Exchange {
             let (status, after_us) = (whole.status, whole.retry_after_us);
             return self.refuse_whole(status, after_us, body);
         }
+        if self.passing.is_some() {
+            return self.end_passed_whole(body);
+        }
         let (endpoint, wanted) = (self.endpoint(), self.facts().answers);
         if body.len() <= INLINE_BYTES {
             return self.take_judged(Judged::of(body, endpoint, wanted));

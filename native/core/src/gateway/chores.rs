@@ -10,7 +10,7 @@ use super::LoopStep;
 use crate::budget::Pool;
 use crate::clock::{Now, MILLISECOND, SECOND};
 use crate::health::{Attempt, State};
-use crate::http::UpstreamRequest;
+use crate::http::{Body, UpstreamRequest};
 use crate::json;
 use crate::ledger::Row;
 use crate::store::Op;
@@ -257,7 +257,7 @@ fn models_request_as(upstream: &Upstream, n: u16) -> Option<UpstreamRequest> {
         method: "GET",
         target: upstream.models_target.clone(),
         headers,
-        body: Bytes::new(),
+        body: Body::Whole(Bytes::new()),
     })
 }
 

@@ -7,6 +7,7 @@ use crate::budget::Pool;
 use crate::cache::{Cache, Entry};
 use crate::config::{CapField, Config, Credential, Deadlines, Provider, ProviderKind, Secret};
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::passed::Services;
 use crate::error::Code;
 use crate::flight::Flights;
 use crate::health::{Credentials, Health};
@@ -55,6 +56,9 @@ pub(crate) struct Upstream {
     pub origin: Option<Arc<Origin>>,
     pub cap_field: CapField,
     pub uuid_ids: bool,
+    pub services: Services,
+    /// Path prefix of its base URL.
+    pub prefix: Box<str>,
     pub slot: Slot,
     pub live: Arc<UpstreamLive>,
     pub bounded: bool,
@@ -165,6 +169,8 @@ impl Upstream {
             origin: provider.base_url.as_ref().map(|url| url.origin.clone()),
             cap_field: provider.cap_field,
             uuid_ids: provider.uuid_ids,
+            services: provider.services,
+            prefix: prefix.into(),
             slot,
             live,
             bounded: provider.max_concurrency.is_some(),

@@ -1,6 +1,7 @@
 //! The label values that are known beforehand.
 
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::passed::Service;
 
 /// A small enum whose values are label values: an index for the counters and a word for the exposition.
 macro_rules! label {
@@ -119,6 +120,8 @@ impl StatusClass {
 pub enum Served {
     /// An exchange.
     Inference(Endpoint),
+    /// One whose request passed as it is.
+    Passed(Service),
     /// The model list.
     Models,
     /// Health, metrics, unknown paths.
@@ -133,12 +136,20 @@ impl Served {
         Served::Inference(Endpoint::Embeddings),
         Served::Models,
         Served::Other,
+        Served::Passed(Service::Moderations),
+        Served::Passed(Service::Rerank),
+        Served::Passed(Service::Images),
+        Served::Passed(Service::Speech),
+        Served::Passed(Service::Transcriptions),
+        Served::Passed(Service::Translations),
+        Served::Passed(Service::Files),
     ];
 
     /// The label value.
     pub const fn as_str(self) -> &'static str {
         match self {
             Served::Inference(endpoint) => endpoint.as_str(),
+            Served::Passed(service) => service.as_str(),
             Served::Models => "models",
             Served::Other => "other",
         }
@@ -151,6 +162,7 @@ impl Served {
             Served::Inference(Endpoint::Embeddings) => 2,
             Served::Models => 3,
             Served::Other => 4,
+            Served::Passed(service) => 5 + service as usize,
         }
     }
 }

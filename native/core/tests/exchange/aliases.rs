@@ -34,11 +34,11 @@ fn the_models_of_an_alias_are_asked_one_after_the_other() {
     let mut asked = Vec::new();
     for _ in 0..2 {
         let (u, request) = call.sent(&mut world);
-        asked.push((request.origin.port, String::from_utf8_lossy(&request.body).contains("\"model\":\"m\"")));
+        asked.push((request.origin.port, String::from_utf8_lossy(request.body.bytes()).contains("\"model\":\"m\"")));
         call.refuse(u, 500, &[]);
     }
     let (u, request) = call.sent(&mut world);
-    asked.push((request.origin.port, String::from_utf8_lossy(&request.body).contains("\"model\":\"n\"")));
+    asked.push((request.origin.port, String::from_utf8_lossy(request.body.bytes()).contains("\"model\":\"n\"")));
     assert_eq!(asked, [(1, true), (2, true), (2, true)]);
     call.answer(u, 200, "application/json", ANSWER);
     let reply = call.reply(&mut world);
@@ -74,7 +74,7 @@ fn a_scope_holds_for_what_an_alias_leads_to() {
     let mut call = world.post("/v1/chat/completions", &asks("fast"));
     let (_, request) = call.sent(&mut world);
     assert_eq!(request.origin.port, 2);
-    assert!(String::from_utf8_lossy(&request.body).contains("\"model\":\"n\""));
+    assert!(String::from_utf8_lossy(request.body.bytes()).contains("\"model\":\"n\""));
     // Neither by an alias nor by a pattern that only looks like its name.
     for (models, asked) in
         [("\"x\"", "fast"), ("\"fas*\"", "fast"), ("\"*x\"", "g-x"), ("\"g-1\"", "g-1"), ("\"one/n\"", "g-1")]

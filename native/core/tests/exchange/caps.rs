@@ -9,7 +9,7 @@ fn sent(target: &str, body: &str) -> String {
     world.key = Some("secret");
     let mut call = world.post(target, body);
     let (_, request) = call.sent(&mut world);
-    String::from_utf8(request.body.to_vec()).unwrap()
+    String::from_utf8(request.body.bytes().to_vec()).unwrap()
 }
 
 fn chat(caps: &str) -> String {

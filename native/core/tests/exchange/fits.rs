@@ -91,7 +91,7 @@ fn a_larger_cap_is_lowered_for_the_model_that_has_one() {
         let mut world = world();
         let mut call = world.post("/v1/chat/completions", &with(more));
         let (_, request) = call.sent(&mut world);
-        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let body = String::from_utf8_lossy(request.body.bytes()).into_owned();
         assert_eq!(request.origin.port, port);
         assert!(sent.map_or(!body.contains("_tokens\""), |sent| body.contains(sent)), "{more}: {body}");
     }
@@ -99,7 +99,7 @@ fn a_larger_cap_is_lowered_for_the_model_that_has_one() {
     let mut world = World::new(&format!("{MODELS}\n{GUARDED}").replace("capacity = 300", "capacity = 3_000"));
     world.key = Some("secret");
     let mut call = world.post("/v1/chat/completions", CHAT);
-    assert!(String::from_utf8_lossy(&call.sent(&mut world).1.body).contains("\"max_tokens\":50"));
+    assert!(String::from_utf8_lossy(call.sent(&mut world).1.body.bytes()).contains("\"max_tokens\":50"));
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn a_body_may_be_there_before_anybody_looks() {
     call.exchange.body(Bytes::from_static(CHAT.as_bytes()));
     call.exchange.body_end();
     let (u, request) = call.sent(&mut world);
-    assert_eq!(&request.body[..], CHAT.as_bytes());
+    assert_eq!(request.body.bytes(), CHAT.as_bytes());
     call.answer(u, 200, "application/json", ANSWER);
     assert_eq!(call.reply(&mut world).status, 200);
     call.over(&mut world);

@@ -11,6 +11,7 @@ mod credentials;
 mod engines;
 mod fits;
 mod forms;
+mod headers;
 mod heads;
 mod journal;
 mod keeper;
@@ -29,6 +30,7 @@ mod reports;
 mod sharing;
 mod streams;
 mod tokens;
+mod uploads;
 mod world;
 
 use hoosh_core::exchange::Step;
@@ -64,7 +66,7 @@ fn a_chat_passes_unchanged() {
     let mut world = World::new(ONE);
     let mut call = world.post("/v1/chat/completions", CHAT);
     let (u, request) = call.sent(&mut world);
-    assert_eq!(&request.body[..], CHAT.as_bytes());
+    assert_eq!(request.body.bytes(), CHAT.as_bytes());
     call.answer(u, 200, "application/json", ANSWER);
     let reply = call.reply(&mut world);
     assert_eq!((reply.status, &reply.body[..]), (200, ANSWER.as_bytes()));
@@ -79,7 +81,7 @@ fn a_stream_passes_and_hides_usage_that_nobody_asked_for() {
     let mut world = World::new(ONE);
     let mut call = world.post("/v1/chat/completions", STREAM);
     let (u, request) = call.sent(&mut world);
-    assert!(String::from_utf8_lossy(&request.body).contains(r#""stream_options":{"include_usage":true}"#));
+    assert!(String::from_utf8_lossy(request.body.bytes()).contains(r#""stream_options":{"include_usage":true}"#));
     let shown = role() + &word("a") + &word("b") + &finish();
     call.answer(u, 200, "text/event-stream", &(shown.clone() + &usage() + "data: [DONE]\n\n"));
     let stream = call.stream(&mut world);
@@ -191,7 +193,10 @@ fn keys_budgets_and_rates_hold() {
     assert_eq!(world.get("/v1/models").status, 200);
     let mut call = world.post("/v1/chat/completions", CHAT);
     let (u, request) = call.sent(&mut world);
-    assert!(String::from_utf8_lossy(&request.body).contains("\"max_tokens\":"), "the cap that was reserved is sent");
+    assert!(
+        String::from_utf8_lossy(request.body.bytes()).contains("\"max_tokens\":"),
+        "the cap that was reserved is sent"
+    );
     call.answer(u, 200, "application/json", ANSWER);
     assert_eq!(call.reply(&mut world).status, 200);
     call.over(&mut world);
@@ -232,7 +237,7 @@ fn a_long_list_of_inputs_is_asked_in_slices() {
     assert_eq!(children.len(), 2);
     for (c, child) in &mut children {
         let (u, request) = child.sent(&mut world);
-        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let body = String::from_utf8_lossy(request.body.bytes()).into_owned();
         let wanted = [r#"["a","b"]"#, r#"["c"]"#][*c as usize];
         assert!(body.contains(wanted), "{body}");
         let vectors =
@@ -263,7 +268,7 @@ fn slices_stay_within_the_reservation() {
     for (c, child) in &mut children {
         let (u, request) = child.sent(&mut world);
         // As many tokens as its body has bytes: the worst that byte-level tokenizers can do.
-        let used = request.body.len();
+        let used = request.body.bytes().len();
         let answer = format!(
             r#"{{"data":[{{"index":0,"embedding":[1]}}],"usage":{{"prompt_tokens":{used},"total_tokens":{used}}}}}"#
         );

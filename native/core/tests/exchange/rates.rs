@@ -26,7 +26,7 @@ fn tokens_are_taken_at_their_bound_and_corrected_by_what_was_used() {
     let bound = body.len() as u64 + 8 + 50;
     let mut call = world.post("/v1/chat/completions", &body);
     let (u, request) = call.sent(&mut world);
-    assert_eq!(&request.body[..], body.as_bytes(), "nothing is sent for a rate's sake");
+    assert_eq!(request.body.bytes(), body.as_bytes(), "nothing is sent for a rate's sake");
     let mut other = world.post("/v1/chat/completions", "{}");
     let left = |reply: &Reply| reply.header("x-ratelimit-remaining-tokens").unwrap().parse::<u64>().unwrap();
     assert_eq!(left(&other.reply(&mut world)), 1_000 - bound);
@@ -185,7 +185,7 @@ fn a_limit_of_tokens_is_sent_as_the_cap_and_told() {
         let mut world = keyed(key, provider);
         let mut call = world.post("/v1/chat/completions", &body);
         let (u, request) = call.sent(&mut world);
-        let sent = String::from_utf8_lossy(&request.body).into_owned();
+        let sent = String::from_utf8_lossy(request.body.bytes()).into_owned();
         assert!(sent.contains(cap) && sent.matches("max_tokens").count() == 1, "{sent}");
         call.answer(u, 200, "application/json", ANSWER);
         assert_eq!(call.reply(&mut world).header("x-hoosh-max-tokens"), told, "{key} {provider} {body}");
@@ -194,7 +194,7 @@ fn a_limit_of_tokens_is_sent_as_the_cap_and_told() {
     let mut world = keyed("max_tokens_limit = 20", "");
     let mut call = world.post("/v1/embeddings", r#"{"model":"m","input":"a"}"#);
     let (_, request) = call.sent(&mut world);
-    assert!(!String::from_utf8_lossy(&request.body).contains("max_tokens"));
+    assert!(!String::from_utf8_lossy(request.body.bytes()).contains("max_tokens"));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn the_lowest_of_budget_and_limits_is_what_is_sent() {
     let mut world = keyed(&format!("max_tokens_limit = 25\n{budget}"), "");
     let mut call = world.post("/v1/chat/completions", CHAT);
     let (_, request) = call.sent(&mut world);
-    assert!(String::from_utf8_lossy(&request.body).contains("\"max_tokens\":25"));
+    assert!(String::from_utf8_lossy(request.body.bytes()).contains("\"max_tokens\":25"));
     let (_, state) = world.gateway.budgets().remove(0);
     assert_eq!(state.reserved, CHAT.len() as u64 + 8 + 25, "no more is reserved than may be used");
 }

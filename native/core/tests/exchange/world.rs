@@ -186,13 +186,18 @@ impl World {
     }
 
     pub fn begin_with(&self, method: &str, target: &str, body: Option<&str>, more: &[(&str, &str)]) -> Call {
-        let mut headers = vec![("content-type".to_string(), "application/json".to_string())];
-        headers.extend(more.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+        let json = [("content-type", "application/json")];
+        self.begin_as(method, target, &[&json, more].concat(), body.map(str::as_bytes))
+    }
+
+    /// With these headers, and the key.
+    pub fn begin_as(&self, method: &str, target: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Call {
+        let mut headers: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         headers.extend(self.key.map(|key| ("authorization".to_string(), format!("Bearer {key}"))));
         headers.extend(self.control.map(|control| ("cache-control".to_string(), control.to_string())));
         let mut exchange = self.gateway.exchange(Arc::new(NoWake), 0);
         exchange.begin(RequestHead { method, target, headers: &headers, caller: Caller::Http });
-        Call { exchange, body: body.map(|body| Bytes::copy_from_slice(body.as_bytes())), credit: 0, waiting: false }
+        Call { exchange, body: body.map(Bytes::copy_from_slice), credit: 0, waiting: false }
     }
 
     pub fn post(&self, target: &str, body: &str) -> Call {

@@ -44,6 +44,10 @@ impl World {
         }
         let driven = &self.xs[x];
         let (out, caller) = (&driven.out, &driven.caller);
+        if caller.is_upload() {
+            let whole = driven.is_body_whole() && driven.ups.last().is_some_and(|up| up.sent);
+            return if whole { Ok(()) } else { outcome("an upload that is not whole was answered with 200") };
+        }
         if caller.path == Path::Other("/metrics") || caller.endpoint().is_none() {
             return Ok(());
         }

@@ -51,11 +51,14 @@ impl World {
         if driven.must_refuse {
             return Err("it came while nothing new was to be let in".into());
         }
-        if caller.flaw != Flaw::None || caller.endpoint().is_none() {
+        // What is wrong with a body that is sent on is not known when its attempt begins.
+        let is_late = caller.is_upload() && matches!(caller.flaw, Flaw::TooLarge | Flaw::Framing);
+        if (caller.flaw != Flaw::None && !is_late) || (caller.endpoint().is_none() && !caller.is_upload()) {
             return Err(format!("a request with a flaw ({:?}) went to an upstream", caller.flaw));
         }
-        let model = model_in(body).ok_or("the request names no model")?;
-        if !serves(provider, &model) {
+        let model = if caller.is_upload() { Some(String::new()) } else { model_in(body) };
+        let model = model.ok_or("the request names no model")?;
+        if !caller.is_upload() && !serves(provider, &model) {
             return Err(format!("{to} does not serve {model}"));
         }
         let asked = self.stands_for(x);
@@ -120,6 +123,9 @@ impl World {
     /// Whether the key of `x` has a scope, and somebody who serves its model is outside.
     pub(crate) fn leaves_out_somebody(&self, x: usize) -> bool {
         let (caller, pinned) = (&self.xs[x].caller, self.pinned(x));
+        if caller.is_upload() {
+            return true;
+        }
         let name = caller.key.map(|key| format!("key-of-caller-{key}")).unwrap_or_default();
         let Some(token) = token(pinned, &name).filter(|_| !caller.neutral) else { return false };
         let names = self.stands_for(x);
@@ -183,7 +189,7 @@ fn check_secrets(request: &UpstreamRequest, provider: &Provider) -> Result<(), S
         return Err("the provider's credential is not one of those configured".into());
     }
     let leaks = |bytes: &[u8]| bytes.windows(13).any(|window| window == b"key-of-caller");
-    match request.headers.iter().any(|(_, value)| leaks(value)) || leaks(&request.body) {
+    match request.headers.iter().any(|(_, value)| leaks(value)) || leaks(request.body.bytes()) {
         true => Err("the caller's key went to an upstream".into()),
         false => Ok(()),
     }

@@ -9,6 +9,8 @@ use crate::world::{UpState, World};
 
 /// More than this unwritten, and the upstream must not be read: what was read ahead plus one event.
 const MOST_UNWRITTEN: usize = 256 << 10;
+/// Given to an upstream and not taken.
+const MOST_UNTAKEN: usize = 256 << 10;
 /// A caller that left stops the upstream's work within this time of the door being told.
 const LONGEST_FAREWELL_US: u64 = 100 * MILLISECOND;
 
@@ -31,6 +33,8 @@ impl World {
             Step::Break => (13, "Break"),
             Step::Wait { .. } => (14, "Wait"),
             Step::Done => (15, "Done"),
+            Step::SendBody { .. } => (16, "SendBody"),
+            Step::EndBody { .. } => (17, "EndBody"),
         };
         self.count(name);
         self.trace.mix((x as u64) << 8 | number);
@@ -41,7 +45,8 @@ impl World {
                 self.count(&format!("status {status}"));
             }
             Step::Emit { bytes } => self.trace.mix_bytes(bytes),
-            Step::Send { request, .. } => self.trace.mix_bytes(&request.body),
+            Step::Send { request, .. } => self.trace.mix_bytes(request.body.bytes()),
+            Step::SendBody { bytes, .. } => self.trace.mix_bytes(bytes),
             Step::Read { credit, .. } | Step::ReadCaller { credit } => self.trace.mix(*credit as u64),
             Step::Wait { until_us } => self.trace.mix(until_us.unwrap_or(u64::MAX)),
             _ => {}
@@ -81,7 +86,9 @@ impl World {
                 outcome(!ended, "the caller is read")?;
                 let unasked = driven.caller.expects_continue && !driven.continued;
                 outcome(!unasked, "the caller is read without the 100 that it waits for")?;
-                let most = self.pinned(x).server.max_body_bytes as usize + (128 << 10);
+                let server = &self.pinned(x).server;
+                let bound = if driven.caller.is_upload() { server.max_file_bytes } else { server.max_body_bytes };
+                let most = bound as usize + (128 << 10);
                 if driven.credit_sum + credit > most {
                     return Err((Invariant::Buffers, "more of the body is asked for than may be kept".into()));
                 }
@@ -112,6 +119,27 @@ impl World {
             Step::Abort { u } => match driven.ups.get(*u as usize) {
                 Some(up) if up.state != UpState::Aborted => Ok(()),
                 _ => Err((Invariant::Upstreams, format!("{step:?} of what is not open"))),
+            },
+            Step::SendBody { u, bytes } => match driven.ups.get(*u as usize) {
+                Some(up) if up.state == UpState::Open && !up.body_over && !bytes.is_empty() => {
+                    // What was kept at first may be more than the window, if its model came late.
+                    let most = MOST_UNTAKEN.max(up.first_bytes);
+                    if up.untaken + bytes.len() > most && up.got > 0 {
+                        return Err((Invariant::Buffers, format!("{} bytes are untaken, and more come", up.untaken)));
+                    }
+                    Ok(())
+                }
+                Some(up) if matches!(up.state, UpState::Ended | UpState::Failed) => Ok(()),
+                _ => Err((Invariant::Upstreams, "a body goes to what takes none".into())),
+            },
+            Step::EndBody { u } => match driven.ups.get(*u as usize) {
+                Some(up) if matches!(up.state, UpState::Ended | UpState::Failed) => Ok(()),
+                Some(up)
+                    if up.state == UpState::Open && !up.body_over && driven.body_over && driven.is_body_whole() =>
+                {
+                    Ok(())
+                }
+                _ => Err((Invariant::Upstreams, "a body is ended that is not whole".into())),
             },
             Step::Child { .. } => outcome(!ended, "a child is born"),
             Step::Wait { until_us } => self.judge_silence(x, *until_us),

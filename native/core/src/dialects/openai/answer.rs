@@ -107,7 +107,7 @@ pub fn read_usage(usage: Value<'_>) -> Option<Usage> {
 }
 
 /// A count of tokens: whole numbers as they are, negative and absurd ones (over 2⁴⁰) not at all.
-fn tokens(value: Value<'_>) -> Option<u64> {
+pub(super) fn tokens(value: Value<'_>) -> Option<u64> {
     let number = value.as_f64().filter(|number| *number >= 0.0)?;
     value.as_u64().or_else(|| (number < 1e12).then_some(number as u64)).filter(|tokens| *tokens < 1 << 40)
 }

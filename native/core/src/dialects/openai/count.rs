@@ -81,7 +81,10 @@ impl Question {
                 ["tools", "functions", "response_format"].into_iter().filter_map(field).for_each(|it| counted.add(it));
             }
             Endpoint::Completions => field("prompt").into_iter().for_each(|prompt| counted.add(prompt)),
-            Endpoint::Embeddings => field("input").into_iter().for_each(|input| counted.add(input)),
+            // The others are of requests that pass as they are, and whose text is all that they cost.
+            Endpoint::Embeddings => {
+                ["input", "query", "documents"].into_iter().filter_map(field).for_each(|text| counted.add(text));
+            }
         }
         counted
     }

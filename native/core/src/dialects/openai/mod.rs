@@ -13,6 +13,7 @@ pub mod join;
 mod members;
 mod messages;
 pub mod models;
+pub mod passed;
 pub mod pieces;
 pub mod relay;
 pub mod request;

@@ -11,10 +11,10 @@ use super::fields::Fields;
 use super::messages;
 
 /// Most top-level fields. APIs have a few dozen; what keeps their places must not outgrow the body.
-const MAX_FIELDS: usize = 4096;
+pub(super) const MAX_FIELDS: usize = 4096;
 
 /// Tokens that framing can add per conversation whatever its text (priming of the reply).
-const FRAMING_BOUND: u64 = 8;
+pub(super) const FRAMING_BOUND: u64 = 8;
 
 /// What a checked body says.
 #[derive(Debug)]

@@ -1,0 +1,47 @@
+//! Headers that go through from caller to provider and back: those that the operator names, as they are.
+
+use bytes::Bytes;
+
+use super::Exchange;
+use crate::gateway::Upstream;
+use crate::http::{HeaderView, Headers};
+
+/// The longest value that is passed on.
+const MAX_VALUE: usize = 8 << 10;
+
+/// The named headers that are there. A value that could end a line is none.
+pub(super) fn pick(names: &[String], from: &dyn HeaderView) -> Headers {
+    let one = |name: &String| {
+        let value = from.get(name).filter(|value| is_one_line(value))?;
+        Some((Bytes::copy_from_slice(name.as_bytes()), Bytes::copy_from_slice(value)))
+    };
+    names.iter().filter_map(one).collect()
+}
+
+fn is_one_line(value: &[u8]) -> bool {
+    value.len() <= MAX_VALUE && value.iter().all(|byte| (*byte >= b' ' || *byte == b'\t') && *byte != 0x7f)
+}
+
+impl Exchange {
+    /// What its provider's table says, and what the caller may say, where that table does not.
+    pub(super) fn pass_request_headers(&self, upstream: &Upstream, headers: &mut Headers) {
+        headers.extend(upstream.headers.iter().cloned());
+        let passed = self.call().passed.iter();
+        headers.extend(passed.filter(|(name, _)| upstream.headers.iter().all(|(own, _)| own != name)).cloned());
+    }
+
+    /// Whose cached answers are whose: a provider may answer by what is passed on.
+    pub(super) fn tenant(&self) -> std::sync::Arc<str> {
+        let call = self.call();
+        if call.passed.is_empty() {
+            return call.holder.tenant.clone();
+        }
+        let mut hasher =
+            blake3::Hasher::new_derive_key("hoosh: a tenant of the cache and the headers that it passes on");
+        hasher.update(call.holder.tenant.as_bytes());
+        for part in call.passed.iter().flat_map(|(name, value)| [name, value]) {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+        hasher.finalize().to_hex().as_str()[..32].into()
+    }
+}
