@@ -31,9 +31,24 @@ def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | Non
         raise ConfigError("The name of the configuration file is empty. Leave it out for hoosh.toml or what is found.")
     file = Path(named) if named is not None else Path("hoosh.toml")
     if named is None and not file.exists():
-        return Config.found(dict(os.environ)), None
+        return found(), None
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}. Name another file with --config.") from error
     return parse(text), file
+
+
+def server(given: str | None) -> str | None:
+    """The running gateway that a command asks: the one given, else `$HOOSH_SERVER`."""
+    return given or os.environ.get("HOOSH_SERVER") or None
+
+
+def key(given: str | None) -> str | None:
+    """The key for it: the one given, else `$HOOSH_KEY`."""
+    return given or os.environ.get("HOOSH_KEY") or None
+
+
+def found() -> Config:
+    """What hoosh does without a file."""
+    return Config.found(dict(os.environ))

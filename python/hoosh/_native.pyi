@@ -23,7 +23,9 @@ __all__ = [
     "body_edit",
     "body_scan",
     "cache_key",
+    "config_schema",
     "error_codes",
+    "provider_types",
     "sse_write",
     "step_names",
     "tokens_count",
@@ -36,6 +38,7 @@ __version__: Final[str]
 def body_edit(body: Buffer, changes: list[tuple[str, Buffer | None]]) -> bytes: ...
 def body_scan(body: Buffer) -> dict[str, slice[int, int, int]]: ...
 def cache_key(body: Buffer, tenant: str) -> str: ...
+def config_schema() -> str: ...
 def error_codes() -> list[tuple[str, int, str, str]]: ...
 
 @final
@@ -74,6 +77,10 @@ class Config:
     @property
     def port(self) -> int:
         """TCP port to listen on; 0 lets the system choose."""
+
+    @property
+    def keyed(self) -> bool:
+        """Whether callers over HTTP need a key."""
 
     def exposed(self) -> str | None:
         """Why it must not be served: a public address without keys. None if it may."""
@@ -183,6 +190,9 @@ class Gateway:
 
     def open_exchanges(self) -> int:
         """Exchanges begun and not over."""
+
+    def discovered(self) -> list[tuple[str, list[str]]]:
+        """The models that providers said they have, by the provider's name, as far as they were asked and answered."""
 
     def rows_waiting(self) -> int:
         """Ledger rows that the store has not confirmed yet."""
@@ -301,6 +311,7 @@ class SseParser:
     def retry(self) -> int | None:
         """The reconnection time in milliseconds that the stream set last; None if it set none."""
 
+def provider_types() -> list[tuple[str, str | None, str | None, bool]]: ...
 def sse_write(data: str, event: str | None, id: str | None) -> bytes: ...
 def tokens_count(text: str, encoding: str | None, model: str | None) -> int: ...
 def tokens_count_messages(

@@ -68,6 +68,11 @@ class Gateway:
         """One row for each exchange that reached an upstream, as far as stored, oldest first."""
         return self._driver.store.rows()
 
+    @property
+    def discovered(self) -> list[tuple[str, list[str]]]:
+        """The models that providers said they have, by the provider's name: those that were asked and have answered."""
+        return self._driver.gateway.discovered()
+
     async def chat(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Json:
         """`POST /v1/chat/completions`: the whole answer.
 
@@ -89,6 +94,10 @@ class Gateway:
         answer = await self._ask("/v1/models", None)
         data: list[Json] = answer["data"]
         return data
+
+    async def explain(self, question: Json) -> Json:
+        """`POST /v1/explain`: what would become of a request, `{"endpoint": "chat", "body": {...}, "key": "team"}`."""
+        return await self._ask("/v1/explain", question)
 
     async def listed(self) -> None:
         """Return when every provider that is asked for its models has said them, or had its time (10 seconds)."""

@@ -14,6 +14,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
+from hoosh import announce
 from hoosh._environment import load
 from hoosh._native import Config
 from hoosh.asgi import Asgi, Receive, Send
@@ -64,7 +65,8 @@ async def _serve(config: Config, file: Path | None, bind: str | None, port: int 
         reload = partial(_reload, app, config, file, bind, port)
         nursery.start_soon(_signals, app, reload, stop, nursery.cancel_scope)
         address = await nursery.start(listen, app, listeners, stop)
-        _announce(config, file, address)
+        announce.listening(config, file, address)
+        nursery.start_soon(announce.found, app.driver, config, file, address)
         if show_first:
             from hoosh.first import first_answer
 
@@ -177,15 +179,6 @@ def _reload(app: Asgi, started: Config, file: Path | None, bind: str | None, por
     then = new.listening(bind, port)
     if (then.bind, then.port) != (started.bind, started.port):
         _say(f"  It listens on {then.bind} port {then.port} from the next start, and until then where it did.")
-
-
-def _announce(config: Config, file: Path | None, address: str) -> None:
-    _say(f"hoosh is listening on {address} ({file or 'no hoosh.toml: what was found'})")
-    for name, kind, url in config.providers:
-        _say(f"  provider {name} ({kind}) {url or 'in this process, none registered'}")
-    for warning in config.warnings:
-        _say(f"  warning: {warning}")
-    _say(f"Try: curl {address}/v1/models")
 
 
 def _say(words: str) -> None:

@@ -7,6 +7,20 @@ use hoosh_core::config;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
+/// The JSON Schema of the configuration file, as text.
+#[pyfunction]
+pub fn config_schema() -> String {
+    config::schema::json_schema()
+}
+
+/// The provider types: name, default address (None: it must be given, or there is none), the variable of its key, and whether
+/// it runs on the operator's machine.
+#[pyfunction]
+pub fn provider_types() -> Vec<(&'static str, Option<&'static str>, Option<&'static str>, bool)> {
+    let row = |kind: &config::catalogue::ProviderType| (kind.name, kind.origin, kind.key_variable, kind.local);
+    config::catalogue::TYPES.iter().map(row).collect()
+}
+
 /// A whole, checked configuration, with every default filled in. Immutable; `docs/config.md` explains each key.
 ///
 /// Made by `Config.parse` or `Config.found`. Neither reads the environment: it is a parameter.
@@ -62,6 +76,12 @@ impl Config {
     #[getter]
     fn port(&self) -> u16 {
         self.0.server.port
+    }
+
+    /// Whether callers over HTTP need a key.
+    #[getter]
+    fn keyed(&self) -> bool {
+        !self.0.auth.tokens.is_empty()
     }
 
     /// Why it must not be served: a public address without keys. None if it may.

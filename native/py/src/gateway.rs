@@ -100,6 +100,11 @@ impl Gateway {
         self.0.open_exchanges()
     }
 
+    /// The models that providers said they have, by the provider's name, as far as they were asked and answered.
+    fn discovered(&self) -> Vec<(String, Vec<String>)> {
+        self.0.discovered().into_iter().map(|(name, models)| (name.to_string(), models)).collect()
+    }
+
     /// Ledger rows that the store has not confirmed yet.
     fn rows_waiting(&self) -> usize {
         self.0.rows_waiting()

@@ -23,7 +23,7 @@ mod _native {
     #[pymodule_export]
     use super::body::{body_edit, body_scan, cache_key};
     #[pymodule_export]
-    use super::config::Config;
+    use super::config::{config_schema, provider_types, Config};
     #[pymodule_export]
     use super::errors::error_codes;
     #[pymodule_export]

@@ -4,7 +4,7 @@
 //! | File | Holds |
 //! | --- | --- |
 //! | `mod` | what a configuration is, with its defaults |
-//! | `schema` | the keys that may be written |
+//! | `schema`, `json_schema` | the keys that may be written, and the same for editors |
 //! | `catalogue` | the provider types, as data |
 //! | `parse`, `providers`, `reader`, `url` | TOML to [`Config`], each error with its line |
 //! | `found` | the configuration without a file |
@@ -13,6 +13,7 @@
 pub mod catalogue;
 mod describe;
 mod found;
+mod json_schema;
 mod parse;
 mod providers;
 mod reader;

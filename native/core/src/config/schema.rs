@@ -1,6 +1,8 @@
 //! The keys that a configuration file may hold: one table, from which [`super::parse()`] takes what is known and in which
 //! bounds, and from which the JSON Schema is written. The tests hold `hoosh.example.toml` and `docs/config.md` against it.
 
+pub use super::json_schema::json_schema;
+
 /// One table of the file.
 #[derive(Debug)]
 pub struct Section {
@@ -41,10 +43,14 @@ pub enum Kind {
     },
     /// One of these, read without regard to case, `-` and `_`.
     Word(&'static [&'static str]),
+    /// A provider type of the catalogue, read alike.
+    Type,
     /// An array of strings.
     Texts,
-    /// An array of strings or tables.
+    /// An array of strings or tables, of which a section says what they hold.
     Tables,
+    /// A table or several, as the header of their section says.
+    Section,
 }
 
 /// What holds where a key is left out.
@@ -73,7 +79,7 @@ impl Key {
     }
 
     const fn section(name: &'static str) -> Key {
-        Key::new(name, Kind::Tables, Default::None("absent"), "A table of its own.")
+        Key::new(name, Kind::Section, Default::None("every default"), "A table of its own.")
     }
 }
 
@@ -136,7 +142,7 @@ pub const SERVER: Section = Section {
 pub const PROVIDERS: Section = Section {
     header: "[[providers]]",
     keys: &[
-        Key::new("type", Kind::Text, Default::Required, "One of the types."),
+        Key::new("type", Kind::Type, Default::Required, "One of the types."),
         Key::new(
             "name",
             Kind::Text,

@@ -91,6 +91,10 @@ impl Call {
                 format!("A key that is bound to models may not read {}. Ask with one that is not.", shown(path));
             return Err(Failure::new(Code::PathForbidden, words));
         }
+        let limit = target.body_limit(snap.config.server.max_body_bytes);
+        if *target == Target::Explain && self.content_length.is_some_and(|length| length > limit) {
+            return Err(too_large(limit));
+        }
         let Target::Inference(_) = target else { return Ok(()) };
         if gateway.is_draining() {
             return Err(Failure::new(Code::Draining, "The gateway is going down; ask again.").retry_after(1));
@@ -99,7 +103,6 @@ impl Call {
             let words = "The body must be JSON: send 'Content-Type: application/json'.";
             return Err(Failure::new(Code::WrongContentType, words));
         }
-        let limit = snap.config.server.max_body_bytes;
         if self.content_length.is_some_and(|length| length > limit) {
             return Err(too_large(limit));
         }

@@ -10,7 +10,7 @@ use crate::error::{Code, Failure};
 use crate::flight::{Follow, Follower, Join, Leader};
 use crate::limit::Permit;
 use crate::metrics::{CacheResult, Limit};
-use crate::route::Resolved;
+use crate::route::{Candidate, Resolved};
 use crate::sync::Arc;
 
 /// The gates, in order.
@@ -95,26 +95,14 @@ impl Exchange {
     }
 
     fn pass_scope(&mut self) -> Move {
-        let model = &self.facts().model;
-        let candidates = match self.snap.routes.resolve(model) {
-            Resolved::Candidates(candidates) => candidates,
-            Resolved::Unknown { nearest } => {
-                let mut words = format!("No provider serves the model '{model}'.");
-                // A key with a scope is not told of models outside it.
-                if let Some(near) =
-                    nearest.filter(|_| self.call().holder.key.as_ref().is_none_or(|k| k.models.is_empty()))
-                {
-                    words.push_str(&format!(" Did you mean '{near}'?"));
-                }
-                words.push_str(" GET /v1/models lists what there is.");
-                return self.refuse(Failure::new(Code::UnknownModel, words).param("model"));
-            }
+        let candidates = match self.resolved() {
+            Ok(candidates) => candidates,
+            Err(failure) => return self.refuse(failure),
         };
-        self.choice.turn = self.snap.routes.turn(model);
+        self.choice.turn = self.snap.routes.turn(&self.facts().model);
         self.choice.candidates = Some(candidates);
-        if !self.may_ask_somebody() {
-            let words = format!("This key may not use the model '{}'.", self.facts().model);
-            return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
+        if let Err(failure) = self.in_scope() {
+            return self.refuse(failure);
         }
         if self.is_child() {
             // Its parent passed the other gates and gave it of what it holds.
@@ -129,17 +117,49 @@ impl Exchange {
         self.go(Gate::KeyRate)
     }
 
+    /// Who serves the model.
+    pub(super) fn resolved(&self) -> Result<Arc<[Candidate]>, Failure> {
+        let model = &self.facts().model;
+        match self.snap.routes.resolve(model) {
+            Resolved::Candidates(candidates) => Ok(candidates),
+            Resolved::Unknown { nearest } => {
+                let mut words = format!("No provider serves the model '{model}'.");
+                // A key with a scope is not told of models outside it.
+                if let Some(near) =
+                    nearest.filter(|_| self.call().holder.key.as_ref().is_none_or(|k| k.models.is_empty()))
+                {
+                    words.push_str(&format!(" Did you mean '{near}'?"));
+                }
+                words.push_str(" GET /v1/models lists what there is.");
+                Err(Failure::new(Code::UnknownModel, words).param("model"))
+            }
+        }
+    }
+
+    /// Whether the key may ask one of the candidates.
+    pub(super) fn in_scope(&self) -> Result<(), Failure> {
+        if self.may_ask_somebody() {
+            return Ok(());
+        }
+        let words = format!("This key may not use the model '{}'.", self.facts().model);
+        Err(Failure::new(Code::ModelForbidden, words).param("model"))
+    }
+
     fn pass_key_rate(&mut self) -> Move {
         let holder = &self.call().holder;
         if holder.rated {
             if let Err(at_us) = holder.live.rate.take(self.now.mono_us) {
                 self.account.limited = Some(Limit::KeyRate);
-                let words = "This key has used its requests for the minute. Slow down, or raise its rate_limit_rpm.";
-                let wait = seconds_until(at_us, self.now.mono_us);
-                return self.refuse(Failure::new(Code::RateLimited, words).retry_after(wait));
+                let failure = self.key_rate_failure(at_us);
+                return self.refuse(failure);
             }
         }
         self.go(Gate::Cache)
+    }
+
+    pub(super) fn key_rate_failure(&self, at_us: u64) -> Failure {
+        let words = "This key has used its requests for the minute. Slow down, or raise its rate_limit_rpm.";
+        Failure::new(Code::RateLimited, words).retry_after(seconds_until(at_us, self.now.mono_us))
     }
 
     fn pass_cache(&mut self) -> Move {

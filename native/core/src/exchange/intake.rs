@@ -77,6 +77,12 @@ impl Exchange {
                 }
                 self.phase = Phase::Body;
             }
+            Some(Target::Explain) => {
+                if call.expects_continue && call.caller == Caller::Http {
+                    self.steps.push_back(Step::Continue);
+                }
+                self.phase = Phase::Body;
+            }
             Some(target) => self.answer_locally(&target),
             None => self.fail(Failure::new(Code::Internal, "A request without a target was let in.")),
         }
@@ -107,7 +113,9 @@ impl Exchange {
             return;
         }
         self.intake.add(bytes);
-        let limit = self.snap.config.server.max_body_bytes;
+        let target = self.call.as_ref().and_then(|call| call.target.as_ref());
+        let most = self.snap.config.server.max_body_bytes;
+        let limit = target.map_or(most, |target| target.body_limit(most));
         if self.intake.received > limit {
             self.fail(too_large(limit));
         }
@@ -115,6 +123,9 @@ impl Exchange {
 
     fn read_body(&mut self) {
         let body = self.intake.body.take();
+        if self.call().target == Some(Target::Explain) {
+            return self.answer_explain(body);
+        }
         let endpoint = self.endpoint();
         let tenant = self.snap.cache.is_some().then(|| self.call().holder.tenant.clone());
         let (bytes, most_inputs) = (body.len(), self.snap.config.limits.max_inputs as usize);

@@ -33,11 +33,11 @@ impl Exchange {
                 self.reply(200, headers, Bytes::from(text));
                 self.conclude(Ending::Completed, None);
             }
-            Target::Inference(_) => {}
+            Target::Inference(_) | Target::Explain => {}
         }
     }
 
-    fn reply_json(&mut self, status: u16, body: Vec<u8>) {
+    pub(super) fn reply_json(&mut self, status: u16, body: Vec<u8>) {
         let headers = self.headers(b"application/json", 0);
         self.reply(status, headers, Bytes::from(body));
         self.conclude(Ending::Completed, None);

@@ -27,6 +27,7 @@ mod call;
 mod children;
 mod choose;
 mod engine;
+mod explain;
 mod fall;
 mod follow;
 mod gates;

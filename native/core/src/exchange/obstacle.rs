@@ -52,6 +52,25 @@ impl Obstacle {
     pub fn of_health(until_us: u64, reason: &str) -> Obstacle {
         Obstacle { until_us, why: if reason == health::THROTTLED { Why::Throttled } else { Why::Failing } }
     }
+
+    /// What a caller is told where it stands against every candidate.
+    pub fn failure(&self, now_us: u64) -> Failure {
+        let (code, words) = match self.why {
+            Why::Throttled => {
+                (Code::UpstreamRateLimited, "Every provider of this model is at its own rate limit. Ask later.")
+            }
+            Why::Rate => {
+                let words = "The providers of this model have had their requests for the minute. Ask later.";
+                (Code::RateLimited, words)
+            }
+            Why::Failing => {
+                let words =
+                    "Every provider of this model failed lately and is being left alone for a while. Ask later.";
+                (Code::UpstreamUnavailable, words)
+            }
+        };
+        Failure::new(code, words).retry_after(seconds_until(self.until_us, now_us))
+    }
 }
 
 impl Exchange {
@@ -71,22 +90,9 @@ impl Exchange {
     }
 
     pub(super) fn refuse_for(&mut self, obstacle: Obstacle) -> Move {
-        let (code, words) = match obstacle.why {
-            Why::Throttled => {
-                (Code::UpstreamRateLimited, "Every provider of this model is at its own rate limit. Ask later.")
-            }
-            Why::Rate => {
-                self.account.limited = Some(Limit::ProviderRate);
-                let words = "The providers of this model have had their requests for the minute. Ask later.";
-                (Code::RateLimited, words)
-            }
-            Why::Failing => {
-                let words =
-                    "Every provider of this model failed lately and is being left alone for a while. Ask later.";
-                (Code::UpstreamUnavailable, words)
-            }
-        };
-        let wait = seconds_until(obstacle.until_us, self.now.mono_us);
-        self.refuse(Failure::new(code, words).retry_after(wait))
+        if obstacle.why == Why::Rate {
+            self.account.limited = Some(Limit::ProviderRate);
+        }
+        self.refuse(obstacle.failure(self.now.mono_us))
     }
 }

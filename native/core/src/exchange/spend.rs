@@ -20,10 +20,8 @@ impl Exchange {
         if self.holds.pool.is_none() {
             return self.go(Gate::Flight);
         }
-        if let Some(Unbounded { param, what }) = self.facts().unbounded {
-            let words =
-                format!("The request holds {what}, whose tokens cannot be bounded, and it is charged to a budget.");
-            return self.refuse(Failure::new(Code::UnboundedInput, words).param(param));
+        if let Err(failure) = self.bounded_input() {
+            return self.refuse(failure);
         }
         let (min, want) = self.tokens_wanted();
         let Some(pool) = &self.holds.pool else { return self.go(Gate::Flight) };
@@ -35,6 +33,13 @@ impl Exchange {
             }
             Reserve::Refused { available } => self.refuse_budget(available),
         }
+    }
+
+    /// Whether the tokens of the input have a bound.
+    pub(super) fn bounded_input(&self) -> Result<(), Failure> {
+        let Some(Unbounded { param, what }) = self.facts().unbounded else { return Ok(()) };
+        let words = format!("The request holds {what}, whose tokens cannot be bounded, and it is charged to a budget.");
+        Err(Failure::new(Code::UnboundedInput, words).param(param))
     }
 
     fn poll_budget(&mut self) -> Move {
@@ -75,7 +80,7 @@ impl Exchange {
     }
 
     /// The least that makes sense (the input and one token of each choice) and what is wanted.
-    fn tokens_wanted(&self) -> (u64, u64) {
+    pub(super) fn tokens_wanted(&self) -> (u64, u64) {
         let facts = self.facts();
         let input = self.input_bound();
         if self.endpoint() == Endpoint::Embeddings {
@@ -91,29 +96,44 @@ impl Exchange {
     }
 
     fn take_reservation(&mut self, reservation: Reservation) -> Move {
-        if self.endpoint() != Endpoint::Embeddings {
-            let output = reservation.tokens().saturating_sub(self.input_bound());
-            self.holds.cap = Some((output / self.facts().choices).max(1));
-        }
+        self.holds.cap = self.cap_of(reservation.tokens()).or(self.holds.cap);
         self.holds.reservation = Some(reservation);
         self.go(Gate::Flight)
+    }
+
+    /// Output tokens that a choice may have, of so many tokens granted.
+    pub(super) fn cap_of(&self, granted: u64) -> Option<u64> {
+        let output = granted.saturating_sub(self.input_bound());
+        (self.endpoint() != Endpoint::Embeddings).then(|| (output / self.facts().choices).max(1))
     }
 
     /// The bound by bytes is four times the truth or so. Before a request is refused for it, its text is counted, if
     /// the model's tokenizer is known: counts of other models would not be a bound.
     fn refuse_budget(&mut self, available: u64) -> Move {
-        let facts = self.facts();
-        if self.holds.exact_input.is_none() && tokens::encoding_for_model(&facts.model).is_some() {
-            let question = Question::of(facts, self.endpoint());
-            let images = facts.input_bound.saturating_sub(facts.body.len() as u64);
-            let job = Job::new(move || question.bound().saturating_add(images));
-            self.steps.push_back(Step::Work { job });
+        if let Some(count) = self.exact_count() {
+            self.steps.push_back(Step::Work { job: Job::new(count) });
             return self.go(Gate::Count);
         }
         self.account.limited = Some(Limit::Budget);
+        let failure = self.budget_failure(available);
+        self.refuse(failure)
+    }
+
+    /// How the input is counted, where that was not done yet and the model's tokenizer is known.
+    pub(super) fn exact_count(&self) -> Option<impl FnOnce() -> u64 + Send + 'static> {
+        let facts = self.facts();
+        if self.holds.exact_input.is_some() || tokens::encoding_for_model(&facts.model).is_none() {
+            return None;
+        }
+        let question = Question::of(facts, self.endpoint());
+        let images = facts.input_bound.saturating_sub(facts.body.len() as u64);
+        Some(move || question.bound().saturating_add(images))
+    }
+
+    pub(super) fn budget_failure(&self, available: u64) -> Failure {
         let (needed, _) = self.tokens_wanted();
         let words = format!("The budget has {available} tokens left; this request may need {needed}. Ask for less, or raise its capacity.");
-        self.refuse(Failure::new(Code::BudgetExceeded, words))
+        Failure::new(Code::BudgetExceeded, words)
     }
 
     pub(super) fn take_exact_input(&mut self, counted: Option<u64>) {

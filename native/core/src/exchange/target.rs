@@ -14,6 +14,8 @@ pub(super) enum Target {
     Health,
     Ready,
     Metrics,
+    /// What would become of a request.
+    Explain,
 }
 
 /// Who may ask for a path, and what of the gateway it needs.
@@ -38,6 +40,7 @@ impl Target {
             "/v1/health" => Target::Health,
             "/v1/health/ready" => Target::Ready,
             "/metrics" => Target::Metrics,
+            "/v1/explain" => Target::Explain,
             path => Target::Model(path.strip_prefix("/v1/models/").filter(|id| !id.is_empty())?.into()),
         })
     }
@@ -54,8 +57,17 @@ impl Target {
     pub fn access(&self) -> Access {
         match self {
             Target::Health | Target::Ready => Access::Open,
-            Target::Metrics => Access::Unbound,
+            Target::Metrics | Target::Explain => Access::Unbound,
             Target::Inference(_) | Target::Models | Target::Model(_) => Access::Key,
+        }
+    }
+
+    /// Largest body, where requests of models may have `most` bytes: questions to the gateway itself are short.
+    pub fn body_limit(&self, most: u64) -> u64 {
+        const CONTROL_BYTES: u64 = 1 << 20;
+        match self {
+            Target::Explain => most.min(CONTROL_BYTES),
+            _ => most,
         }
     }
 
@@ -66,7 +78,7 @@ impl Target {
     /// For the header `allow`. RFC 9110 section 9.1: whoever serves GET serves HEAD.
     pub fn allow(&self) -> &'static str {
         match self {
-            Target::Inference(_) => "POST",
+            Target::Inference(_) | Target::Explain => "POST",
             _ => "GET, HEAD",
         }
     }

@@ -185,9 +185,13 @@ impl Chores {
         Some(now.mono_us + DISCOVER_US)
     }
 
-    /// Whether these models of a provider are news.
+    /// Whether these models of a provider are news. That it has none is noted, but takes no known ones away.
     pub fn learn(&mut self, provider: Arc<str>, models: Vec<String>) -> bool {
-        let news = !models.is_empty() && self.discovered.get(&provider) != Some(&models);
+        if models.is_empty() {
+            self.discovered.entry(provider).or_default();
+            return false;
+        }
+        let news = self.discovered.get(&provider) != Some(&models);
         if news {
             self.discovered.insert(provider, models);
         }

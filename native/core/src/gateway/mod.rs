@@ -188,6 +188,15 @@ impl Gateway {
         self.snapshot.load().upstreams.iter().map(|u| (u.name.clone(), u.live.health.state())).collect()
     }
 
+    /// The models that providers said they have, by the provider's name, as far as they were asked and answered; in the
+    /// order of the configuration. One that answered and has none yet is here too.
+    pub fn discovered(&self) -> Vec<(Arc<str>, Vec<String>)> {
+        let snapshot = self.snapshot.load();
+        let chores = lock(&self.chores);
+        let said = |u: &Arc<Upstream>| Some((u.name.clone(), chores.discovered().get(&u.name)?.clone()));
+        snapshot.upstreams.iter().filter_map(said).collect()
+    }
+
     /// All metrics in the Prometheus text format.
     pub fn render_metrics(&self) -> String {
         let snapshot = self.snapshot.load();

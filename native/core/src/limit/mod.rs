@@ -7,5 +7,5 @@ mod concurrency;
 mod queue;
 mod rate;
 
-pub use concurrency::{Acquire, Concurrency, ConcurrencyState, Permit, Ticket};
+pub use concurrency::{Acquire, Concurrency, ConcurrencyState, Permit, Room, Ticket};
 pub use rate::Rate;

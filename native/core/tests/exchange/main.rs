@@ -5,6 +5,7 @@ mod again;
 mod caps;
 mod counts;
 mod engines;
+mod explain;
 mod heads;
 mod keeper;
 mod lists;

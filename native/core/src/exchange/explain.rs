@@ -1,0 +1,375 @@
+//! `POST /v1/explain`: what would become of a request. The policies are those that it would meet, asked without taking
+//! anything; nobody is asked, and nothing is booked.
+//!
+//! The exchange reads the request that is asked about as if it were its own, and in the name of the key that is named;
+//! then it is itself again and answers.
+
+use bytes::Bytes;
+
+use super::choose::Choice;
+use super::gates::{seconds_until, Holds};
+use super::obstacle::{Obstacle, Obstacles, Why};
+use super::places::{gateway_full, key_full};
+use super::slices::Slices;
+use super::target::Target;
+use super::{Exchange, Facts};
+use crate::config::Strategy;
+use crate::dialects::neutral::Endpoint;
+use crate::dialects::openai::request;
+use crate::error::{Code, Failure};
+use crate::gateway::{Holder, Upstream};
+use crate::json::{self, Tree};
+use crate::limit::{Concurrency, Room};
+use crate::route::{Candidate, Tried};
+use crate::sync::atomic::Ordering;
+use crate::sync::Arc;
+
+/// What is asked about.
+struct Asked {
+    endpoint: Endpoint,
+    body: Bytes,
+    /// The key in whose name.
+    key: Option<String>,
+}
+
+/// What the policies say, in the order in which a request meets them.
+#[derive(Default)]
+struct Told {
+    refusal: Option<Failure>,
+    waits: bool,
+    cached: bool,
+    candidates: Vec<Tree>,
+    limits: Vec<Tree>,
+    budget: Option<Tree>,
+    cap: Option<u64>,
+    cache: Option<Tree>,
+}
+
+impl Told {
+    /// The first refusal is the one that a caller would get.
+    fn refuse(&mut self, failure: Failure) {
+        self.refusal.get_or_insert(failure);
+    }
+}
+
+impl Exchange {
+    pub(super) fn answer_explain(&mut self, body: Bytes) {
+        let own = self.call().holder.clone();
+        match self.read_asked(&body) {
+            Ok((asked, holder)) => {
+                let text = self.explained(asked, holder).compact();
+                self.become_explained(Target::Explain, own, None);
+                (self.choice, self.holds) = (Choice::default(), Holds::default());
+                self.reply_json(200, text.into_bytes());
+            }
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    fn become_explained(&mut self, target: Target, holder: Arc<Holder>, facts: Option<Facts>) {
+        if let Some(call) = &mut self.call {
+            call.target = Some(target);
+            call.holder = holder;
+        }
+        self.facts = facts;
+    }
+
+    fn read_asked(&self, body: &Bytes) -> Result<(Asked, Arc<Holder>), Failure> {
+        let asked = Asked::read(body)?;
+        let Some(name) = &asked.key else { return Ok((asked, self.call().holder.clone())) };
+        let holder = self.snap.holders.iter().find(|holder| *holder.name == **name).cloned();
+        let unknown = || invalid("key", "'key' must be the name of one of [auth] tokens.");
+        Ok((asked, holder.ok_or_else(unknown)?))
+    }
+
+    fn explained(&mut self, asked: Asked, holder: Arc<Holder>) -> Tree {
+        let Asked { endpoint, body, .. } = asked;
+        let tenant = self.snap.cache.is_some().then(|| holder.tenant.clone());
+        let mut told = Told::default();
+        match request::read(body, endpoint, tenant.as_deref()) {
+            Ok(facts) => {
+                self.children.slices = Slices::of(&facts, endpoint, self.snap.config.limits.max_inputs as usize);
+                self.become_explained(Target::Inference(endpoint), holder.clone(), Some(facts));
+                self.ask_policies(&mut told);
+                self.children.slices = Slices::default();
+            }
+            Err(failure) => told.refuse(failure),
+        }
+        self.tell(told, endpoint, &holder)
+    }
+
+    /// In the order of the gates.
+    fn ask_policies(&mut self, told: &mut Told) {
+        match self.resolved() {
+            Ok(candidates) => self.choice.candidates = Some(candidates),
+            Err(failure) => told.refuse(failure),
+        }
+        if told.refusal.is_none() {
+            self.in_scope().unwrap_or_else(|failure| told.refuse(failure));
+        }
+        match self.find_budget() {
+            Ok(pool) => self.holds.pool = pool,
+            Err(failure) => told.refuse(failure),
+        }
+        self.ask_key_rate(told);
+        self.ask_cache(told);
+        self.ask_places(told);
+        self.ask_budget(told);
+        self.ask_candidates(told);
+    }
+
+    fn ask_key_rate(&self, told: &mut Told) {
+        let holder = &self.call().holder;
+        let Some(key) = holder.key.as_ref().filter(|_| holder.rated) else { return };
+        let refused = holder.live.rate.peek(self.now.mono_us).err();
+        told.limits.push(Tree::Object(vec![
+            ("limit", "key_rate".into()),
+            ("per_minute", key.rate_limit_rpm.into()),
+            ("verdict", if refused.is_some() { "refused" } else { "passes" }.into()),
+            ("retry_in_secs", refused.map(|at_us| seconds_until(at_us, self.now.mono_us)).into()),
+        ]));
+        if let Some(at_us) = refused {
+            told.refuse(self.key_rate_failure(at_us));
+        }
+    }
+
+    fn ask_cache(&self, told: &mut Told) {
+        let Some(cache) = &self.snap.cache else { return };
+        let key = self.cache_key();
+        let result = match &key {
+            None => "bypass",
+            Some(key) if cache.holds(key, self.now.mono_us) => "hit",
+            Some(_) => "miss",
+        };
+        told.cached = result == "hit";
+        let hex = key.map(|key| blake3::Hash::from_bytes(key).to_hex().to_string());
+        told.cache = Some(Tree::Object(vec![("result", result.into()), ("key", hex.into())]));
+    }
+
+    fn ask_places(&self, told: &mut Told) {
+        if let Some(concurrency) = &self.snap.concurrency {
+            place(told, "gateway_concurrency", concurrency, gateway_full);
+        }
+        let holder = &self.call().holder;
+        if holder.bounded {
+            place(told, "key_concurrency", &holder.live.concurrency, key_full);
+        }
+    }
+
+    fn ask_budget(&mut self, told: &mut Told) {
+        let Some(pool) = self.holds.pool.clone() else { return };
+        if let Err(failure) = self.bounded_input() {
+            told.refuse(failure);
+            return;
+        }
+        let (min, want) = self.tokens_wanted();
+        let mut quote = pool.quote(min, want);
+        if let (Err(_), Some(count)) = (quote, self.exact_count()) {
+            self.holds.exact_input = Some(count().min(self.facts().input_bound));
+            let (min, want) = self.tokens_wanted();
+            quote = pool.quote(min, want);
+        }
+        let (min, want) = self.tokens_wanted();
+        let state = pool.state();
+        told.budget = Some(Tree::Object(vec![
+            ("name", (&**pool.name()).into()),
+            ("capacity", state.capacity.into()),
+            ("used", state.used.into()),
+            ("reserved", state.reserved.into()),
+            ("needed_tokens", min.into()),
+            ("wanted_tokens", want.into()),
+            ("granted_tokens", quote.ok().into()),
+        ]));
+        match quote {
+            Ok(tokens) => told.cap = self.cap_of(tokens),
+            Err(available) => told.refuse(self.budget_failure(available)),
+        }
+    }
+
+    fn ask_candidates(&mut self, told: &mut Told) {
+        let candidates = self.choice.candidates.clone().unwrap_or_default();
+        self.choice.turn = self.snap.routes.peek_turn(&self.facts().model);
+        let mut order = Tried::new();
+        while self.pick(&candidates, &mut order).is_some() {}
+        let mut obstacles = Obstacles::default();
+        let (mut place, mut free) = (0u64, false);
+        for at in order.iter().map(|at| *at as usize) {
+            let upstream = &self.snap.upstreams[candidates[at].provider as usize];
+            let room = if upstream.bounded { upstream.live.concurrency.state().room } else { Room::Free };
+            let obstacle = self.obstacle(&candidates, at);
+            match (obstacle, room) {
+                (Some(obstacle), _) => obstacles.note(obstacle),
+                (None, Room::Full) => obstacles.full = true,
+                (None, room) => {
+                    place += 1;
+                    free |= room == Room::Free;
+                }
+            }
+            let excluded = obstacle.map(|obstacle| self.exclusion(upstream, obstacle));
+            let excluded = excluded.or_else(|| (room == Room::Full).then(|| reason("full", None)));
+            let order = excluded.is_none().then_some(place);
+            told.candidates.push(self.candidate(&candidates[at], upstream, order, room, excluded));
+        }
+        told.waits |= place > 0 && !free;
+        if place == 0 && told.refusal.is_none() && !told.cached {
+            match obstacles.soonest {
+                Some(soonest) if !obstacles.full => told.refuse(soonest.failure(self.now.mono_us)),
+                _ => told.refuse(super::choose::busy()),
+            }
+        }
+        for (_, candidate) in candidates.iter().enumerate().filter(|(at, _)| !order.contains(&(*at as u32))) {
+            let upstream = &self.snap.upstreams[candidate.provider as usize];
+            let withdrawn = upstream.live.withdrawn.load(Ordering::Relaxed);
+            let excluded = reason(if withdrawn { "withdrawn" } else { "key_scope" }, None);
+            told.candidates.push(self.candidate(candidate, upstream, None, Room::Free, Some(excluded)));
+        }
+        for (at, upstream) in self.snap.upstreams.iter().enumerate() {
+            if !candidates.iter().any(|candidate| candidate.provider as usize == at) {
+                let excluded = reason("model_not_served", None);
+                let fields = vec![("provider", (&*upstream.name).into()), ("excluded", excluded)];
+                told.candidates.push(Tree::Object(fields));
+            }
+        }
+    }
+
+    fn exclusion(&self, upstream: &Upstream, obstacle: Obstacle) -> Tree {
+        let word = match obstacle.why {
+            Why::Throttled => "throttled",
+            Why::Rate => "rate_limited",
+            Why::Failing => upstream.live.health.state().reason,
+        };
+        reason(word, Some(seconds_until(obstacle.until_us, self.now.mono_us)))
+    }
+
+    fn candidate(
+        &self,
+        candidate: &Candidate,
+        upstream: &Upstream,
+        order: Option<u64>,
+        room: Room,
+        excluded: Option<Tree>,
+    ) -> Tree {
+        let places = upstream.live.concurrency.state();
+        let latency_ms = upstream.live.health.latency_us().map(|us| us / 1_000);
+        Tree::Object(vec![
+            ("provider", (&*upstream.name).into()),
+            ("model", (&*candidate.model).into()),
+            ("priority", candidate.priority.into()),
+            ("order", order.into()),
+            ("excluded", excluded.into()),
+            ("breaker", upstream.live.health.state().state.as_str().into()),
+            ("in_progress", upstream.bounded.then_some(places.held).into()),
+            ("max_concurrency", upstream.bounded.then_some(places.max).into()),
+            ("waits", (order.is_some() && room == Room::Queue).into()),
+            ("latency_ms", latency_ms.into()),
+        ])
+    }
+
+    fn tell(&self, told: Told, endpoint: Endpoint, holder: &Holder) -> Tree {
+        let outcome = match &told {
+            Told { refusal: Some(_), .. } => "refused",
+            Told { cached: true, .. } => "cached",
+            Told { waits: true, .. } => "waits",
+            Told { .. } => "asked",
+        };
+        let config = &self.snap.config;
+        let facts = self.facts.as_ref();
+        let request = vec![
+            ("endpoint", endpoint.as_str().into()),
+            ("model", facts.map(|facts| facts.model.as_str()).into()),
+            ("stream", facts.map(|facts| facts.stream).into()),
+            ("key", (&*holder.name).into()),
+            ("input_tokens_bound", facts.map(|_| self.input_bound()).into()),
+            ("output_cap_tokens", told.cap.or(facts.and_then(|facts| facts.output_cap)).into()),
+        ];
+        let strategy = Strategy::WORDS.iter().find(|(_, known)| *known == config.server.strategy);
+        Tree::Object(vec![
+            ("outcome", outcome.into()),
+            ("refusal", told.refusal.as_ref().map(refusal).into()),
+            ("request", Tree::Object(request)),
+            ("strategy", strategy.map(|(word, _)| *word).into()),
+            ("candidates", Tree::Array(told.candidates)),
+            ("limits", Tree::Array(told.limits)),
+            ("budget", told.budget.into()),
+            ("cache", told.cache.into()),
+            ("max_attempts", config.retry.max_attempts.into()),
+            ("deadlines", self.told_deadlines()),
+        ])
+    }
+
+    fn told_deadlines(&self) -> Tree {
+        let deadlines = &self.snap.config.deadlines;
+        Tree::Object(vec![
+            ("connect_secs", deadlines.connect_secs.into()),
+            ("first_byte_secs", deadlines.first_byte_secs.into()),
+            ("idle_secs", deadlines.idle_secs.into()),
+            ("total_secs", deadlines.total_secs.into()),
+        ])
+    }
+}
+
+impl Asked {
+    fn read(body: &Bytes) -> Result<Asked, Failure> {
+        let limits = json::Limits::default();
+        let not_json = |error: json::Error| Failure::new(Code::InvalidJson, format!("The body is not JSON: {error}."));
+        let index = json::Index::scan(body, limits).map_err(not_json)?;
+        let text = |name: &'static str| match index.get(body, name).filter(|value| !value.is_null()) {
+            None => Ok(None),
+            Some(value) => match value.as_str() {
+                Some(text) => Ok(Some(text.into_owned())),
+                None => Err(invalid(name, &format!("'{name}' must be a string."))),
+            },
+        };
+        let endpoint = match text("endpoint")?.as_deref() {
+            None | Some("chat") => Endpoint::Chat,
+            Some("completions") => Endpoint::Completions,
+            Some("embeddings") => Endpoint::Embeddings,
+            Some(_) => return Err(invalid("endpoint", "'endpoint' must be chat, completions or embeddings.")),
+        };
+        let inner = index.get(body, "body").filter(|inner| inner.kind() == json::Kind::Object);
+        let Some(inner) = inner else {
+            let words = "'body' is missing: send the request to be explained as an object there.";
+            return Err(Failure::new(Code::MissingField, words).param("body"));
+        };
+        Ok(Asked { endpoint, body: Bytes::copy_from_slice(inner.raw()), key: text("key")? })
+    }
+}
+
+fn invalid(param: &'static str, words: &str) -> Failure {
+    Failure::new(Code::InvalidValue, words).param(param)
+}
+
+fn place(told: &mut Told, limit: &'static str, concurrency: &Concurrency, full: fn() -> Failure) {
+    let state = concurrency.state();
+    let verdict = match state.room {
+        Room::Free => "passes",
+        Room::Queue => "waits",
+        Room::Full => "refused",
+    };
+    told.limits.push(Tree::Object(vec![
+        ("limit", limit.into()),
+        ("max", state.max.into()),
+        ("in_progress", state.held.into()),
+        ("waiting", state.waiting.into()),
+        ("verdict", verdict.into()),
+    ]));
+    match state.room {
+        Room::Free => {}
+        Room::Queue => told.waits = true,
+        Room::Full => told.refuse(full()),
+    }
+}
+
+fn reason(word: &str, retry_in_secs: Option<u64>) -> Tree {
+    Tree::Object(vec![("reason", word.into()), ("retry_in_secs", retry_in_secs.into())])
+}
+
+fn refusal(failure: &Failure) -> Tree {
+    Tree::Object(vec![
+        ("status", u32::from(failure.status()).into()),
+        ("code", failure.code.as_str().into()),
+        ("message", failure.message.as_str().into()),
+        ("param", failure.param.as_deref().into()),
+        ("retry_after_secs", failure.retry_after_secs.into()),
+    ])
+}
