@@ -26,6 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given == ["--version"]:  # without the command line's library, which takes longer than the answer
             output.put(f"hoosh {__version__}\n")
             return 0
+        if given[:1] == ["serve"]:
+            from hoosh.cli import quick
+            from hoosh.cli.serve import serve
+
+            said = quick.options(serve, given[1:])
+            if said is not None:
+                return serve(**said)
         from hoosh.cli.app import run
 
         return run(given)

@@ -1,15 +1,19 @@
-"""The commands together, as typer has them. Help and errors are plain text, so that they read the same in a pipe."""
+"""The commands together, as typer has them. Help and errors are plain text, so that they read the same in a pipe.
 
-import inspect
+Of a command line that names a command only that one is loaded and made: `hoosh serve` has a port to open.
+"""
+
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from inspect import getdoc
 from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
 from hoosh import __version__
-from hoosh.cli import check, explain, infer, info, init, models, output, schema, serve, state, tokens
+from hoosh.cli import output
 
 WORDS = "An AI inference gateway: one endpoint in front of every model, with budgets that hold."
 EXAMPLES = """
@@ -19,6 +23,24 @@ hoosh infer -m llama3.2 "Why is the sky blue?"
 cat notes.txt | hoosh infer -m gpt-4o-mini   the prompt from standard input
 hoosh infer --help                           more of them, and every option of a command
 """
+
+COMMANDS = {
+    "serve": "serve",
+    "infer": "infer",
+    "models": "models",
+    "health": "state",
+    "pools": "state",
+    "costs": "state",
+    "info": "info",
+    "init": "init",
+    "check": "check",
+    "explain": "explain",
+    "tokens": "tokens",
+    "config schema": "schema",
+}
+"""Each command, and the file here that has it: a function of the command's name, and its `EXAMPLES`."""
+GROUPS = {"config": "The configuration file itself."}
+"""What stands before the commands of two words."""
 
 
 def examples(lines: str) -> str:
@@ -36,25 +58,21 @@ def _new(words: str, lines: str) -> typer.Typer:
     )
 
 
-def _add(to: typer.Typer, name: str, run: Callable[..., int], lines: str) -> None:
-    to.command(name, help=inspect.getdoc(run), epilog=examples(lines))(run)
-
-
-app = _new(WORDS, EXAMPLES)
-_add(app, "serve", serve.serve, serve.EXAMPLES)
-_add(app, "infer", infer.infer, infer.EXAMPLES)
-_add(app, "models", models.models, models.EXAMPLES)
-_add(app, "health", state.health, state.HEALTH_EXAMPLES)
-_add(app, "pools", state.pools, state.POOLS_EXAMPLES)
-_add(app, "costs", state.costs, state.COSTS_EXAMPLES)
-_add(app, "info", info.info, info.EXAMPLES)
-_add(app, "init", init.init, init.EXAMPLES)
-_add(app, "check", check.check, check.EXAMPLES)
-_add(app, "explain", explain.explain, explain.EXAMPLES)
-_add(app, "tokens", tokens.tokens, tokens.EXAMPLES)
-config = _new("The configuration file itself.", schema.EXAMPLES)
-_add(config, "schema", schema.schema, schema.EXAMPLES)
-app.add_typer(config, name="config")
+def made(wanted: Sequence[str]) -> typer.Typer:
+    """The application, with these commands and no others."""
+    app = _new(WORDS, EXAMPLES)
+    app.callback()(_before)
+    groups: dict[str, typer.Typer] = {}
+    for name in wanted:
+        group, _, own = name.rpartition(" ")
+        command = import_module(f"hoosh.cli.{COMMANDS[name]}")
+        run: Callable[..., int] = getattr(command, own)
+        if group and group not in groups:
+            groups[group] = _new(GROUPS[group], command.EXAMPLES)
+            app.add_typer(groups[group], name=group)
+        lines = command.EXAMPLES[own] if isinstance(command.EXAMPLES, dict) else command.EXAMPLES
+        (groups[group] if group else app).command(own, help=getdoc(run), epilog=examples(lines))(run)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -63,13 +81,12 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def hoosh(
+def _before(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
 ) -> None:
-    """Read what stands before the command."""
+    pass
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -80,7 +97,9 @@ def run(arguments: Sequence[str]) -> int:
         HooshError: what the gateway says.
 
     """
-    command: Any = typer.main.get_command(app)
+    named = arguments[0] if arguments else ""
+    wanted = [name for name in COMMANDS if name.split()[0] == named]
+    command: Any = typer.main.get_command(made(wanted or list(COMMANDS)))
     try:
         # Options of the shell's completion are typer's own, answered by it before any of this.
         code = command.main(list(arguments) or ["--help"], prog_name="hoosh", standalone_mode=False)

@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import trio
 import typer
 
 from hoosh._native import Config, provider_types
@@ -73,11 +72,12 @@ def init(
     Of local servers that answer now, and of services whose keys are in the environment.
     """
     from hoosh import _environment
+    from hoosh.cli.ask import run
 
     if file.exists() and not force:
         raise Complaint(f"{file} is there already. Choose another name, or write over it with --force.")
     found = _environment.found()
-    local = trio.run(_answering)
+    local = run(_answering)
     text = written(found, local)
     _environment.parse(text)  # never write what could not be read
     try:
@@ -91,6 +91,8 @@ def init(
 
 async def _answering() -> dict[str, list[str]]:
     """The local servers that answer on their default ports now, and what each has. No service is asked, and no key used."""
+    import trio
+
     from hoosh.gateway import Gateway
 
     async with Gateway(Config.found({})) as gateway:

@@ -7,19 +7,21 @@ from hoosh.errors import HooshError
 
 Json = dict[str, Any]
 
-HEALTH_EXAMPLES = """
+EXAMPLES = {
+    "health": """
 hoosh health                              the server of this configuration
 hoosh health --server http://10.0.0.5:8088
 hoosh health > /dev/null && echo ready    it ends with 0 where requests are taken, else with 1
-"""
-POOLS_EXAMPLES = """
+""",
+    "pools": """
 hoosh pools                   a line for each: name, capacity, used, reserved, available
 hoosh pools --json | jq '.pools[] | select(.available < 1000)'
-"""
-COSTS_EXAMPLES = """
+""",
+    "costs": """
 hoosh costs                   a line for each model: provider, model, requests, input, output, US dollars
 hoosh costs --json | jq .total_cost_usd
-"""
+""",
+}
 
 
 def health(
