@@ -1,6 +1,6 @@
 """The native half of hoosh. Private: import the public modules of `hoosh` instead."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, final
 
 from typing_extensions import Buffer
@@ -49,8 +49,13 @@ class Config:
     """
 
     @classmethod
-    def parse(cls, text: str, environment: dict[str, str]) -> Config:
+    def parse(
+        cls, text: str, environment: dict[str, str], read: Callable[[str, list[str]], str] | None = None
+    ) -> Config:
         """Parse and check TOML text. `$NAME` in a value is looked up in `environment`.
+
+        `read` gives the text of a credential's source, `("file", [path])` or `("command", [program, argument, ...])`, or raises
+        an `OSError` that says why not.
 
         Raises:
             ConfigError: what is wrong, in which line, and how to mend it. Never holds a secret.

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -154,11 +154,11 @@ async def _cut_at_the_end(wires: Iterable[GuardedStream]) -> None:
             wire.cut()
 
 
-async def _signals(app: Asgi, reload: Callable[[], None], stop: trio.Event, scope: trio.CancelScope) -> None:
+async def _signals(app: Asgi, reload: Callable[[], Awaitable[None]], stop: trio.Event, scope: trio.CancelScope) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for number in signals:
             if number == signal.SIGHUP:
-                reload()
+                await reload()
             elif stop.is_set():
                 scope.cancel()
             else:
@@ -167,10 +167,10 @@ async def _signals(app: Asgi, reload: Callable[[], None], stop: trio.Event, scop
                 stop.set()
 
 
-def _reload(app: Asgi, started: Config, file: Path | None, bind: str | None, port: int | None) -> None:
+async def _reload(app: Asgi, started: Config, file: Path | None, bind: str | None, port: int | None) -> None:
     """Take the file as it is now; the sockets stay as they were `started`, and the keys must be fit for them."""
     try:
-        new = load(file)[0]
+        new = (await trio.to_thread.run_sync(load, file))[0]  # a command may take its time
         app.driver.reload(guarded(new.listening(started.bind, started.port)))
     except ConfigError as error:
         _say(f"Kept the configuration, because the new one is wrong: {error}")

@@ -296,6 +296,46 @@ async def test_info(folder):
     assert (code, out.decode().splitlines()[0].split("\t")[0]) == (0, "version")
 
 
+# --- explain ----------------------------------------------------------------------------------------------------
+
+
+async def test_explain_in_this_process(folder, upstream):
+    code, out, said = await run(folder, "explain", "-m", "fake-chat", "--stream", "--tools")
+    assert (code, said) == (0, "")
+    lines = out.decode().splitlines()
+    assert lines[0] == "outcome\tasked"
+    assert "1\tone\tfake-chat\tfree" in lines
+    (folder / "request.json").write_text('{"model": "nope", "messages": [{"role": "user", "content": "Hi"}]}')
+    code, out, _ = await run(folder, "explain", "request.json")
+    assert code == 1
+    assert b"refused with 404 model_not_found" in out
+    code, out, _ = await run(folder, "explain", "request.json", "-m", "fake-chat", "--json")
+    assert (code, json.loads(out)["request"]["model"]) == (0, "fake-chat")
+    for arguments, word in ((["none.json"], "none.json"), (["hoosh.toml"], "not JSON"), (["-"], "not JSON")):
+        code, _, said = await run(folder, "explain", *arguments)
+        assert (code, word in one_sentence(said)) == (1, True)
+    code, _, said = await run(folder, "explain")
+    assert (code, "-m" in one_sentence(said)) == (2, True)
+    assert [request for request in upstream.requests if request.method == "POST"] == []
+
+
+async def test_explain_of_a_server_in_the_name_of_a_key(upstream, tmp_path):
+    tokens = 'tokens = ["k", { token = "t", name = "team", models = ["other"], rate_limit_rpm = 3 }]\n'
+    async with serving(f"[auth]\n{tokens}" + provider(upstream) + 'models = ["fake-chat"]\n') as (url, _):
+        asked = ["explain", "-m", "fake-chat", "--server", url]
+        code, out, _ = await run(tmp_path, *asked, "--key", "k", "--json")
+        assert (code, json.loads(out)["request"]["key"]) == (0, "key-1")
+        code, out, _ = await run(tmp_path, *asked, "--key", "k", "--as", "team")
+        assert code == 1
+        assert "model_not_allowed" in out.decode()
+        assert "excluded: key_scope" in out.decode()
+        assert "key rate\tpasses, 3 a minute" in out.decode()
+        code, _, said = await run(tmp_path, *asked, "--key", "t")
+        assert (code, "[path_not_allowed]" in one_sentence(said)) == (1, True)
+        code, out, _ = await run(tmp_path, *asked, "--key", "k", "--endpoint", "embeddings", "--json")
+        assert json.loads(out)["request"]["endpoint"] == "embeddings"
+
+
 # --- tokens -----------------------------------------------------------------------------------------------------
 
 

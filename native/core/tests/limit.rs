@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
-use hoosh_core::limit::{Room, Acquire, Concurrency, ConcurrencyState, Permit, Rate, Ticket};
+use hoosh_core::limit::{Acquire, Concurrency, ConcurrencyState, Permit, Rate, Room, Ticket};
 use hoosh_core::wake::{NoWake, Wake, Waker};
 use proptest::prelude::*;
 

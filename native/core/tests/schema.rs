@@ -57,6 +57,14 @@ fn every_key_is_in_the_schema_and_nothing_else() {
             assert_eq!(required, key.default == Missing::Required, "{}", key.name);
         }
     }
+    let key = &at(&schema, "[[providers]]")["properties"]["api_key"]["anyOf"];
+    for (form, type_) in [(0, "string"), (1, "object")] {
+        assert_eq!(key[form]["type"], type_);
+    }
+    for key_of_it in schema::CREDENTIAL.keys {
+        assert!(key[1]["properties"][key_of_it.name].is_object());
+        assert!(DOCUMENT.contains(&format!("`{}", key_of_it.name)) && EXAMPLE.contains(key_of_it.name));
+    }
     assert_eq!(at(&schema, "[[auth.tokens]]")["properties"]["token"]["type"], "string");
     assert_eq!(at(&schema, "[deadlines]")["properties"]["idle_secs"]["x-unit"], "seconds");
     assert_eq!(at(&schema, "[server]")["properties"]["port"]["maximum"], 65_535);

@@ -34,16 +34,50 @@ impl Config {
     }
 }
 
+/// What is looked up outside of the file.
+struct Outside {
+    environment: HashMap<String, String>,
+    read: Option<Py<PyAny>>,
+}
+
+impl config::Environment for Outside {
+    fn get(&self, name: &str) -> Option<String> {
+        self.environment.get(name).cloned()
+    }
+
+    fn read(&self, source: &config::CredentialSource) -> Result<String, String> {
+        let Some(read) = &self.read else { return Err("nobody here reads files and commands; use `$NAME`".into()) };
+        let (kind, words) = match source {
+            config::CredentialSource::File(path) => ("file", vec![path.clone()]),
+            config::CredentialSource::Command(words) => ("command", words.clone()),
+        };
+        Python::attach(|py| {
+            let said = read.call1(py, (kind, words)).and_then(|said| said.extract::<String>(py));
+            said.map_err(|error| error.value(py).to_string())
+        })
+    }
+}
+
 #[pymethods]
 impl Config {
     /// Parse and check TOML text. `$NAME` in a value is looked up in `environment`.
     ///
+    /// `read` gives the text of a credential's source, `("file", [path])` or `("command", [program, argument, ...])`, or raises
+    /// an `OSError` that says why not.
+    ///
     /// Raises:
     ///     ConfigError: what is wrong, in which line, and how to mend it. Never holds a secret.
     #[classmethod]
-    fn parse(cls: &Bound<'_, PyType>, text: &str, environment: HashMap<String, String>) -> PyResult<Config> {
+    #[pyo3(signature = (text, environment, read = None))]
+    fn parse(
+        cls: &Bound<'_, PyType>,
+        text: &str,
+        environment: HashMap<String, String>,
+        read: Option<Py<PyAny>>,
+    ) -> PyResult<Config> {
         let py = cls.py();
-        let parsed = py.detach(|| config::parse(text, &|name: &str| environment.get(name).cloned()));
+        let outside = Outside { environment, read };
+        let parsed = py.detach(|| config::parse(text, &outside));
         parsed.map(|config| Config(Arc::new(config))).map_err(|error| raise(py, &error))
     }
 

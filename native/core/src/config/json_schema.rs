@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::catalogue::TYPES;
-use super::schema::{Default, Key, Kind, Section, SECTIONS, TOP};
+use super::schema::{Default, Key, Kind, Section, CREDENTIAL, SECTIONS, TOP};
 use crate::json::Tree;
 
 /// Pretty JSON, one line end at its end.
@@ -66,6 +66,12 @@ fn described(key: &Key) -> String {
 fn shape(key: &Key, path: &str) -> Vec<(&'static str, Tree)> {
     match key.kind {
         Kind::Text | Kind::Secret => vec![("type", "string".into())],
+        Kind::Credential => {
+            let mut fields = table_fields(&CREDENTIAL, path);
+            fields.extend([("minProperties", 1u32.into()), ("maxProperties", 1u32.into())]);
+            let forms = vec![Tree::Object(vec![("type", "string".into())]), Tree::Object(fields)];
+            vec![("anyOf", Tree::Array(forms))]
+        }
         Kind::Boolean => vec![("type", "boolean".into())],
         Kind::Integer { least, most } => {
             let mut fields = vec![("type", "integer".into()), ("minimum", least.into())];

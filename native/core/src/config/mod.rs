@@ -7,10 +7,12 @@
 //! | `schema`, `json_schema` | the keys that may be written, and the same for editors |
 //! | `catalogue` | the provider types, as data |
 //! | `parse`, `providers`, `reader`, `url` | TOML to [`Config`], each error with its line |
+//! | `credential` | keys from files and commands |
 //! | `found` | the configuration without a file |
 //! | `describe` | [`Config`] to text, secrets hidden |
 
 pub mod catalogue;
+mod credential;
 mod describe;
 mod found;
 mod json_schema;
@@ -20,6 +22,7 @@ mod reader;
 pub mod schema;
 mod url;
 
+pub use credential::Source as CredentialSource;
 pub use parse::{parse, ConfigError, Environment};
 
 /// A whole configuration, defaults filled in.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use toml::de::DeValue;
 
 use super::catalogue::{self, ProviderType, TYPES};
+use super::credential::credential;
 use super::reader::{unknown_word, Checked, Source, Table};
 use super::{schema, url, BaseUrl, Budget, Provider, ProviderKind, Secret, Token};
 
@@ -63,12 +64,8 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
             provider.name, url.prefix, kind.name, kind.prefix
         ));
     }
-    provider.api_key = match t.expanded("api_key")? {
-        Some(key) if !is_header_text(&key) => {
-            return t
-                .fail("api_key", "must be one line of visible ASCII without spaces, because it is sent in a header")
-        }
-        Some(key) => Some(Secret::new(key)),
+    provider.api_key = match credential(t, "api_key")? {
+        Some(key) => Some(key),
         None => default_key(t.source, kind, &provider.name, &url, warnings),
     };
     if provider.api_key.is_some() && !url.origin.tls && !is_loopback(&url.origin.host) {
@@ -204,7 +201,7 @@ pub fn check_name(t: &Table<'_>, key: &str, name: &str) -> Checked<()> {
     Ok(())
 }
 
-fn is_header_text(text: &str) -> bool {
+pub fn is_header_text(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
 }
 

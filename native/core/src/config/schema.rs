@@ -32,6 +32,8 @@ pub enum Kind {
     Text,
     /// A string that is never shown; `$NAME` takes it from the environment.
     Secret,
+    /// A secret that may also be a table of [`CREDENTIAL`]: where it is.
+    Credential,
     /// `true` or `false`.
     Boolean,
     /// A whole number within bounds, both included.
@@ -157,9 +159,9 @@ pub const PROVIDERS: Section = Section {
         ),
         Key::new(
             "api_key",
-            Kind::Secret,
+            Kind::Credential,
             Default::Derived("the type's variable"),
-            "Sent as `Authorization: Bearer …`.",
+            "Sent as `Authorization: Bearer …`. Text, `$NAME`, or a table with `file` or `command`.",
         ),
         Key::new(
             "priority",
@@ -175,6 +177,19 @@ pub const PROVIDERS: Section = Section {
         ),
         Key::new("max_concurrency", BOUND, Default::None("no bound"), "Requests at once."),
         Key::new("rate_limit_rpm", BOUND, Default::None("no bound"), "Requests a minute."),
+    ],
+};
+/// A credential that is neither in the file nor in the environment, in place of its text.
+pub const CREDENTIAL: Section = Section {
+    header: "a credential",
+    keys: &[
+        Key::new("file", Kind::Text, Default::None("none"), "Path of a file that holds it."),
+        Key::new(
+            "command",
+            Kind::Texts,
+            Default::None("none"),
+            "A program and its arguments, run without a shell, that prints it within 10 seconds.",
+        ),
     ],
 };
 /// `[auth]`

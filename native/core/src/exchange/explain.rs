@@ -7,20 +7,20 @@
 use bytes::Bytes;
 
 use super::choose::Choice;
+use super::explained::{place, reason, Told};
 use super::gates::{seconds_until, Holds};
-use super::obstacle::{Obstacle, Obstacles, Why};
+use super::obstacle::Obstacles;
 use super::places::{gateway_full, key_full};
 use super::slices::Slices;
 use super::target::Target;
 use super::{Exchange, Facts};
-use crate::config::Strategy;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::request;
 use crate::error::{Code, Failure};
-use crate::gateway::{Holder, Upstream};
+use crate::gateway::Holder;
 use crate::json::{self, Tree};
-use crate::limit::{Concurrency, Room};
-use crate::route::{Candidate, Tried};
+use crate::limit::Room;
+use crate::route::Tried;
 use crate::sync::atomic::Ordering;
 use crate::sync::Arc;
 
@@ -30,26 +30,6 @@ struct Asked {
     body: Bytes,
     /// The key in whose name.
     key: Option<String>,
-}
-
-/// What the policies say, in the order in which a request meets them.
-#[derive(Default)]
-struct Told {
-    refusal: Option<Failure>,
-    waits: bool,
-    cached: bool,
-    candidates: Vec<Tree>,
-    limits: Vec<Tree>,
-    budget: Option<Tree>,
-    cap: Option<u64>,
-    cache: Option<Tree>,
-}
-
-impl Told {
-    /// The first refusal is the one that a caller would get.
-    fn refuse(&mut self, failure: Failure) {
-        self.refusal.get_or_insert(failure);
-    }
 }
 
 impl Exchange {
@@ -231,81 +211,6 @@ impl Exchange {
             }
         }
     }
-
-    fn exclusion(&self, upstream: &Upstream, obstacle: Obstacle) -> Tree {
-        let word = match obstacle.why {
-            Why::Throttled => "throttled",
-            Why::Rate => "rate_limited",
-            Why::Failing => upstream.live.health.state().reason,
-        };
-        reason(word, Some(seconds_until(obstacle.until_us, self.now.mono_us)))
-    }
-
-    fn candidate(
-        &self,
-        candidate: &Candidate,
-        upstream: &Upstream,
-        order: Option<u64>,
-        room: Room,
-        excluded: Option<Tree>,
-    ) -> Tree {
-        let places = upstream.live.concurrency.state();
-        let latency_ms = upstream.live.health.latency_us().map(|us| us / 1_000);
-        Tree::Object(vec![
-            ("provider", (&*upstream.name).into()),
-            ("model", (&*candidate.model).into()),
-            ("priority", candidate.priority.into()),
-            ("order", order.into()),
-            ("excluded", excluded.into()),
-            ("breaker", upstream.live.health.state().state.as_str().into()),
-            ("in_progress", upstream.bounded.then_some(places.held).into()),
-            ("max_concurrency", upstream.bounded.then_some(places.max).into()),
-            ("waits", (order.is_some() && room == Room::Queue).into()),
-            ("latency_ms", latency_ms.into()),
-        ])
-    }
-
-    fn tell(&self, told: Told, endpoint: Endpoint, holder: &Holder) -> Tree {
-        let outcome = match &told {
-            Told { refusal: Some(_), .. } => "refused",
-            Told { cached: true, .. } => "cached",
-            Told { waits: true, .. } => "waits",
-            Told { .. } => "asked",
-        };
-        let config = &self.snap.config;
-        let facts = self.facts.as_ref();
-        let request = vec![
-            ("endpoint", endpoint.as_str().into()),
-            ("model", facts.map(|facts| facts.model.as_str()).into()),
-            ("stream", facts.map(|facts| facts.stream).into()),
-            ("key", (&*holder.name).into()),
-            ("input_tokens_bound", facts.map(|_| self.input_bound()).into()),
-            ("output_cap_tokens", told.cap.or(facts.and_then(|facts| facts.output_cap)).into()),
-        ];
-        let strategy = Strategy::WORDS.iter().find(|(_, known)| *known == config.server.strategy);
-        Tree::Object(vec![
-            ("outcome", outcome.into()),
-            ("refusal", told.refusal.as_ref().map(refusal).into()),
-            ("request", Tree::Object(request)),
-            ("strategy", strategy.map(|(word, _)| *word).into()),
-            ("candidates", Tree::Array(told.candidates)),
-            ("limits", Tree::Array(told.limits)),
-            ("budget", told.budget.into()),
-            ("cache", told.cache.into()),
-            ("max_attempts", config.retry.max_attempts.into()),
-            ("deadlines", self.told_deadlines()),
-        ])
-    }
-
-    fn told_deadlines(&self) -> Tree {
-        let deadlines = &self.snap.config.deadlines;
-        Tree::Object(vec![
-            ("connect_secs", deadlines.connect_secs.into()),
-            ("first_byte_secs", deadlines.first_byte_secs.into()),
-            ("idle_secs", deadlines.idle_secs.into()),
-            ("total_secs", deadlines.total_secs.into()),
-        ])
-    }
 }
 
 impl Asked {
@@ -337,39 +242,4 @@ impl Asked {
 
 fn invalid(param: &'static str, words: &str) -> Failure {
     Failure::new(Code::InvalidValue, words).param(param)
-}
-
-fn place(told: &mut Told, limit: &'static str, concurrency: &Concurrency, full: fn() -> Failure) {
-    let state = concurrency.state();
-    let verdict = match state.room {
-        Room::Free => "passes",
-        Room::Queue => "waits",
-        Room::Full => "refused",
-    };
-    told.limits.push(Tree::Object(vec![
-        ("limit", limit.into()),
-        ("max", state.max.into()),
-        ("in_progress", state.held.into()),
-        ("waiting", state.waiting.into()),
-        ("verdict", verdict.into()),
-    ]));
-    match state.room {
-        Room::Free => {}
-        Room::Queue => told.waits = true,
-        Room::Full => told.refuse(full()),
-    }
-}
-
-fn reason(word: &str, retry_in_secs: Option<u64>) -> Tree {
-    Tree::Object(vec![("reason", word.into()), ("retry_in_secs", retry_in_secs.into())])
-}
-
-fn refusal(failure: &Failure) -> Tree {
-    Tree::Object(vec![
-        ("status", u32::from(failure.status()).into()),
-        ("code", failure.code.as_str().into()),
-        ("message", failure.message.as_str().into()),
-        ("param", failure.param.as_deref().into()),
-        ("retry_after_secs", failure.retry_after_secs.into()),
-    ])
 }

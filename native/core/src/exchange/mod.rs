@@ -28,6 +28,7 @@ mod children;
 mod choose;
 mod engine;
 mod explain;
+mod explained;
 mod fall;
 mod follow;
 mod gates;
