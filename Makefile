@@ -30,7 +30,7 @@ LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
 TESTS := lint test-rust test-shuttle test-sim test-python
 
-.PHONY: run test build lint format clean soak mutations header c-gateway memcheck test-llamacpp $(TESTS)
+.PHONY: run test build lint format clean soak mutations header keys c-gateway memcheck test-llamacpp test-clients $(TESTS)
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -87,6 +87,10 @@ test-shuttle: $(VENV)/.run
 # include/hoosh.h from cffi/src; `make test-rust` compares.
 header:
 	UPDATE_HEADER=1 cargo test -p hoosh-cffi
+
+# python/hoosh/_keys.py from the core's table of keys; `make test-python` compares.
+keys: $(VENV)/.extension
+	$(PYTHON) scripts/keys.py
 
 test-python: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY)
 	$(PYTHON) -m pytest $(ARGS)

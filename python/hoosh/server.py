@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -41,7 +41,18 @@ def serve(
 
     """
     config = guarded(config.listening(bind, port))
-    return trio.run(partial(_serve, config, file, bind, port, show_first))
+    return trio.run(partial(_serve, Asgi(config), config, file, bind, port, show_first, lambda: load(file)[0]))
+
+
+def serve_app(app: Asgi, config: Config, again: Callable[[], Config]) -> int:
+    """Serve an application of this program where `config` says; at SIGHUP the configuration is what `again` gives.
+
+    Raises:
+        ConfigError: it must not be served there, or cannot be.
+
+    """
+    guarded(config)
+    return trio.run(partial(_serve, app, config, "built in this program", None, None, False, again))
 
 
 def guarded(config: Config) -> Config:
@@ -56,15 +67,22 @@ def guarded(config: Config) -> Config:
     return config
 
 
-async def _serve(config: Config, file: Path | None, bind: str | None, port: int | None, show_first: bool) -> int:
-    app = Asgi(config)
+async def _serve(
+    app: Asgi,
+    config: Config,
+    file: Path | str | None,
+    bind: str | None,
+    port: int | None,
+    show_first: bool,
+    again: Callable[[], Config],
+) -> int:
     stop = trio.Event()
     listeners = await open_listeners(config.bind, config.port)
     async with trio.open_nursery() as nursery:
-        reload = partial(_reload, app, config, file, bind, port)
+        reload = partial(_reload, app, config, again, bind, port)
         nursery.start_soon(_signals, app, reload, stop, nursery.cancel_scope)
         address = await nursery.start(listen, app, listeners, stop)
-        _announce(config, file, address)
+        _announce(config, file, address, app.driver.engines)
         if show_first:
             from hoosh.first import first_answer
 
@@ -165,10 +183,10 @@ async def _signals(app: Asgi, reload: Callable[[], None], stop: trio.Event, scop
                 stop.set()
 
 
-def _reload(app: Asgi, started: Config, file: Path | None, bind: str | None, port: int | None) -> None:
-    """Take the file as it is now; the sockets stay as they were `started`, and the keys must be fit for them."""
+def _reload(app: Asgi, started: Config, again: Callable[[], Config], bind: str | None, port: int | None) -> None:
+    """Take the configuration as it is now; the sockets stay as they were `started`, and the keys must be fit for them."""
     try:
-        new = load(file)[0]
+        new = again()
         app.driver.reload(guarded(new.listening(started.bind, started.port)))
     except ConfigError as error:
         _say(f"Kept the configuration, because the new one is wrong: {error}")
@@ -179,10 +197,11 @@ def _reload(app: Asgi, started: Config, file: Path | None, bind: str | None, por
         _say(f"  It listens on {then.bind} port {then.port} from the next start, and until then where it did.")
 
 
-def _announce(config: Config, file: Path | None, address: str) -> None:
+def _announce(config: Config, file: Path | str | None, address: str, engines: Collection[str]) -> None:
     _say(f"hoosh is listening on {address} ({file or 'no hoosh.toml: what was found'})")
     for name, kind, url in config.providers:
-        _say(f"  provider {name} ({kind}) {url or 'in this process, none registered'}")
+        engine = "in this process" if name in engines else "in this process, none registered"
+        _say(f"  provider {name} ({kind}) {url or engine}")
     for warning in config.warnings:
         _say(f"  warning: {warning}")
     _say(f"Try: curl {address}/v1/models")

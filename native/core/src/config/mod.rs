@@ -8,11 +8,13 @@
 //! | `catalogue` | the provider types, as data |
 //! | `parse`, `providers`, `reader`, `url` | TOML to [`Config`], each error with its line |
 //! | `found` | the configuration without a file |
+//! | `hooked` | which providers have callables of this process |
 //! | `describe` | [`Config`] to text, secrets hidden |
 
 pub mod catalogue;
 mod describe;
 mod found;
+mod hooked;
 mod parse;
 mod providers;
 mod reader;
@@ -163,6 +165,8 @@ pub struct Provider {
     pub uuid_ids: bool,
     /// Found rather than configured (environment keys, default ports): tried, and silent when absent.
     pub found: bool,
+    /// Callables of this process stand between: see [`Config::hooked`]. No key of the file, which cannot hold any.
+    pub hooked: bool,
 }
 
 /// A provider's base URL, taken apart.
