@@ -324,7 +324,7 @@ async def test_a_stream_that_is_declined_in_its_middle_ends_with_the_words_and_s
         with pytest.raises(errors.HooshError, match="Not this"):
             async with server.gateway.stream(**ASK) as chunks:
                 async for chunk in chunks:
-                    got.append(chunk["choices"][0]["delta"].get("content") or "")
+                    got += [chunk["choices"][0]["delta"].get("content") or ""]
         with trio.fail_after(5):
             await upstream.requests[0].closed.wait()
         (row,) = await rows(server.gateway)
