@@ -6,6 +6,7 @@ mod caps;
 mod counts;
 mod engines;
 mod heads;
+mod hooked;
 mod keeper;
 mod lists;
 mod parts;
