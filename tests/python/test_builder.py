@@ -277,7 +277,10 @@ async def test_close_ends_the_loop_that_runs_beside_a_host(upstream):
 
 
 async def test_engines_and_hooks_for_the_providers_of_a_file(upstream):
-    text = toml_provider(upstream) + 'models = ["fake-chat"]\n[[providers]]\nname = "mine"\ntype = "engine"\nmodels = ["parrot"]\n'
+    text = (
+        toml_provider(upstream)
+        + 'models = ["fake-chat"]\n[[providers]]\nname = "mine"\ntype = "engine"\nmodels = ["parrot"]\n'
+    )
     seen = []
     server = hoosh.Server.builder().config(text).hooks("one", on_request=seen.append).engine("mine", parrot).build()
     async with server.running():
