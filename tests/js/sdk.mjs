@@ -72,19 +72,19 @@ export async function leaving_a_stream() {
 
 export async function aborting_a_stream() {
   const stream = await client.chat.completions.create({ ...ASK, model: "fake:stall=body,stall_after=3", stream: true });
-  setTimeout(() => stream.controller.abort(), 200);
+  setTimeout(() => stream.controller.abort(), 1000);
   for await (const _ of stream);
   return { cancelled: true };
 }
 
 export async function aborting_by_a_signal() {
-  const asking = client.chat.completions.create({ ...ASK, model: "fake:stall=head" }, { signal: AbortSignal.timeout(300) });
+  const asking = client.chat.completions.create({ ...ASK, model: "fake:stall=head" }, { signal: AbortSignal.timeout(2000) });
   await assert.rejects(asking, OpenAI.APIUserAbortError);
   return { cancelled: true };
 }
 
 export async function its_own_timeout() {
-  const asking = client.chat.completions.create({ ...ASK, model: "fake:stall=head" }, { timeout: 300 });
+  const asking = client.chat.completions.create({ ...ASK, model: "fake:stall=head" }, { timeout: 2000 });
   await assert.rejects(asking, OpenAI.APIConnectionTimeoutError);
   return { cancelled: true };
 }
