@@ -68,7 +68,7 @@ def embeddings(url):
 def errors(url):
     for name, kind in (
         ("other", litellm.NotFoundError),
-        ("fake:status=500", litellm.InternalServerError),
+        ("fake:status=500", litellm.BadGatewayError),
         ("fake:status=400", litellm.BadRequestError),
         ('fake:status=429,retry_after="0"', litellm.RateLimitError),
         ("fake:stall=head", litellm.Timeout),
