@@ -28,7 +28,7 @@ async def test_case(upstream, module, case):
         upstream.requests.clear()
         # LiteLLM asks the network for prices otherwise.
         environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": ""}
-        with trio.fail_after(120):
+        with trio.fail_after(300):
             child = await trio.run_process(
                 [PYTHON, "run.py", module, case, url],
                 capture_stdout=True,

@@ -422,6 +422,14 @@ async def test_a_hook_that_blocks_or_never_returns_keeps_nobody_else(upstream, o
         assert await on(work) < 2.5
 
 
+async def test_an_event_without_an_end_is_the_providers_fault(upstream):
+    upstream.plan(huge_line=9 << 20)
+    server = built(provider(upstream, on_answer=lambda _: None))
+    async with server.running():
+        with pytest.raises(errors.MalformedReply):
+            await stream(server.gateway)
+
+
 async def test_a_caller_that_leaves_cancels_the_hook(upstream):
     ended = trio.Event()
 

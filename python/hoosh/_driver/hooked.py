@@ -32,22 +32,24 @@ async def call(
     if not runner.of(name):
         caller.raised(ConfigError(f"Provider {name!r} has no hooks in this process."))
         attempt.failed("hook", reused=False)
-        return None
-    between: Between | None = None
+        return
     try:
         request, made = await runner.outgoing(name, endpoint, given)
         if runner.of(name).on_answer is None:
-            return await upstream.ask(connections, made, attempt)
-        between = Between(attempt, runner, request)
-        with between.asking:
-            await upstream.ask(connections, made, between)
-        await between.finish()
+            await upstream.ask(connections, made, attempt)
+        else:
+            between = Between(attempt, runner, request)
+            with between.asking:
+                await upstream.ask(connections, made, between)
+            await between.finish()
     except Declined as why:
         attempt.doors.exchange.declined(attempt.u, why.status, why.message, why.param)
         attempt.doors.step()
     except HookFailed as failed:
         caller.raised(failed.__cause__ if isinstance(failed.__cause__, Exception) else failed)
         attempt.failed("hook", reused=False)
+    except MalformedReply:
+        attempt.failed("protocol", reused=False)
 
 
 def _read(text: bytes) -> tuple[Json | None, bytes]:
@@ -104,6 +106,7 @@ class Between(Attempt):
         Raises:
             HookFailed: a hook raised or gave nonsense.
             Declined: a hook said no.
+            MalformedReply: a line or event of the stream has no end.
 
         """
         if self._failure is not None:
@@ -115,11 +118,7 @@ class Between(Attempt):
         super().end()
 
     async def _each(self, parser: sse.Parser, data: bytes) -> None:
-        try:
-            events = parser.feed(data)
-        except MalformedReply as error:
-            raise HookFailed("on_answer") from error
-        for event in events:
+        for event in parser.feed(data):
             text = event.data.encode()
             shown = text if text == b"[DONE]" else await self._shown(text, streams=True)
             kind = event.event if event.event != "message" else None
@@ -137,7 +136,7 @@ class Between(Attempt):
     async def _guard(self, work: Awaitable[None]) -> None:
         try:
             await work
-        except (HookFailed, Declined) as failure:
+        except (HookFailed, Declined, MalformedReply) as failure:
             await self._give_up(failure)
 
     async def _give_up(self, failure: Exception) -> None:
