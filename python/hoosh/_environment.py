@@ -64,11 +64,24 @@ def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | Non
     file = Path(named) if named is not None else Path("hoosh.toml")
     if named is None and not file.exists():
         return found(), None
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}. Name another file with --config.") from error
-    return parse(text), file
+    return parse(_read(file, "Name another file with --config.")), file
+
+
+def text(given: str | os.PathLike[str]) -> str:
+    """The text of a configuration: `given` itself, or that of the file of this name.
+
+    Raises:
+        ConfigError: the file cannot be read.
+
+    """
+    if isinstance(given, str) and is_text(given):
+        return given
+    return _read(Path(given), "Name another file.")
+
+
+def is_text(given: str) -> bool:
+    """Whether this is a configuration and no path: a path has neither a line's end nor `=`, and a configuration has one."""
+    return "\n" in given or "=" in given
 
 
 def server(given: str | None) -> str | None:
@@ -84,3 +97,10 @@ def key(given: str | None) -> str | None:
 def found() -> Config:
     """What hoosh does without a file."""
     return Config.found(dict(os.environ))
+
+
+def _read(file: Path, hint: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}. {hint}") from error

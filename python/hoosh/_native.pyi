@@ -23,6 +23,7 @@ __all__ = [
     "body_edit",
     "body_scan",
     "cache_key",
+    "config_keys",
     "config_schema",
     "error_codes",
     "provider_types",
@@ -39,6 +40,12 @@ def body_edit(body: Buffer, changes: list[tuple[str, Buffer | None]]) -> bytes: 
 def body_scan(body: Buffer) -> dict[str, slice[int, int, int]]: ...
 def cache_key(body: Buffer, tenant: str) -> str: ...
 def config_schema() -> str: ...
+def config_keys() -> list[tuple[str, list[tuple[str, str, list[str], bool, str, str]]]]:
+    """What a credential may hold, then each table of the file.
+
+    Of each its header, and its keys as (name, kind, words, required, default, meaning).
+    """
+
 def error_codes() -> list[tuple[str, int, str, str]]: ...
 
 @final
@@ -94,6 +101,13 @@ class Config:
     def providers(self) -> list[tuple[str, str, str | None]]:
         """Name, type and base URL of each provider, in the order of the file."""
 
+    def hooked(self, names: Sequence[str]) -> Config:
+        """The same configuration, in which requests to the providers of these `names` go through callables of this process.
+
+        Raises:
+            ConfigError: there is no such provider, or it is an engine.
+        """
+
     def listening(self, bind: str | None, port: int | None) -> Config:
         """The same configuration on another address."""
 
@@ -129,7 +143,10 @@ class Exchange:
         """The answer is complete."""
 
     def failed(self, u: int, stage: str, reused: bool) -> None:
-        """The attempt failed, at `connect`, `tls`, `send`, `head`, `body` or `protocol`."""
+        """The attempt failed, at `connect`, `tls`, `send`, `head`, `body`, `protocol` or `hook`."""
+
+    def declined(self, u: int, status: int, message: str, param: str | None) -> None:
+        """A hook of the provider declines; `status` (400 to 499), `message` and `param` are for the caller."""
 
     def delta_text(self, u: int, choice: int, text: str) -> None:
         """An engine said more text."""

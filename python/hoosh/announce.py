@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import trio
@@ -23,17 +24,18 @@ No model can be asked yet. Do one of these:
   - write a configuration: `hoosh init`."""
 
 
-def listening(config: Config, file: Path | None, address: str) -> None:
-    """Say where it listens, with what, and what is odd."""
+def listening(config: Config, file: Path | str | None, address: str, engines: Collection[str]) -> None:
+    """Say where it listens, with what, and what is odd; `file` is where the configuration is from, `engines` are registered."""
     say(f"hoosh is listening on {address} ({file or 'no hoosh.toml: looking for what is here'})")
     if file is not None:
         for name, kind, url in config.providers:
-            say(f"  provider {name} ({kind}) {url or 'in this process, none registered'}")
+            engine = "in this process" if name in engines else "in this process, none registered"
+            say(f"  provider {name} ({kind}) {url or engine}")
     for warning in config.warnings:
         say(f"  warning: {warning}")
 
 
-async def found(driver: Driver, config: Config, file: Path | None, address: str) -> None:
+async def found(driver: Driver, config: Config, address: str) -> None:
     """When the providers have said what they have: say who answered, and what to try."""
     with trio.move_on_after(LIST_SECONDS):
         await driver.listed()

@@ -42,7 +42,18 @@ def serve(
 
     """
     config = guarded(config.listening(bind, port))
-    return trio.run(partial(_serve, config, file, bind, port, show_first))
+    return trio.run(partial(_serve, Asgi(config), config, file, bind, port, show_first, lambda: load(file)[0]))
+
+
+def serve_app(app: Asgi, config: Config, again: Callable[[], Config]) -> int:
+    """Serve an application of this program where `config` says; at SIGHUP the configuration is what `again` gives.
+
+    Raises:
+        ConfigError: it must not be served there, or cannot be.
+
+    """
+    guarded(config)
+    return trio.run(partial(_serve, app, config, "built in this program", None, None, False, again))
 
 
 def guarded(config: Config) -> Config:
@@ -57,16 +68,23 @@ def guarded(config: Config) -> Config:
     return config
 
 
-async def _serve(config: Config, file: Path | None, bind: str | None, port: int | None, show_first: bool) -> int:
-    app = Asgi(config)
+async def _serve(
+    app: Asgi,
+    config: Config,
+    file: Path | str | None,
+    bind: str | None,
+    port: int | None,
+    show_first: bool,
+    again: Callable[[], Config],
+) -> int:
     stop = trio.Event()
     listeners = await open_listeners(config.bind, config.port)
     async with trio.open_nursery() as nursery:
-        reload = partial(_reload, app, config, file, bind, port)
+        reload = partial(_reload, app, config, again, bind, port)
         nursery.start_soon(_signals, app, reload, stop, nursery.cancel_scope)
         address = await nursery.start(listen, app, listeners, stop)
-        announce.listening(config, file, address)
-        nursery.start_soon(announce.found, app.driver, config, file, address)
+        announce.listening(config, file, address, app.driver.engines)
+        nursery.start_soon(announce.found, app.driver, config, address)
         if show_first:
             from hoosh.first import first_answer
 
@@ -167,10 +185,10 @@ async def _signals(app: Asgi, reload: Callable[[], Awaitable[None]], stop: trio.
                 stop.set()
 
 
-async def _reload(app: Asgi, started: Config, file: Path | None, bind: str | None, port: int | None) -> None:
-    """Take the file as it is now; the sockets stay as they were `started`, and the keys must be fit for them."""
+async def _reload(app: Asgi, started: Config, again: Callable[[], Config], bind: str | None, port: int | None) -> None:
+    """Take the configuration as it is now; the sockets stay as they were `started`, and the keys must be fit for them."""
     try:
-        new = (await trio.to_thread.run_sync(load, file))[0]  # a command may take its time
+        new = await trio.to_thread.run_sync(again)  # a command may take its time
         app.driver.reload(guarded(new.listening(started.bind, started.port)))
     except ConfigError as error:
         _say(f"Kept the configuration, because the new one is wrong: {error}")

@@ -139,6 +139,15 @@ impl Config {
         Config(Arc::new(config))
     }
 
+    /// The same configuration, in which requests to the providers of these `names` go through callables of this process.
+    ///
+    /// Raises:
+    ///     ConfigError: there is no such provider, or it is an engine.
+    fn hooked(&self, py: Python<'_>, names: Vec<String>) -> PyResult<Config> {
+        let hooked = (*self.0).clone().hooked(names.iter().map(String::as_str));
+        hooked.map(|config| Config(Arc::new(config))).map_err(|error| raise(py, &error))
+    }
+
     fn __repr__(&self) -> String {
         format!("<Config: {} providers, {}:{}>", self.0.providers.len(), self.0.server.bind, self.0.server.port)
     }

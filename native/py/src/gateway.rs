@@ -64,7 +64,9 @@ impl Gateway {
     /// What the loop must do now: a tuple that begins with its kind.
     fn next<'py>(&self, py: Python<'py>, mono_us: u64, wall_us: i64) -> PyResult<Bound<'py, PyTuple>> {
         match self.0.next(Now::new(mono_us, wall_us)) {
-            LoopStep::Fetch { id, request } => (FETCH, id, send_tuple(py, &request)?).into_pyobject(py),
+            LoopStep::Fetch { id, request, hooked } => {
+                (FETCH, id, send_tuple(py, &request)?, hooked.as_deref()).into_pyobject(py)
+            }
             LoopStep::Cancel { id } => (CANCEL, id).into_pyobject(py),
             LoopStep::Store { id, op } => (STORE, id, Bound::new(py, StoreOp(Mutex::new(Some(op))))?).into_pyobject(py),
             LoopStep::Wait { until_us } => (LOOP_WAIT, until_us).into_pyobject(py),

@@ -7,6 +7,7 @@ mod errors;
 mod exchange;
 mod gateway;
 mod input;
+mod keys;
 mod messages;
 mod sse;
 mod tokens;
@@ -30,6 +31,8 @@ mod _native {
     use super::exchange::{step_names, Exchange, Job, JobResult};
     #[pymodule_export]
     use super::gateway::{Gateway, MemoryStore, StoreOp, StoreOutcome};
+    #[pymodule_export]
+    use super::keys::config_keys;
     #[pymodule_export]
     use super::messages::tokens_count_messages;
     #[pymodule_export]

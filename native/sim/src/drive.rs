@@ -93,12 +93,13 @@ impl World {
             Step::Send { u, request } => {
                 let provider = self.provider_of(&request);
                 self.check_send(x, u, &provider, &request.body, Some(&request));
-                self.open(x, provider, &request.body, false);
+                self.open(x, provider, &request.body, Way::Http);
             }
             Step::Call { u, engine, request } => {
                 let provider = engine.to_string();
-                self.check_send(x, u, &provider, &request.body, None);
-                self.open(x, provider, &request.body, true);
+                self.check_send(x, u, &provider, &request.body, request.upstream.as_deref());
+                let way = if request.upstream.is_some() { Way::Hooked } else { Way::Engine };
+                self.open(x, provider, &request.body, way);
             }
             Step::Read { u, credit } => {
                 if let Some(up) = self.xs[x].ups.get_mut(u as usize) {
@@ -229,7 +230,7 @@ impl World {
         }
     }
 
-    fn open(&mut self, x: usize, provider: String, body: &[u8], engine: bool) {
+    fn open(&mut self, x: usize, provider: String, body: &[u8], way: Way) {
         let number = self.said.len() + 1;
         let u = self.xs[x].ups.len() as u32;
         let inputs = inputs_of(body);
@@ -237,9 +238,10 @@ impl World {
         let mood = self.mood_of(&provider);
         let script = match self.xs[x].caller.endpoint() {
             Some(endpoint) => {
-                let reused = !engine && self.books.served.contains(&provider) && self.dice.chance(50);
-                let asked = Asked { endpoint, stream: self.xs[x].caller.stream, inputs, reused };
-                if engine {
+                let reused = way != Way::Engine && self.books.served.contains(&provider) && self.dice.chance(50);
+                let hooked = way == Way::Hooked;
+                let asked = Asked { endpoint, stream: self.xs[x].caller.stream, inputs, reused, hooked };
+                if way == Way::Engine {
                     upstream::engine(&mut self.dice, mood, asked, number, &mut said)
                 } else {
                     upstream::http(&mut self.dice, mood, asked, self.now.wall_us, number, &mut said)
@@ -335,6 +337,10 @@ impl World {
                 self.books.served.insert(up.provider.clone());
                 exchange.end(u);
             }
+            Act::Decline => {
+                up.state = UpState::Failed;
+                exchange.declined(u, Failure::new(Code::UpstreamRefused, "A hook says no."));
+            }
             Act::Fail(stage, reused) => {
                 up.state = UpState::Failed;
                 exchange.failed(u, stage, reused);
@@ -343,6 +349,15 @@ impl World {
         self.look_soon(x);
         self.upstream_goes_on(x, u);
     }
+}
+
+/// How an attempt is answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Http,
+    /// Over HTTP, with callables between.
+    Hooked,
+    Engine,
 }
 
 /// How many inputs a request for embeddings has.

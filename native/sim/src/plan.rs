@@ -194,6 +194,7 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         cap_field: dice.pick(&[CapField::MaxTokens, CapField::MaxCompletionTokens]),
         uuid_ids: dice.chance(20),
         found: false,
+        hooked: !engine && dice.chance(20),
     }
 }
 

@@ -1,29 +1,34 @@
 """One gateway on one event loop."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import anyio
 
-from hoosh._driver import loop
+from hoosh._driver import loop, process
 from hoosh._driver.caller import Caller, Headers
 from hoosh._driver.connections import Connections
 from hoosh._driver.doors import Doors
 from hoosh._driver.engine import Engine
 from hoosh._driver.exchange import drive
+from hoosh._driver.hooks import Hooks, Runner
 from hoosh._driver.tasks import Bells, now, task_group
 from hoosh._native import Config, Gateway, MemoryStore, WakeQueue, WireRefusal
+from hoosh.errors import InvalidRequest
 
 KEPT_ROWS = 100_000
 """Ledger rows that the memory store keeps."""
 
 
 class Driver:
-    """A gateway, its store, its engines and its connections."""
+    """A gateway, its store, its engines and hooks, and its connections. It belongs to the process that made it."""
 
-    def __init__(self, config: Config) -> None:
-        self.gateway = Gateway(config, secrets.randbits(64))
+    def __init__(self, config: Config, hooks: Mapping[str, Hooks] | None = None) -> None:
+        self._birth = process.Birth()
+        self._hooked = [name for name, given in (hooks or {}).items() if given]
+        self.hooks = Runner(hooks or {})
+        self.gateway = Gateway(config.hooked(self._hooked), secrets.randbits(64))
         self.store = MemoryStore(KEPT_ROWS)
         self.engines: dict[str, Engine] = {}
         self.connections = Connections()
@@ -31,11 +36,26 @@ class Driver:
         self._bells: Bells = {}
         self._last = loop.NUMBER
         self._loop: loop.Loop | None = None
+        self.runs = False
+        """Whether the gateway's own loop runs."""
+        self.closed = False
+        process.close_at_exit(self)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Driver"]:
-        """Run the gateway's own loop while the context lasts."""
-        own = self._loop = loop.Loop(self.gateway, self.store, self.connections)
+        """Run the gateway's own loop while the context lasts.
+
+        Raises:
+            InvalidRequest: it runs already, or is closed.
+            ForkError: see `process`.
+
+        """
+        self._birth.check()
+        if self.runs or self.closed:
+            words = "is closed" if self.closed else "runs already: one object is one gateway, entered once at a time"
+            raise InvalidRequest(f"This gateway {words}.", code="invalid_value", status=400)
+        self.runs = True
+        own = self._loop = loop.Loop(self.gateway, self.store, self.connections, self.hooks)
         self._bells[loop.NUMBER] = own.bell
         self.gateway.set_waker(self._queue)
         async with task_group() as tasks:
@@ -48,7 +68,34 @@ class Driver:
                 with anyio.CancelScope(shield=True):
                     await own.flush()
                     await self.connections.aclose()
+                self.runs = False
                 tasks.cancel_scope.cancel()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether this process is a fork of the one that it belongs to."""
+        return self._birth.elsewhere
+
+    def check(self) -> None:
+        """It may be used here.
+
+        Raises:
+            ForkError: it belongs to the parent of this process.
+
+        """
+        self._birth.check()
+
+    def close(self) -> None:
+        """Admit no request any more, and store what is not stored; those in progress end where they run.
+
+        May be called again, from any thread. In a child of a fork it does nothing: all of this is the parent's.
+        """
+        if self.closed or self._birth.elsewhere:
+            return
+        self.closed = True
+        self.gateway.drain()
+        if self._loop is not None:
+            self._loop.flush_now()
 
     async def listed(self) -> None:
         """Return when the first lists of models are there, or had their time."""
@@ -57,7 +104,8 @@ class Driver:
 
     def reload(self, config: Config) -> None:
         """Use `config` for what begins from now on."""
-        self.gateway.reload(config, *now())
+        self._birth.check()
+        self.gateway.reload(config.hooked(self._hooked), *now())
 
     async def drive(self, caller: Caller, method: str, target: str, headers: Headers, *, neutral: bool) -> None:
         """Answer one request."""
@@ -73,6 +121,7 @@ class Driver:
 
     def _exchange(self) -> tuple[Doors, int]:
         """A new one, and the number by which it is woken."""
+        self._birth.check()
         self._last += 1
         return Doors(self.gateway.exchange(self._queue, self._last)), self._last
 

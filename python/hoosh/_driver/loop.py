@@ -1,11 +1,18 @@
 """The gateway's own loop: leases, ledger, probes, model lists."""
 
+import logging
+import time
+
 import anyio
 
 from hoosh._driver import steps, upstream
 from hoosh._driver.connections import Connections, Request
+from hoosh._driver.hooks import HookFailed, Runner
 from hoosh._driver.tasks import Bell, Tasks, now
 from hoosh._native import Gateway, MemoryStore, StoreOp
+
+LOG = logging.getLogger("hoosh")
+"""What hooks raise where no caller asked."""
 
 NUMBER = 0
 """By which the loop is woken; exchanges have the numbers after it."""
@@ -18,8 +25,8 @@ FLUSH_SECONDS = 2
 class Loop:
     """What the gateway does without being asked."""
 
-    def __init__(self, gateway: Gateway, store: MemoryStore, connections: Connections) -> None:
-        self._gateway, self._store, self._connections = gateway, store, connections
+    def __init__(self, gateway: Gateway, store: MemoryStore, connections: Connections, hooks: Runner) -> None:
+        self._gateway, self._store, self._connections, self._hooks = gateway, store, connections, hooks
         self._fetches: dict[int, anyio.CancelScope] = {}
         self.bell = Bell()
         self.listed = anyio.Event()
@@ -35,9 +42,9 @@ class Loop:
                     await self.bell.wait(until_us)
                 case (steps.STORE, id, op):
                     self._perform(id, op)
-                case (steps.FETCH, id, request):
+                case (steps.FETCH, id, request, hooked):
                     self._fetches[id] = anyio.CancelScope()
-                    tasks.start_soon(self._fetch, id, Request(*request), self._fetches[id])
+                    tasks.start_soon(self._fetch, id, Request(*request), hooked, self._fetches[id])
                 case (steps.CANCEL, id):
                     if scope := self._fetches.pop(id, None):
                         scope.cancel()
@@ -52,15 +59,29 @@ class Loop:
                     case (steps.LOOP_WAIT, _):
                         await anyio.sleep(0.005)
 
+    def flush_now(self) -> None:
+        """The same without an event loop: it has ended, or the process does."""
+        until = time.monotonic() + FLUSH_SECONDS
+        while self._gateway.rows_waiting() and time.monotonic() < until:
+            match self._gateway.next(*now()):
+                case (steps.STORE, id, op):
+                    self._perform(id, op)
+                case (steps.LOOP_WAIT, _):
+                    time.sleep(0.005)
+
     def _perform(self, id: int, op: StoreOp) -> None:
         self._gateway.stored(id, self._store.perform(op), *now())
 
-    async def _fetch(self, id: int, request: Request, scope: anyio.CancelScope) -> None:
+    async def _fetch(self, id: int, request: Request, hooked: str | None, scope: anyio.CancelScope) -> None:
         with scope:
             try:
+                if hooked is not None:
+                    _, request = await self._hooks.outgoing(hooked, "models", request)
                 status, body = await upstream.fetch(self._connections, request, LARGEST_FETCH)
                 self._gateway.fetched(id, status, body, None, *now())
             except Exception as error:
+                if isinstance(error, HookFailed):
+                    LOG.error("A hook failed", exc_info=error.__cause__)
                 self._gateway.fetched(id, 0, b"", type(error).__name__, *now())
         self._fetches.pop(id, None)
         self.bell.ring()

@@ -9,12 +9,14 @@
 //! | `parse`, `providers`, `reader`, `url` | TOML to [`Config`], each error with its line |
 //! | `credential` | keys from files and commands |
 //! | `found` | the configuration without a file |
+//! | `hooked` | which providers have callables of this process |
 //! | `describe` | [`Config`] to text, secrets hidden |
 
 pub mod catalogue;
 mod credential;
 mod describe;
 mod found;
+mod hooked;
 mod json_schema;
 mod parse;
 mod providers;
@@ -167,6 +169,8 @@ pub struct Provider {
     pub uuid_ids: bool,
     /// Found rather than configured (environment keys, default ports): tried, and silent when absent.
     pub found: bool,
+    /// Callables of this process stand between: see [`Config::hooked`]. No key of the file, which cannot hold any.
+    pub hooked: bool,
 }
 
 /// A provider's base URL, taken apart.

@@ -30,12 +30,11 @@ impl Exchange {
         let u: UpstreamId = self.choice.attempts;
         self.choice.attempts += 1;
         let step = match upstream.kind {
+            ProviderKind::OpenAi if upstream.hooked => self
+                .write_request(to, &upstream)
+                .map(|request| self.call_step(u, &upstream, request.body.clone(), Some(request))),
             ProviderKind::OpenAi => self.write_request(to, &upstream).map(|request| Step::Send { u, request }),
-            ProviderKind::Engine => Some(Step::Call {
-                u,
-                engine: upstream.name.clone(),
-                request: neutral::Request { endpoint: self.endpoint(), body: self.upstream_body(to, &upstream) },
-            }),
+            ProviderKind::Engine => Some(self.call_step(u, &upstream, self.upstream_body(to, &upstream), None)),
         };
         let Some(step) = step else {
             self.fail(Failure::new(Code::Internal, "A provider without an address was chosen."));
@@ -45,6 +44,11 @@ impl Exchange {
         self.account.provider = Some(upstream.clone());
         self.attempt = Some(Attempt::open(u, upstream, health, permit, self.now.mono_us));
         self.phase = Phase::Attempt;
+    }
+
+    fn call_step(&self, u: UpstreamId, upstream: &Upstream, body: Bytes, request: Option<UpstreamRequest>) -> Step {
+        let request = neutral::Request { endpoint: self.endpoint(), body, upstream: request.map(Box::new) };
+        Step::Call { u, engine: upstream.name.clone(), request }
     }
 
     fn write_request(&self, to: &Candidate, upstream: &Upstream) -> Option<UpstreamRequest> {

@@ -105,9 +105,10 @@ impl Chores {
         self.steps.push_back(LoopStep::Store { id, op });
     }
 
-    fn fetch(&mut self, what: What, request: UpstreamRequest, now: Now) {
+    fn fetch(&mut self, what: What, upstream: &Upstream, request: UpstreamRequest, now: Now) {
         let id = self.ask(what, now.mono_us + FETCH_DEADLINE_US);
-        self.steps.push_back(LoopStep::Fetch { id, request });
+        let hooked = upstream.hooked.then(|| upstream.name.clone());
+        self.steps.push_back(LoopStep::Fetch { id, request, hooked });
     }
 
     fn ask(&mut self, what: What, until_us: u64) -> u64 {
@@ -169,7 +170,7 @@ impl Chores {
         }
         let request = models_request(upstream)?;
         let attempt = upstream.live.health.probe_wanted(now.mono_us)?;
-        self.fetch(What::Probe(attempt), request, now);
+        self.fetch(What::Probe(attempt), upstream, request, now);
         None
     }
 
@@ -181,7 +182,7 @@ impl Chores {
         }
         let request = models_request(upstream)?;
         self.listed_at_us.insert(upstream.name.clone(), now.mono_us);
-        self.fetch(What::List(upstream.name.clone()), request, now);
+        self.fetch(What::List(upstream.name.clone()), upstream, request, now);
         Some(now.mono_us + DISCOVER_US)
     }
 

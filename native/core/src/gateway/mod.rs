@@ -39,6 +39,8 @@ pub enum LoopStep {
         id: u64,
         /// What to send.
         request: UpstreamRequest,
+        /// The provider whose callables are asked for the credential first.
+        hooked: Option<Arc<str>>,
     },
     /// Drop a fetch; its answer is no longer wanted.
     Cancel {

@@ -47,6 +47,8 @@ pub(crate) struct Upstream {
     pub origin: Option<Arc<Origin>>,
     pub cap_field: CapField,
     pub uuid_ids: bool,
+    /// Its callables are between: see [`crate::config::Config::hooked`].
+    pub hooked: bool,
     pub slot: Slot,
     pub live: Arc<UpstreamLive>,
     pub bounded: bool,
@@ -108,6 +110,7 @@ impl Upstream {
             origin: provider.base_url.as_ref().map(|url| url.origin.clone()),
             cap_field: provider.cap_field,
             uuid_ids: provider.uuid_ids,
+            hooked: provider.hooked,
             slot,
             live,
             bounded: provider.max_concurrency.is_some(),

@@ -7,6 +7,7 @@ mod counts;
 mod engines;
 mod explain;
 mod heads;
+mod hooked;
 mod keeper;
 mod lists;
 mod parts;
