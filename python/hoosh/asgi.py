@@ -59,7 +59,9 @@ class Asgi:
         prefix: str = "",
     ) -> None:
         self._config = config
-        self._hooks, self._engines, self._prefix = hooks, engines, prefix
+        self._hooks, self._engines = hooks, engines
+        self.prefix = prefix
+        """Where its paths begin; empty, or such as `/ai`."""
         self._end_alone: Callable[[], object] | None = None
         self._driver: Driver | None = None
         self._runs = False
@@ -85,7 +87,7 @@ class Asgi:
                 await self.driver.refuse(caller, wire.refusal)
             else:
                 headers = list(scope["headers"]) if wire is None else wire.headers(scope["headers"])
-                await self.driver.drive(caller, scope["method"], target_of(scope, self._prefix), headers, neutral=False)
+                await self.driver.drive(caller, scope["method"], target_of(scope, self.prefix), headers, neutral=False)
             if caller.was_cut and wire is None:
                 raise ConnectionAbortedError("the caller took nothing for too long")
         elif scope["type"] == "websocket":

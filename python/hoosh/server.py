@@ -84,7 +84,7 @@ async def _serve(
         nursery.start_soon(_signals, app, reload, stop, nursery.cancel_scope)
         address = await nursery.start(listen, app, listeners, stop)
         announce.listening(config, file, address, app.driver.engines)
-        nursery.start_soon(announce.found, app.driver, config, address)
+        nursery.start_soon(announce.found, app.driver, config, address + app.prefix)
         if show_first:
             from hoosh.first import first_answer
 

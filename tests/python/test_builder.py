@@ -300,7 +300,8 @@ def on_answer(answer):
     answer.body["seen"] = True
 
 provider = hoosh.Provider(type="openai_compatible", name="one", base_url="$URL", models=["fake-chat"], on_answer=on_answer)
-builder = hoosh.Server.builder().port(0).prefix("/ai").provider(provider).config(sys.argv[1])
+engine = hoosh.Provider(type="engine", name="mine", models=["parrot"], engine=print)
+builder = hoosh.Server.builder().port(0).prefix("/ai").provider(provider, engine).config(sys.argv[1])
 sys.exit(builder.build().serve())
 """
 
@@ -323,7 +324,9 @@ async def test_serve_is_hoosh_serve_for_a_program(upstream, tmp_path):
 
         try:
             with trio.fail_after(30):
-                url = re.search(r"listening on (\S+) \(built in this program\)", await said(b"Try: "))[1]
+                started = await said(b"/ai/v1/chat/completions")
+                assert "provider mine (engine) in this process\n" in started
+                url = re.search(r"listening on (\S+) \(built in this program\)", started)[1]
                 async with httpx2.AsyncClient(base_url=f"{url}/ai/v1") as http:
 
                     async def status(key):

@@ -135,6 +135,18 @@ def test_the_types_of_the_keys_are_those_of_the_core():
     assert keys.FILE.read_text(encoding="utf-8") == keys.text(), "run `make keys`"
 
 
+async def test_its_key_may_be_in_a_file(upstream, tmp_path):
+    key = tmp_path / "key"
+    key.write_text("sk-of-the-file\n")
+    server = built(provider(upstream, api_key={"file": str(key)}))
+    async with server.running():
+        assert await say(server.gateway) == SAID
+    assert upstream.requests[-1].header("authorization") == "Bearer sk-of-the-file"
+    key.unlink()
+    with pytest.raises(errors.ConfigError, match="key cannot be read: No such file"):
+        provider(upstream, api_key={"file": str(key)})
+
+
 # --- what hooks see and change -----------------------------------------------------------------------------------------
 
 
