@@ -21,6 +21,9 @@ unexport PYTHONHOME PYTHONPATH
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard native/*/Cargo.toml cffi/Cargo.toml) $(shell find native/*/src cffi/src -name '*.rs')
 
+# LangChain and LiteLLM live here.
+CLIENTS := .clients
+
 # The sample driver in C, one of the three that tests/cases is put to.
 C_GATEWAY := target/c-gateway
 C_SOURCES := $(wildcard cffi/samples/*.[ch]) include/hoosh.h
@@ -30,7 +33,8 @@ LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
 TESTS := lint test-rust test-shuttle test-sim test-python test-faults
 
-.PHONY: run test build lint format clean soak soak-port torture mutations header c-gateway memcheck test-llamacpp $(TESTS)
+.PHONY: run test build lint format clean soak soak-port torture mutations header schema keys sdk-js c-gateway memcheck \
+  test-llamacpp test-clients $(TESTS)
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -88,7 +92,15 @@ test-shuttle: $(VENV)/.run
 header:
 	UPDATE_HEADER=1 cargo test -p hoosh-cffi
 
-test-python: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY)
+# docs/hoosh.schema.json from native/core/src/config/schema.rs; `make test-rust` compares.
+schema:
+	UPDATE_SCHEMA=1 cargo test -p hoosh-core --test schema
+
+# python/hoosh/_keys.py from the core's table of keys; `make test-python` compares.
+keys: $(VENV)/.extension
+	$(PYTHON) scripts/keys.py
+
+test-python: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY) sdk-js
 	$(PYTHON) -m pytest $(ARGS)
 
 # What a streaming proxy meets, in two columns: plain hypercorn, and `hoosh serve`.
@@ -98,6 +110,21 @@ test-faults: $(VENV)/.dev $(VENV)/.extension
 # Half an hour of mixed, faulty traffic through the port, then SIGTERM under load.
 soak-port: $(VENV)/.dev $(VENV)/.extension
 	$(PYTHON) -m tests.faults.soak $(ARGS)
+
+# The OpenAI SDK for JavaScript. Where there is no npm, Node.js comes as a wheel; without either its tests are skipped.
+sdk-js: $(VENV)/.dev
+	@[ tests/js/node_modules/.package-lock.json -nt tests/js/package-lock.json ] && exit; \
+	 command -v npm >/dev/null || $(PYTHON) scripts/requirements.py js | $(PYTHON) -m pip install --quiet -r /dev/stdin; \
+	 cd tests/js && PATH="$$PATH:$(CURDIR)/$(VENV)/bin" npm ci --silent --no-audit --no-fund \
+	   && touch node_modules/.package-lock.json || echo "npm could not install the JavaScript SDK: its tests are skipped."
+
+# LangChain and LiteLLM as clients, in an environment of their own, because they bring much along.
+test-clients: $(VENV)/.dev $(VENV)/.extension
+	@[ $(CLIENTS)/.ready -nt tests/clients/requirements.txt ] || { \
+	   echo "Installing LangChain and LiteLLM into $(CLIENTS) (about a minute the first time) ..."; \
+	   $(PYTHON) -m venv $(CLIENTS) \
+	     && $(CLIENTS)/bin/python -m pip install --quiet -r tests/clients/requirements.txt && touch $(CLIENTS)/.ready; }
+	HOOSH_CLIENTS_PYTHON=$(CURDIR)/$(CLIENTS)/bin/python $(PYTHON) -m pytest tests/clients $(ARGS)
 
 c-gateway: $(C_GATEWAY)
 
@@ -166,4 +193,4 @@ format: $(VENV)/.dev
 	$(VENV)/bin/ruff format
 
 clean:
-	rm -rf $(VENV) .llamacpp target python/hoosh/*.so
+	rm -rf $(VENV) $(CLIENTS) .llamacpp tests/js/node_modules target python/hoosh/*.so

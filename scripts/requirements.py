@@ -1,6 +1,6 @@
 """Prints requirement lines out of pyproject.toml, which is the one place that lists them.
 
-Usage: requirements.py build|run|dev ...
+Usage: requirements.py build|run|dev|js ...
 """
 
 import sys
@@ -11,7 +11,7 @@ project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_t
 groups = {
     "build": project["build-system"]["requires"],
     "run": project["project"]["dependencies"],
-    "dev": project["project"]["optional-dependencies"]["dev"],
+    **project["project"]["optional-dependencies"],
 }
 for name in sys.argv[1:]:
     print("\n".join(groups[name]))

@@ -155,7 +155,7 @@ pub unsafe extern "C" fn hoosh_gateway_next(
             until_us: 0,
         };
         match gateway.gateway.next(now.core()) {
-            LoopStep::Fetch { id, request } => {
+            LoopStep::Fetch { id, request, .. } => {
                 current.request = Kept::new(request);
                 (out.kind, out.id, out.request) = (hoosh_loop_kind::Fetch, id, current.request.view());
             }

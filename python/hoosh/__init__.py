@@ -2,27 +2,49 @@
 
 Kernels, each useful alone: `hoosh.sse` (event streams), `hoosh.tokens` (counting), `hoosh.cache` (canonical keys),
 `hoosh.body` (fields of a JSON object, read and changed in place).
-The gateway in process: `hoosh.Gateway`, `hoosh.SyncGateway`. As an ASGI application: `hoosh.asgi`.
+The gateway in process: `hoosh.Gateway`, `hoosh.SyncGateway`. As an ASGI application: `hoosh.asgi`. Both from one program,
+with providers, keys and budgets of its own: `hoosh.Server.builder()`, `hoosh.Provider`.
 Everything that hoosh raises is in `hoosh.errors`.
 
 Importing this package is cheap: no event loop, HTTP client or command line library is loaded before it is used.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hoosh._native import Config, __version__
 from hoosh.errors import HooshError
 
 if TYPE_CHECKING:
-    from hoosh.gateway import Gateway, SyncGateway
+    from hoosh.builder import Server
+    from hoosh.gateway import Gateway
+    from hoosh.provider import Provider, ProviderAnswer, ProviderRequest
+    from hoosh.sync import SyncGateway
 
-__all__ = ["Config", "Gateway", "HooshError", "SyncGateway", "__version__"]
+__all__ = [
+    "Config",
+    "Gateway",
+    "HooshError",
+    "Provider",
+    "ProviderAnswer",
+    "ProviderRequest",
+    "Server",
+    "SyncGateway",
+    "__version__",
+]
+
+_HOMES = {
+    "Gateway": "gateway",
+    "Provider": "provider",
+    "ProviderAnswer": "provider",
+    "ProviderRequest": "provider",
+    "Server": "builder",
+    "SyncGateway": "sync",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Load the gateway, and with it the event loop and the HTTP client, when it is first named."""
-    if name in ("Gateway", "SyncGateway"):
-        from hoosh import gateway
-
-        return getattr(gateway, name)
+    """Load what brings an event loop and HTTP with it when it is first named."""
+    if home := _HOMES.get(name):
+        return getattr(import_module(f"hoosh.{home}"), name)
     raise AttributeError(f"module 'hoosh' has no attribute {name!r}")

@@ -7,6 +7,9 @@ from pathlib import Path
 from hoosh._native import Config
 from hoosh.errors import ConfigError
 
+COMMAND_SECONDS = 10
+"""How long a command may take that prints a credential."""
+
 
 def parse(text: str) -> Config:
     """Check a configuration's text; `$NAME` in it is the environment's.
@@ -15,7 +18,36 @@ def parse(text: str) -> Config:
         ConfigError: something in it is wrong.
 
     """
-    return Config.parse(text, dict(os.environ))
+    return Config.parse(text, dict(os.environ), credential)
+
+
+def credential(kind: str, words: list[str]) -> str:
+    """The text of a file, or what a program prints; no shell reads the words.
+
+    Raises:
+        OSError: why it cannot be had, in words that quote nothing of it.
+
+    """
+    if kind == "file":
+        try:
+            return Path(words[0]).read_text(encoding="utf-8")
+        except OSError as error:
+            raise OSError(f"the file {words[0]} cannot be read: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise OSError(f"the file {words[0]} is no text in UTF-8") from error
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"the command {words[0]} did not end within {COMMAND_SECONDS} seconds") from error
+    except (OSError, ValueError) as error:
+        raise OSError(f"the command {words[0]} cannot be run: {getattr(error, 'strerror', None) or error}") from error
+    if done.returncode != 0:
+        raise OSError(f"the command {words[0]} ended with {done.returncode}")
+    return done.stdout.decode("utf-8", "replace")
 
 
 def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | None]:
@@ -32,18 +64,47 @@ def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | Non
         raise ConfigError("The name of the configuration file is empty. Leave it out for hoosh.toml or what is found.")
     file = Path(named) if named is not None else Path("hoosh.toml")
     if named is None and not file.exists():
-        return Config.found(dict(os.environ)), None
+        return found(), None
+    return parse(_read(file, "Name another file with --config.")), file
+
+
+def text(given: str | os.PathLike[str]) -> str:
+    """The text of a configuration: `given` itself, or that of the file of this name.
+
+    Raises:
+        ConfigError: the file cannot be read.
+
+    """
+    if isinstance(given, str) and is_text(given):
+        return given
+    return _read(Path(given), "Name another file.")
+
+
+def is_text(given: str) -> bool:
+    """Whether this is a configuration and no path: a path has neither a line's end nor `=`, and a configuration has one."""
+    return "\n" in given or "=" in given
+
+
+def server(given: str | None) -> str | None:
+    """The running gateway that a command asks: the one given, else `$HOOSH_SERVER`."""
+    return given or os.environ.get("HOOSH_SERVER") or None
+
+
+def key(given: str | None) -> str | None:
+    """The key for it: the one given, else `$HOOSH_KEY`."""
+    return given or os.environ.get("HOOSH_KEY") or None
+
+
+def found() -> Config:
+    """What hoosh does without a file."""
+    return Config.found(dict(os.environ))
+
+
+def _read(file: Path, hint: str) -> str:
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}. Name another file with --config.") from error
-    return parse(text), file
-
-
-def server_and_key(server: str | None, key: str | None) -> tuple[str, str | None]:
-    """Where a running gateway is and the key for it: as given, else `$HOOSH_SERVER` and `$HOOSH_KEY`, else this machine's."""
-    address = server or os.environ.get("HOOSH_SERVER") or "http://127.0.0.1:8088"
-    return address, key or os.environ.get("HOOSH_KEY") or None
+        raise ConfigError(f"{file} cannot be read: {error}. {hint}") from error
 
 
 def store_file() -> Path:

@@ -1,6 +1,6 @@
 """The native half of hoosh. Private: import the public modules of `hoosh` instead."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, final
 
 from typing_extensions import Buffer
@@ -24,7 +24,10 @@ __all__ = [
     "body_edit",
     "body_scan",
     "cache_key",
+    "config_keys",
+    "config_schema",
     "error_codes",
+    "provider_types",
     "sse_write",
     "step_names",
     "store_backup",
@@ -39,6 +42,13 @@ __version__: Final[str]
 def body_edit(body: Buffer, changes: list[tuple[str, Buffer | None]]) -> bytes: ...
 def body_scan(body: Buffer) -> dict[str, slice[int, int, int]]: ...
 def cache_key(body: Buffer, tenant: str) -> str: ...
+def config_schema() -> str: ...
+def config_keys() -> list[tuple[str, list[tuple[str, str, list[str], bool, str, str]]]]:
+    """What a credential may hold, then each table of the file.
+
+    Of each its header, and its keys as (name, kind, words, required, default, meaning).
+    """
+
 def error_codes() -> list[tuple[str, int, str, str]]: ...
 
 @final
@@ -49,8 +59,13 @@ class Config:
     """
 
     @classmethod
-    def parse(cls, text: str, environment: dict[str, str]) -> Config:
+    def parse(
+        cls, text: str, environment: dict[str, str], read: Callable[[str, list[str]], str] | None = None
+    ) -> Config:
         """Parse and check TOML text. `$NAME` in a value is looked up in `environment`.
+
+        `read` gives the text of a credential's source, `("file", [path])` or `("command", [program, argument, ...])`, or raises
+        an `OSError` that says why not.
 
         Raises:
             ConfigError: what is wrong, in which line, and how to mend it. Never holds a secret.
@@ -78,6 +93,10 @@ class Config:
     def port(self) -> int:
         """TCP port to listen on; 0 lets the system choose."""
 
+    @property
+    def keyed(self) -> bool:
+        """Whether callers over HTTP need a key."""
+
     def exposed(self) -> str | None:
         """Why it must not be served: a public address without keys. None if it may."""
 
@@ -92,6 +111,13 @@ class Config:
     @property
     def storage_path(self) -> str | None:
         """File of the store as it is written, `:memory:` for none; None where nothing is written."""
+
+    def hooked(self, names: Sequence[str]) -> Config:
+        """The same configuration, in which requests to the providers of these `names` go through callables of this process.
+
+        Raises:
+            ConfigError: there is no such provider, or it is an engine.
+        """
 
     def listening(self, bind: str | None, port: int | None) -> Config:
         """The same configuration on another address."""
@@ -131,7 +157,10 @@ class Exchange:
         """The answer is complete."""
 
     def failed(self, u: int, stage: str, reused: bool) -> None:
-        """The attempt failed, at `connect`, `tls`, `send`, `head`, `body` or `protocol`."""
+        """The attempt failed, at `connect`, `tls`, `send`, `head`, `body`, `protocol` or `hook`."""
+
+    def declined(self, u: int, status: int, message: str, param: str | None) -> None:
+        """A hook of the provider declines; `status` (400 to 499), `message` and `param` are for the caller."""
 
     def delta_text(self, u: int, choice: int, text: str) -> None:
         """An engine said more text."""
@@ -215,6 +244,9 @@ class Gateway:
 
     def open_exchanges(self) -> int:
         """Exchanges begun and not over."""
+
+    def discovered(self) -> list[tuple[str, list[str]]]:
+        """The models that providers said they have, by the provider's name, as far as they were asked and answered."""
 
     def rows_waiting(self) -> int:
         """Ledger rows and request records that the store has not confirmed yet."""
@@ -407,6 +439,7 @@ class SseParser:
     def retry(self) -> int | None:
         """The reconnection time in milliseconds that the stream set last; None if it set none."""
 
+def provider_types() -> list[tuple[str, str | None, str | None, bool]]: ...
 def sse_write(data: str, event: str | None, id: str | None) -> bytes: ...
 def tokens_count(text: str, encoding: str | None, model: str | None) -> int: ...
 def tokens_count_messages(

@@ -10,9 +10,11 @@ hand no lifespan on, so that the gateway's own loop starts with the first reques
 lifespan holds `async with app.running()` has it start and end in order.
 """
 
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,7 +22,8 @@ import anyio
 import sniffio
 
 from hoosh import store
-from hoosh._driver import Driver, Headers, Took
+from hoosh._driver import Driver, Engine, Headers, Took
+from hoosh._driver.hooks import Hooks
 from hoosh._environment import load
 from hoosh._native import Config, WireRefusal
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from hoosh.wire import GuardedStream
 
 LOG = logging.getLogger("hoosh")
-"""What engines of this process raise, which no caller sees."""
+"""What engines and hooks of this process raise, which no caller sees."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -41,11 +44,31 @@ PART_BYTES = 64 << 10
 
 
 class Asgi:
-    """An ASGI 3 application. One object is one gateway; it serves one event loop."""
+    """An ASGI 3 application. One object is one gateway; it serves one event loop.
 
-    def __init__(self, config: Config | None = None, place: "Place | None" = None) -> None:
-        """Without `config` it is looked for. `place` is that of the store, else `docs/store.md` says when there is one."""
+    Args:
+        config: the configuration; None for `$HOOSH_CONFIG`, else `hoosh.toml` here, else what is found.
+        place: that of the store; None: `docs/store.md` says when there is one.
+        hooks: callables of providers, by name.
+        engines: engines of this process, by their provider's name.
+        prefix: the path below which it answers where no host mounts it, such as `/ai`.
+
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        place: "Place | None" = None,
+        *,
+        hooks: Mapping[str, Hooks] | None = None,
+        engines: Mapping[str, Engine] | None = None,
+        prefix: str = "",
+    ) -> None:
         self._config, self._place = config, place
+        self._hooks, self._engines = hooks, engines
+        self.prefix = prefix
+        """Where its paths begin; empty, or such as `/ai`."""
+        self._end_alone: Callable[[], object] | None = None
         self._driver: Driver | None = None
         self._runs = False
 
@@ -56,7 +79,9 @@ class Asgi:
             config = self._config if self._config is not None else load()[0]
             # Who hands a configuration over says in it whether a file is written; an operator with budgets wants one.
             needed = self._config is None and bool(config.budgets)
-            self._driver = Driver(config, self._place or store.place(config, "hoosh.asgi", needed=needed))
+            place = self._place or store.place(config, "hoosh.asgi", needed=needed)
+            self._driver = Driver(config, place, self._hooks)
+            self._driver.engines.update(self._engines or {})
         return self._driver
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -64,7 +89,7 @@ class Asgi:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            if not self._runs:
+            if not self._runs and not self.driver.closed:
                 await self._start_alone()
             wire: GuardedStream | None = scope.get("extensions", {}).get("hoosh.wire")
             caller = HttpCaller(receive, send, wire)
@@ -72,7 +97,7 @@ class Asgi:
                 await self.driver.refuse(caller, wire.refusal)
             else:
                 headers = list(scope["headers"]) if wire is None else wire.headers(scope["headers"])
-                await self.driver.drive(caller, scope["method"], target_of(scope), headers, neutral=False)
+                await self.driver.drive(caller, scope["method"], target_of(scope, self.prefix), headers, neutral=False)
             if caller.was_cut and wire is None:
                 raise ConnectionAbortedError("the caller took nothing for too long")
         elif scope["type"] == "websocket":
@@ -85,8 +110,19 @@ class Asgi:
     async def running(self) -> AsyncIterator[None]:
         """Run the gateway's own loop, which a lifespan does otherwise."""
         self._runs = True
-        async with self.driver.running():
-            yield
+        try:
+            async with self.driver.running():
+                yield
+        finally:
+            self._runs = self.driver.runs
+
+    def close(self) -> None:
+        """Admit no request any more, and have what is not stored yet stored. May be called again, and from any thread."""
+        self.driver.close()
+        if self._end_alone is not None and not self.driver.elsewhere:
+            # Its event loop may have ended before.
+            with contextlib.suppress(RuntimeError):
+                self._end_alone()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -106,26 +142,36 @@ class Asgi:
         if sniffio.current_async_library() == "trio":
             import trio
 
-            trio.lowlevel.spawn_system_task(self._run_alone)
+            trio.lowlevel.spawn_system_task(self._run_alone, trio.lowlevel.current_trio_token().run_sync_soon)
         else:
             import asyncio
 
-            self._task = asyncio.get_running_loop().create_task(self._run_alone())
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._run_alone(loop.call_soon_threadsafe))
 
-    async def _run_alone(self) -> None:
-        async with self.driver.running():
-            await anyio.sleep_forever()
+    async def _run_alone(self, soon: Callable[[Callable[[], None]], object]) -> None:
+        """Until the event loop ends, or `close` says so; `soon` has this loop's thread do something."""
+        with anyio.CancelScope() as scope:
+            self._end_alone = partial(soon, scope.cancel)
+            try:
+                async with self.driver.running():
+                    await anyio.sleep_forever()
+            finally:
+                self._runs = False
 
 
-def target_of(scope: MutableMapping[str, Any]) -> str:
+def target_of(scope: MutableMapping[str, Any], prefix: str = "") -> str:
     """Path and query below the place where the application is mounted, in the form of a request line.
 
     A server decodes `path`, and hosts differ in what they leave of a mount in `raw_path`, so it is encoded again.
+    `prefix` is that place where no host says so.
     """
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
     if root and path.startswith(root + "/"):
         path = path[len(root) :]
+    if prefix and not root.endswith(prefix):
+        path = path[len(prefix) :] if path.startswith(prefix + "/") else "/"
     path = quote(path)
     query: bytes = scope.get("query_string", b"")
     return f"{path}?{query.decode('latin-1')}" if query else path
@@ -195,7 +241,7 @@ class HttpCaller:
 
     def raised(self, error: Exception) -> None:
         """See `Caller`."""
-        LOG.error("An engine failed", exc_info=error)
+        LOG.error("An engine or a hook failed", exc_info=error)
 
     def cut(self) -> None:
         """See `Caller`: ASGI has no word for it but an application that fails, when what it waits for ends."""

@@ -15,6 +15,7 @@ HooshError
 │   ├── ProviderUnavailable     refused, reset, answered 5xx, or is benched
 │   └── MalformedReply          it answered something that is not its protocol
 └── InternalError               ours, or our operator's
+    └── ForkError               used in another process than the one that made it (also a RuntimeError)
 
 The codes, their statuses and who is at fault are decided by the core (`native/core/src/error.rs`). This module only says
 which class carries which code; a test compares the two.
@@ -130,6 +131,10 @@ class MalformedReply(ProviderError):
 
 class InternalError(HooshError):
     """A defect of hoosh, or a gateway that is overloaded, going down, or cut off from its store."""
+
+
+class ForkError(InternalError, RuntimeError):
+    """A gateway was used in a child of the process that made it: its threads, wake-ups and budgets stayed there."""
 
 
 _CLASS_OF_CODE: dict[str, type[HooshError]] = {

@@ -9,14 +9,6 @@ QUESTION = "Say hello in one short sentence."
 WAIT_SECONDS = 5
 """How long providers have to say which models they serve."""
 
-NOTHING = """
-No model can be asked yet. Do one of these, then run this again:
-  - start a local server: Ollama (port 11434), llama.cpp (8080), LM Studio (1234) or vLLM (8000) is found by itself;
-  - set the key of a service, such as OPENAI_API_KEY;
-  - write hoosh.toml: copy hoosh.example.toml and name your provider in it.
-The gateway stays up meanwhile and finds local servers that start later within five minutes.
-"""
-
 
 async def first_answer(address: str) -> None:
     """Ask one question through the port, or say why not and what to do."""
@@ -33,8 +25,7 @@ async def _ask(address: str) -> None:
             return
         model = await _model(http, address)
         if model is None:
-            _say(NOTHING)
-            return
+            return  # the server says so itself, and what to do
         _say(f"Asking {model}: {QUESTION}")
         body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "max_tokens": 64}
         answer = (await http.post(f"{address}/v1/chat/completions", json=body)).json()

@@ -5,14 +5,14 @@ chunks as dicts, an error is an exception of `hoosh.errors`.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+import warnings
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import anyio
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from hoosh import _environment, store
@@ -27,8 +27,7 @@ def _config(given: Config | str | Path | None) -> Config:
     if isinstance(given, Config):
         return given
     if isinstance(given, str):
-        # A path has neither; a configuration has one of them.
-        return _environment.parse(given) if "\n" in given or "=" in given else _environment.load(given)[0]
+        return _environment.parse(given) if _environment.is_text(given) else _environment.load(given)[0]
     return _environment.load(given)[0]
 
 
@@ -46,20 +45,36 @@ class Gateway:
         checked = _config(config)
         self._driver = Driver(checked, store.place(checked, "hoosh.Gateway", needed=False) if stored else None)
         self._stack = AsyncExitStack()
-        self._runs = False
+        self._entered = False
+
+    @classmethod
+    def _of(cls, driver: Driver) -> "Gateway":
+        """Another door to a gateway that somebody else runs."""
+        gateway = cls.__new__(cls)
+        gateway._driver, gateway._stack, gateway._entered = driver, AsyncExitStack(), False
+        return gateway
 
     async def __aenter__(self) -> "Gateway":
-        if self._runs:
-            raise _misused("This gateway runs already: one object is one gateway, entered once at a time.")
         await self._stack.enter_async_context(self._driver.running())
-        self._runs = True
+        self._entered = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._runs = False
+        self._entered = False
         await self._stack.aclose()
+
+    def close(self) -> None:
+        """Admit nothing any more, and have what is not stored yet stored. May be called again, and from any thread.
+
+        Leaving `async with` ends a gateway in order; this is for those that are never entered, and for exits.
+        """
+        self._driver.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_entered", False) and not self._driver.closed:
+            unclosed(self)
 
     def register(self, name: str, engine: Engine) -> None:
         """Have provider `name` (of type `engine`) answered by `engine`, a coroutine function of one `EngineCall`."""
@@ -68,12 +83,18 @@ class Gateway:
     @property
     def ledger(self) -> list[Json]:
         """One row for each exchange that reached an upstream, as far as stored, oldest first."""
+        self._driver.check()
         return self._driver.store.rows()
 
     @property
     def requests(self) -> list[Json]:
         """Records of requests that asked no upstream (refused, answered by the cache, lists), as far as stored."""
         return self._driver.store.requests()
+
+    @property
+    def discovered(self) -> list[tuple[str, list[str]]]:
+        """The models that providers said they have, by the provider's name: those that were asked and have answered."""
+        return self._driver.gateway.discovered()
 
     async def chat(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Json:
         """`POST /v1/chat/completions`: the whole answer.
@@ -84,7 +105,7 @@ class Gateway:
         """
         if fields.get("stream"):
             words = "chat() gives a whole answer. For a stream: async with gateway.stream(...) as chunks."
-            raise _misused(words, param="stream")
+            raise misused(words, param="stream")
         return await self._ask("/v1/chat/completions", {"model": model, "messages": messages, **fields})
 
     async def embed(self, *, model: str, input: str | Sequence[Any], **fields: Any) -> Json:
@@ -96,6 +117,10 @@ class Gateway:
         answer = await self._ask("/v1/models", None)
         data: list[Json] = answer["data"]
         return data
+
+    async def explain(self, question: Json) -> Json:
+        """`POST /v1/explain`: what would become of a request, `{"endpoint": "chat", "body": {...}, "key": "team"}`."""
+        return await self._ask("/v1/explain", question)
 
     async def listed(self) -> None:
         """Return when every provider that is asked for its models has said them, or had its time (10 seconds)."""
@@ -133,8 +158,10 @@ class Gateway:
         return _answer(caller, b"".join(caller.pieces))
 
     def _running(self) -> Driver:
-        if not self._runs:
-            raise _misused("The gateway does not run. Ask it inside of `async with` (SyncGateway: `with`).")
+        self._driver.check()
+        if not self._driver.runs:
+            words = "Ask it inside of `async with` (SyncGateway: `with`; Server: `async with server.running()`)."
+            raise misused(f"The gateway does not run. {words}")
         return self._driver
 
 
@@ -143,7 +170,14 @@ async def _stream(driver: Driver, caller: "Chunks") -> None:
         await driver.drive(caller, "POST", "/v1/chat/completions", [], neutral=True)
 
 
-def _misused(words: str, param: str | None = None) -> InvalidRequest:
+def unclosed(gateway: object) -> None:
+    """Warn that a gateway was dropped while it ran."""
+    words = f"unclosed {type(gateway).__name__}: leave its `with`, or call close()"
+    warnings.warn(words, ResourceWarning, stacklevel=2, source=gateway)
+
+
+def misused(words: str, param: str | None = None) -> InvalidRequest:
+    """The error of a call that makes no sense."""
     return InvalidRequest(words, code="invalid_value", status=400, param=param)
 
 
@@ -151,7 +185,7 @@ def _json(fields: Json) -> bytes:
     try:
         return json.dumps(fields, default=_plain).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise _misused(f"The request cannot be written as JSON: {error}.") from error
+        raise misused(f"The request cannot be written as JSON: {error}.") from error
 
 
 def _plain(value: Any) -> Any:
@@ -219,77 +253,3 @@ async def _each(take: MemoryObjectReceiveStream[Json], caller: Chunks) -> AsyncI
         yield chunk
     if caller.failure is not None:
         raise caller.failure from caller.cause
-
-
-class SyncGateway:
-    """`Gateway` for code without an event loop: `with hoosh.SyncGateway(config) as gateway: gateway.chat(...)`."""
-
-    def __init__(self, config: Config | str | Path | None = None) -> None:
-        self._gateway = Gateway(config)
-        self._stack = ExitStack()
-        self._portal: BlockingPortal | None = None
-
-    def __enter__(self) -> "SyncGateway":
-        if self._portal is not None:
-            raise _misused("This gateway runs already: one object is one gateway, entered once at a time.")
-        with ExitStack() as stack:
-            portal = stack.enter_context(start_blocking_portal("trio"))
-            stack.enter_context(portal.wrap_async_context_manager(self._gateway))
-            self._portal = portal
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._portal = None
-        self._stack.close()
-
-    def register(self, name: str, engine: Engine) -> None:
-        """See `Gateway.register`: the engine runs in a trio event loop, in a thread of its own."""
-        self._gateway.register(name, engine)
-
-    def chat(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Json:
-        """See `Gateway.chat`."""
-        return self._running().call(lambda: self._gateway.chat(model=model, messages=messages, **fields))
-
-    def embed(self, *, model: str, input: str | Sequence[Any], **fields: Any) -> Json:
-        """See `Gateway.embed`."""
-        return self._running().call(lambda: self._gateway.embed(model=model, input=input, **fields))
-
-    def models(self) -> list[Json]:
-        """See `Gateway.models`."""
-        return self._running().call(self._gateway.models)
-
-    def listed(self) -> None:
-        """See `Gateway.listed`."""
-        self._running().call(self._gateway.listed)
-
-    @contextmanager
-    def stream(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Iterator[Iterator[Json]]:
-        """See `Gateway.stream`."""
-        streaming = self._gateway.stream(model=model, messages=messages, **fields)
-        with self._running().wrap_async_context_manager(streaming) as chunks:
-            yield self._each(chunks)
-
-    def _each(self, chunks: AsyncIterator[Json]) -> Iterator[Json]:
-        while True:
-            try:
-                yield self._running().call(chunks.__anext__)
-            except StopAsyncIteration:
-                return
-
-    def _running(self) -> BlockingPortal:
-        if self._portal is None:
-            raise _misused("The gateway does not run. Ask it inside of `with`.")
-        return self._portal
-
-    @property
-    def ledger(self) -> list[Json]:
-        """See `Gateway.ledger`."""
-        return self._gateway.ledger
-
-    @property
-    def requests(self) -> list[Json]:
-        """See `Gateway.requests`."""
-        return self._gateway.requests

@@ -1,9 +1,7 @@
 """`hoosh serve`: the ASGI application under an embedded hypercorn on trio, with signals and a drain that ends."""
 
-import select
 import signal
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +13,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
-from hoosh import store
+from hoosh import announce, store
 from hoosh._environment import load
 from hoosh._native import Config
 from hoosh.asgi import Asgi, Receive, Send
@@ -46,7 +44,18 @@ def serve(
 
     """
     config = guarded(config.listening(bind, port))
-    return trio.run(partial(_serve, config, file, bind, port, show_first))
+    return trio.run(partial(_serve, Asgi(config, store.place(config, "hoosh serve", needed=True)), config, file, bind, port, show_first, lambda: load(file)[0]))
+
+
+def serve_app(app: Asgi, config: Config, again: Callable[[], Config]) -> int:
+    """Serve an application of this program where `config` says; at SIGHUP the configuration is what `again` gives.
+
+    Raises:
+        ConfigError: it must not be served there, or cannot be.
+
+    """
+    guarded(config)
+    return trio.run(partial(_serve, app, config, "built in this program", None, None, False, again))
 
 
 def guarded(config: Config) -> Config:
@@ -61,16 +70,24 @@ def guarded(config: Config) -> Config:
     return config
 
 
-async def _serve(config: Config, file: Path | None, bind: str | None, port: int | None, show_first: bool) -> int:
-    app = Asgi(config, store.place(config, "hoosh serve", needed=True))
+async def _serve(
+    app: Asgi,
+    config: Config,
+    file: Path | str | None,
+    bind: str | None,
+    port: int | None,
+    show_first: bool,
+    again: Callable[[], Config],
+) -> int:
     stop, hurry = trio.Event(), trio.Event()
     listeners = await open_listeners(config.bind, config.port)
     app.driver.open()
     async with trio.open_nursery() as nursery:
-        reload = partial(_reload, app, config, file, bind, port)
+        reload = partial(_reload, app, config, again, bind, port)
         nursery.start_soon(_signals, app, reload, stop, hurry, nursery)
         address = await nursery.start(partial(listen, app, listeners, stop, hurry=hurry))
-        _announce(app, config, file, address)
+        announce.listening(config, file, address, app.driver.engines, app.driver.store.path)
+        nursery.start_soon(announce.found, app.driver, config, address + app.prefix)
         if show_first:
             from hoosh.first import first_answer
 
@@ -181,17 +198,17 @@ async def _cut_at_the_end(wires: Iterable[GuardedStream]) -> None:
 
 
 async def _signals(
-    app: Asgi, reload: Callable[[], None], stop: trio.Event, hurry: trio.Event, nursery: trio.Nursery
+    app: Asgi, reload: Callable[[], Awaitable[None]], stop: trio.Event, hurry: trio.Event, nursery: trio.Nursery
 ) -> None:
     going = 0
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for number in signals:
             if number == signal.SIGHUP:
-                reload()
+                await reload()
                 continue
             going += 1
             if going == 1:
-                _say("Stopping: requests in progress may end. Signal again to stop at once.")
+                announce.say("Stopping: requests in progress may end. Signal again to stop at once.")
                 nursery.start_soon(_go_down, app, stop, hurry)
             elif going == 2:
                 hurry.set()
@@ -199,36 +216,15 @@ async def _signals(
                 nursery.cancel_scope.cancel()
 
 
-def _reload(app: Asgi, started: Config, file: Path | None, bind: str | None, port: int | None) -> None:
-    """Take the file as it is now; the sockets stay as they were `started`, and the keys must be fit for them."""
+async def _reload(app: Asgi, started: Config, again: Callable[[], Config], bind: str | None, port: int | None) -> None:
+    """Take the configuration as it is now; the sockets stay as they were `started`, and the keys must be fit for them."""
     try:
-        new = load(file)[0]
+        new = await trio.to_thread.run_sync(again)  # a command may take its time
         app.driver.reload(guarded(new.listening(started.bind, started.port)))
     except ConfigError as error:
-        _say(f"Kept the configuration, because the new one is wrong: {error}")
+        announce.say(f"Kept the configuration, because the new one is wrong: {error}")
         return
-    _say("Reloaded the configuration.")
+    announce.say("Reloaded the configuration.")
     then = new.listening(bind, port)
     if (then.bind, then.port) != (started.bind, started.port):
-        _say(f"  It listens on {then.bind} port {then.port} from the next start, and until then where it did.")
-
-
-def _announce(app: Asgi, config: Config, file: Path | None, address: str) -> None:
-    _say(f"hoosh is listening on {address} ({file or 'no hoosh.toml: what was found'})")
-    if path := app.driver.store.path:
-        _say(f"  store {path}")
-    for name, kind, url in config.providers:
-        _say(f"  provider {name} ({kind}) {url or 'in this process, none registered'}")
-    for warning in config.warnings:
-        _say(f"  warning: {warning}")
-    _say(f"Try: curl {address}/v1/models")
-
-
-def _say(words: str) -> None:
-    try:
-        # What poll() calls writable takes a line at once. Words for a full pipe are left out: nobody waits for its reader.
-        if not select.select([], [sys.stderr], [], 0)[1]:
-            return
-    except (OSError, TypeError, ValueError):
-        pass  # not a file that can be asked
-    print(words, file=sys.stderr, flush=True)
+        announce.say(f"  It listens on {then.bind} port {then.port} from the next start, and until then where it did.")

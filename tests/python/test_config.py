@@ -1,10 +1,18 @@
 """hoosh.Config as Python sees it; what may be written is tested in native/core/tests/config.rs."""
 
+import re
+import signal
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
+import httpx2
 import pytest
+import trio
+from tests.upstream import open_upstream
 
-from hoosh import Config
+from hoosh import Config, _environment
 from hoosh.errors import ConfigError
 
 TEXT = """\
@@ -50,3 +58,67 @@ def test_without_a_file_the_environment_decides():
 def test_the_example_file_is_whole():
     text = (Path(__file__).parents[2] / "hoosh.example.toml").read_text(encoding="utf-8")
     assert Config.parse(text, {"OPENAI_API_KEY": "x"}).warnings == []
+
+
+KEYED = '[[providers]]\ntype = "openai_compatible"\nbase_url = "{url}"\nmodels = ["fake-chat"]\napi_key = {key}\n'
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ('{ file = "none" }', "the file none cannot be read: No such file"),
+        ('{ file = "bytes" }', "no text in UTF-8"),
+        ('{ command = ["/nowhere/op"] }', "cannot be run: No such file"),
+        ('{ command = ["sh", "-c", "echo s3cr3t; echo s3cr3t >&2; exit 3"] }', "ended with 3"),
+        ('{ command = ["sh", "-c", "echo two words"] }', "visible ASCII"),
+        ('{ command = ["sleep", "60"] }', "did not end within 0.2 seconds"),
+    ],
+)
+def test_a_credential_that_cannot_be_had_is_told_without_its_text(key, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_environment, "COMMAND_SECONDS", 0.2 if "sleep" in key else 10)
+    (tmp_path / "bytes").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=words) as caught:
+        _environment.parse(KEYED.format(url="http://localhost:1", key=key))
+    assert "s3cr3t" not in str(caught.value)
+    assert "two words" not in str(caught.value)
+
+
+async def test_a_credential_in_a_file_is_sent_and_read_again_at_sighup(tmp_path):
+    async with open_upstream() as upstream:
+        (tmp_path / "key").write_text("first\n")
+        text = KEYED.format(url=upstream.url, key='{ file = "key" }') + "[server]\nport = 0\n"
+        (tmp_path / "hoosh.toml").write_text(text)
+        async with trio.open_nursery() as nursery:
+            start = partial(trio.run_process, [sys.executable, "-m", "hoosh", "serve"], cwd=tmp_path, check=False)
+            process = await nursery.start(partial(start, stderr=subprocess.PIPE))
+            try:
+                with trio.fail_after(60):
+                    said = await until(process, b"Try: ")
+                    address = re.search(r"http://[\d.:]+", said)[0]
+                    assert await authorization(address, upstream) == "Bearer first"
+                    (tmp_path / "key").write_text("second\n")
+                    process.send_signal(signal.SIGHUP)
+                    await until(process, b"Reloaded")
+                    assert await authorization(address, upstream) == "Bearer second"
+                    (tmp_path / "key").unlink()
+                    process.send_signal(signal.SIGHUP)
+                    assert "key cannot be read" in await until(process, b"Kept the configuration")
+                    assert await authorization(address, upstream) == "Bearer second"
+            finally:
+                process.terminate()
+
+
+async def until(process, words):
+    said = b""
+    while words not in said or not said.endswith(b"\n"):
+        said += await process.stderr.receive_some()
+        assert process.returncode is None, said
+    return said.decode()
+
+
+async def authorization(address, upstream):
+    body = {"model": "fake-chat", "messages": [{"role": "user", "content": "Hi"}]}
+    async with httpx2.AsyncClient(timeout=30) as http:
+        assert (await http.post(f"{address}/v1/chat/completions", json=body)).status_code == 200
+    return upstream.requests[-1].header("authorization")

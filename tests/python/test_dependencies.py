@@ -1,5 +1,6 @@
 """docs/dependencies.md lists what the manifests name, and nothing else."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -27,6 +28,8 @@ def packages() -> set[str]:
     lines = [*data["build-system"]["requires"], *data["project"]["dependencies"]]
     for extra in data["project"]["optional-dependencies"].values():
         lines += extra
+    lines += (ROOT / "tests" / "clients" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    lines += json.loads((ROOT / "tests" / "js" / "package.json").read_text(encoding="utf-8"))["dependencies"]
     return {re.split(r"[\[<>=!~; ]", line)[0] for line in lines}
 
 

@@ -36,7 +36,7 @@ pub async fn run(gateway: Arc<Gateway>, upstreams: Rc<Upstreams>) {
                 let outcome = store.perform(op);
                 gateway.done(id, LoopResult::Stored(outcome), now());
             }
-            LoopStep::Fetch { id, request } => {
+            LoopStep::Fetch { id, request, hooked: _ } => {
                 let (gateway, upstreams, bell, open) =
                     (gateway.clone(), upstreams.clone(), bell.clone(), fetches.clone());
                 let task = tokio::task::spawn_local(async move {

@@ -73,6 +73,14 @@ impl Body {
             Body::Streamed { .. } => &[],
         }
     }
+
+    /// The same, shared.
+    pub fn whole(&self) -> Bytes {
+        match self {
+            Body::Whole(bytes) => bytes.clone(),
+            Body::Streamed { .. } => Bytes::new(),
+        }
+    }
 }
 
 /// A request to an upstream. `Debug` hides header values, because one of them is the credential.

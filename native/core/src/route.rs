@@ -173,8 +173,16 @@ impl Routes {
     /// The next turn of a model: what [`Strategy::RoundRobin`] counts by, so that two models asked in alternation do
     /// not send each other always to the same provider. Counters are 1,024; models that share one share its turns.
     pub fn turn(&self, model: &str) -> u64 {
-        let slot = self.hash(model.as_bytes()) as usize % self.turns.len();
-        self.turns[slot].fetch_add(1, Ordering::Relaxed)
+        self.turn_of(model).fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What [`Self::turn`] would give, without taking the turn.
+    pub fn peek_turn(&self, model: &str) -> u64 {
+        self.turn_of(model).load(Ordering::Relaxed)
+    }
+
+    fn turn_of(&self, model: &str) -> &AtomicU64 {
+        &self.turns[self.hash(model.as_bytes()) as usize % self.turns.len()]
     }
 
     /// Chooses the next candidate by the configured strategy: see [`pick()`].

@@ -1,7 +1,8 @@
 //! Configuration: what is accepted, what every mistake is answered with, and that the documents tell the truth.
 
 use hoosh_core::config::{
-    catalogue, parse, schema, CacheMode, CapField, Config, ConfigError, ProviderKind, Strategy as Choice,
+    catalogue, parse, schema, CacheMode, CapField, Config, ConfigError, CredentialSource, ProviderKind,
+    Strategy as Choice,
 };
 use proptest::prelude::*;
 
@@ -552,4 +553,50 @@ proptest! {
         config.budgets[0].capacity = capacity;
         prop_assert_eq!(good(&config.describe()), config);
     }
+}
+
+/// An environment with files and commands.
+struct Outside;
+
+impl hoosh_core::config::Environment for Outside {
+    fn get(&self, name: &str) -> Option<String> {
+        environment(name)
+    }
+
+    fn read(&self, source: &CredentialSource) -> Result<String, String> {
+        match source {
+            CredentialSource::File(path) if path == "/run/key" => Ok(format!("{SECRET}\n")),
+            CredentialSource::Command(words) if words.concat() == "opread" => Ok(format!(" {SECRET} ")),
+            CredentialSource::File(_) => Ok("two words".into()),
+            CredentialSource::Command(_) => Err("it did not end".into()),
+        }
+    }
+}
+
+#[test]
+fn a_credential_may_be_in_a_file_or_come_of_a_command() {
+    let with = |key: &str| parse(&format!("[[providers]]\ntype = \"openai\"\napi_key = {key}"), &Outside);
+    for key in ["{ file = \"/run/key\" }", "{ command = [\"op\", \"read\"] }"] {
+        let config = with(key).unwrap();
+        assert_eq!(config.providers[0].credentials.first().map(|key| key.secret.expose()), Some(SECRET), "{key}");
+        assert!(config.describe().contains("api_key = \"***\""));
+    }
+    for (key, words) in [
+        ("{ file = \"/other\" }", "visible ASCII"),
+        ("{ command = [\"x\"] }", "`api_key` in [[providers]] cannot be had: it did not end"),
+        ("{}", "has one of `file`"),
+        ("{ file = \"/run/key\", command = [\"x\"] }", "has one of `file`"),
+        ("{ file = \"\" }", "has one of `file`"),
+        ("{ command = [\"\"] }", "has one of `file`"),
+        ("{ command = \"op read\" }", "must be an array"),
+        ("{ fil = \"/run/key\" }", "did you mean `file`?"),
+        ("3", "must be a string, or a table with `file` or `command`, not an integer"),
+    ] {
+        let error = with(key).expect_err(key);
+        assert!(error.message.contains(words) && error.line == Some(3), "{key}: {error}");
+        assert!(!error.message.contains(SECRET) && !error.message.contains("two words"));
+    }
+    assert!(bad("[[providers]]\ntype = \"openai\"\napi_key = { file = \"/run/key\" }")
+        .message
+        .contains("not read here"));
 }

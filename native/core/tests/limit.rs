@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
-use hoosh_core::limit::{Acquire, Concurrency, ConcurrencyState, Permit, Rate, Ticket, TokenCharge};
+use hoosh_core::limit::{Acquire, Concurrency, ConcurrencyState, Permit, Rate, Room, Ticket, TokenCharge};
 use hoosh_core::wake::{NoWake, Wake, Waker};
 use proptest::prelude::*;
 
@@ -45,7 +45,7 @@ fn places_then_queue_then_refusal() {
     let mut ticket = waiting(limit.acquire(1, &nobody()));
     assert!(matches!(limit.acquire(2, &nobody()), Acquire::Refused));
     assert!(ticket.poll().is_none());
-    assert_eq!(limit.state(), ConcurrencyState { max: 1, held: 1, max_waiting: 1, waiting: 1 });
+    assert_eq!(limit.state(), ConcurrencyState { max: 1, held: 1, max_waiting: 1, waiting: 1, room: Room::Full });
     drop(permit);
     let permit = ticket.poll().expect("the place was handed over");
     assert!(ticket.poll().is_none(), "only once");

@@ -7,6 +7,20 @@ use hoosh_core::config;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
+/// The JSON Schema of the configuration file, as text.
+#[pyfunction]
+pub fn config_schema() -> String {
+    config::schema::json_schema()
+}
+
+/// The provider types: name, default address (None: it must be given, or there is none), the variable of its key, and whether
+/// it runs on the operator's machine.
+#[pyfunction]
+pub fn provider_types() -> Vec<(&'static str, Option<&'static str>, Option<&'static str>, bool)> {
+    let row = |kind: &config::catalogue::ProviderType| (kind.name, kind.origin, kind.key_variable, kind.local);
+    config::catalogue::TYPES.iter().map(row).collect()
+}
+
 /// A whole, checked configuration, with every default filled in. Immutable; `docs/config.md` explains each key.
 ///
 /// Made by `Config.parse` or `Config.found`. Neither reads the environment: it is a parameter.
@@ -20,16 +34,50 @@ impl Config {
     }
 }
 
+/// What is looked up outside of the file.
+struct Outside {
+    environment: HashMap<String, String>,
+    read: Option<Py<PyAny>>,
+}
+
+impl config::Environment for Outside {
+    fn get(&self, name: &str) -> Option<String> {
+        self.environment.get(name).cloned()
+    }
+
+    fn read(&self, source: &config::CredentialSource) -> Result<String, String> {
+        let Some(read) = &self.read else { return Err("nobody here reads files and commands; use `$NAME`".into()) };
+        let (kind, words) = match source {
+            config::CredentialSource::File(path) => ("file", vec![path.clone()]),
+            config::CredentialSource::Command(words) => ("command", words.clone()),
+        };
+        Python::attach(|py| {
+            let said = read.call1(py, (kind, words)).and_then(|said| said.extract::<String>(py));
+            said.map_err(|error| error.value(py).to_string())
+        })
+    }
+}
+
 #[pymethods]
 impl Config {
     /// Parse and check TOML text. `$NAME` in a value is looked up in `environment`.
     ///
+    /// `read` gives the text of a credential's source, `("file", [path])` or `("command", [program, argument, ...])`, or raises
+    /// an `OSError` that says why not.
+    ///
     /// Raises:
     ///     ConfigError: what is wrong, in which line, and how to mend it. Never holds a secret.
     #[classmethod]
-    fn parse(cls: &Bound<'_, PyType>, text: &str, environment: HashMap<String, String>) -> PyResult<Config> {
+    #[pyo3(signature = (text, environment, read = None))]
+    fn parse(
+        cls: &Bound<'_, PyType>,
+        text: &str,
+        environment: HashMap<String, String>,
+        read: Option<Py<PyAny>>,
+    ) -> PyResult<Config> {
         let py = cls.py();
-        let parsed = py.detach(|| config::parse(text, &|name: &str| environment.get(name).cloned()));
+        let outside = Outside { environment, read };
+        let parsed = py.detach(|| config::parse(text, &outside));
         parsed.map(|config| Config(Arc::new(config))).map_err(|error| raise(py, &error))
     }
 
@@ -64,6 +112,12 @@ impl Config {
         self.0.server.port
     }
 
+    /// Whether callers over HTTP need a key.
+    #[getter]
+    fn keyed(&self) -> bool {
+        !self.0.auth.tokens.is_empty()
+    }
+
     /// Why it must not be served: a public address without keys. None if it may.
     fn exposed(&self) -> Option<String> {
         self.0.exposed()
@@ -95,6 +149,15 @@ impl Config {
         config.server.bind = bind.unwrap_or(config.server.bind);
         config.server.port = port.unwrap_or(config.server.port);
         Config(Arc::new(config))
+    }
+
+    /// The same configuration, in which requests to the providers of these `names` go through callables of this process.
+    ///
+    /// Raises:
+    ///     ConfigError: there is no such provider, or it is an engine.
+    fn hooked(&self, py: Python<'_>, names: Vec<String>) -> PyResult<Config> {
+        let hooked = (*self.0).clone().hooked(names.iter().map(String::as_str));
+        hooked.map(|config| Config(Arc::new(config))).map_err(|error| raise(py, &error))
     }
 
     fn __repr__(&self) -> String {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use bytes::Bytes;
 use hoosh_core::clock::Now;
 use hoosh_core::dialects::neutral::{Item, Request};
+use hoosh_core::error::{Code, Failure};
 use hoosh_core::exchange::{self as core, Caller, ChildAnswer, RequestHead, Stage, Step};
 use hoosh_core::http::{Body, HeaderView, Headers, UpstreamRequest};
 use hoosh_core::ledger::{Usage, UsageSource};
@@ -128,7 +129,7 @@ impl Exchange {
         lock(&self.0).end(u);
     }
 
-    /// The attempt failed, at `connect`, `tls`, `send`, `head`, `body` or `protocol`.
+    /// The attempt failed, at `connect`, `tls`, `send`, `head`, `body`, `protocol` or `hook`.
     fn failed(&self, u: u32, stage: &str, reused: bool) -> PyResult<()> {
         let stage = match stage {
             "connect" => Stage::Connect,
@@ -137,10 +138,20 @@ impl Exchange {
             "head" => Stage::Head,
             "body" => Stage::Body,
             "protocol" => Stage::Protocol,
+            "hook" => Stage::Hook,
             other => return Err(PyValueError::new_err(format!("unknown stage {other:?}"))),
         };
         lock(&self.0).failed(u, stage, reused);
         Ok(())
+    }
+
+    /// A hook of the provider declines; `status` (400 to 499), `message` and `param` are for the caller.
+    #[pyo3(signature = (u, status, message, param))]
+    fn declined(&self, u: u32, status: u16, message: String, param: Option<String>) {
+        let mut why = Failure::new(Code::UpstreamRefused, message);
+        why.status = Some(if (400..500).contains(&status) { status } else { 400 });
+        why.param = param;
+        lock(&self.0).declined(u, why);
     }
 
     /// An engine said more text.
@@ -216,8 +227,14 @@ impl Exchange {
             Step::Read { u, credit } => (3, u, credit).into_pyobject(py),
             Step::Abort { u } => (4, u).into_pyobject(py),
             Step::Call { u, engine, request } => {
-                let Request { endpoint, body } = request;
-                (5, u, &*engine, endpoint.as_str(), PyBytes::new(py, &body)).into_pyobject(py)
+                let Request { endpoint, body, upstream } = request;
+                match upstream {
+                    // With the same body: copied once.
+                    Some(request) => {
+                        (5, u, &*engine, endpoint.as_str(), py.None(), send_tuple(py, &request)?).into_pyobject(py)
+                    }
+                    None => (5, u, &*engine, endpoint.as_str(), PyBytes::new(py, &body), py.None()).into_pyobject(py),
+                }
             }
             Step::Work { job } => (6, Bound::new(py, Job(Mutex::new(Some(job))))?).into_pyobject(py),
             Step::Child { c, exchange } => (7, c, Bound::new(py, Exchange::new(*exchange))?).into_pyobject(py),

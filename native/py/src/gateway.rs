@@ -50,7 +50,9 @@ impl Gateway {
     /// What the loop must do now: a tuple that begins with its kind.
     fn next<'py>(&self, py: Python<'py>, mono_us: u64, wall_us: i64) -> PyResult<Bound<'py, PyTuple>> {
         match self.0.next(Now::new(mono_us, wall_us)) {
-            LoopStep::Fetch { id, request } => (FETCH, id, send_tuple(py, &request)?).into_pyobject(py),
+            LoopStep::Fetch { id, request, hooked } => {
+                (FETCH, id, send_tuple(py, &request)?, hooked.as_deref()).into_pyobject(py)
+            }
             LoopStep::Cancel { id } => (CANCEL, id).into_pyobject(py),
             LoopStep::Store { id, op } => (STORE, id, Bound::new(py, StoreOp::new(op))?).into_pyobject(py),
             LoopStep::Log { id, lines, file } => (LOG, id, PyBytes::new(py, &lines), file.as_deref()).into_pyobject(py),
@@ -119,6 +121,11 @@ impl Gateway {
     /// Exchanges begun and not over.
     fn open_exchanges(&self) -> usize {
         self.0.open_exchanges()
+    }
+
+    /// The models that providers said they have, by the provider's name, as far as they were asked and answered.
+    fn discovered(&self) -> Vec<(String, Vec<String>)> {
+        self.0.discovered().into_iter().map(|(name, models)| (name.to_string(), models)).collect()
     }
 
     /// Ledger rows and request records that the store has not confirmed yet.

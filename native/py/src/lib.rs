@@ -7,6 +7,7 @@ mod errors;
 mod exchange;
 mod gateway;
 mod input;
+mod keys;
 mod messages;
 mod sse;
 mod store;
@@ -24,13 +25,15 @@ mod _native {
     #[pymodule_export]
     use super::body::{body_edit, body_scan, cache_key};
     #[pymodule_export]
-    use super::config::Config;
+    use super::config::{config_schema, provider_types, Config};
     #[pymodule_export]
     use super::errors::error_codes;
     #[pymodule_export]
     use super::exchange::{step_names, Exchange, Job, JobResult};
     #[pymodule_export]
     use super::gateway::Gateway;
+    #[pymodule_export]
+    use super::keys::config_keys;
     #[pymodule_export]
     use super::messages::tokens_count_messages;
     #[pymodule_export]

@@ -100,12 +100,14 @@ impl World {
                 let streamed = matches!(request.body, Body::Streamed { .. });
                 self.check_length(x, &request.body);
                 let secret = secret_of(&request);
-                self.open(x, provider, &body, secret, false, streamed);
+                self.open(x, provider, &body, secret, Way::Http, streamed);
             }
             Step::Call { u, engine, request } => {
                 let provider = engine.to_string();
-                self.check_send(x, u, &provider, &request.body, None);
-                self.open(x, provider, &request.body, None, true, false);
+                self.check_send(x, u, &provider, &request.body, request.upstream.as_deref());
+                let way = if request.upstream.is_some() { Way::Hooked } else { Way::Engine };
+                let secret = request.upstream.as_deref().and_then(secret_of);
+                self.open(x, provider, &request.body, secret, way, false);
             }
             Step::SendBody { u, bytes } => self.send_body(x, u, &bytes),
             Step::EndBody { u } => self.end_body(x, u),
@@ -239,7 +241,7 @@ impl World {
         }
     }
 
-    fn open(&mut self, x: usize, provider: String, body: &[u8], secret: Option<String>, engine: bool, streamed: bool) {
+    fn open(&mut self, x: usize, provider: String, body: &[u8], secret: Option<String>, way: Way, streamed: bool) {
         let number = self.said.len() + 1;
         let u = self.xs[x].ups.len() as u32;
         let inputs = inputs_of(body);
@@ -248,12 +250,13 @@ impl World {
         let bad = secret.as_deref().is_some_and(|secret| secret.ends_with(BAD));
         let script = match self.xs[x].caller.endpoint() {
             Some(endpoint) => {
-                let reused = !engine && self.books.served.contains(&provider) && self.dice.chance(50);
-                let asked = Asked { endpoint, stream: self.xs[x].caller.stream, inputs, reused };
+                let reused = way != Way::Engine && self.books.served.contains(&provider) && self.dice.chance(50);
+                let hooked = way == Way::Hooked;
+                let asked = Asked { endpoint, stream: self.xs[x].caller.stream, inputs, reused, hooked };
                 if bad {
                     self.count("bad credential");
                     upstream::http(&mut self.dice, Mood::Locked(100), asked, self.now.wall_us, number, &mut said)
-                } else if engine {
+                } else if way == Way::Engine {
                     upstream::engine(&mut self.dice, mood, asked, number, &mut said)
                 } else {
                     upstream::http(&mut self.dice, mood, asked, self.now.wall_us, number, &mut said)
@@ -369,6 +372,10 @@ impl World {
                 self.books.served.insert(up.provider.clone());
                 exchange.end(u);
             }
+            Act::Decline => {
+                up.state = UpState::Failed;
+                exchange.declined(u, Failure::new(Code::UpstreamRefused, "A hook says no."));
+            }
             Act::Fail(stage, reused) => {
                 up.state = UpState::Failed;
                 exchange.failed(u, stage, reused);
@@ -377,6 +384,15 @@ impl World {
         self.look_soon(x);
         self.upstream_goes_on(x, u);
     }
+}
+
+/// How an attempt is answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Http,
+    /// Over HTTP, with callables between.
+    Hooked,
+    Engine,
 }
 
 /// How many inputs a request for embeddings has.

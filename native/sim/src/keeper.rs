@@ -17,7 +17,7 @@ impl World {
         self.loop_set = false;
         for _ in 0..MOST_STEPS {
             match self.gateway.next(self.now) {
-                LoopStep::Fetch { id, request } => self.fetch(id, &request),
+                LoopStep::Fetch { id, request, .. } => self.fetch(id, &request),
                 LoopStep::Cancel { id } => {
                     self.count("loop cancels");
                     self.note(None, || format!("loop: cancel {id}"));

@@ -287,6 +287,7 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         uuid_ids: dice.chance(20),
         services: if engine { Services::NONE } else { Services::ALL },
         found: false,
+        hooked: !engine && dice.chance(20),
     }
 }
 

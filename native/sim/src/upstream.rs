@@ -29,6 +29,8 @@ pub enum Act {
     End,
     /// It failed.
     Fail(Stage, bool),
+    /// A callable between declined.
+    Decline,
 }
 
 /// What will happen, each act so long after the one before. Where the acts run out without an end, it is silent.
@@ -49,6 +51,8 @@ pub struct Asked {
     pub inputs: usize,
     /// On a connection that served before.
     pub reused: bool,
+    /// With callables between.
+    pub hooked: bool,
 }
 
 /// Draws the script of one attempt. `said` comes filled with whose it is, and gets what the answer is.
@@ -102,6 +106,12 @@ pub fn http(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: usi
         said.fit &= asked.stream && cut + 1 == acts.len();
         said.marked &= cut + 1 == acts.len();
         break_off(dice, cut, &mut acts);
+    } else if asked.hooked && dice.chance(20) {
+        let cut = dice.below(acts.len());
+        said.fit &= asked.stream && cut + 1 == acts.len();
+        said.marked &= cut + 1 == acts.len();
+        acts.truncate(cut);
+        acts.push(if dice.chance(50) { Act::Decline } else { Act::Fail(Stage::Hook, false) });
     }
     Script { acts: paced(dice, acts) }
 }

@@ -2,8 +2,9 @@
 
 In the order of one request: `driver` begins an exchange, held by its `doors`, and `exchange` takes its steps; `caller` is
 who asked, `writer` writes to it. Each `attempt` is answered over `connections` by an `upstream`, or by an `engine` of this
-process. `loop` is the gateway's own loop, `tasks` what all need of an event loop. The contract of steps and doors is
-`native/core/src/exchange/step.rs`.
+process; where the provider has `hooks`, `hooked` puts them in front of both ends of the upstream's answer. `loop` is the
+gateway's own loop, `tasks` what all need of an event loop, `process` about forks and exits, `thread` about callers without
+an event loop. The contract of steps and doors is `native/core/src/exchange/step.rs`.
 """
 
 from hoosh._driver.caller import Caller, Headers, Kept, Took

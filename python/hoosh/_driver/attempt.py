@@ -8,7 +8,7 @@ from hoosh._driver.tasks import Credit, Pieces
 
 
 class Attempt:
-    """The doors for attempt `u`."""
+    """The doors for attempt `u`. With hooks there is another in front of it: `hooked.Between`."""
 
     def __init__(self, doors: Doors, u: int) -> None:
         self.doors, self.u = doors, u

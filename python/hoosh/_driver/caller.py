@@ -40,7 +40,7 @@ class Caller(Protocol):
         """End it."""
 
     def raised(self, error: Exception) -> None:
-        """An engine that was asked for it raised `error`, which is for the operator: no caller over HTTP sees it."""
+        """An engine or a hook that was asked for it raised `error`, which is for the operator: no caller over HTTP sees it."""
 
     def cut(self) -> None:
         """Cut the connection, and with it what is being written."""
@@ -56,7 +56,7 @@ class Kept:
         self.headers: Headers = []
         self.pieces: list[bytes] = []
         self.cause: Exception | None = None
-        """What an engine raised last."""
+        """What an engine or a hook raised last."""
         self._body, self._read = body, 0
 
     async def read(self, credit: int) -> tuple[bytes, bool] | None:

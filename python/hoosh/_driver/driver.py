@@ -1,40 +1,40 @@
 """One gateway on one event loop."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from os import getpid
 
 import anyio
 
-from hoosh._driver import loop
+from hoosh._driver import loop, process
 from hoosh._driver.caller import Caller, Headers
 from hoosh._driver.connections import Connections
 from hoosh._driver.doors import Doors
 from hoosh._driver.engine import Engine
 from hoosh._driver.exchange import drive
+from hoosh._driver.hooks import Hooks, Runner
 from hoosh._driver.stores import Place, opened
 from hoosh._driver.tasks import Bells, now, task_group
 from hoosh._native import Config, Gateway, MemoryStore, Store, WakeQueue, WireRefusal
+from hoosh.errors import InvalidRequest
 
 KEPT_ROWS = 100_000
 """Ledger rows that the memory store keeps."""
 
 
-FORKED = (
-    "This gateway was made before a fork, and what it may spend belongs to the process that made it. "
-    "Make the gateway in the process that uses it."
-)
-
-
 class Driver:
-    """A gateway, its store, its engines and its connections."""
+    """A gateway, its store, its engines and hooks, and its connections. It belongs to the process that made it."""
 
-    def __init__(self, config: Config, place: Place | None = None) -> None:
+    def __init__(
+        self, config: Config, place: Place | None = None, hooks: Mapping[str, Hooks] | None = None
+    ) -> None:
         """With `place`, the store is the file there, opened while the gateway runs; else it is in memory."""
-        self.gateway = Gateway(config, secrets.randbits(64))
+        self._birth = process.Birth()
+        self._hooked = [name for name, given in (hooks or {}).items() if given]
+        self.hooks = Runner(hooks or {})
+        self.gateway = Gateway(config.hooked(self._hooked), secrets.randbits(64))
         self.store: MemoryStore | Store = MemoryStore(KEPT_ROWS)
-        self._config, self._place, self._pid = config, place, getpid()
+        self._config, self._place = config, place
         self._is_open = False
         self.engines: dict[str, Engine] = {}
         self.connections = Connections()
@@ -42,6 +42,10 @@ class Driver:
         self._bells: Bells = {}
         self._last = loop.NUMBER
         self._loop: loop.Loop | None = None
+        self.runs = False
+        """Whether the gateway's own loop runs."""
+        self.closed = False
+        process.close_at_exit(self)
 
     def open(self) -> None:
         """Open the store, if it is a file. `running` does, unless it is open already.
@@ -56,9 +60,21 @@ class Driver:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Driver"]:
-        """Run the gateway's own loop while the context lasts."""
+        """Run the gateway's own loop while the context lasts.
+
+        Raises:
+            InvalidRequest: it runs already, or is closed.
+            ForkError: see `process`.
+            ConfigError: the store is not to be had.
+
+        """
+        self._birth.check()
+        if self.runs or self.closed:
+            words = "is closed" if self.closed else "runs already: one object is one gateway, entered once at a time"
+            raise InvalidRequest(f"This gateway {words}.", code="invalid_value", status=400)
         self.open()
-        own = self._loop = loop.Loop(self.gateway, self.store, self.connections)
+        self.runs = True
+        own = self._loop = loop.Loop(self.gateway, self.store, self.connections, self.hooks)
         self._bells[loop.NUMBER] = own.bell
         self.gateway.set_waker(self._queue)
         try:
@@ -74,8 +90,41 @@ class Driver:
                         await self.connections.aclose()
                     tasks.cancel_scope.cancel()
         finally:
-            self.store.close()
-            self._is_open = False
+            self.runs = False
+            self._let_go()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether this process is a fork of the one that it belongs to."""
+        return self._birth.elsewhere
+
+    def check(self) -> None:
+        """It may be used here.
+
+        Raises:
+            ForkError: it belongs to the parent of this process.
+
+        """
+        self._birth.check()
+
+    def close(self) -> None:
+        """Admit no request any more, and store what is not stored; those in progress end where they run.
+
+        May be called again, from any thread. In a child of a fork it does nothing: all of this is the parent's.
+        """
+        if self.closed or self._birth.elsewhere:
+            return
+        self.closed = True
+        self.gateway.drain()
+        if self._loop is not None:
+            self._loop.end_now()
+        if not self.runs:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Of the store's file, once nobody writes to it any more."""
+        self.store.close()
+        self._is_open = False
 
     async def listed(self) -> None:
         """Return when the first lists of models are there, or had their time."""
@@ -84,8 +133,9 @@ class Driver:
 
     def reload(self, config: Config) -> None:
         """Use `config` for what begins from now on."""
+        self._birth.check()
         self._config = config
-        self.gateway.reload(config, *now())
+        self.gateway.reload(config.hooked(self._hooked), *now())
         if self._is_open:
             self.store.note_keys(config)
 
@@ -109,8 +159,7 @@ class Driver:
 
     def _exchange(self) -> tuple[Doors, int]:
         """A new one, and the number by which it is woken."""
-        if getpid() != self._pid:
-            raise RuntimeError(FORKED)
+        self._birth.check()
         self._last += 1
         return Doors(self.gateway.exchange(self._queue, self._last)), self._last
 

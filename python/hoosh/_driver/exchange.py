@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from hoosh._driver import engine, steps, upstream
+from hoosh._driver import engine, hooked, steps, upstream
 from hoosh._driver.attempt import Attempt
 from hoosh._driver.caller import Caller, Kept
 from hoosh._driver.connections import Request
@@ -95,7 +95,7 @@ class Run:
                 self._read_caller(credit)
             case (steps.SEND, u, request):
                 self._begin(u, partial(upstream.ask, self._driver.connections, Request(*request)))
-            case (steps.CALL, u, name, endpoint, body):
+            case (steps.CALL, u, name, endpoint, body, None):
                 self._begin(u, partial(engine.call, self._driver.engines, self._caller, name, endpoint, body))
             case (steps.SEND_BODY, u, data):
                 if u in self._attempts:
@@ -103,6 +103,9 @@ class Run:
             case (steps.END_BODY, u):
                 if u in self._attempts:
                     self._attempts[u].body.put(None)
+            case (steps.CALL, u, name, endpoint, _, request):
+                run = partial(hooked.call, self._driver.hooks, self._driver.connections, self._caller)
+                self._begin(u, partial(run, name, endpoint, Request(*request)))
             case (steps.READ, u, credit):
                 if u in self._attempts:
                     self._attempts[u].credit.add(credit)

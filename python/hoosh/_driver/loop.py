@@ -1,16 +1,21 @@
 """The gateway's own loop: leases, ledger, probes, model lists."""
 
 import logging
+import time
 
 import anyio
 
 from hoosh._driver import steps, upstream
 from hoosh._driver.connections import Connections, Request
+from hoosh._driver.hooks import HookFailed, Runner
 from hoosh._driver.log import Log
 from hoosh._driver.tasks import Bell, Tasks, now
 from hoosh._native import Gateway, MemoryStore, Store
 
 LOG = logging.getLogger("hoosh")
+
+LOG = logging.getLogger("hoosh")
+"""What hooks raise where no caller asked."""
 
 NUMBER = 0
 """By which the loop is woken; exchanges have the numbers after it."""
@@ -27,8 +32,10 @@ COMPLAIN_SECONDS = 10
 class Loop:
     """What the gateway does without being asked."""
 
-    def __init__(self, gateway: Gateway, store: MemoryStore | Store, connections: Connections) -> None:
-        self._gateway, self._store, self._connections = gateway, store, connections
+    def __init__(
+        self, gateway: Gateway, store: MemoryStore | Store, connections: Connections, hooks: Runner
+    ) -> None:
+        self._gateway, self._store, self._connections, self._hooks = gateway, store, connections, hooks
         self._fetches: dict[int, anyio.CancelScope] = {}
         self._log = Log(lambda number, error: gateway.logged(number, error, *now()))
         self._complaints = Complaints()
@@ -49,9 +56,9 @@ class Loop:
                     self._store.ask(id, op)
                 case (steps.LOG, id, lines, file):
                     self._log.write(id, lines, file)
-                case (steps.FETCH, id, request):
+                case (steps.FETCH, id, request, hooked):
                     self._fetches[id] = anyio.CancelScope()
-                    tasks.start_soon(self._fetch, id, Request(*request), self._fetches[id])
+                    tasks.start_soon(self._fetch, id, Request(*request), hooked, self._fetches[id])
                 case (steps.CANCEL, id):
                     if scope := self._fetches.pop(id, None):
                         scope.cancel()
@@ -80,17 +87,43 @@ class Loop:
             words = "The store %s was not told of the end in time: what is leased and not used counts as lost."
             LOG.warning(words, self._store.path)
 
+    def end_now(self) -> None:
+        """The same without an event loop: it has ended, or the process does. What is in progress ends where it runs."""
+        ends = not self._gateway.open_exchanges()
+        if ends:
+            self._gateway.close()
+        until = time.monotonic() + END_SECONDS
+        while time.monotonic() < until:
+            self._hear_store()
+            match self._gateway.next(*now()):
+                case (steps.STORE, id, op):
+                    self._store.ask(id, op)
+                case (steps.LOG, id, lines, file):
+                    self._log.write(id, lines, file)
+                case (steps.LOOP_OVER,) if not self._gateway.log_waiting():
+                    return
+                case (steps.LOOP_OVER,):
+                    time.sleep(END_LOOK_SECONDS)
+                case (steps.LOOP_WAIT, _):
+                    if not ends and not self._gateway.rows_waiting():
+                        return
+                    time.sleep(END_LOOK_SECONDS)
+
     def _hear_store(self) -> None:
         for number, outcome in self._store.take():
             self._complaints.hear(outcome.failure)
             self._gateway.stored(number, outcome, *now())
 
-    async def _fetch(self, id: int, request: Request, scope: anyio.CancelScope) -> None:
+    async def _fetch(self, id: int, request: Request, hooked: str | None, scope: anyio.CancelScope) -> None:
         with scope:
             try:
+                if hooked is not None:
+                    _, request = await self._hooks.outgoing(hooked, "models", request)
                 status, body = await upstream.fetch(self._connections, request, LARGEST_FETCH)
                 self._gateway.fetched(id, status, body, None, *now())
             except Exception as error:
+                if isinstance(error, HookFailed):
+                    LOG.error("A hook failed", exc_info=error.__cause__)
                 self._gateway.fetched(id, 0, b"", type(error).__name__, *now())
         self._fetches.pop(id, None)
         self.bell.ring()

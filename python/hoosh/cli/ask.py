@@ -1,63 +1,55 @@
-"""The commands that ask: through a gateway in this process, so that no server is needed."""
+"""Who is asked: a gateway in this process, so that no server is needed, or a hoosh that runs elsewhere."""
 
-import json
-import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
 
 import trio
 
+from hoosh import _environment
 from hoosh._native import Config
 from hoosh.cli import output
-from hoosh.gateway import Gateway, Json
+from hoosh.cli.client import Server
 
-PATIENCE_SECONDS = 0.5
-"""After so long somebody at a terminal wants to know what is waited for."""
-
-
-def infer(config: Config, model: str, prompt: str, *, as_json: bool) -> int:
-    """Ask, and print the answer as it comes."""
-    return _run(_infer, config, model, prompt, as_json)
+Result = TypeVar("Result")
 
 
-def models(config: Config) -> int:
-    """List models, when every provider has said what it has, or had its time."""
-    return _run(_models, config)
+def gateway(config: str | None, server: str | None, key: str | None) -> AbstractAsyncContextManager[Any]:
+    """The server that is named, else a gateway of this process; both are asked in the words of `hoosh.Gateway`."""
+    url = _environment.server(server)
+    if url is not None:
+        return Server(url, _environment.key(key))
+    from hoosh.gateway import Gateway
+
+    return Gateway(_environment.load(config)[0], stored=False)
 
 
-def _run(command: Callable[..., Awaitable[int]], *arguments: object) -> int:
+def running(config: str | None, server: str | None, key: str | None) -> Server:
+    """The server that is named, else the one that serves this configuration.
+
+    Raises:
+        Complaint: the configuration does not say where that is.
+
+    """
+    return Server(*place(config, server, key))
+
+
+def place(config: str | None, server: str | None, key: str | None) -> tuple[str, str | None]:
+    """Where that server is, and the key for it. Raises as `running` does."""
+    url = _environment.server(server)
+    return url or address(_environment.load(config)[0]), _environment.key(key)
+
+
+def address(config: Config) -> str:
+    """Where a server of `config` is reached from this machine."""
+    if config.port == 0:
+        raise output.Complaint("The system chose the port of that server. Name it with --server http://HOST:PORT.")
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    host = everywhere.get(config.bind, config.bind)
+    return f"http://{f'[{host}]' if ':' in host else host}:{config.port}"
+
+
+def run(command: Callable[..., Awaitable[Result]], *arguments: object) -> Result:
+    """Run it on trio; returns what it does."""
     # Ctrl-C is met where the command waits, and not inside of the driver's tasks, whose group would wrap it.
     return trio.run(command, *arguments, restrict_keyboard_interrupt_to_checkpoints=True)
-
-
-async def _infer(config: Config, model: str, prompt: str, as_json: bool) -> int:
-    messages = [{"role": "user", "content": prompt}]
-    async with Gateway(config, stored=False) as gateway:
-        if as_json:
-            answer = await gateway.chat(model=model, messages=messages)
-            output.put(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
-            return 0
-        text = output.Text()
-        async with gateway.stream(model=model, messages=messages) as chunks:
-            async for chunk in chunks:
-                output.put(text.add(_words(chunk)))
-    output.put(text.end() + "\n")
-    return 0
-
-
-def _words(chunk: Json) -> str:
-    choices = chunk.get("choices") or []
-    return "".join((choice.get("delta") or {}).get("content") or "" for choice in choices)
-
-
-async def _models(config: Config) -> int:
-    async with Gateway(config, stored=False) as gateway:
-        with trio.move_on_after(PATIENCE_SECONDS) as patience:
-            await gateway.listed()
-        if patience.cancelled_caught:
-            print("Waiting for the providers to say what they have, 10 seconds at most.", file=sys.stderr, flush=True)
-            await gateway.listed()
-        found = await gateway.models()
-    output.put("".join(f"{output.shown(model['id'])}\t{output.shown(model['owned_by'])}\n" for model in found))
-    if not found:
-        print("No models. Start a local server (Ollama, llama.cpp) or write hoosh.toml.", file=sys.stderr)
-    return 0 if found else 1

@@ -1,7 +1,15 @@
 """Standard output, which can be closed, full, or of few characters."""
 
 import contextlib
+import json
+import shutil
 import sys
+from collections.abc import Sequence
+from typing import Any
+
+
+class Complaint(Exception):
+    """Why a command cannot do what it should, in one sentence with the way out."""
 
 
 class OutputError(Exception):
@@ -29,6 +37,36 @@ def put(text: str) -> None:
         sys.stdout.flush()
     except OSError as error:
         raise OutputError(error.strerror or str(error)) from error
+
+
+def put_json(value: Any) -> None:
+    """Write a value for programs, and for who reads along."""
+    put(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def put_table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+    """Write rows: at a terminal under heads and in columns, else with tabs between and nothing around, to be cut.
+
+    `right`: columns of numbers.
+    """
+    rows = [[shown(cell) for cell in row] for row in rows]
+    if sys.stdout is None or not sys.stdout.isatty():
+        put("".join("\t".join(row) + "\n" for row in rows))
+        return
+    import io
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text as Cell
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for at, head in enumerate(heads):
+        table.add_column(head, justify="right" if at in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Cell(cell) for cell in row))  # foreign words are no markup
+    drawn = io.StringIO()
+    Console(file=drawn, force_terminal=True, width=shutil.get_terminal_size().columns).print(table)
+    put(drawn.getvalue())
 
 
 def abandon() -> None:

@@ -137,17 +137,22 @@ impl Book {
             self.reserved += tokens;
             return Took::Granted { id: self.number(), tokens };
         }
-        if self.exhausted() {
-            return Took::Refused { available: self.free() };
-        }
-        // No lease can help: do not draw all that is left away from other processes only to learn that.
-        let available = self.ceiling().saturating_sub(self.committed());
-        if min > available {
+        if let Err(available) = self.quote(min, want) {
             return Took::Refused { available };
         }
         let id = self.number();
         self.waiters.insert(id, Waiter { min, want, waker: waker.clone() });
         Took::Waiting { id }
+    }
+
+    /// What a request would be granted once the store gave what is left there, or what there is where that is too little.
+    pub(super) fn quote(&self, min: u64, want: u64) -> Result<u64, u64> {
+        // Where no lease can help, nothing is drawn away from other processes only to learn that.
+        let available = if self.exhausted() { self.free() } else { self.capacity.saturating_sub(self.committed()) };
+        if min > available {
+            return Err(available);
+        }
+        Ok(want.min(available))
     }
 
     /// Answers waiters in the order of arrival, up to the first that must go on waiting.

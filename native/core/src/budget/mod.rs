@@ -205,6 +205,11 @@ impl Pool {
         wakes
     }
 
+    /// What [`Self::reserve`] would come to, without taking anything: tokens granted, or else those there are.
+    pub fn quote(&self, min: u64, want: u64) -> Result<u64, u64> {
+        lock(&self.book).quote(min, want)
+    }
+
     /// A snapshot.
     pub fn state(&self) -> PoolState {
         lock(&self.book).state()

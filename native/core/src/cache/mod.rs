@@ -104,6 +104,12 @@ impl Cache {
         found.filter(|entry| entry.expires_us > now_us)
     }
 
+    /// Whether [`Self::get`] would find an answer; counts and marks nothing.
+    pub fn holds(&self, key: &[u8; 32], now_us: u64) -> bool {
+        let (hash, shard) = self.place(key);
+        lock(shard).holds(hash, key, now_us)
+    }
+
     /// Stores an answer in place of the key's older one. False, and nothing changes, if it takes more than 1/8 of
     /// `max_bytes` or its time is over already.
     pub fn put(&self, key: [u8; 32], mut entry: Entry) -> bool {

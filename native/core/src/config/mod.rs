@@ -4,19 +4,24 @@
 //! | File | Holds |
 //! | --- | --- |
 //! | `mod` | what a configuration is, with its defaults |
-//! | `schema` | the keys that may be written |
+//! | `schema`, `json_schema` | the keys that may be written, and the same for editors |
 //! | `catalogue` | the provider types, as data |
 //! | `parse`, `prices`, `providers`, `names`, `reader`, `url` | TOML to [`Config`], each error with its line |
 //! | `manners` | hosts and origins of `[server]` |
 //! | `headers` | headers that go through |
 //! | `routes` | `[[routes]]`, and deadlines that a table sets for itself |
+//! | `credential` | keys from files and commands |
 //! | `found` | the configuration without a file |
+//! | `hooked` | which providers have callables of this process |
 //! | `describe` | [`Config`] to text, secrets hidden |
 
 pub mod catalogue;
+mod credential;
 mod describe;
 mod found;
 mod headers;
+mod hooked;
+mod json_schema;
 mod manners;
 mod names;
 mod parse;
@@ -27,6 +32,7 @@ mod routes;
 pub mod schema;
 mod url;
 
+pub use credential::Source as CredentialSource;
 pub use names::{Alias, Model};
 pub use parse::{parse, ConfigError, Environment};
 pub(crate) use providers::is_loopback;
@@ -235,6 +241,8 @@ pub struct Provider {
     pub services: crate::dialects::passed::Services,
     /// Found rather than configured (environment keys, default ports): tried, and silent when absent.
     pub found: bool,
+    /// Callables of this process stand between: see [`Config::hooked`]. No key of the file, which cannot hold any.
+    pub hooked: bool,
 }
 
 /// A provider's base URL, taken apart.

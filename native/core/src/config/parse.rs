@@ -7,14 +7,20 @@ use super::prices::prices;
 use super::providers::{providers, tokens};
 use super::reader::{Checked, Source, Table};
 use super::{
-    schema, url, Budget, Cache, CacheMode, Config, Deadlines, Idempotency, Limits, Log, LogFormat, LogLevel, Retry,
-    Server, Storage, Strategy,
+    schema, url, Budget, Cache, CacheMode, Config, CredentialSource, Deadlines, Idempotency, Limits, Log, LogFormat,
+    LogLevel, Retry, Server, Storage, Strategy,
 };
 
 /// Where `$NAME` is looked up. A function will do.
 pub trait Environment {
     /// The value of a variable.
     fn get(&self, name: &str) -> Option<String>;
+
+    /// What a credential's source says now, or why it does not, in words that quote nothing of it.
+    fn read(&self, source: &CredentialSource) -> Result<String, String> {
+        let _ = source;
+        Err("files and commands are not read here; use `$NAME`".into())
+    }
 }
 
 impl<F: Fn(&str) -> Option<String>> Environment for F {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use toml::de::DeValue;
 
 use super::catalogue::{self, ProviderType, TYPES};
+use super::credential::credential;
 use super::reader::{unknown_word, Checked, Source, Table};
 use super::{schema, url, BaseUrl, Budget, Credential, Provider, ProviderKind, Secret, Token};
 
@@ -86,21 +87,21 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
 
 /// `api_key` or `api_keys`; `None` if there is neither.
 fn credentials(t: &Table<'_>) -> Checked<Option<Vec<Credential>>> {
-    if let Some(text) = t.string("api_key")? {
+    if let Some(secret) = credential(t, "api_key")? {
         if t.value("api_keys").is_some() {
             return t.fail("api_keys", "stands beside `api_key`; move that one into the list");
         }
-        return Ok(Some(vec![credential(t, "api_key", text, &t.at("api_key"))?]));
+        return Ok(Some(vec![Credential { secret }]));
     }
     if t.value("api_keys").is_none() {
         return Ok(None);
     }
     let mut credentials: Vec<Credential> = Vec::new();
-    for (text, at) in t.strings("api_keys")? {
-        let credential = credential(t, "api_keys", text, &at)?;
+    for value in t.array("api_keys")? {
+        let credential = Credential { secret: super::credential::one(t, "api_keys", value)? };
         if let Some(first) = credentials.iter().position(|known| *known == credential) {
             let message = format!("this key is number {} of `api_keys` already; remove one", first + 1);
-            return t.source.error(&at, message);
+            return t.source.error(&value.span(), message);
         }
         credentials.push(credential);
     }
@@ -109,15 +110,6 @@ fn credentials(t: &Table<'_>) -> Checked<Option<Vec<Credential>>> {
         1..=MAX_CREDENTIALS => Ok(Some(credentials)),
         many => t.fail("api_keys", format_args!("holds {many} keys; {MAX_CREDENTIALS} are the most")),
     }
-}
-
-fn credential(t: &Table<'_>, key: &str, text: &str, at: &Range<usize>) -> Checked<Credential> {
-    let text = t.source.expand(text, at)?;
-    if !is_header_text(&text) {
-        let words = "must be one line of visible ASCII without spaces, because it is sent in a header";
-        return t.source.error(at, format!("`{key}` in {} {words}", schema::PROVIDERS.header));
-    }
-    Ok(Credential { secret: Secret::new(text) })
 }
 
 fn provider_type(t: &Table<'_>) -> Checked<&'static ProviderType> {
@@ -274,7 +266,7 @@ pub fn check_name(t: &Table<'_>, key: &str, name: &str) -> Checked<()> {
     Ok(())
 }
 
-fn is_header_text(text: &str) -> bool {
+pub fn is_header_text(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
 }
 

@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::catalogue::fold;
 use super::parse::{ConfigError, Environment};
 use super::schema::{Kind, Section, SECTIONS};
+use super::CredentialSource;
 use crate::route::nearest;
 
 /// A value and where it stands.
@@ -30,6 +31,11 @@ impl<'a> Source<'a> {
     /// The value of a variable, without the white space around it (secrets mounted from files end in a newline).
     pub fn variable(&self, name: &str) -> Option<String> {
         self.environment.get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+    }
+
+    /// What a credential's source says.
+    pub fn read(&self, source: &CredentialSource) -> Result<String, String> {
+        self.environment.read(source)
     }
 
     /// Line of a byte offset, from 1.
@@ -85,6 +91,11 @@ impl<'a> Table<'a> {
             return source.error(&key.span(), unknown_key(key.get_ref(), value.get_ref(), section));
         }
         Ok(Table { source, span, entries, section })
+    }
+
+    /// As an operator writes and reads it.
+    pub fn header(&self) -> &'static str {
+        self.section.header
     }
 
     /// The value of a key. Asking for one that the schema does not have is a defect that every test would meet.

@@ -1,6 +1,8 @@
 //! The keys that a configuration file may hold: one table, from which [`super::parse()`] takes what is known and in which
 //! bounds, and from which the JSON Schema is written. The tests hold `hoosh.example.toml` and `docs/config.md` against it.
 
+pub use super::json_schema::json_schema;
+
 /// One table of the file.
 #[derive(Debug)]
 pub struct Section {
@@ -30,6 +32,8 @@ pub enum Kind {
     Text,
     /// A string that is never shown; `$NAME` takes it from the environment.
     Secret,
+    /// A secret that may also be a table of [`CREDENTIAL`]: where it is.
+    Credential,
     /// `true` or `false`.
     Boolean,
     /// A whole number within bounds, both included.
@@ -41,12 +45,16 @@ pub enum Kind {
     },
     /// One of these, read without regard to case, `-` and `_`.
     Word(&'static [&'static str]),
+    /// A provider type of the catalogue, read alike.
+    Type,
     /// An array of strings.
     Texts,
     /// An array of secrets.
     Secrets,
-    /// An array of strings or tables.
+    /// An array of strings or tables, of which a section says what they hold.
     Tables,
+    /// A table or several, as the header of their section says.
+    Section,
     /// A table of header names and their values, which are never shown; `$NAME` takes one from the environment.
     Headers,
     /// A decimal number, as a number or a string: at least 0, with at most six places.
@@ -79,7 +87,7 @@ impl Key {
     }
 
     const fn section(name: &'static str) -> Key {
-        Key::new(name, Kind::Tables, Default::None("absent"), "A table of its own.")
+        Key::new(name, Kind::Section, Default::None("every default"), "A table of its own.")
     }
 }
 
@@ -200,7 +208,7 @@ pub const SERVER: Section = Section {
 pub const PROVIDERS: Section = Section {
     header: "[[providers]]",
     keys: &[
-        Key::new("type", Kind::Text, Default::Required, "One of the types."),
+        Key::new("type", Kind::Type, Default::Required, "One of the types."),
         Key::new(
             "name",
             Kind::Text,
@@ -215,9 +223,9 @@ pub const PROVIDERS: Section = Section {
         ),
         Key::new(
             "api_key",
-            Kind::Secret,
+            Kind::Credential,
             Default::Derived("the type's variable"),
-            "Sent as `Authorization: Bearer …`.",
+            "Sent as `Authorization: Bearer …`. Text, `$NAME`, or a table with `file` or `command`.",
         ),
         Key::new(
             "api_keys",
@@ -293,6 +301,19 @@ pub const ROUTES: Section = Section {
         Key::new("first_byte_secs", SECONDS, Default::None("the provider's"), "To the first byte of its answer."),
         Key::new("idle_secs", SECONDS, Default::None("the provider's"), "Between two reads of its answer."),
         Key::new("total_secs", SECONDS, Default::None("the provider's"), "A whole exchange."),
+    ],
+};
+/// A credential that is neither in the file nor in the environment, in place of its text.
+pub const CREDENTIAL: Section = Section {
+    header: "a credential",
+    keys: &[
+        Key::new("file", Kind::Text, Default::None("none"), "Path of a file that holds it."),
+        Key::new(
+            "command",
+            Kind::Texts,
+            Default::None("none"),
+            "A program and its arguments, run without a shell, that prints it within 10 seconds.",
+        ),
     ],
 };
 /// `[auth]`

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::http::UpstreamRequest;
 use crate::ledger::Usage;
 
 /// What kind of answer is wanted.
@@ -42,6 +43,8 @@ pub struct Request {
     pub endpoint: Endpoint,
     /// The whole object.
     pub body: Bytes,
+    /// Of a provider with callables: where its request goes, with the same body, once they have seen it.
+    pub upstream: Option<Box<UpstreamRequest>>,
 }
 
 /// One thing that an engine says.

@@ -83,7 +83,7 @@ impl Exchange {
         self.nobody_free(obstacles)
     }
 
-    fn pick(&self, candidates: &[Candidate], looked_at: &mut Tried) -> Option<usize> {
+    pub(super) fn pick(&self, candidates: &[Candidate], looked_at: &mut Tried) -> Option<usize> {
         let upstreams = &self.snap.upstreams;
         self.snap.routes.pick(
             candidates,
@@ -214,7 +214,11 @@ impl Exchange {
 
     fn refuse_busy(&mut self) -> Move {
         self.account.limited = Some(Limit::ProviderConcurrency);
-        let words = "Every provider of this model has as many requests in progress as it may. Ask again.";
-        self.refuse(Failure::new(Code::ConcurrencyLimited, words).retry_after(1))
+        self.refuse(busy())
     }
+}
+
+pub(super) fn busy() -> Failure {
+    let words = "Every provider of this model has as many requests in progress as it may. Ask again.";
+    Failure::new(Code::ConcurrencyLimited, words).retry_after(1)
 }

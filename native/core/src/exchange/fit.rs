@@ -16,22 +16,36 @@ impl Exchange {
     /// Takes those out of the candidates that cannot do it.
     pub(super) fn pass_fit(&mut self) -> Move {
         let Some(candidates) = self.choice.candidates.clone() else { return self.go(Gate::Rate) };
-        let needs = self.needs();
-        let lack = |candidate: &Candidate| candidate.bounds.as_ref().and_then(|bounds| bounds.lacks(&needs));
-        let fit: Vec<Candidate> = candidates.iter().filter(|c| lack(c).is_none()).cloned().collect();
-        let may_overflow = |c: &Candidate| c.bounds.as_ref().is_some_and(|bounds| bounds.may_overflow(&needs));
-        if fit.iter().any(may_overflow) {
+        if self.may_overflow(&candidates) {
             return self.measure();
         }
+        let lacks = self.lacks(&candidates);
+        let fit: Vec<Candidate> =
+            candidates.iter().zip(&lacks).filter(|(_, lack)| lack.is_none()).map(|(c, _)| c.clone()).collect();
         self.choice.candidates = Some(fit.into());
         if self.may_ask_somebody() {
             return self.leave_scope();
         }
-        // Of those that the key may not use it is not told.
-        let usable = candidates.iter().filter(|candidate| self.may_use(candidate));
-        let reasons: Vec<(&Candidate, Lack)> = usable.filter_map(|c| Some((c, lack(c)?))).collect();
-        let failure = self.unfit(&reasons);
+        let failure = self.unfit(&candidates, &lacks);
         self.refuse(failure)
+    }
+
+    /// Of each candidate, why its model cannot do it, if it cannot.
+    pub(super) fn lacks(&self, candidates: &[Candidate]) -> Vec<Option<Lack>> {
+        let needs = self.needs();
+        candidates.iter().map(|candidate| candidate.bounds.as_ref().and_then(|bounds| bounds.lacks(&needs))).collect()
+    }
+
+    /// Whether the input must be counted to know, of one that could be asked otherwise.
+    pub(super) fn may_overflow(&self, candidates: &[Candidate]) -> bool {
+        let needs = self.needs();
+        let one = |candidate: &Candidate| {
+            candidate
+                .bounds
+                .as_ref()
+                .is_some_and(|bounds| bounds.lacks(&needs).is_none() && bounds.may_overflow(&needs))
+        };
+        candidates.iter().any(one)
     }
 
     /// The bound by bytes is several times the truth: before anybody is left out for it, the input is counted.
@@ -56,7 +70,10 @@ impl Exchange {
     }
 
     /// What the caller is told if nobody is left.
-    fn unfit(&self, reasons: &[(&Candidate, Lack)]) -> Failure {
+    pub(super) fn unfit(&self, candidates: &[Candidate], lacks: &[Option<Lack>]) -> Failure {
+        // Of those that the key may not use it is not told.
+        let usable = candidates.iter().zip(lacks).filter(|(candidate, _)| self.may_use(candidate));
+        let reasons: Vec<(&Candidate, Lack)> = usable.filter_map(|(c, lack)| Some((c, (*lack)?))).collect();
         let told = reasons.iter().take(MOST_REASONS).map(|(candidate, lack)| {
             let provider = &self.snap.upstreams[candidate.provider as usize].name;
             format!("{provider}/{} {lack}", candidate.model)

@@ -49,7 +49,7 @@ impl Exchange {
             deadline = None;
         }
         if deadline.is_some_and(|at| at <= self.now.mono_us) {
-            let fall = verdict::of_silence(attempt.reached);
+            let fall = verdict::of_silence(attempt.reached, attempt.upstream.hooked);
             self.break_off(fall);
             return Move::Again;
         }
@@ -92,6 +92,7 @@ impl Exchange {
             Event::Delta(_, item) if attempt.reached == Reached::Body => self.take_delta(item),
             Event::End(_) => self.take_end(),
             Event::Failed(_, stage, reused) => self.take_failed(stage, reused),
+            Event::Declined(_, why) => self.take_declined(*why),
             _ => {}
         }
     }
@@ -187,6 +188,16 @@ impl Exchange {
             ProviderKind::OpenAi => verdict::of_failure(stage, attempt.reached, reused, now_us - attempt.since_us),
         };
         self.break_off(fall);
+    }
+
+    fn take_declined(&mut self, why: Failure) {
+        let Some(attempt) = &mut self.attempt else { return };
+        attempt.over = true;
+        if matches!(attempt.follow, Follow::Tail) {
+            self.attempt = None;
+            return;
+        }
+        self.fall(verdict::of_hook(why));
     }
 
     /// The attempt did what was asked: its breaker hears of it, and its place is free.

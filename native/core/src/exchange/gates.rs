@@ -7,7 +7,7 @@ use super::tokens::Wanted;
 use super::{Exchange, Move, Phase};
 use crate::budget::{Pool, Reservation};
 use crate::cache::Entry;
-use crate::clock::MILLISECOND;
+use crate::clock::{MILLISECOND, SECOND};
 use crate::config::CacheMode;
 use crate::dialects::passed::Service;
 use crate::error::{Code, Failure};
@@ -15,7 +15,7 @@ use crate::flight::{Follow, Follower, Join, Leader};
 use crate::idempotency::Claim;
 use crate::limit::{Permit, TokenCharge};
 use crate::metrics::CacheResult;
-use crate::route::Resolved;
+use crate::route::{Candidate, Resolved};
 use crate::sync::Arc;
 
 /// The gates, in order.
@@ -133,34 +133,14 @@ impl Exchange {
     }
 
     fn pass_scope(&mut self) -> Move {
-        let model = &self.facts().model;
-        let found = match self.ask() {
-            Some(ask) => self.offers(ask),
-            None => match self.snap.routes.resolve(model) {
-                Resolved::Candidates(candidates) => Ok(candidates),
-                Resolved::Unknown { nearest } => Err(self.unknown_model(model, nearest)),
-            },
-        };
-        let candidates = match found {
+        let candidates = match self.resolved() {
             Ok(candidates) => candidates,
             Err(failure) => return self.refuse(failure),
         };
-        let (turn, granted) = (self.snap.routes.turn(model), self.call().holder.grants(model, &self.snap.routes));
-        (self.choice.turn, self.choice.granted) = (turn, granted);
-        let bounded = candidates.iter().any(|candidate| candidate.bounds.is_some());
-        self.choice.candidates = Some(candidates);
-        if !self.snap.config.routes.is_empty() {
-            self.bound_by_model();
-        }
-        if !self.may_ask_somebody() {
-            let words = match &*self.facts().model {
-                "" => {
-                    "This key is bound to models, and the request names none: 'provider/*' in its models allows that."
-                        .to_owned()
-                }
-                model => format!("This key may not use the model '{model}'."),
-            };
-            return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
+        self.choice.turn = self.snap.routes.turn(&self.facts().model);
+        let bounded = self.take_candidates(candidates);
+        if let Err(failure) = self.in_scope() {
+            return self.refuse(failure);
         }
         if bounded {
             return self.go(Gate::Fit);
@@ -182,6 +162,43 @@ impl Exchange {
             Err(failure) => return self.refuse(failure),
         }
         self.go(if self.call().once.is_some() { Gate::Once } else { Gate::Rate })
+    }
+
+    /// Who serves the model, or offers what is asked for.
+    pub(super) fn resolved(&self) -> Result<Arc<[Candidate]>, Failure> {
+        if let Some(ask) = self.ask() {
+            return self.offers(ask);
+        }
+        let model = &self.facts().model;
+        match self.snap.routes.resolve(model) {
+            Resolved::Candidates(candidates) => Ok(candidates),
+            Resolved::Unknown { nearest } => Err(self.unknown_model(model, nearest)),
+        }
+    }
+
+    /// Keeps them, with what the key is granted by the name that it used and what the route allows; whether something is
+    /// known that one of them cannot do.
+    pub(super) fn take_candidates(&mut self, candidates: Arc<[Candidate]>) -> bool {
+        self.choice.granted = self.call().holder.grants(&self.facts().model, &self.snap.routes);
+        let bounded = candidates.iter().any(|candidate| candidate.bounds.is_some());
+        self.choice.candidates = Some(candidates);
+        if !self.snap.config.routes.is_empty() {
+            self.bound_by_model();
+        }
+        bounded
+    }
+
+    /// Whether the key may ask one of the candidates.
+    pub(super) fn in_scope(&self) -> Result<(), Failure> {
+        if self.may_ask_somebody() {
+            return Ok(());
+        }
+        let words = match &*self.facts().model {
+            "" => "This key is bound to models, and the request names none: 'provider/*' in its models allows that."
+                .to_owned(),
+            model => format!("This key may not use the model '{model}'."),
+        };
+        Err(Failure::new(Code::ModelForbidden, words).param("model"))
     }
 
     pub(super) fn unknown_model(&self, model: &str, nearest: Option<String>) -> Failure {
@@ -287,4 +304,9 @@ impl Exchange {
 /// Tells when to come back: at `at_us`, but not sooner than in a millisecond.
 pub(super) fn retry_at(failure: Failure, at_us: u64, now_us: u64) -> Failure {
     failure.retry_after_us(at_us.saturating_sub(now_us).max(MILLISECOND))
+}
+
+/// Whole seconds from now until `at_us`, at least 1.
+pub(super) fn seconds_until(at_us: u64, now_us: u64) -> u64 {
+    at_us.saturating_sub(now_us).div_ceil(SECOND).max(1)
 }

@@ -82,6 +82,7 @@ pub(super) enum Event {
     Delta(UpstreamId, Item),
     End(UpstreamId),
     Failed(UpstreamId, Stage, bool),
+    Declined(UpstreamId, Box<Failure>),
     Worked(JobResult),
     Child(u32, super::ChildAnswer),
     Written(usize),

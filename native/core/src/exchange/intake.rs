@@ -82,7 +82,7 @@ impl Exchange {
                 }
                 self.phase = Phase::Body;
             }
-            Some(Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report)) => {
+            Some(Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report) | Target::Explain) => {
                 if call.expects_continue && call.caller == Caller::Http {
                     self.steps.push_back(Step::Continue);
                 }
@@ -147,6 +147,9 @@ impl Exchange {
             } else {
                 self.work(Phase::Reading, bytes, read)
             };
+        }
+        if self.call().target == Some(Target::Explain) {
+            return self.answer_explain(body);
         }
         let endpoint = self.endpoint();
         let tenant = self.snap.cache.is_some().then(|| self.tenant());

@@ -33,6 +33,8 @@ mod children;
 mod choose;
 mod control;
 mod engine;
+mod explain;
+mod explained;
 mod fall;
 mod fit;
 mod follow;
@@ -288,6 +290,12 @@ impl Exchange {
         self.inbox.push_back(Event::Failed(u, stage, reused));
     }
 
+    /// A callable of the provider declines the request or its answer, and says why: it is asked of no other, and the
+    /// caller is told.
+    pub fn declined(&mut self, u: UpstreamId, why: Failure) {
+        self.inbox.push_back(Event::Declined(u, Box::new(why)));
+    }
+
     /// An engine of this process said something, within the credit given (an item costs its bytes of text, at least 1).
     pub fn delta(&mut self, u: UpstreamId, item: Item) {
         self.inbox.push_back(Event::Delta(u, item));
@@ -419,7 +427,8 @@ impl Exchange {
             | Event::Data(u, _)
             | Event::Delta(u, _)
             | Event::End(u)
-            | Event::Failed(u, ..) => {
+            | Event::Failed(u, ..)
+            | Event::Declined(u, _) => {
                 // What is said of an attempt that was given up came too late to matter.
                 if self.attempt.as_ref().is_some_and(|attempt| attempt.u == u) {
                     self.take_upstream(event);

@@ -86,6 +86,37 @@ impl Obstacle {
         };
         Obstacle { until_us, why }
     }
+
+    /// What a caller is told where it stands against every candidate.
+    pub fn failure(&self, now_us: u64) -> Failure {
+        let (code, words) = match self.why {
+            Why::Throttled => {
+                (Code::UpstreamRateLimited, "Every provider of this model is at its own rate limit. Ask later.")
+            }
+            Why::Rate => {
+                let words = "The providers of this model have had their requests for the minute. Ask later.";
+                (Code::RateLimited, words)
+            }
+            Why::Tokens => {
+                let words = "The providers of this model have had their tokens for the minute. Ask later.";
+                (Code::RateLimited, words)
+            }
+            Why::TooLarge => {
+                let words = "The request may use more tokens than any provider of this model may in a whole minute.";
+                return Failure::new(Code::OverRateLimit, words);
+            }
+            Why::Quota => {
+                let words = "What the gateway may spend at this model's providers is spent. Ask its operator.";
+                (Code::UpstreamQuota, words)
+            }
+            Why::Failing => {
+                let words =
+                    "Every provider of this model failed lately and is being left alone for a while. Ask later.";
+                (Code::UpstreamUnavailable, words)
+            }
+        };
+        retry_at(Failure::new(code, words), self.until_us, now_us)
+    }
 }
 
 impl Exchange {
@@ -122,31 +153,12 @@ impl Exchange {
     }
 
     pub(super) fn refuse_for(&mut self, obstacle: Obstacle) -> Move {
-        let (code, words) = match obstacle.why {
-            Why::Throttled => {
-                (Code::UpstreamRateLimited, "Every provider of this model is at its own rate limit. Ask later.")
-            }
-            Why::Rate => {
-                self.account.limited = Some(Limit::ProviderRate);
-                let words = "The providers of this model have had their requests for the minute. Ask later.";
-                (Code::RateLimited, words)
-            }
-            Why::Tokens => {
-                self.account.limited = Some(Limit::ProviderTokens);
-                let words = "The providers of this model have had their tokens for the minute. Ask later.";
-                (Code::RateLimited, words)
-            }
+        self.account.limited = match obstacle.why {
+            Why::Rate => Some(Limit::ProviderRate),
+            Why::Tokens => Some(Limit::ProviderTokens),
             Why::TooLarge => return self.refuse_too_large(Limit::ProviderTokens, "any provider of this model"),
-            Why::Quota => (
-                Code::UpstreamQuota,
-                "What the gateway may spend at this model's providers is spent. Ask its operator.",
-            ),
-            Why::Failing => {
-                let words =
-                    "Every provider of this model failed lately and is being left alone for a while. Ask later.";
-                (Code::UpstreamUnavailable, words)
-            }
+            Why::Throttled | Why::Quota | Why::Failing => self.account.limited,
         };
-        self.refuse(retry_at(Failure::new(code, words), obstacle.until_us, self.now.mono_us))
+        self.refuse(obstacle.failure(self.now.mono_us))
     }
 }

@@ -30,10 +30,7 @@ impl Exchange {
                 self.go(Gate::KeyPlace)
             }
             Place::Wait(until) => Move::Wait(Some(until)),
-            Place::Full => {
-                let words = "The gateway is answering as many requests as it may. Ask again, or raise [limits] max_concurrency.";
-                self.refuse_place(Limit::GatewayConcurrency, words)
-            }
+            Place::Full => self.refuse_place(Limit::GatewayConcurrency, gateway_full()),
         }
     }
 
@@ -48,16 +45,13 @@ impl Exchange {
                 self.go(Gate::Budget)
             }
             Place::Wait(until) => Move::Wait(Some(until)),
-            Place::Full => {
-                let words = "This key has as many requests in progress as it may. Wait for one to end, or raise its max_concurrency.";
-                self.refuse_place(Limit::KeyConcurrency, words)
-            }
+            Place::Full => self.refuse_place(Limit::KeyConcurrency, key_full()),
         }
     }
 
-    fn refuse_place(&mut self, limit: Limit, words: &str) -> Move {
+    fn refuse_place(&mut self, limit: Limit, failure: Failure) -> Move {
         self.account.limited = Some(limit);
-        self.refuse(Failure::new(Code::ConcurrencyLimited, words).retry_after(1))
+        self.refuse(failure)
     }
 
     /// Takes a place, or waits for one as long as configured. Asked again after each wake.
@@ -88,4 +82,15 @@ impl Exchange {
     pub(super) fn wait_limit_us(&self) -> u64 {
         self.now.mono_us.saturating_add(self.snap.config.limits.wait_secs.saturating_mul(SECOND))
     }
+}
+
+pub(super) fn gateway_full() -> Failure {
+    let words = "The gateway is answering as many requests as it may. Ask again, or raise [limits] max_concurrency.";
+    Failure::new(Code::ConcurrencyLimited, words).retry_after(1)
+}
+
+pub(super) fn key_full() -> Failure {
+    let words =
+        "This key has as many requests in progress as it may. Wait for one to end, or raise its max_concurrency.";
+    Failure::new(Code::ConcurrencyLimited, words).retry_after(1)
 }

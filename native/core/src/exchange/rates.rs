@@ -19,14 +19,12 @@ impl Exchange {
     pub(super) fn pass_rate(&mut self) -> Move {
         let now_us = self.now.mono_us;
         if let Some(Err(at_us)) = self.snap.rate.as_ref().map(|rate| rate.take(now_us)) {
-            let words = "The gateway has had its requests for the minute. Slow down, or raise [limits] rate_limit_rpm.";
-            return self.refuse_rate(Limit::GatewayRate, words, at_us);
+            return self.refuse_rate(Limit::GatewayRate, at_us);
         }
         let holder = &self.call().holder;
         let Some(Err(at_us)) = holder.rated.then(|| holder.live.rate.take(now_us)) else { return self.go(Gate::Cache) };
         self.snap.rate.iter().for_each(|rate| rate.refund());
-        let words = "This key has used its requests for the minute. Slow down, or raise its rate_limit_rpm.";
-        self.refuse_rate(Limit::KeyRate, words, at_us)
+        self.refuse_rate(Limit::KeyRate, at_us)
     }
 
     pub(super) fn pass_tokens(&mut self) -> Move {
@@ -60,25 +58,41 @@ impl Exchange {
             }
             return self.refuse_too_large(limit, whose);
         }
-        let words = match limit {
-            Limit::KeyTokens => "This key has used its tokens for the minute. Slow down, or raise its rate_limit_tpm.",
-            _ => "The gateway has had its tokens for the minute. Slow down, or raise [limits] rate_limit_tpm.",
-        };
-        self.refuse_rate(limit, words, at_us)
+        self.refuse_rate(limit, at_us)
     }
 
     /// No waiting helps: a whole minute's tokens are not enough.
     pub(super) fn refuse_too_large(&mut self, limit: Limit, whose: &str) -> Move {
         self.account.limited = Some(limit);
-        let (_, wanted) = self.tokens_wanted();
-        let words = format!("The request may use {wanted} tokens, more than {whose} may in a whole minute (rate_limit_tpm). Shorten it, or name a smaller max_tokens.");
-        self.refuse(Failure::new(Code::OverRateLimit, words))
+        let failure = self.too_large_failure(whose);
+        self.refuse(failure)
     }
 
-    fn refuse_rate(&mut self, limit: Limit, words: &str, at_us: u64) -> Move {
+    pub(super) fn too_large_failure(&self, whose: &str) -> Failure {
+        let (_, wanted) = self.tokens_wanted();
+        let words = format!("The request may use {wanted} tokens, more than {whose} may in a whole minute (rate_limit_tpm). Shorten it, or name a smaller max_tokens.");
+        Failure::new(Code::OverRateLimit, words)
+    }
+
+    fn refuse_rate(&mut self, limit: Limit, at_us: u64) -> Move {
         self.account.limited = Some(limit);
-        let failure = retry_at(Failure::new(Code::RateLimited, words), at_us, self.now.mono_us);
+        let failure = self.rate_failure(limit, at_us);
         self.refuse(failure)
+    }
+
+    /// What a caller is told who comes before its turn, at `at_us`.
+    pub(super) fn rate_failure(&self, limit: Limit, at_us: u64) -> Failure {
+        let words = match limit {
+            Limit::KeyTokens => "This key has used its tokens for the minute. Slow down, or raise its rate_limit_tpm.",
+            Limit::GatewayTokens => {
+                "The gateway has had its tokens for the minute. Slow down, or raise [limits] rate_limit_tpm."
+            }
+            Limit::GatewayRate => {
+                "The gateway has had its requests for the minute. Slow down, or raise [limits] rate_limit_rpm."
+            }
+            _ => "This key has used its requests for the minute. Slow down, or raise its rate_limit_rpm.",
+        };
+        retry_at(Failure::new(Code::RateLimited, words), at_us, self.now.mono_us)
     }
 
     /// How the key's own limits stand, in OpenAI's words. Nothing for a key without any.

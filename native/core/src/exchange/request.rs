@@ -34,14 +34,13 @@ impl Exchange {
             ProviderKind::OpenAi if self.ask().is_some() => {
                 self.write_passed(to, &upstream, health.n).map(|request| Step::Send { u, request })
             }
+            ProviderKind::OpenAi if upstream.hooked => self
+                .write_request(to, &upstream, health.n)
+                .map(|request| self.call_step(u, &upstream, request.body.whole(), Some(request))),
             ProviderKind::OpenAi => {
                 self.write_request(to, &upstream, health.n).map(|request| Step::Send { u, request })
             }
-            ProviderKind::Engine => Some(Step::Call {
-                u,
-                engine: upstream.name.clone(),
-                request: neutral::Request { endpoint: self.endpoint(), body: self.upstream_body(to, &upstream) },
-            }),
+            ProviderKind::Engine => Some(self.call_step(u, &upstream, self.upstream_body(to, &upstream), None)),
         };
         let Some(step) = step else {
             self.fail(Failure::new(Code::Internal, "A provider without an address was chosen."));
@@ -62,6 +61,11 @@ impl Exchange {
         self.total_secs = deadlines.total_secs;
         self.attempt = Some(Attempt::open(u, upstream, deadlines, health, permit, self.now.mono_us));
         self.phase = Phase::Attempt;
+    }
+
+    fn call_step(&self, u: UpstreamId, upstream: &Upstream, body: Bytes, request: Option<UpstreamRequest>) -> Step {
+        let request = neutral::Request { endpoint: self.endpoint(), body, upstream: request.map(Box::new) };
+        Step::Call { u, engine: upstream.name.clone(), request }
     }
 
     fn write_request(&self, to: &Candidate, upstream: &Upstream, credential: u16) -> Option<UpstreamRequest> {

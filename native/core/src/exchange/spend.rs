@@ -23,10 +23,8 @@ impl Exchange {
         if self.holds.pool.is_none() {
             return self.go(Gate::Flight);
         }
-        if let Some(Unbounded { param, what }) = self.facts().unbounded {
-            let words =
-                format!("The request holds {what}, whose tokens cannot be bounded, and it is charged to a budget.");
-            return self.refuse(Failure::new(Code::UnboundedInput, words).param(param));
+        if let Err(failure) = self.bounded_input() {
+            return self.refuse(failure);
         }
         let (min, want) = self.tokens_wanted();
         let Some(pool) = &self.holds.pool else { return self.go(Gate::Flight) };
@@ -38,6 +36,13 @@ impl Exchange {
             }
             Reserve::Refused { available } => self.refuse_budget(available),
         }
+    }
+
+    /// Whether the tokens of the input have a bound.
+    pub(super) fn bounded_input(&self) -> Result<(), Failure> {
+        let Some(Unbounded { param, what }) = self.facts().unbounded else { return Ok(()) };
+        let words = format!("The request holds {what}, whose tokens cannot be bounded, and it is charged to a budget.");
+        Err(Failure::new(Code::UnboundedInput, words).param(param))
     }
 
     fn poll_budget(&mut self) -> Move {
@@ -141,12 +146,15 @@ impl Exchange {
     }
 
     fn take_reservation(&mut self, reservation: Reservation) -> Move {
-        if self.endpoint() != Endpoint::Embeddings {
-            let output = reservation.tokens().saturating_sub(self.input_bound());
-            self.holds.cap = Some((output / self.facts().choices).max(1));
-        }
+        self.holds.cap = self.cap_of(reservation.tokens()).or(self.holds.cap);
         self.holds.reservation = Some(reservation);
         self.go(Gate::Flight)
+    }
+
+    /// Output tokens that a choice may have, of so many tokens granted.
+    pub(super) fn cap_of(&self, granted: u64) -> Option<u64> {
+        let output = granted.saturating_sub(self.input_bound());
+        (self.endpoint() != Endpoint::Embeddings).then(|| (output / self.facts().choices).max(1))
     }
 
     /// The bound by bytes is four times the truth or so. Before a request is refused for it, its text is counted, if
@@ -156,20 +164,30 @@ impl Exchange {
             return moved;
         }
         self.account.limited = Some(Limit::Budget);
-        let (needed, _) = self.tokens_wanted();
-        let words = format!("The budget has {available} tokens left; this request may need {needed}. Ask for less, or raise its capacity.");
-        self.refuse(Failure::new(Code::BudgetExceeded, words))
+        let failure = self.budget_failure(available);
+        self.refuse(failure)
     }
 
-    /// Has the input counted at `gate`, unless it was or its tokenizer is not known.
-    pub(super) fn count_input(&mut self, gate: Gate) -> Option<Move> {
+    /// How the input is counted, where that was not done yet and the model's tokenizer is known.
+    pub(super) fn exact_count(&self) -> Option<impl FnOnce() -> u64 + Send + 'static> {
         let facts = self.facts();
         if self.holds.exact_input.is_some() || tokens::encoding_for_model(&facts.model).is_none() {
             return None;
         }
         let question = Question::of(facts, self.endpoint());
         let images = facts.input_bound.saturating_sub(facts.body.len() as u64);
-        let job = Job::new(move || question.bound().saturating_add(images));
+        Some(move || question.bound().saturating_add(images))
+    }
+
+    pub(super) fn budget_failure(&self, available: u64) -> Failure {
+        let (needed, _) = self.tokens_wanted();
+        let words = format!("The budget has {available} tokens left; this request may need {needed}. Ask for less, or raise its capacity.");
+        Failure::new(Code::BudgetExceeded, words)
+    }
+
+    /// Has the input counted at `gate`, unless it was or its tokenizer is not known.
+    pub(super) fn count_input(&mut self, gate: Gate) -> Option<Move> {
+        let job = Job::new(self.exact_count()?);
         self.steps.push_back(Step::Work { job });
         Some(self.go(gate))
     }

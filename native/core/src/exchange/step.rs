@@ -47,6 +47,8 @@ pub enum Stage {
     Body,
     /// The peer broke HTTP itself (malformed head or framing).
     Protocol,
+    /// A callable of this process, in front of a provider, raised or gave nonsense.
+    Hook,
 }
 
 /// What the driver must do. Perform it, report through the doors, call `next` again.
@@ -96,6 +98,8 @@ pub enum Step {
         u: UpstreamId,
     },
     /// Run an engine of this process. Report `connected`, then `delta`s against credit, then `end` or `failed`.
+    /// Where `request.upstream` is given, run the callables of the provider of that name instead: those that see the
+    /// request, then what [`Step::Send`] does, then those that see the answer. Report as there; or `declined`.
     Call {
         /// The new attempt.
         u: UpstreamId,

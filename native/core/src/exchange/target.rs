@@ -18,6 +18,8 @@ pub(super) enum Target {
     Ready,
     Providers,
     Metrics,
+    /// What would become of a request.
+    Explain,
     Cache,
     CacheStats,
     Tokens(PoolAsk),
@@ -60,6 +62,7 @@ impl Target {
             "/v1/health/ready" => Target::Ready,
             "/v1/health/providers" => Target::Providers,
             "/metrics" => Target::Metrics,
+            "/v1/explain" => Target::Explain,
             "/v1/cache" => Target::Cache,
             "/v1/cache/stats" => Target::CacheStats,
             "/v1/tokens/check" => Target::Tokens(PoolAsk::Check),
@@ -104,6 +107,7 @@ impl Target {
             Target::Tokens(PoolAsk::Report) => "/v1/tokens/report",
             Target::Tokens(PoolAsk::Pools) => "/v1/tokens/pools",
             Target::Costs => "/v1/costs",
+            Target::Explain => "/v1/explain",
         }
     }
 
@@ -118,6 +122,7 @@ impl Target {
             Target::Metrics => "metrics",
             Target::Tokens(_) => "tokens",
             Target::Costs => "costs",
+            Target::Explain => "explain",
         }
     }
 
@@ -129,7 +134,12 @@ impl Target {
     pub fn access(&self) -> Access {
         match self {
             Target::Health | Target::Ready => Access::Open,
-            Target::Providers | Target::Metrics | Target::Costs | Target::Cache | Target::CacheStats => Access::Unbound,
+            Target::Providers
+            | Target::Metrics
+            | Target::Costs
+            | Target::Cache
+            | Target::CacheStats
+            | Target::Explain => Access::Unbound,
             Target::Inference(_) | Target::Passed(..) | Target::Models | Target::Model(_) | Target::Tokens(_) => {
                 Access::Key
             }
@@ -143,7 +153,9 @@ impl Target {
     /// For the header `allow`. RFC 9110 section 9.1: whoever serves GET serves HEAD.
     pub fn allow(&self) -> &'static str {
         match self {
-            Target::Inference(_) | Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report) => "POST",
+            Target::Inference(_)
+            | Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report)
+            | Target::Explain => "POST",
             Target::Passed(passed, _) => passed.allow(),
             Target::Cache => "DELETE",
             _ => "GET, HEAD",

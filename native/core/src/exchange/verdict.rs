@@ -140,6 +140,10 @@ pub(super) fn of_failure(stage: Stage, reached: Reached, reused: bool, waited_us
             Fall::upstream(Code::UpstreamUnreachable, Outcome::Unreachable, "The provider could not be reached.")
         }
         Stage::Protocol => Fall::malformed("The provider broke HTTP."),
+        Stage::Hook => {
+            let words = "A hook of the provider failed. The gateway's log says how.";
+            Fall::upstream(Code::UpstreamError, Outcome::Error, words)
+        }
         _ if reached == Reached::Body => Fall::truncated("The provider broke off in the middle of its answer."),
         _ => Fall::upstream(Code::UpstreamError, Outcome::Error, "The provider closed the connection."),
     }
@@ -154,9 +158,18 @@ pub(super) fn of_engine(stage: Stage) -> Fall {
     Fall::upstream(Code::UpstreamError, Outcome::Error, "The engine failed before its answer was complete.")
 }
 
-/// Nothing was heard of it for as long as one may wait.
-pub(super) fn of_silence(reached: Reached) -> Fall {
+/// A callable declined: whoever else were asked, it is not to be done. What the provider did before may be billed.
+pub(super) fn of_hook(why: Failure) -> Fall {
+    let fall = Fall::upstream(why.code, Outcome::Refused, "");
+    Fall { failure: why, blame: Some(Blame::Nobody), again: Again::Never, ..fall }
+}
+
+/// Nothing was heard of it for as long as one may wait. `hooked`: its callables come first, and may be the slow ones.
+pub(super) fn of_silence(reached: Reached, hooked: bool) -> Fall {
     let words = match reached {
+        Reached::Nothing if hooked => {
+            "The provider's hooks, or the way to it, took longer than [deadlines] connect_secs."
+        }
         Reached::Nothing => "The provider could not be reached in time.",
         Reached::Body => "The provider went silent in the middle of its answer.",
         Reached::Connected | Reached::Sent => "The provider did not begin to answer in time.",
@@ -216,6 +229,7 @@ mod tests {
             (Head, Reached::Body, true, 0, Code::UpstreamTruncated, Again::After(None)),
             (Body, Reached::Body, true, 0, Code::UpstreamTruncated, Again::After(None)),
             (Protocol, Reached::Sent, true, 0, Code::UpstreamMalformed, Again::After(None)),
+            (Hook, Reached::Body, true, 0, Code::UpstreamError, Again::After(None)),
         ];
         for (stage, reached, reused, waited_us, code, again) in table {
             let stale = again == Again::AtOnce;
@@ -229,7 +243,7 @@ mod tests {
     fn silence_is_the_upstreams_fault_at_any_point() {
         for reached in [Reached::Nothing, Reached::Connected, Reached::Sent, Reached::Body] {
             let wanted = (Code::UpstreamTimeout, Some(Blame::Upstream), Again::After(None), true);
-            assert_eq!(short(&of_silence(reached)), wanted);
+            assert_eq!(short(&of_silence(reached, false)), wanted);
         }
     }
 }

@@ -127,9 +127,10 @@ impl Chores {
         self.steps.push_back(LoopStep::Store { id, op });
     }
 
-    fn fetch(&mut self, what: What, request: UpstreamRequest, now: Now) {
+    fn fetch(&mut self, what: What, upstream: &Upstream, request: UpstreamRequest, now: Now) {
         let id = self.ask(what, now.mono_us + FETCH_DEADLINE_US);
-        self.steps.push_back(LoopStep::Fetch { id, request });
+        let hooked = upstream.hooked.then(|| upstream.name.clone());
+        self.steps.push_back(LoopStep::Fetch { id, request, hooked });
     }
 
     fn ask(&mut self, what: What, until_us: u64) -> u64 {
@@ -189,7 +190,7 @@ impl Chores {
         }
         let request = models_request(upstream, now)?;
         let attempt = health.probe_wanted(now.mono_us)?;
-        self.fetch(What::Probe(attempt), request, now);
+        self.fetch(What::Probe(attempt), upstream, request, now);
         None
     }
 
@@ -202,7 +203,7 @@ impl Chores {
                 Some(_) => {
                     let request = models_request_as(upstream, n)?;
                     let Some(attempt) = credential.breaker.probe_wanted(now.mono_us) else { continue };
-                    self.fetch(What::CredentialProbe(attempt), request, now);
+                    self.fetch(What::CredentialProbe(attempt), upstream, request, now);
                 }
             }
         }
@@ -217,7 +218,7 @@ impl Chores {
         }
         let request = models_request(upstream, now)?;
         self.list_due_us.insert(upstream.name.clone(), now.mono_us + DISCOVER_US);
-        self.fetch(What::List(upstream.name.clone()), request, now);
+        self.fetch(What::List(upstream.name.clone()), upstream, request, now);
         Some(now.mono_us + DISCOVER_US)
     }
 
@@ -226,9 +227,13 @@ impl Chores {
         self.list_due_us.insert(provider.clone(), now.mono_us + DISCOVER_AGAIN_US);
     }
 
-    /// Whether these models of a provider are news.
+    /// Whether these models of a provider are news. That it has none is noted, but takes no known ones away.
     pub fn learn(&mut self, provider: Arc<str>, models: Vec<String>) -> bool {
-        let news = !models.is_empty() && self.discovered.get(&provider) != Some(&models);
+        if models.is_empty() {
+            self.discovered.entry(provider).or_default();
+            return false;
+        }
+        let news = self.discovered.get(&provider) != Some(&models);
         if news {
             self.discovered.insert(provider, models);
         }

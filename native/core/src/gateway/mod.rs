@@ -50,6 +50,8 @@ pub enum LoopStep {
         id: u64,
         /// What to send.
         request: UpstreamRequest,
+        /// The provider whose callables are asked for the credential first.
+        hooked: Option<Arc<str>>,
     },
     /// Drop a fetch; its answer is no longer wanted.
     Cancel {
@@ -236,6 +238,15 @@ impl Gateway {
     /// Every provider's health.
     pub fn health(&self) -> Vec<(Arc<str>, HealthState)> {
         self.snapshot.load().upstreams.iter().map(|u| (u.name.clone(), u.live.health.state())).collect()
+    }
+
+    /// The models that providers said they have, by the provider's name, as far as they were asked and answered; in the
+    /// order of the configuration. One that answered and has none yet is here too.
+    pub fn discovered(&self) -> Vec<(Arc<str>, Vec<String>)> {
+        let snapshot = self.snapshot.load();
+        let chores = lock(&self.chores);
+        let said = |u: &Arc<Upstream>| Some((u.name.clone(), chores.discovered().get(&u.name)?.clone()));
+        snapshot.upstreams.iter().filter_map(said).collect()
     }
 
     /// All metrics in the Prometheus text format.

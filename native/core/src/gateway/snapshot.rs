@@ -59,6 +59,8 @@ pub(crate) struct Upstream {
     pub services: Services,
     /// Path prefix of its base URL.
     pub prefix: Box<str>,
+    /// Its callables are between: see [`crate::config::Config::hooked`].
+    pub hooked: bool,
     pub slot: Slot,
     pub live: Arc<UpstreamLive>,
     pub bounded: bool,
@@ -171,6 +173,7 @@ impl Upstream {
             uuid_ids: provider.uuid_ids,
             services: provider.services,
             prefix: prefix.into(),
+            hooked: provider.hooked,
             slot,
             live,
             bounded: provider.max_concurrency.is_some(),

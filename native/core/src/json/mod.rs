@@ -12,6 +12,7 @@ mod number;
 mod outline;
 mod scan;
 mod text;
+mod tree;
 mod value;
 mod walk;
 
@@ -23,6 +24,7 @@ pub use value::{validate, Elements, Fields, Kind, Value};
 pub(crate) use number::Decimal;
 pub(crate) use outline::Outline;
 pub(crate) use text::{exact, unescape_into, Lone};
+pub(crate) use tree::Tree;
 pub(crate) use walk::{walk, Visit};
 
 /// What a text may be at most.

@@ -24,6 +24,17 @@ pub enum Acquire {
     Refused,
 }
 
+/// What somebody who asks for a place would meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// A place.
+    Free,
+    /// A place in the queue.
+    Queue,
+    /// Neither.
+    Full,
+}
+
 /// For metrics and tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConcurrencyState {
@@ -35,6 +46,8 @@ pub struct ConcurrencyState {
     pub max_waiting: u32,
     /// Waiting now.
     pub waiting: u32,
+    /// What the next would meet.
+    pub room: Room,
 }
 
 impl Concurrency {
@@ -55,14 +68,16 @@ impl Concurrency {
     /// [`Acquire::Waiting`] and a place becomes this one's.
     pub fn acquire(self: &Arc<Self>, owner: u64, waker: &Waker) -> Acquire {
         let mut places = lock(&self.places);
-        if places.held < places.max {
-            places.held += 1;
-            Acquire::Held(Permit { of: self.clone() })
-        } else if places.queue.len() < places.max_waiting {
-            let id = places.queue.push(owner, waker.clone());
-            Acquire::Waiting(Ticket { of: self.clone(), owner, id, spent: false })
-        } else {
-            Acquire::Refused
+        match places.room() {
+            Room::Free => {
+                places.held += 1;
+                Acquire::Held(Permit { of: self.clone() })
+            }
+            Room::Queue => {
+                let id = places.queue.push(owner, waker.clone());
+                Acquire::Waiting(Ticket { of: self.clone(), owner, id, spent: false })
+            }
+            Room::Full => Acquire::Refused,
         }
     }
 
@@ -89,6 +104,7 @@ impl Concurrency {
             held: places.held,
             max_waiting: places.max_waiting,
             waiting: places.queue.len(),
+            room: places.room(),
         }
     }
 
@@ -117,6 +133,14 @@ struct Places {
 }
 
 impl Places {
+    fn room(&self) -> Room {
+        match (self.held < self.max, self.queue.len() < self.max_waiting) {
+            (true, _) => Room::Free,
+            (false, true) => Room::Queue,
+            (false, false) => Room::Full,
+        }
+    }
+
     fn release(&mut self) -> Option<Waker> {
         self.held -= 1;
         self.admit()

@@ -8,6 +8,6 @@ mod queue;
 mod rate;
 mod tokens;
 
-pub use concurrency::{Acquire, Concurrency, ConcurrencyState, Permit, Ticket};
+pub use concurrency::{Acquire, Concurrency, ConcurrencyState, Permit, Room, Ticket};
 pub use rate::{Rate, Standing};
 pub use tokens::TokenCharge;

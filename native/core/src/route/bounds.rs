@@ -56,6 +56,18 @@ pub enum Lack {
     },
 }
 
+impl Lack {
+    /// One word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Lack::Tools => "takes_no_tools",
+            Lack::Images => "takes_no_images",
+            Lack::Audio => "has_no_audio",
+            Lack::Context { .. } => "context_too_short",
+        }
+    }
+}
+
 impl std::fmt::Display for Lack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -116,7 +116,12 @@ impl Reply {
 
 impl World {
     pub fn new(text: &str) -> World {
-        let config = config::parse(text, &|_: &str| None).unwrap();
+        World::hooked(text, &[])
+    }
+
+    /// With callables between the gateway and these providers.
+    pub fn hooked(text: &str, names: &[&str]) -> World {
+        let config = config::parse(text, &|_: &str| None).unwrap().hooked(names.iter().copied()).unwrap();
         let gateway = Gateway::new(config, 7);
         let mut world = World {
             gateway,

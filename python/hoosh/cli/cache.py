@@ -4,25 +4,50 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import trio
+import typer
 
-from hoosh.cli import output
+from hoosh.cli import options, output
 from hoosh.errors import InvalidRequest
-from hoosh.warm import Summary, read, warm
 
+if TYPE_CHECKING:
+    from hoosh.warm import Summary
+
+EXAMPLES = """
+hoosh cache warm questions.jsonl
+hoosh cache warm questions.jsonl --server http://10.0.0.5:8088 --concurrency 16
+"""
 STEPS = 10
 """Lines of progress where there is no terminal."""
 
 
-def run(file: str, server: str, key: str | None, concurrency: int) -> int:
-    """Warm with every line of `file`; 0 if each was answered, 1 if not."""
+def warm(
+    file: Annotated[str, typer.Argument(metavar="FILE", help='A body a line, or {"endpoint": "chat", "body": {…}}.')],
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=1, max=1000, metavar="N", help="Requests at once.")
+    ] = 4,
+    config: options.Config = None,
+    server: options.Server = None,
+    key: options.Key = None,
+) -> int:
+    """Ask each request of a file of JSON lines once, so that a running gateway keeps its answer.
+
+    It ends with 0 if each was answered, else with 1.
+    """
+    import trio
+
+    from hoosh.cli.ask import place
+    from hoosh.warm import read
+    from hoosh.warm import warm as warmed
+
+    url, own = place(config, server, key)
     try:
         with Path(file).open(encoding="utf-8") as text:
             total = sum(1 for _ in read(text))
         with Path(file).open(encoding="utf-8") as text, _progress(total) as told:
             summary = trio.run(
-                lambda: warm(read(text), server=server, key=key, concurrency=concurrency, told=told),
+                lambda: warmed(read(text), server=url, key=own, concurrency=concurrency, told=told),
                 restrict_keyboard_interrupt_to_checkpoints=True,
             )
     except (OSError, UnicodeDecodeError) as error:
@@ -34,7 +59,7 @@ def run(file: str, server: str, key: str | None, concurrency: int) -> int:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[Summary], None]]:
+def _progress(total: int) -> Iterator[Callable[["Summary"], None]]:
     """A bar on a terminal, else a line now and then; both on standard error."""
     if not sys.stderr.isatty():
         yield _lines(total)
@@ -52,8 +77,8 @@ def _progress(total: int) -> Iterator[Callable[[Summary], None]]:
         )
 
 
-def _lines(total: int) -> Callable[[Summary], None]:
-    def told(summary: Summary) -> None:
+def _lines(total: int) -> Callable[["Summary"], None]:
+    def told(summary: "Summary") -> None:
         step = summary.done * STEPS // max(total, 1)
         if step > (summary.done - 1) * STEPS // max(total, 1):
             print(f"{summary.done} of {total}: {summary}", file=sys.stderr, flush=True)

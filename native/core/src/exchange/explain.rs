@@ -1,0 +1,295 @@
+//! `POST /v1/explain`: what would become of a request. The policies are those that it would meet, asked without taking
+//! anything; nobody is asked, and nothing is booked.
+//!
+//! The exchange reads the request that is asked about as if it were its own, and in the name of the key that is named;
+//! then it is itself again and answers.
+
+use bytes::Bytes;
+
+use super::choose::Choice;
+use super::explained::{place, reason, Told};
+use super::gates::{seconds_until, Holds};
+use super::obstacle::{Look, Obstacles};
+use super::places::{gateway_full, key_full};
+use super::slices::Slices;
+use super::target::Target;
+use super::{Exchange, Facts};
+use crate::dialects::neutral::Endpoint;
+use crate::dialects::openai::count::Question;
+use crate::dialects::openai::request;
+use crate::error::{Code, Failure};
+use crate::gateway::Holder;
+use crate::json::{self, Tree};
+use crate::limit::{Room, Standing};
+use crate::metrics::Limit;
+use crate::route::{Lack, Tried};
+use crate::sync::atomic::Ordering;
+use crate::sync::Arc;
+
+/// What is asked about.
+struct Asked {
+    endpoint: Endpoint,
+    body: Bytes,
+    /// The key in whose name.
+    key: Option<String>,
+}
+
+impl Exchange {
+    pub(super) fn answer_explain(&mut self, body: Bytes) {
+        let own = self.call().holder.clone();
+        match self.read_asked(&body) {
+            Ok((asked, holder)) => {
+                let text = self.explained(asked, holder).compact();
+                self.become_explained(Target::Explain, own, None);
+                (self.choice, self.holds) = (Choice::default(), Holds::default());
+                self.reply_json(200, text.into_bytes());
+            }
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    fn become_explained(&mut self, target: Target, holder: Arc<Holder>, facts: Option<Facts>) {
+        if let Some(call) = &mut self.call {
+            call.target = Some(target);
+            call.holder = holder;
+        }
+        self.facts = facts;
+    }
+
+    fn read_asked(&self, body: &Bytes) -> Result<(Asked, Arc<Holder>), Failure> {
+        let asked = Asked::read(body)?;
+        let Some(name) = &asked.key else { return Ok((asked, self.call().holder.clone())) };
+        let holder = self.snap.holders.iter().find(|holder| *holder.name == **name).cloned();
+        let unknown = || invalid("key", "'key' must be the name of one of [auth] tokens.");
+        Ok((asked, holder.ok_or_else(unknown)?))
+    }
+
+    fn explained(&mut self, asked: Asked, holder: Arc<Holder>) -> Tree {
+        let Asked { endpoint, body, .. } = asked;
+        let tenant = self.snap.cache.is_some().then(|| holder.tenant.clone());
+        let mut told = Told::default();
+        match request::read(body, endpoint, tenant.as_deref()) {
+            Ok(facts) => {
+                self.children.slices = Slices::of(&facts, endpoint, self.snap.config.limits.max_inputs as usize);
+                self.become_explained(Target::Inference(endpoint), holder.clone(), Some(facts));
+                self.ask_policies(&mut told);
+                self.children.slices = Slices::default();
+            }
+            Err(failure) => told.refuse(failure),
+        }
+        self.tell(told, endpoint, &holder)
+    }
+
+    /// In the order of the gates.
+    fn ask_policies(&mut self, told: &mut Told) {
+        match self.resolved() {
+            Ok(candidates) => {
+                self.take_candidates(candidates);
+                self.in_scope().unwrap_or_else(|failure| told.refuse(failure));
+            }
+            Err(failure) => told.refuse(failure),
+        }
+        let lacks = self.ask_abilities(told);
+        match self.find_budget() {
+            Ok(pool) => self.holds.pool = pool,
+            Err(failure) => told.refuse(failure),
+        }
+        self.ask_rates(told);
+        self.ask_cache(told);
+        self.ask_tokens(told);
+        self.ask_places(told);
+        self.ask_budget(told);
+        self.ask_candidates(told, &lacks);
+    }
+
+    /// Of each candidate, what it lacks. The input is counted here and now, if that decides.
+    fn ask_abilities(&mut self, told: &mut Told) -> Vec<Option<Lack>> {
+        let candidates = self.choice.candidates.clone().unwrap_or_default();
+        if self.may_overflow(&candidates) {
+            self.holds.counted_input = Some(Question::of(self.facts(), self.endpoint()).longest_input());
+        }
+        let lacks = self.lacks(&candidates);
+        let able = candidates.iter().zip(&lacks).any(|(candidate, lack)| lack.is_none() && self.may_use(candidate));
+        if !able && told.refusal.is_none() {
+            told.refuse(self.unfit(&candidates, &lacks));
+        }
+        lacks
+    }
+
+    fn ask_rates(&self, told: &mut Told) {
+        let (holder, now_us) = (&self.call().holder, self.now.mono_us);
+        let gateway =
+            self.snap.rate.as_ref().map(|rate| (Limit::GatewayRate, rate.standing(now_us), rate.peek(now_us)));
+        let own = &holder.live.rate;
+        let key = holder.rated.then(|| (Limit::KeyRate, own.standing(now_us), own.peek(now_us)));
+        for (limit, standing, peeked) in gateway.into_iter().chain(key) {
+            let failure = peeked.err().map(|at_us| (at_us, self.rate_failure(limit, at_us)));
+            self.tell_rate(told, limit, standing, failure);
+        }
+    }
+
+    fn ask_tokens(&self, told: &mut Told) {
+        let (holder, now_us) = (&self.call().holder, self.now.mono_us);
+        if self.facts.is_none() {
+            return;
+        }
+        let (_, wanted) = self.tokens_wanted();
+        let own = holder.token_rated.then_some(&holder.live.tokens);
+        let gateway = self.snap.tokens.iter().map(|rate| (Limit::GatewayTokens, rate));
+        for (limit, rate) in gateway.chain(own.map(|rate| (Limit::KeyTokens, rate))) {
+            let whose = if limit == Limit::KeyTokens { "this key" } else { "the gateway" };
+            let failure = rate.peek_many(wanted, now_us).err().map(|at_us| match at_us {
+                u64::MAX => (at_us, self.too_large_failure(whose)),
+                _ => (at_us, self.rate_failure(limit, at_us)),
+            });
+            self.tell_rate(told, limit, rate.standing(now_us), failure);
+        }
+    }
+
+    fn tell_rate(&self, told: &mut Told, limit: Limit, standing: Standing, failure: Option<(u64, Failure)>) {
+        let retry = failure.as_ref().filter(|(at_us, _)| *at_us != u64::MAX);
+        told.limits.push(Tree::Object(vec![
+            ("limit", limit.as_str().into()),
+            ("per_minute", standing.limit.into()),
+            ("remaining", standing.remaining.into()),
+            ("verdict", if failure.is_some() { "refused" } else { "passes" }.into()),
+            ("retry_in_secs", retry.map(|(at_us, _)| seconds_until(*at_us, self.now.mono_us)).into()),
+        ]));
+        if let Some((_, failure)) = failure.filter(|_| !told.cached) {
+            told.refuse(failure);
+        }
+    }
+
+    fn ask_cache(&self, told: &mut Told) {
+        let Some(cache) = &self.snap.cache else { return };
+        let key = self.cache_key();
+        let result = match &key {
+            None => "bypass",
+            Some(key) if cache.holds(key, self.now.mono_us) => "hit",
+            Some(_) => "miss",
+        };
+        told.cached = result == "hit";
+        let hex = key.map(|key| blake3::Hash::from_bytes(key).to_hex().to_string());
+        told.cache = Some(Tree::Object(vec![("result", result.into()), ("key", hex.into())]));
+    }
+
+    fn ask_places(&self, told: &mut Told) {
+        if let Some(concurrency) = &self.snap.concurrency {
+            place(told, "gateway_concurrency", concurrency, gateway_full);
+        }
+        let holder = &self.call().holder;
+        if holder.bounded {
+            place(told, "key_concurrency", &holder.live.concurrency, key_full);
+        }
+    }
+
+    fn ask_budget(&mut self, told: &mut Told) {
+        let Some(pool) = self.holds.pool.clone() else { return };
+        if let Err(failure) = self.bounded_input() {
+            told.refuse(failure);
+            return;
+        }
+        let (min, want) = self.tokens_wanted();
+        let mut quote = pool.quote(min, want);
+        if let (Err(_), Some(count)) = (quote, self.exact_count()) {
+            self.holds.exact_input = Some(count().min(self.facts().input_bound));
+            let (min, want) = self.tokens_wanted();
+            quote = pool.quote(min, want);
+        }
+        let (min, want) = self.tokens_wanted();
+        let state = pool.state();
+        told.budget = Some(Tree::Object(vec![
+            ("name", (&**pool.name()).into()),
+            ("capacity", state.capacity.into()),
+            ("used", state.used.into()),
+            ("reserved", state.reserved.into()),
+            ("needed_tokens", min.into()),
+            ("wanted_tokens", want.into()),
+            ("granted_tokens", quote.ok().into()),
+        ]));
+        match quote {
+            Ok(tokens) => told.cap = self.cap_of(tokens),
+            Err(available) => told.refuse(self.budget_failure(available)),
+        }
+    }
+
+    fn ask_candidates(&mut self, told: &mut Told, lacks: &[Option<Lack>]) {
+        let candidates = self.choice.candidates.clone().unwrap_or_default();
+        self.choice.turn = self.snap.routes.peek_turn(&self.facts().model);
+        let mut order = Tried::new();
+        while self.pick(&candidates, &mut order).is_some() {}
+        let mut obstacles = Obstacles::default();
+        let (mut place, mut free) = (0u64, false);
+        for at in order.iter().map(|at| *at as usize) {
+            let upstream = &self.snap.upstreams[candidates[at].provider as usize];
+            let room = if upstream.bounded { upstream.live.concurrency.state().room } else { Room::Free };
+            let obstacle = self.obstacle(&candidates, at, Look::ThisRound);
+            let lack = lacks.get(at).copied().flatten();
+            match (obstacle, room) {
+                _ if lack.is_some() => {}
+                (Some(obstacle), _) => obstacles.note(obstacle),
+                (None, Room::Full) => obstacles.full = true,
+                (None, room) => {
+                    place += 1;
+                    free |= room == Room::Free;
+                }
+            }
+            let excluded = lack.map(|lack| reason(lack.as_str(), None));
+            let excluded = excluded.or_else(|| obstacle.map(|obstacle| self.exclusion(upstream, obstacle)));
+            let excluded = excluded.or_else(|| (room == Room::Full).then(|| reason("full", None)));
+            let order = excluded.is_none().then_some(place);
+            told.candidates.push(self.candidate(&candidates[at], upstream, order, room, excluded));
+        }
+        told.waits |= place > 0 && !free;
+        if place == 0 && told.refusal.is_none() && !told.cached {
+            match obstacles.soonest {
+                Some(soonest) if !obstacles.full => told.refuse(soonest.failure(self.now.mono_us)),
+                _ => told.refuse(super::choose::busy()),
+            }
+        }
+        for (_, candidate) in candidates.iter().enumerate().filter(|(at, _)| !order.contains(&(*at as u32))) {
+            let upstream = &self.snap.upstreams[candidate.provider as usize];
+            let withdrawn = upstream.live.withdrawn.load(Ordering::Relaxed);
+            let excluded = reason(if withdrawn { "withdrawn" } else { "key_scope" }, None);
+            told.candidates.push(self.candidate(candidate, upstream, None, Room::Free, Some(excluded)));
+        }
+        for (at, upstream) in self.snap.upstreams.iter().enumerate() {
+            if !candidates.iter().any(|candidate| candidate.provider as usize == at) {
+                let excluded = reason("model_not_served", None);
+                let fields = vec![("provider", (&*upstream.name).into()), ("excluded", excluded)];
+                told.candidates.push(Tree::Object(fields));
+            }
+        }
+    }
+}
+
+impl Asked {
+    fn read(body: &Bytes) -> Result<Asked, Failure> {
+        let limits = json::Limits::default();
+        let not_json = |error: json::Error| Failure::new(Code::InvalidJson, format!("The body is not JSON: {error}."));
+        let index = json::Index::scan(body, limits).map_err(not_json)?;
+        let text = |name: &'static str| match index.get(body, name).filter(|value| !value.is_null()) {
+            None => Ok(None),
+            Some(value) => match value.as_str() {
+                Some(text) => Ok(Some(text.into_owned())),
+                None => Err(invalid(name, &format!("'{name}' must be a string."))),
+            },
+        };
+        let endpoint = match text("endpoint")?.as_deref() {
+            None | Some("chat") => Endpoint::Chat,
+            Some("completions") => Endpoint::Completions,
+            Some("embeddings") => Endpoint::Embeddings,
+            Some(_) => return Err(invalid("endpoint", "'endpoint' must be chat, completions or embeddings.")),
+        };
+        let inner = index.get(body, "body").filter(|inner| inner.kind() == json::Kind::Object);
+        let Some(inner) = inner else {
+            let words = "'body' is missing: send the request to be explained as an object there.";
+            return Err(Failure::new(Code::MissingField, words).param("body"));
+        };
+        Ok(Asked { endpoint, body: Bytes::copy_from_slice(inner.raw()), key: text("key")? })
+    }
+}
+
+fn invalid(param: &'static str, words: &str) -> Failure {
+    Failure::new(Code::InvalidValue, words).param(param)
+}

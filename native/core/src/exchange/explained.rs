@@ -1,0 +1,147 @@
+//! What `POST /v1/explain` answers, as JSON.
+
+use super::gates::seconds_until;
+use super::obstacle::{Obstacle, Why};
+use super::Exchange;
+use crate::config::Strategy;
+use crate::dialects::neutral::Endpoint;
+use crate::error::Failure;
+use crate::gateway::{Holder, Upstream};
+use crate::json::Tree;
+use crate::limit::{Concurrency, Room};
+use crate::route::Candidate;
+
+/// What the policies say, in the order in which a request meets them.
+#[derive(Default)]
+pub(super) struct Told {
+    pub refusal: Option<Failure>,
+    pub waits: bool,
+    pub cached: bool,
+    pub candidates: Vec<Tree>,
+    pub limits: Vec<Tree>,
+    pub budget: Option<Tree>,
+    pub cap: Option<u64>,
+    pub cache: Option<Tree>,
+}
+
+impl Told {
+    /// The first refusal is the one that a caller would get.
+    pub fn refuse(&mut self, failure: Failure) {
+        self.refusal.get_or_insert(failure);
+    }
+}
+
+impl Exchange {
+    pub(super) fn exclusion(&self, upstream: &Upstream, obstacle: Obstacle) -> Tree {
+        let word = match obstacle.why {
+            Why::Throttled => "throttled",
+            Why::Rate => "rate_limited",
+            Why::Tokens => "token_rate_limited",
+            Why::TooLarge => return reason("exceeds_token_rate", None),
+            Why::Quota => "quota_exhausted",
+            Why::Failing => upstream.live.health.state().reason,
+        };
+        reason(word, Some(seconds_until(obstacle.until_us, self.now.mono_us)))
+    }
+
+    pub(super) fn candidate(
+        &self,
+        candidate: &Candidate,
+        upstream: &Upstream,
+        order: Option<u64>,
+        room: Room,
+        excluded: Option<Tree>,
+    ) -> Tree {
+        let places = upstream.live.concurrency.state();
+        let latency_ms = upstream.live.health.latency_us().map(|us| us / 1_000);
+        Tree::Object(vec![
+            ("provider", (&*upstream.name).into()),
+            ("model", (&*candidate.model).into()),
+            ("priority", candidate.priority.into()),
+            ("order", order.into()),
+            ("excluded", excluded.into()),
+            ("breaker", upstream.live.health.state().state.as_str().into()),
+            ("in_progress", upstream.bounded.then_some(places.held).into()),
+            ("max_concurrency", upstream.bounded.then_some(places.max).into()),
+            ("waits", (order.is_some() && room == Room::Queue).into()),
+            ("latency_ms", latency_ms.into()),
+        ])
+    }
+
+    pub(super) fn tell(&self, told: Told, endpoint: Endpoint, holder: &Holder) -> Tree {
+        let outcome = match &told {
+            Told { refusal: Some(_), .. } => "refused",
+            Told { cached: true, .. } => "cached",
+            Told { waits: true, .. } => "waits",
+            Told { .. } => "asked",
+        };
+        let config = &self.snap.config;
+        let facts = self.facts.as_ref();
+        let request = vec![
+            ("endpoint", endpoint.as_str().into()),
+            ("model", facts.map(|facts| facts.model.as_str()).into()),
+            ("stream", facts.map(|facts| facts.stream).into()),
+            ("key", (&*holder.name).into()),
+            ("input_tokens_bound", facts.map(|_| self.input_bound()).into()),
+            ("output_cap_tokens", told.cap.or(facts.and_then(|facts| facts.output_cap)).into()),
+        ];
+        let strategy = Strategy::WORDS.iter().find(|(_, known)| *known == config.server.strategy);
+        Tree::Object(vec![
+            ("outcome", outcome.into()),
+            ("refusal", told.refusal.as_ref().map(refusal).into()),
+            ("request", Tree::Object(request)),
+            ("strategy", strategy.map(|(word, _)| *word).into()),
+            ("candidates", Tree::Array(told.candidates)),
+            ("limits", Tree::Array(told.limits)),
+            ("budget", told.budget.into()),
+            ("cache", told.cache.into()),
+            ("max_attempts", config.retry.max_attempts.into()),
+            ("deadlines", self.told_deadlines()),
+        ])
+    }
+
+    fn told_deadlines(&self) -> Tree {
+        let deadlines = &self.snap.config.deadlines;
+        Tree::Object(vec![
+            ("connect_secs", deadlines.connect_secs.into()),
+            ("first_byte_secs", deadlines.first_byte_secs.into()),
+            ("idle_secs", deadlines.idle_secs.into()),
+            ("total_secs", deadlines.total_secs.into()),
+        ])
+    }
+}
+
+pub(super) fn place(told: &mut Told, limit: &'static str, concurrency: &Concurrency, full: fn() -> Failure) {
+    let state = concurrency.state();
+    let verdict = match state.room {
+        Room::Free => "passes",
+        Room::Queue => "waits",
+        Room::Full => "refused",
+    };
+    told.limits.push(Tree::Object(vec![
+        ("limit", limit.into()),
+        ("max", state.max.into()),
+        ("in_progress", state.held.into()),
+        ("waiting", state.waiting.into()),
+        ("verdict", verdict.into()),
+    ]));
+    match state.room {
+        Room::Free => {}
+        Room::Queue => told.waits = true,
+        Room::Full => told.refuse(full()),
+    }
+}
+
+pub(super) fn reason(word: &str, retry_in_secs: Option<u64>) -> Tree {
+    Tree::Object(vec![("reason", word.into()), ("retry_in_secs", retry_in_secs.into())])
+}
+
+fn refusal(failure: &Failure) -> Tree {
+    Tree::Object(vec![
+        ("status", u32::from(failure.status()).into()),
+        ("code", failure.code.as_str().into()),
+        ("message", failure.message.as_str().into()),
+        ("param", failure.param.as_deref().into()),
+        ("retry_after_secs", failure.retry_after_secs.into()),
+    ])
+}

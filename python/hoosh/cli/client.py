@@ -1,0 +1,127 @@
+"""A hoosh that runs elsewhere, asked over HTTP in the words of `hoosh.Gateway`."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any
+
+import httpx2
+
+from hoosh import sse
+from hoosh.cli.output import Complaint
+from hoosh.errors import HooshError, from_code
+
+Json = dict[str, Any]
+
+CONNECT_SECONDS = 5
+ANSWER_SECONDS = 600
+"""How long an answer may take: `total_secs` of a gateway as it comes."""
+
+
+class Server:
+    """A running gateway.
+
+    Args:
+        url: where it listens: `http://host:port`, with or without `/v1`.
+        key: one of its `[auth] tokens`, where it has some.
+
+    """
+
+    def __init__(self, url: str, key: str | None = None) -> None:
+        self.url = (url if "://" in url else f"http://{url}").rstrip("/").removesuffix("/v1")
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        try:
+            self._http = httpx2.AsyncClient(
+                base_url=self.url, headers=headers, timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+            )
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise Complaint(f"The server's address is none: {error}. Write it as http://HOST:PORT.") from error
+
+    async def __aenter__(self) -> "Server":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def chat(self, **fields: Any) -> Json:
+        """`POST /v1/chat/completions`: the whole answer."""
+        return await self.post("/v1/chat/completions", fields)
+
+    async def models(self) -> list[Json]:
+        """`GET /v1/models`."""
+        data: list[Json] = (await self.get("/v1/models")).get("data", [])
+        return data
+
+    async def explain(self, question: Json) -> Json:
+        """`POST /v1/explain`."""
+        return await self.post("/v1/explain", question)
+
+    async def listed(self) -> None:
+        """Nothing to wait for: a server that runs knows what its providers have."""
+
+    async def get(self, path: str, also: tuple[int, ...] = ()) -> Json:
+        """What `path` answers; `also` are statuses that are no failure there."""
+        return await self._ask("GET", path, None, also)
+
+    async def post(self, path: str, body: Json) -> Json:
+        """What `path` answers to `body`."""
+        return await self._ask("POST", path, body, ())
+
+    @asynccontextmanager
+    async def stream(self, **fields: Any) -> AsyncIterator[AsyncIterator[Json]]:
+        """`POST /v1/chat/completions` as a stream of its chunks."""
+        try:
+            request = self._http.stream("POST", "/v1/chat/completions", json={**fields, "stream": True})
+            async with request as answer:
+                if answer.status_code != 200:
+                    raise self._failure(answer, await answer.aread())
+                yield self._chunks(answer)
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
+
+    async def _chunks(self, answer: httpx2.Response) -> AsyncIterator[Json]:
+        parser = sse.Parser()
+        async for data in answer.aiter_bytes():
+            for event in parser.feed(data):
+                if event.data == "[DONE]":
+                    return
+                chunk: Json = json.loads(event.data)
+                if "error" in chunk:
+                    raise self._failure(answer, event.data.encode())
+                yield chunk
+        words = "The server broke off in the middle of its answer."
+        raise from_code("upstream_truncated", 502, words)
+
+    async def _ask(self, method: str, path: str, body: Json | None, also: tuple[int, ...]) -> Json:
+        try:
+            answer = await self._http.request(method, path, json=body)
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
+        if answer.status_code != 200 and answer.status_code not in also:
+            raise self._failure(answer, answer.content)
+        try:
+            said: Json = answer.json()
+        except ValueError as error:
+            raise self._foreign(answer) from error
+        return said
+
+    def _failure(self, answer: httpx2.Response, body: bytes) -> HooshError | Complaint:
+        try:
+            error = json.loads(body)["error"]
+            message, code = str(error["message"]), str(error.get("code") or "error")
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return self._foreign(answer)
+        status = answer.status_code if answer.status_code >= 400 else 502
+        return from_code(code, status, message, request_id=answer.headers.get("x-request-id"))
+
+    def _foreign(self, answer: httpx2.Response) -> Complaint:
+        words = f"{self.url} answered {answer.status_code} in a form that is not hoosh's. Is hoosh what listens there?"
+        return Complaint(words)
+
+    def _unreachable(self, error: httpx2.TransportError) -> Complaint:
+        why = str(error) or type(error).__name__
+        words = f"Nothing answers at {self.url}: {why}. Start it with `hoosh serve`, or name another with --server."
+        return Complaint(words)

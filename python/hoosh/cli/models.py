@@ -1,0 +1,50 @@
+"""`hoosh models`."""
+
+import sys
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from hoosh.cli import options, output
+
+EXAMPLES = """
+hoosh models                       a line for each: the model, a tab, its provider
+hoosh models | cut -f1 | sort
+hoosh models --json
+"""
+
+PATIENCE_SECONDS = 0.5
+"""After so long somebody at a terminal wants to know what is waited for."""
+
+
+def models(
+    as_json: options.AsJson = False,
+    config: options.Config = None,
+    server: options.Server = None,
+    key: options.Key = None,
+) -> int:
+    """List the models that can be asked.
+
+    From this process, or of a server with --server.
+    """
+    from hoosh.cli.ask import gateway, run
+
+    return run(_models, gateway(config, server, key), as_json)
+
+
+async def _models(opening: AbstractAsyncContextManager[Any], as_json: bool) -> int:
+    import trio
+
+    async with opening as gateway:
+        with trio.move_on_after(PATIENCE_SECONDS) as patience:
+            await gateway.listed()
+        if patience.cancelled_caught:
+            print("Waiting for the providers to say what they have, 10 seconds at most.", file=sys.stderr, flush=True)
+            await gateway.listed()
+        found = await gateway.models()
+    if as_json:
+        output.put_json(found)
+    else:
+        output.put_table(["MODEL", "PROVIDER"], [[model["id"], model["owned_by"]] for model in found])
+    if not found:
+        print("No models. Start a local server (Ollama, llama.cpp) or write hoosh.toml: `hoosh init`.", file=sys.stderr)
+    return 0 if found else 1

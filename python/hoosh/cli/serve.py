@@ -1,0 +1,41 @@
+"""`hoosh serve`."""
+
+from typing import Annotated
+
+import typer
+
+from hoosh.cli import options
+
+EXAMPLES = """
+hoosh serve
+hoosh serve --config prod.toml --bind 0.0.0.0 --port 80
+kill -HUP PID          has it read its file again
+kill PID               ends it, when requests in progress have
+"""
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
+        raise typer.BadParameter(f"{text!r} is no TCP port: 0 to 65535")
+    return int(text)
+
+
+def serve(
+    config: options.Config = None,
+    bind: Annotated[str | None, typer.Option(help="Address to listen on; else the configuration's, 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            parser=_port, metavar="PORT", help="TCP port; else the configuration's, 8088. 0 lets the system choose."
+        ),
+    ] = None,
+    first_answer: Annotated[
+        bool, typer.Option("--first-answer", help="Ask a model one question through the port, and show it.")
+    ] = False,
+) -> int:
+    """Listen and answer, until SIGTERM or Ctrl-C."""
+    from hoosh import server
+    from hoosh._environment import load
+
+    found, file = load(config)
+    return server.serve(found, file, bind, port, show_first=first_answer)

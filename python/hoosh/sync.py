@@ -1,0 +1,100 @@
+"""The gateway in process for code without an event loop."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from anyio.from_thread import BlockingPortal
+
+from hoosh._driver import Engine
+from hoosh._driver.process import close_at_exit
+from hoosh._driver.thread import LoopThread
+from hoosh._native import Config
+from hoosh.gateway import Gateway, Json, misused, unclosed
+
+
+class SyncGateway:
+    """`Gateway` for code without an event loop: `with hoosh.SyncGateway(config) as gateway: gateway.chat(...)`."""
+
+    def __init__(self, config: Config | str | Path | None = None) -> None:
+        self._gateway = Gateway(config)
+        self._thread: LoopThread | None = None
+
+    def start(self) -> "SyncGateway":
+        """Run it, in a thread of its own, until `close`; for programs in which no `with` is at hand."""
+        self._thread = LoopThread(self._gateway._driver)
+        close_at_exit(self)
+        return self
+
+    def close(self) -> None:
+        """End it, and with it its thread; what is in progress is cancelled. May be called again, and from any thread."""
+        self._end()
+        self._gateway.close()
+
+    def _end(self) -> None:
+        thread, self._thread = self._thread, None
+        # In a child of a fork the thread is not there: it is the parent's to end.
+        if thread is not None and not self._gateway._driver.elsewhere:
+            thread.stop()
+            thread.join()
+
+    def __del__(self) -> None:
+        thread = getattr(self, "_thread", None)
+        if thread is not None and not self._gateway._driver.elsewhere:
+            unclosed(self)
+            thread.stop()
+
+    def __enter__(self) -> "SyncGateway":
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def register(self, name: str, engine: Engine) -> None:
+        """See `Gateway.register`: the engine runs in a trio event loop, in a thread of its own."""
+        self._gateway.register(name, engine)
+
+    def chat(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Json:
+        """See `Gateway.chat`."""
+        return self._running().call(lambda: self._gateway.chat(model=model, messages=messages, **fields))
+
+    def embed(self, *, model: str, input: str | Sequence[Any], **fields: Any) -> Json:
+        """See `Gateway.embed`."""
+        return self._running().call(lambda: self._gateway.embed(model=model, input=input, **fields))
+
+    def models(self) -> list[Json]:
+        """See `Gateway.models`."""
+        return self._running().call(self._gateway.models)
+
+    def listed(self) -> None:
+        """See `Gateway.listed`."""
+        self._running().call(self._gateway.listed)
+
+    @contextmanager
+    def stream(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Iterator[Iterator[Json]]:
+        """See `Gateway.stream`."""
+        streaming = self._gateway.stream(model=model, messages=messages, **fields)
+        with self._running().wrap_async_context_manager(streaming) as chunks:
+            yield self._each(chunks)
+
+    def _each(self, chunks: AsyncIterator[Json]) -> Iterator[Json]:
+        while True:
+            try:
+                yield self._running().call(chunks.__anext__)
+            except StopAsyncIteration:
+                return
+
+    def _running(self) -> BlockingPortal:
+        self._gateway._driver.check()
+        if self._thread is None:
+            raise misused("The gateway does not run. Ask it inside of `with`, or after `start()`.")
+        return self._thread.portal
+
+    @property
+    def ledger(self) -> list[Json]:
+        """See `Gateway.ledger`."""
+        return self._gateway.ledger

@@ -1,0 +1,50 @@
+"""The quick reading of a command line says what typer's own would, or leaves it to it."""
+
+from typing import Any
+
+import pytest
+
+from hoosh.cli import quick, serve
+from hoosh.cli.app import made
+
+
+def by_typer(arguments: list[str]) -> dict[str, Any]:
+    """What typer hands to `serve`, where that is something."""
+    import typer
+
+    command = typer.main.get_command(made(["serve"]))
+    with command.make_context("hoosh", ["serve", *arguments]) as context:
+        child = command.resolve_command(context, ["serve", *arguments])[1]
+        with child.make_context("serve", list(arguments), parent=context) as own:
+            return {name: value for name, value in own.params.items() if value is not None and value is not False}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--port", "0"],
+        ["--port=65535", "--bind", "::1"],
+        ["--config", "a b.toml", "--first-answer"],
+        ["--config=", "--bind", "x", "--bind", "y"],
+    ],
+)
+def test_it_reads_as_typer_does(arguments):
+    assert quick.options(serve.serve, arguments) == by_typer(arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["-h"],
+        ["--port"],
+        ["--port", "70000"],
+        ["--bogus"],
+        ["x"],
+        ["--first-answer=1"],
+        ["--bind", "--port"],
+    ],
+)
+def test_what_is_not_plain_is_left_to_typer(arguments):
+    assert quick.options(serve.serve, arguments) is None
