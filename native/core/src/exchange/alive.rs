@@ -19,6 +19,10 @@ impl Exchange {
         if !streams || self.out.is_ended() || self.is_neutral() {
             return None;
         }
+        // What passes has its status and its type from the provider, and only events have a place for a sign.
+        if self.ask().is_some() && (!self.out.is_started() || self.is_raw()) {
+            return None;
+        }
         let server = &self.snap.config.server;
         let (since_us, seconds) = if self.out.is_started() {
             (self.out.spoke_us, server.keep_alive_secs)

@@ -177,11 +177,12 @@ impl Call {
         }
         if let Target::Passed(passed, _) = target {
             self.ask = Some(Box::new(Ask::read(*passed, head)?));
-        } else if !target.allows("POST") {
-            return Ok(());
         }
         if let Some(length) = self.content_length {
             self.size(&snap.config.server).check(length)?;
+        }
+        if self.ask.is_none() && !target.allows("POST") {
+            return Ok(());
         }
         // What was spent elsewhere is booked as long as anything is.
         let reports = *target == Target::Tokens(PoolAsk::Report);

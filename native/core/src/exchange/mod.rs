@@ -361,8 +361,11 @@ impl Exchange {
 
     /// A job of its own is what it waits for.
     fn is_at_work(&self) -> bool {
-        use Phase::{Booking, Gates, Joining, Judging, Owing, Reading};
-        matches!(self.phase, Reading | Gates(Gate::Count) | Judging | Joining | Owing | Booking)
+        use Phase::{Booking, Gates, Joining, Judging, Owing, Reading, Reforming};
+        match self.phase {
+            Gates(gate) => matches!(gate, Gate::Measure | Gate::CountForRate | Gate::Count),
+            phase => matches!(phase, Reading | Judging | Joining | Reforming | Owing | Booking),
+        }
     }
 
     fn advance(&mut self) -> Move {

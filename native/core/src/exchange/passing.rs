@@ -362,6 +362,8 @@ impl Exchange {
         let headers = self.passed_headers(true);
         let status = self.passing().head.status;
         self.out.start(self.now.mono_us);
+        // Its head is this provider's: no other answer can take its place. Nothing was held back.
+        self.out.commit();
         self.out.status = status;
         self.mark_content();
         self.steps.push_back(Step::Start { status, headers });

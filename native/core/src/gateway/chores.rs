@@ -145,7 +145,8 @@ impl Chores {
 
     /// Whether the store owes an answer.
     pub fn awaits_store(&self) -> bool {
-        self.asked.values().any(|asked| !matches!(asked.what, What::Probe(_) | What::List(_)))
+        let of_upstreams = |what: &What| matches!(what, What::Probe(_) | What::CredentialProbe(_) | What::List(_));
+        self.asked.values().any(|asked| !of_upstreams(&asked.what))
     }
 
     /// What was not answered in time.

@@ -9,7 +9,7 @@ use super::snapshot::Snapshot;
 use super::{Gateway, LoopResult, LoopStep};
 use crate::clock::Now;
 use crate::config::{LogLevel, ProviderKind};
-use crate::health::{Blame, State};
+use crate::health::Blame;
 use crate::store::{Op, Outcome};
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
@@ -164,17 +164,18 @@ impl Gateway {
     /// Says which providers are left alone and which are well again.
     fn tell_health(&self, snapshot: &Snapshot, now: Now) {
         for upstream in &snapshot.upstreams {
-            let health = upstream.live.health.state();
-            let is_well = health.state == State::Closed;
+            let out_for = upstream.out_for(now.mono_us);
+            let is_well = out_for.is_none();
             if upstream.live.said_ill.swap(!is_well, Ordering::Relaxed) != is_well {
                 continue;
             }
             let name = &upstream.name;
-            if is_well {
-                self.say(LogLevel::Info, now, &format!("Provider {name} is well again."));
-            } else {
-                let words = format!("Provider {name} is left alone for a while: {}.", health.reason);
-                self.say(LogLevel::Warn, now, &words);
+            match out_for {
+                None => self.say(LogLevel::Info, now, &format!("Provider {name} is well again.")),
+                Some(reason) => {
+                    let words = format!("Provider {name} is left alone for a while: {reason}.");
+                    self.say(LogLevel::Warn, now, &words);
+                }
             }
         }
     }

@@ -69,6 +69,11 @@ impl Upstream {
         self.live.health.is_closed() && self.credentials.all().iter().any(|credential| credential.breaker.is_closed())
     }
 
+    /// Why nobody can be asked anything there; `None` while somebody can.
+    pub(super) fn out_for(&self, now_us: u64) -> Option<&'static str> {
+        (!self.is_up()).then(|| self.condition(now_us).reason)
+    }
+
     /// Models that no credential which is accepted may ask for yet, each until the first of them may.
     fn benched_models(&self, now_us: u64) -> Vec<Bench> {
         let accepted = self.credentials.all().iter().filter(|credential| credential.breaker.is_closed());

@@ -122,7 +122,7 @@ fn a_probe_says_nothing_of_latency() {
 #[test]
 fn a_run_ends_when_nothing_is_open_and_everything_is_stored() {
     let budget = "[[budgets]]\nname = \"default\"\ncapacity = 100_000\n";
-    let mut world = World::new(&format!("{budget}{ONE}"));
+    let mut world = World::new(&format!("[log]\naccess = \"off\"\n{budget}{ONE}"));
     let told = Arc::new(Told::default());
     world.gateway.set_waker(told.clone());
     let mut call = world.post("/v1/chat/completions", CHAT);

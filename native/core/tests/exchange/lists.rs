@@ -2,6 +2,7 @@
 
 use super::world::*;
 use hoosh_core::gateway::{LoopResult, LoopStep};
+use hoosh_core::store::Outcome;
 
 #[test]
 fn a_model_is_listed_if_any_of_its_providers_is_allowed() {
@@ -38,6 +39,8 @@ fn fetches(world: &World) -> Vec<(u64, u16)> {
     loop {
         match world.gateway.next(world.now) {
             LoopStep::Fetch { id, request } => all.push((id, request.origin.port)),
+            LoopStep::Log { id, .. } => world.gateway.done(id, LoopResult::Logged(Ok(())), world.now),
+            LoopStep::Store { id, .. } => world.gateway.done(id, LoopResult::Stored(Outcome::Stored), world.now),
             LoopStep::Wait { .. } => return all,
             other => panic!("{other:?}"),
         }

@@ -169,7 +169,7 @@ fn bytes_stream_with_their_names_and_length() {
     call.exchange.data(u, Bytes::from_static(b"{}\n"));
     let Step::Start { status: 200, headers } = call.step(&mut world) else { panic!("no start") };
     let names: Vec<_> = headers.iter().map(|(name, _)| std::str::from_utf8(name).unwrap()).collect();
-    assert_eq!(names, ["content-type", "x-request-id", "content-disposition", "content-length"]);
+    assert_eq!(names, ["content-type", "x-request-id", "x-hoosh-model", "content-disposition", "content-length"]);
     assert!(matches!(call.step(&mut world), Step::Emit { bytes } if &bytes[..] == b"{}\n"));
     call.exchange.written(3);
     call.exchange.data(u, Bytes::from_static(b"[]\n"));

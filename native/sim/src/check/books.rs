@@ -130,8 +130,9 @@ impl World {
             let driven = &self.xs[x];
             let mine = records.remove(driven.id.as_str()).unwrap_or_default();
             let booked = mine + rows.get(driven.id.as_str()).map_or(0, Vec::len);
-            // A part that asked nobody is told by the whole; what never began, and what machines ask all day, by nobody.
-            let silent = driven.parent.is_some() || driven.dropped || driven.is_routine();
+            // A part that asked nobody is told by the whole; what never began, and what machines ask all day, by nobody;
+            // of a process that crashed the store may not know.
+            let silent = driven.parent.is_some() || driven.dropped || driven.crashed || driven.is_routine();
             (booked != 1 && !(booked == 0 && silent)).then(|| (x, format!("{booked} records of one exchange")))
         });
         if let Some((x, words)) = found {
