@@ -20,6 +20,9 @@ TYPES = {
     "boolean": "bool",
     "integer": "int",
     "texts": "Sequence[str]",
+    "credentials": "Sequence[str | CredentialKeys]",
+    "headers": "Mapping[str, str]",
+    "decimal": "str | int | float",
     "tables": "Sequence[str | Mapping[str, object]]",
 }
 
@@ -28,7 +31,7 @@ def name(header: str) -> str:
     """The class of a table: `[[auth.tokens]]` is `TokenKeys`, and that of a credential `CredentialKeys`."""
     words = header.strip("[]").removeprefix("a ").rpartition(".")[2].split("_")
     if header.startswith("[["):
-        words[-1] = words[-1].removesuffix("s")
+        words[-1] = {"aliases": "alias"}.get(words[-1], words[-1].removesuffix("s"))
     return "".join(word.title() for word in words) + "Keys"
 
 

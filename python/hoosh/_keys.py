@@ -27,10 +27,40 @@ class ServerKeys(TypedDict, total=False):
     """`priority`, `round_robin`, `lowest_latency` or `direct`. Left out: "priority"."""
 
     max_body_bytes: int
-    """Largest request body. Left out: 33_554_432."""
+    """Largest request body that is not streamed. Left out: 33_554_432."""
+
+    max_audio_bytes: int
+    """Largest upload of audio or images. It streams through, so that it is not held. Left out: 52_428_800."""
+
+    max_file_bytes: int
+    """Largest upload of a file; streamed too. Left out: 268_435_456."""
 
     max_buffered_bytes: int
     """Largest sum of bodies and answers held at once; beyond it new work gets 503. At least `max_body_bytes`. Left out: 1_073_741_824."""
+
+    allowed_hosts: Sequence[str]
+    """Names under which it answers without keys, besides this machine's own and `bind`. `*`: any. Left out: []."""
+
+    cors_origins: Sequence[str]
+    """Origins of web pages that may ask, such as `https://app.example`; `*`: any. Empty: none. Left out: []."""
+
+    pass_request_headers: Sequence[str]
+    """Names of headers that are sent on from callers to providers. Left out: []."""
+
+    pass_response_headers: Sequence[str]
+    """Names of headers that are given on from providers to callers. Left out: []."""
+
+    keep_alive_secs: int
+    """A stream that says nothing for so long gets a comment, for the sake of proxies in between. 0: never. Left out: 15."""
+
+    early_start_secs: int
+    """A stream that has no content for so long begins without it; what fails then is told by an event. 0: with its first content. Left out: 0."""
+
+    settle_secs: int
+    """After SIGTERM, how long all is served as before while `/v1/health/ready` says 503. Left out: 0."""
+
+    drain_secs: int
+    """Then, how long requests in progress may take; after that they end with `draining`. Left out: 30."""
 
 
 class ProviderKeys(TypedDict, total=False):
@@ -48,17 +78,76 @@ class ProviderKeys(TypedDict, total=False):
     api_key: str | CredentialKeys
     """Sent as `Authorization: Bearer …`. Text, `$NAME`, or a table with `file` or `command`. Left out: the type's variable."""
 
+    api_keys: Sequence[str | CredentialKeys]
+    """Several keys in place of `api_key`, at most 64, asked in turn; each has its own quota and health. Left out: none."""
+
     priority: int
     """Lower is asked first, equals in the order of the file. Left out: 10."""
 
     models: Sequence[str]
-    """Exact names, or prefixes that end in `*`. Empty: every model. Left out: []."""
+    """Names, or patterns in which `*` is any text. Empty: every model. Left out: []."""
 
     max_concurrency: int
     """Requests at once. Left out: no bound."""
 
     rate_limit_rpm: int
     """Requests a minute. Left out: no bound."""
+
+    rate_limit_tpm: int
+    """Tokens a minute, input and output together. Left out: no bound."""
+
+    max_tokens_limit: int
+    """Most output tokens for each choice: sent as the cap where the caller names more, or none. Left out: no bound."""
+
+    headers: Mapping[str, str]
+    """Headers that every request to it says. Left out: none."""
+
+    connect_secs: int
+    """To connect to it. Left out: that of `[deadlines]`."""
+
+    first_byte_secs: int
+    """To its first byte. Left out: that of `[deadlines]`."""
+
+    idle_secs: int
+    """Between two reads of its answer. Left out: that of `[deadlines]`."""
+
+    total_secs: int
+    """A whole exchange, while it is asked. Left out: that of `[deadlines]`."""
+
+
+class AliasKeys(TypedDict, total=False):
+    """Keys of `[[aliases]]`."""
+
+    name: Required[str]
+    """Unique; what callers ask for. May end in `*`."""
+
+    models: Required[Sequence[str]]
+    """What it stands for, each as a caller could ask; the next is asked where nobody of the one before can be."""
+
+
+class ModelKeys(TypedDict, total=False):
+    """Keys of `[[models]]`."""
+
+    name: Required[str]
+    """A model as its provider calls it, or a pattern with `*`."""
+
+    provider: str
+    """The provider that it is of. Left out: every provider."""
+
+    tools: bool
+    """Whether it takes tools. Left out: not known."""
+
+    images: bool
+    """Whether it takes images. Left out: not known."""
+
+    audio: bool
+    """Whether it takes or gives audio. Left out: not known."""
+
+    context_tokens: int
+    """Input tokens that it holds. Left out: not known."""
+
+    max_output_tokens: int
+    """Output tokens that it may be asked for; a larger cap is lowered to it. Left out: not known."""
 
 
 class AuthKeys(TypedDict, total=False):
@@ -78,7 +167,7 @@ class TokenKeys(TypedDict, total=False):
     """Unique; shown in rows and metrics in the key's place. Left out: key-1, key-2, …."""
 
     models: Sequence[str]
-    """What it may use: `model`, `prefix*`, `provider/model`, `provider/*`. Empty: everything. Left out: []."""
+    """What it may use: names or patterns of models, alone or as `provider/model`, and names of aliases. Empty: everything. Left out: []."""
 
     budget: str
     """Budget that it charges; must exist. None: the one the request names, else `default` if there is one. Left out: none."""
@@ -88,6 +177,12 @@ class TokenKeys(TypedDict, total=False):
 
     rate_limit_rpm: int
     """Requests a minute. Left out: no bound."""
+
+    rate_limit_tpm: int
+    """Tokens a minute, input and output together. Left out: no bound."""
+
+    max_tokens_limit: int
+    """Most output tokens for each choice: sent as the cap where the caller names more, or none. Left out: no bound."""
 
 
 class BudgetKeys(TypedDict, total=False):
@@ -101,6 +196,25 @@ class BudgetKeys(TypedDict, total=False):
 
     slice: int
     """Tokens taken from the store at a time: what a crash can leave unspent. Left out: capacity / 16, at least 16,384, at most the capacity."""
+
+
+class PriceKeys(TypedDict, total=False):
+    """Keys of `[[prices]]`."""
+
+    model: Required[str]
+    """Name of a model at its provider, or a prefix that ends in `*`."""
+
+    provider: str
+    """Name of the provider whose price it is. Left out: every provider."""
+
+    input_usd_per_mtok: Required[str | int | float]
+    """USD for a million input tokens, to six places."""
+
+    output_usd_per_mtok: Required[str | int | float]
+    """USD for a million output tokens."""
+
+    cached_input_usd_per_mtok: str | int | float
+    """USD for a million input tokens that the provider had cached. Left out: as other input."""
 
 
 class CacheKeys(TypedDict, total=False):
@@ -120,6 +234,19 @@ class CacheKeys(TypedDict, total=False):
 
     max_bytes: int
     """Bytes of all entries. Left out: 67_108_864."""
+
+
+class IdempotencyKeys(TypedDict, total=False):
+    """Keys of `[idempotency]`."""
+
+    ttl_secs: int
+    """Seconds that an answer is remembered under its `Idempotency-Key`. 0: the header is not read. Left out: 86_400."""
+
+    max_entries: int
+    """Answers remembered; the oldest goes first. Left out: 10_000."""
+
+    max_bytes: int
+    """Bytes of all of them. Left out: 67_108_864."""
 
 
 class RetryKeys(TypedDict, total=False):
@@ -146,6 +273,12 @@ class LimitsKeys(TypedDict, total=False):
 
     max_concurrency: int
     """Requests at once. Left out: no bound."""
+
+    rate_limit_rpm: int
+    """Requests a minute. Left out: no bound."""
+
+    rate_limit_tpm: int
+    """Tokens a minute, input and output together. Left out: no bound."""
 
     max_waiting: int
     """Callers that may wait for a place of one limit; the next gets 429. 0 refuses at once. Left out: 128."""
@@ -180,3 +313,45 @@ class DeadlinesKeys(TypedDict, total=False):
 
     caller_stall_secs: int
     """A caller that takes nothing for so long is cut off (under hoosh serve). Left out: 60."""
+
+
+class RouteKeys(TypedDict, total=False):
+    """Keys of `[[routes]]`."""
+
+    model: Required[str]
+    """The model's name at its provider, or a prefix that ends in `*`. A name goes before a prefix, a longer prefix before a shorter one."""
+
+    connect_secs: int
+    """To connect to its provider. Left out: the provider's."""
+
+    first_byte_secs: int
+    """To the first byte of its answer. Left out: the provider's."""
+
+    idle_secs: int
+    """Between two reads of its answer. Left out: the provider's."""
+
+    total_secs: int
+    """A whole exchange. Left out: the provider's."""
+
+
+class LogKeys(TypedDict, total=False):
+    """Keys of `[log]`."""
+
+    access: Literal["off", "text", "json"]
+    """A line for each request over HTTP: `text`, `json` or `off`. Left out: "text"."""
+
+    level: Literal["error", "warn", "info", "debug"]
+    """What the gateway says of its own: `error`, `warn`, `info`; `debug` logs requests in process too. Left out: "info"."""
+
+    file: str
+    """File that lines are added to. Left out: the standard error."""
+
+
+class StorageKeys(TypedDict, total=False):
+    """Keys of `[storage]`."""
+
+    path: str
+    """File that budgets and the ledger are kept in; `:memory:` keeps nothing. Left out: `hoosh.db` in the platform's data folder."""
+
+    request_days: int
+    """Days that records of requests that asked no provider are kept. Ledger rows are kept for ever. Left out: 30."""

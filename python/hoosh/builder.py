@@ -10,7 +10,16 @@ from typing import Any, Unpack
 from hoosh import _environment, _toml
 from hoosh._driver import Engine
 from hoosh._driver.hooks import Auth, Hooks, OnAnswer, OnRequest
-from hoosh._keys import CacheKeys, DeadlinesKeys, LimitsKeys, RetryKeys, ServerKeys
+from hoosh._keys import (
+    CacheKeys,
+    DeadlinesKeys,
+    IdempotencyKeys,
+    LimitsKeys,
+    LogKeys,
+    RetryKeys,
+    ServerKeys,
+    StorageKeys,
+)
 from hoosh._native import Config
 from hoosh.asgi import Asgi
 from hoosh.errors import ConfigError
@@ -18,6 +27,9 @@ from hoosh.gateway import Gateway
 from hoosh.provider import Provider
 
 __all__ = ["Builder", "Server"]
+
+LISTS = ("providers", "aliases", "models", "budgets", "prices", "routes", "tokens")
+"""What adds up: the tables that a file may have several of. `tokens` are in `[auth]`."""
 
 
 class Builder:
@@ -30,7 +42,7 @@ class Builder:
     def __init__(self) -> None:
         self._base: str | PathLike[str] | None = None
         self._tables: dict[str, dict[str, Any]] = {}
-        self._lists: dict[str, list[Any]] = {"providers": [], "budgets": [], "tokens": []}
+        self._lists: dict[str, list[Any]] = {name: [] for name in LISTS}
         self._hooks: dict[str, Hooks] = {}
         self._engines: dict[str, Engine] = {}
         self._prefix = ""
@@ -90,6 +102,22 @@ class Builder:
         """Add a key that callers send, `[[auth.tokens]]`: `name`, `models`, `budget` and its limits."""
         return self._add("tokens", {"token": token, **keys})
 
+    def alias(self, name: str, *models: str) -> "Builder":
+        """Have `name` mean these models, `[[aliases]]`: the next is asked where nobody of the one before can be."""
+        return self._add("aliases", {"name": name, "models": list(models)})
+
+    def model(self, name: str, **keys: Any) -> "Builder":
+        """Say what a model cannot do, `[[models]]`: `provider`, `tools`, `images`, `audio`, `context_tokens`, `max_output_tokens`."""
+        return self._add("models", {"name": name, **keys})
+
+    def price(self, model: str, **keys: Any) -> "Builder":
+        """Say what a model costs, `[[prices]]`: US dollars for a million tokens."""
+        return self._add("prices", {"model": model, **keys})
+
+    def route(self, model: str, **keys: Any) -> "Builder":
+        """Give some models deadlines of their own, `[[routes]]`, seconds."""
+        return self._add("routes", {"model": model, **keys})
+
     def server(self, **keys: Unpack[ServerKeys]) -> "Builder":
         """Set keys of `[server]`."""
         return self.section("server", **keys)
@@ -109,6 +137,18 @@ class Builder:
     def deadlines(self, **keys: Unpack[DeadlinesKeys]) -> "Builder":
         """Set keys of `[deadlines]`, seconds."""
         return self.section("deadlines", **keys)
+
+    def idempotency(self, **keys: Unpack[IdempotencyKeys]) -> "Builder":
+        """Set keys of `[idempotency]`."""
+        return self.section("idempotency", **keys)
+
+    def log(self, **keys: Unpack[LogKeys]) -> "Builder":
+        """Set keys of `[log]`."""
+        return self.section("log", **keys)
+
+    def storage(self, **keys: Unpack[StorageKeys]) -> "Builder":
+        """Set keys of `[storage]`: with `path`, budgets and the ledger outlive the process."""
+        return self.section("storage", **keys)
 
     def section(self, table: str, /, **keys: Any) -> "Builder":
         """Set keys of any table of the file."""
@@ -198,7 +238,7 @@ def _compose(
         given = whole.setdefault(name, {})
         if isinstance(given, dict):
             given.update(keys)
-    places = {"providers": whole, "budgets": whole, "tokens": whole.setdefault("auth", {})}
+    places = dict.fromkeys(LISTS, whole) | {"tokens": whole.setdefault("auth", {})}
     for name, entries in lists.items():
         if entries and isinstance(table := places[name], dict):
             given = table.setdefault(name, [])

@@ -44,7 +44,18 @@ def serve(
 
     """
     config = guarded(config.listening(bind, port))
-    return trio.run(partial(_serve, Asgi(config, store.place(config, "hoosh serve", needed=True)), config, file, bind, port, show_first, lambda: load(file)[0]))
+    return trio.run(
+        partial(
+            _serve,
+            Asgi(config, store.place(config, "hoosh serve", needed=True)),
+            config,
+            file,
+            bind,
+            port,
+            show_first,
+            lambda: load(file)[0],
+        )
+    )
 
 
 def serve_app(app: Asgi, config: Config, again: Callable[[], Config]) -> int:

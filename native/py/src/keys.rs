@@ -22,6 +22,9 @@ pub fn config_keys() -> Vec<(&'static str, Vec<Key>)> {
             Kind::Integer { .. } => ("integer", &[]),
             Kind::Word(words) => ("word", words),
             Kind::Texts => ("texts", &[]),
+            Kind::Secrets => ("credentials", &[]),
+            Kind::Headers => ("headers", &[]),
+            Kind::Decimal => ("decimal", &[]),
             Kind::Tables => ("tables", &[]),
             Kind::Section => ("section", &[]),
         };

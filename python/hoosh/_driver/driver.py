@@ -25,9 +25,7 @@ KEPT_ROWS = 100_000
 class Driver:
     """A gateway, its store, its engines and hooks, and its connections. It belongs to the process that made it."""
 
-    def __init__(
-        self, config: Config, place: Place | None = None, hooks: Mapping[str, Hooks] | None = None
-    ) -> None:
+    def __init__(self, config: Config, place: Place | None = None, hooks: Mapping[str, Hooks] | None = None) -> None:
         """With `place`, the store is the file there, opened while the gateway runs; else it is in memory."""
         self._birth = process.Birth()
         self._hooked = [name for name, given in (hooks or {}).items() if given]

@@ -25,7 +25,7 @@ Store = Annotated[str | None, typer.Option("--path", metavar="STORE", help="The 
 
 
 def check(config: options.Config = None, path: Store = None, as_json: options.AsJson = False) -> int:
-    """Read the whole store: is the file whole, and do its rows add up?
+    """Read the whole store: the file must be whole, and its rows add up.
 
     It ends with 1 if not.
     """

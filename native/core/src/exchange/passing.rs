@@ -125,7 +125,8 @@ impl Exchange {
         let all = if model.is_empty() { self.everybody(named.is_some()) } else { self.resolve(model)? };
         let offers = |candidate: &&Candidate| {
             let upstream = &self.snap.upstreams[candidate.provider as usize];
-            upstream.services.has(service) && named.is_none_or(|named| named == candidate.provider)
+            // Hooks see requests of JSON, and none of these.
+            !upstream.hooked && upstream.services.has(service) && named.is_none_or(|named| named == candidate.provider)
         };
         let candidates: Arc<[Candidate]> = all.iter().filter(offers).cloned().collect();
         if candidates.is_empty() {

@@ -190,7 +190,7 @@ fn the_loop_finds_out_when_a_credential_is_accepted_again() {
     world.now.mono_us += 10_000_000;
     let probe = |world: &World| loop {
         match world.gateway.next(world.now) {
-            LoopStep::Fetch { id, request } => return Some((id, request)),
+            LoopStep::Fetch { id, request, .. } => return Some((id, request)),
             LoopStep::Wait { .. } => return None,
             _ => {}
         }

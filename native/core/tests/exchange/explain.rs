@@ -139,7 +139,7 @@ fn a_budget_says_what_it_would_grant() {
     assert_eq!((&told["budget"]["name"], &told["budget"]["reserved"]), (&Value::from("default"), &Value::from(0)));
     let mut call = world.post("/v1/chat/completions", CHAT);
     let (u, request) = call.sent(&mut world);
-    let sent = String::from_utf8_lossy(&request.body).into_owned();
+    let sent = String::from_utf8_lossy(request.body.bytes()).into_owned();
     assert!(sent.contains(&format!("\"max_tokens\":{cap}")), "{sent} {told:#}");
     let busy = explain(&mut world, "", CHAT);
     assert_eq!(busy["budget"]["reserved"].as_u64(), Some(granted));

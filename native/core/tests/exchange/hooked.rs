@@ -16,7 +16,7 @@ fn hooked(call: &mut Call, world: &mut World) -> (UpstreamId, UpstreamRequest) {
         Step::Call { u, engine, request } => {
             assert_eq!(&*engine, "one");
             let upstream = *request.upstream.expect("what is to be sent");
-            assert_eq!(request.body, upstream.body);
+            assert_eq!(&request.body[..], upstream.body.bytes());
             (u, upstream)
         }
         other => panic!("not called: {other:?}"),

@@ -38,7 +38,7 @@ fn fetches(world: &World) -> Vec<(u64, u16)> {
     let mut all = Vec::new();
     loop {
         match world.gateway.next(world.now) {
-            LoopStep::Fetch { id, request } => all.push((id, request.origin.port)),
+            LoopStep::Fetch { id, request, .. } => all.push((id, request.origin.port)),
             LoopStep::Log { id, .. } => world.gateway.done(id, LoopResult::Logged(Ok(())), world.now),
             LoopStep::Store { id, .. } => world.gateway.done(id, LoopResult::Stored(Outcome::Stored), world.now),
             LoopStep::Wait { .. } => return all,
