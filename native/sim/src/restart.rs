@@ -35,9 +35,11 @@ impl World {
             return self.fail(Invariant::Ledger, None, "the run is over, and nobody ended it".into());
         }
         self.note(None, || "over".into());
-        // Callers may come while the store is told, and are refused.
+        // Callers may come while the store is told, and are refused: of them it need not know.
         let owed = self.xs.iter().any(|x| x.exchange.is_some() && !x.must_refuse);
-        if owed || self.gateway.rows_waiting() > 0 || !self.store.has_ended() {
+        let refused = self.xs.iter_mut().filter(|x| x.must_refuse);
+        let refused = refused.map(|x| x.crashed = true).count();
+        if owed || self.gateway.rows_waiting() > refused || !self.store.has_ended() {
             return self.fail(Invariant::Ledger, None, "the run is over, and not everything is stored".into());
         }
         self.over = true;

@@ -130,7 +130,7 @@ pub(crate) struct Driven {
     pub gone_us: Option<u64>,
     pub done: bool,
     pub dropped: bool,
-    /// Its process crashed: the store may not know of it.
+    /// Its process crashed, or ended as it came: the store may not know of it.
     pub crashed: bool,
     /// No room or going down when it began.
     pub must_refuse: bool,

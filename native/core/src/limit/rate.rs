@@ -158,6 +158,10 @@ impl Cell {
 
     /// The new `empty_at`, or the microsecond at which there would be one.
     fn after_more(&self, many: u64, now_us: u64) -> Result<u128, u64> {
+        if many == 0 {
+            // What uses none waits for nobody, whatever is owed.
+            return Ok(self.empty_at);
+        }
         if self.per_minute == 0 || many > u64::from(self.burst) {
             return Err(u64::MAX);
         }

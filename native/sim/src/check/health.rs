@@ -99,7 +99,13 @@ impl World {
         let pinned = self.pinned(x);
         let tpm = pinned.providers.iter().find(|p| p.name == to).and_then(|p| p.rate_limit_tpm);
         let (Some(tpm), now_us) = (tpm.map(u64::from), self.now.mono_us) else { return Ok(()) };
-        let least = least_tokens(body, pinned.limits.reserve_output);
+        if self.xs[x].caller.is_upload() {
+            // Files cost none.
+            return Ok(());
+        }
+        let most_output = pinned.models.iter().filter(|known| known.provider.as_deref() == Some(to));
+        let most_output = most_output.filter_map(|known| known.max_output_tokens).min().unwrap_or(u64::MAX);
+        let least = least_tokens(body, pinned.limits.reserve_output.min(most_output));
         self.books.health.tokens.entry(to.into()).or_default().push((now_us, x, u, least));
         self.count("tokens a minute");
         let slack_us = 10 * self.plan.lag_us;

@@ -71,8 +71,11 @@ impl Facts {
     }
 }
 
-/// Never less than the input tokens of an upload of `length` bytes.
+/// Never less than the input tokens of an upload of `length` bytes. Files cost none.
 pub fn upload_bound(service: Service, length: Option<u64>) -> Result<u64, Unbounded> {
+    if service == Service::Files {
+        return Ok(0);
+    }
     let Some(length) = length else {
         return Err(Unbounded { param: "content-length", what: "an upload of unknown length" });
     };
@@ -184,6 +187,7 @@ mod tests {
 
     #[test]
     fn an_upload_is_bounded_by_its_length() {
+        assert_eq!(upload_bound(Service::Files, None), Ok(0));
         assert_eq!(upload_bound(Service::Transcriptions, Some(1_600)), Ok(108));
         assert_eq!(upload_bound(Service::Images, Some(1_000)), Ok(9_192));
         assert_eq!(upload_bound(Service::Images, Some(1 << 30)), Ok(MAX_IMAGE_TOKENS));
