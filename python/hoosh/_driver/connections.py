@@ -61,6 +61,11 @@ class Request(NamedTuple):
         """Where to."""
         return self[:3]
 
+    @property
+    def whole(self) -> bytes:
+        """The body, where it does not follow in pieces."""
+        return self.body if isinstance(self.body, bytes) else b""
+
 
 class Unreachable(Exception):
     """No connection: it failed at `stage`, `connect` or `tls`."""

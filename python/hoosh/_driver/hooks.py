@@ -130,7 +130,7 @@ class Runner:
 
         """
         hooks = self.of(provider)
-        size = len(given.body)
+        size = len(given.whole)
         request: ProviderRequest = await apart(size, seen, provider, endpoint, given)
         if hooks.on_request is not None and given.method != "GET":
             made = await self.run("on_request", provider, hooks.on_request, request)
@@ -211,8 +211,8 @@ def seen(provider: str, endpoint: str, given: Request) -> ProviderRequest:
     url = f"{'https' if given.tls else 'http'}://{given.authority.decode()}{_text(given.target)}"
     headers = {name.decode(): value.decode("latin-1") for name, value in given.headers}
     try:
-        body: Json = json.loads(given.body) if given.body else {}
-        return ProviderRequest(provider, endpoint, given.method, url, headers, body, {}, given.body, written(body))
+        body: Json = json.loads(given.whole) if given.whole else {}
+        return ProviderRequest(provider, endpoint, given.method, url, headers, body, {}, given.whole, written(body))
     except (ValueError, RecursionError) as error:
         raise _failed("on_request", provider, error) from error
 
