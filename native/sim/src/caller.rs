@@ -203,10 +203,16 @@ impl Caller {
     }
 
     fn plain(path: Path, flaw: Flaw) -> Caller {
-        let post = !matches!(path, Path::Other(_) | Path::Tokens(Spend::Pools)) && flaw != Flaw::Method;
+        let method = match path {
+            Path::Other(_) | Path::Tokens(Spend::Pools) => "GET",
+            // Files may be asked for, too.
+            Path::Upload if flaw == Flaw::Method => "PUT",
+            _ if flaw == Flaw::Method => "GET",
+            _ => "POST",
+        };
         Caller {
             neutral: false,
-            method: if post { "POST" } else { "GET" },
+            method,
             path,
             headers: Vec::new(),
             key: None,

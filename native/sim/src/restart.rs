@@ -43,15 +43,15 @@ impl World {
             return self.fail(Invariant::Ledger, None, "the run is over, and not everything is stored".into());
         }
         self.over = true;
+        // What callers hold for spending elsewhere nobody reports any more.
+        if self.gateway.budgets().iter().any(|(_, state)| state.reserved > 0) {
+            self.count("held beyond an orderly end");
+        }
         if !self.settling {
             let mut budgets = self.gateway.budgets();
             for (name, state) in &mut budgets {
                 // The gateway counts them as an earlier run's already.
                 state.used = state.earlier + self.store.used_in_run(name);
-            }
-            // What callers hold for spending elsewhere nobody reports any more.
-            if budgets.iter().any(|(_, state)| state.reserved > 0) {
-                self.count("held beyond an orderly end");
             }
             self.books.die(&budgets);
             self.drop_all();
@@ -73,6 +73,8 @@ impl World {
         self.gateway = Gateway::new(config, self.dice.bits());
         self.gateway.set_waker(self.bell(None));
         self.generation += 1;
+        // What is held for elsewhere is held by a process.
+        self.granted.clear();
         (self.closing, self.draining, self.over) = (false, false, false);
         self.books.begin_again(self.now.mono_us);
         self.look_loop();

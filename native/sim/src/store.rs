@@ -73,6 +73,12 @@ impl ScriptedStore {
         self.runs.iter().map(|run| run.unspent(budget)).sum()
     }
 
+    /// Tokens of a budget that somebody held when the last run ended.
+    pub fn held(&self, budget: &str) -> u64 {
+        let held = self.runs.last().and_then(|run| run.held.as_ref()).into_iter().flatten();
+        held.filter(|(name, _)| &**name == budget).map(|(_, tokens)| tokens).sum()
+    }
+
     /// Whether the last run ended in order.
     pub fn has_ended(&self) -> bool {
         self.runs.last().is_some_and(|run| run.held.is_some())

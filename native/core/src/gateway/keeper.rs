@@ -33,7 +33,7 @@ impl Gateway {
         if ending == Ending::Over {
             return LoopStep::Over;
         }
-        let store_at = self.ask_store(&snapshot, ending != Ending::No, now);
+        let store_at = self.ask_store(&snapshot, ending, now);
         let upstreams_at = if ending == Ending::No { self.ask_upstreams(&snapshot, now) } else { None };
         let mut chores = lock(&self.chores);
         if let Some(step) = chores.steps.pop_front() {
@@ -64,7 +64,11 @@ impl Gateway {
             }
             (What::End(pools), LoopResult::Stored(Outcome::Stored)) => {
                 pools.iter().for_each(|pool| pool.end_run());
-                lock(&self.chores).ending = Ending::Over;
+                let mut chores = lock(&self.chores);
+                // A run that began anew goes on.
+                if chores.ending == Ending::Asked {
+                    chores.ending = Ending::Over;
+                }
             }
             (What::Lease(pool, ask), LoopResult::Stored(Outcome::Leased { tokens })) => {
                 pool.leased(ask, tokens);
@@ -112,11 +116,7 @@ impl Gateway {
                 pools.iter().for_each(|pool| pool.restore_failed());
             }
             // It may have been done all the same; to do it again changes nothing.
-            What::End(_) => {
-                let mut chores = lock(&self.chores);
-                chores.ending = Ending::Closing;
-                chores.pause_store(now);
-            }
+            What::End(_) => lock(&self.chores).pause_store(now),
             What::Lease(pool, ask) => {
                 lock(&self.chores).pause_store(now);
                 pool.lease_failed(ask);
@@ -193,11 +193,18 @@ impl Gateway {
     }
 
     /// Leases, returns and rows, unless the store is being left alone after a failure. Returns when to look again.
-    fn ask_store(&self, snapshot: &Snapshot, closing: bool, now: Now) -> Option<u64> {
+    fn ask_store(&self, snapshot: &Snapshot, ending: Ending, now: Now) -> Option<u64> {
         let pause = lock(&self.chores).store_pause_until_us;
         if now.mono_us < pause {
             return Some(pause);
         }
+        if ending == Ending::Asked {
+            // Nothing but the end again: what came behind it would begin another run. Records of callers who are refused
+            // meanwhile are lost.
+            self.ask_end(snapshot, now);
+            return None;
+        }
+        let closing = ending == Ending::Closing;
         if !closing || self.open_exchanges() > 0 {
             self.lease(snapshot, now);
         }
@@ -224,8 +231,8 @@ impl Gateway {
 
     /// Once nothing is left that could book or hold: what was leased and not used is free for the next run.
     fn end_run(&self, snapshot: &Snapshot, now: Now) {
-        let retired = {
-            let chores = lock(&self.chores);
+        {
+            let mut chores = lock(&self.chores);
             // In this order: an exchange queues its row before it is over.
             if self.open_exchanges() > 0
                 || self.rows_waiting() > 0
@@ -234,14 +241,24 @@ impl Gateway {
             {
                 return;
             }
+            chores.ending = Ending::Asked;
+        }
+        self.ask_end(snapshot, now);
+    }
+
+    /// Tells the store, unless its answer is waited for.
+    fn ask_end(&self, snapshot: &Snapshot, now: Now) {
+        let retired = {
+            let chores = lock(&self.chores);
+            if chores.awaits_store() {
+                return;
+            }
             chores.retired.clone()
         };
         let pools: Vec<_> = snapshot.budgets.iter().chain(&retired).cloned().collect();
         let held = pools.iter().map(|pool| (pool.name().clone(), pool.state().reserved)).filter(|held| held.1 > 0);
         let op = Op::End { held: held.collect() };
-        let mut chores = lock(&self.chores);
-        chores.ending = Ending::Asked;
-        chores.store(What::End(pools), op, now);
+        lock(&self.chores).store(What::End(pools), op, now);
     }
 
     fn give_back(&self, now: Now) {

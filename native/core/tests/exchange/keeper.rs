@@ -142,6 +142,9 @@ fn a_run_ends_when_nothing_is_open_and_everything_is_stored() {
     stored(&world, id, Outcome::Stored);
     let LoopStep::Store { id, op: Op::End { held } } = world.gateway.next(world.now) else { panic!("no end") };
     assert_eq!(held, []);
+    assert_eq!(world.post("/v1/chat/completions", CHAT).reply(&mut world).error().2, "draining");
+    world.now.mono_us += SECOND;
+    assert!(matches!(world.gateway.next(world.now), LoopStep::Wait { .. }), "a record would begin another run");
     stored(&world, id, Outcome::Failed("not now".into()));
     world.now.mono_us += SECOND;
     let LoopStep::Store { id, op: Op::End { .. } } = world.gateway.next(world.now) else { panic!("no second try") };
