@@ -33,8 +33,8 @@ LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
 TESTS := lint test-rust test-shuttle test-sim test-python test-faults
 
-.PHONY: run test build lint format clean soak soak-port torture mutations header schema keys sdk-js c-gateway memcheck \
-  test-llamacpp test-clients $(TESTS)
+.PHONY: run test build lint format clean $(TESTS)
+.PHONY: soak soak-port torture mutations header schema keys sdk-js c-gateway memcheck test-llamacpp test-clients
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension

@@ -239,7 +239,7 @@ def test_a_prefix_is_taken_off_once(path, root, prefix, target):
 async def test_what_is_not_below_the_prefix_is_not_found(upstream):
     server = hoosh.Server.builder().provider(provider(upstream)).prefix("/ai").build()
     transport = httpx2.ASGITransport(server.app)
-    async with server.running(), httpx2.AsyncClient(transport=transport, base_url="http://hoosh") as http:
+    async with server.running(), httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
         assert (await http.get("/ai/v1/health")).status_code == 200
         answer = await http.get("/v1/health")
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_url")
@@ -258,7 +258,7 @@ async def test_it_runs_once_and_ends_for_good(upstream):
     server.close()
     server.close()
     transport = httpx2.ASGITransport(server.app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://hoosh") as http:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
         answer = await http.post("/v1/chat/completions", json=ASK)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "draining")
 
@@ -266,7 +266,7 @@ async def test_it_runs_once_and_ends_for_good(upstream):
 async def test_close_ends_the_loop_that_runs_beside_a_host(upstream):
     server = hoosh.Server.builder().provider(provider(upstream)).build()
     transport = httpx2.ASGITransport(server.app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://hoosh") as http:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
         assert (await http.post("/v1/chat/completions", json=ASK)).status_code == 200
         assert server.app.driver.runs
         await trio.to_thread.run_sync(server.close)

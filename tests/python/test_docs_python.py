@@ -46,7 +46,7 @@ async def test_build(upstream):
     assert server.config.warnings == []
     transport = httpx2.ASGITransport(server.app)
     headers = {"authorization": "Bearer key-of-the-team"}
-    async with server.running(), httpx2.AsyncClient(transport=transport, base_url="http://hoosh") as http:
+    async with server.running(), httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
         assert (await http.post("/v1/chat/completions", json=ASK, headers=headers)).status_code == 200
         assert (await http.post("/v1/chat/completions", json=ASK)).status_code == 401
 
@@ -65,7 +65,7 @@ async def test_mount(upstream):
 async def test_providers(upstream):
     server = run("Providers", upstream)["server"]
     transport = httpx2.ASGITransport(server.app)
-    async with server.running(), httpx2.AsyncClient(transport=transport, base_url="http://hoosh") as http:
+    async with server.running(), httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
         answer = await http.post("/v1/chat/completions", json=ASK)
         assert answer.json()["choices"][0]["message"]["content"] == "You said: What color is it?"
         messages = [{"role": "user", "content": "my password"}]

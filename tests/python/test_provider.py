@@ -212,7 +212,7 @@ async def test_what_hooks_only_look_at_passes_byte_for_byte(upstream):
     server = built(provider(upstream, on_request=seen.append, on_answer=seen.append))
     async with server.running():
         transport = httpx2.ASGITransport(server.app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://hoosh") as http:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
             headers = {"content-type": "application/json"}
             answer = await http.post("/v1/chat/completions", content=body, headers=headers)
     assert upstream.requests[0].body == body
@@ -380,7 +380,7 @@ CASES = [
 async def test_a_hook_that_fails_is_an_error_of_the_provider_and_another_is_asked(upstream, kind, hook, name, caplog):
     server = built(provider(upstream, **{kind: hook}))
     transport = httpx2.ASGITransport(server.app)
-    async with server.running(), httpx2.AsyncClient(transport=transport, base_url="http://hoosh") as http:
+    async with server.running(), httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
         for streams in (False, True):
             with caplog.at_level(logging.ERROR, "hoosh"):
                 answer = await http.post("/v1/chat/completions", json={**ASK, "stream": streams})

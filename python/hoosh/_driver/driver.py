@@ -114,8 +114,8 @@ class Driver:
             return
         self.closed = True
         self.gateway.drain()
-        if self._loop is not None:
-            self._loop.end_now()
+        own = self._loop or loop.Loop(self.gateway, self.store, self.connections, self.hooks)
+        own.end_now()
         if not self.runs:
             self._let_go()
 
