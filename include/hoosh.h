@@ -383,8 +383,8 @@ size_t hoosh_gateway_open(const struct hoosh_gateway *gateway);
 
 // # Store
 //
-// A store in memory. Of the ledger rows that were not fetched yet it keeps the newest `max_rows`, and as many
-// records of requests that asked no provider.
+// A store in memory: what budgets lend ends with the process. Of the ledger rows that were not fetched yet it keeps
+// the newest `max_rows`, and as many records of requests that asked no provider.
 enum hoosh_result hoosh_store_new(size_t max_rows,
                                   struct hoosh_store **store);
 
