@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +59,8 @@ def upstream() -> Iterator[Upstream]:
 @contextmanager
 def gateway(form: str, file: Path) -> Iterator[Process]:
     """hoosh with the configuration in `file`."""
-    environment = os.environ | {"HOOSH_CONFIG": str(file)}
+    # Its store is beside it, and no other's.
+    environment = os.environ | {"HOOSH_CONFIG": str(file), "XDG_DATA_HOME": str(file.parent), "HOME": str(file.parent)}
     command = {
         "hypercorn": ["-m", "hypercorn", "-k", "trio", "-b", "127.0.0.1:0", "hoosh.asgi:app"],
         "serve": ["-m", "hoosh", "serve", "--config", str(file), "--port", "0"],
@@ -70,14 +71,17 @@ def gateway(form: str, file: Path) -> Iterator[Process]:
         said: list[str] = []
         for raw in child.stderr:
             said.append(raw.decode(errors="replace").rstrip())
-            if found := re.search(r"http://127\.0\.0\.1:\d+", said[-1]):
+            if found := re.search(r"(?:listening|Running) on (http://127\.0\.0\.1:\d+)", said[-1]):
                 break
         else:
             raise AssertionError("it did not start: " + "\n".join(said))
-        threading.Thread(
-            target=lambda: said.extend(line.decode(errors="replace").rstrip() for line in child.stderr)
-        ).start()
-        yield Process(child, found[0], said)
+        threading.Thread(target=lambda: said.extend(_last(child.stderr)), daemon=True).start()
+        yield Process(child, found[1], said)
+
+
+def _last(lines: Iterable[bytes]) -> Iterable[str]:
+    """Read, so that no pipe fills; of many lines the log's are dropped."""
+    return [line.decode(errors="replace").rstrip() for line in lines if not re.match(rb"\d{4}-\d\d-\d\dT", line)]
 
 
 @contextmanager

@@ -56,7 +56,7 @@ async def test_mount(upstream):
     transport = httpx2.ASGITransport(names["host"])
     async with (
         names["lifespan"](names["host"]),
-        httpx2.AsyncClient(transport=transport, base_url="http://host") as http,
+        httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http,
     ):
         assert (await http.post("/ai/v1/chat/completions", json=ASK)).status_code == 200
         assert (await http.get("/why")).json()["choices"][0]["message"]["content"] == "You said: Why is the sky blue?"

@@ -294,7 +294,7 @@ fn several_credentials_are_checked_one_by_one() {
         ("api_keys = [\"a\", \"b\", \"a\"]", "number 1 of `api_keys` already"),
         ("api_keys = [\"a b\"]", "one line of visible ASCII"),
         ("api_keys = [\"$NOT_SET\"]", "`NOT_SET` is not set"),
-        ("api_keys = [7]", "array of strings"),
+        ("api_keys = [7]", "must be a string, or a table"),
     ] {
         let error = parse(&with(keys), &environment).unwrap_err();
         assert!(error.message.contains(words) && error.line >= Some(3), "{keys}: {error}");
