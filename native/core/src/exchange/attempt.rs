@@ -1,7 +1,7 @@
 //! One upstream attempt: where it stands, what it holds, how long it may take.
 
 use super::engine::Engine;
-use super::passing::Pass;
+use super::passed_on::Pass;
 use super::step::UpstreamId;
 use super::whole::Whole;
 use crate::clock::SECOND;

@@ -187,7 +187,7 @@ impl Exchange {
                 Some(read) => self.take_facts(read),
                 None => self.fail(lost_result()),
             },
-            Phase::Judging if self.passing.is_some() => match result.open::<super::passing::Read>() {
+            Phase::Judging if self.passing.is_some() => match result.open::<super::passed_on::Read>() {
                 Some(read) => self.take_read(read),
                 None => self.fail(lost_result()),
             },

@@ -52,6 +52,7 @@ mod obstacle;
 mod once;
 mod origin;
 mod out;
+mod passed_on;
 mod passing;
 mod patience;
 mod places;
