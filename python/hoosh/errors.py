@@ -146,6 +146,7 @@ _CLASS_OF_CODE: dict[str, type[HooshError]] = {
     "context_length_exceeded": InvalidRequest,
     "unsupported_by_model": InvalidRequest,
     "unknown_url": InvalidRequest,
+    "endpoint_not_supported": InvalidRequest,
     "method_not_allowed": InvalidRequest,
     "request_timeout": InvalidRequest,
     "idempotency_in_progress": InvalidRequest,

@@ -21,7 +21,7 @@ pub struct StoreOp(Mutex<Option<store::Op>>);
 #[pyclass(module = "hoosh", frozen)]
 pub struct StoreOutcome(pub store::Outcome);
 
-/// A store that keeps everything in memory, and of the ledger the newest `max_rows`.
+/// A store that keeps everything in memory, and of the ledger and the request records the newest `max_rows`.
 #[pyclass(module = "hoosh", frozen)]
 pub struct MemoryStore {
     store: Mutex<store::MemoryStore>,
