@@ -230,7 +230,7 @@ async def test_a_store_that_fails_is_told_of_and_its_rows_wait(upstream, tmp_pat
         hold = [sys.executable, "-c", HOLD, str(tmp_path / "hoosh.db")]
         other = await trio.lowlevel.open_process(hold, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert (await other.stdout.receive_some()).startswith(b"held")
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://hoosh") as http:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as http:
             assert (await http.post("/v1/chat/completions", json=CHAT)).status_code == 200
         with trio.fail_after(10):
             while "held by another program" not in caplog.text:
