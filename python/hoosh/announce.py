@@ -83,4 +83,6 @@ def say(words: str) -> None:
             return
     except (OSError, TypeError, ValueError):
         pass  # not a file that can be asked
-    print(words, file=sys.stderr, flush=True)
+    # In one piece: lines of the log go there too.
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()

@@ -46,4 +46,6 @@ async def _model(http: httpx2.AsyncClient, address: str) -> str | None:
 
 
 def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+    # In one piece: lines of the log go there too.
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()

@@ -160,7 +160,7 @@ async def test_what_goes_before_chat_is_as_openai_has_it(upstream):
 
 def head(length, more=""):
     return (
-        f"POST /v1/files HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\n{length}\r\n{more}\r\n"
+        f"POST /v1/files HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=b\r\n{length}\r\n{more}\r\n"
     ).encode()
 
 

@@ -66,7 +66,7 @@ async def test_an_upload_of_200_mb_passes_in_little_memory(tmp_path):
             count = SIZE // len(PIECE)
             length = len(HEAD) + count * len(PIECE) + len(TAIL)
             await stream.send_all(
-                b"POST /v1/files HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\n"
+                b"POST /v1/files HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=b\r\n"
                 b"content-length: %d\r\n\r\n" % length + HEAD
             )
             for _ in range(count):

@@ -50,6 +50,11 @@ impl Lock {
         }
     }
 
+    /// Another may open the store, whoever still has this.
+    pub(crate) fn let_go(&self) {
+        *self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+    }
+
     /// The process that has the store at `path` open, as it called itself.
     pub(crate) fn holder(path: &Path) -> Option<String> {
         let mut lock = File::open(path_beside(path)).ok()?;

@@ -90,6 +90,8 @@ impl Writer {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        // The store is gone with its thread, and this is the other handle to the same lock.
+        self.lock.let_go();
     }
 
     /// In a child of a fork, which has neither the thread nor a right to the file: lets go of the lock's copy, and

@@ -7,6 +7,7 @@ use crate::config::Strategy;
 use crate::dialects::neutral::Endpoint;
 use crate::error::Failure;
 use crate::gateway::{Holder, Upstream};
+use crate::health;
 use crate::json::Tree;
 use crate::limit::{Concurrency, Room};
 use crate::route::Candidate;
@@ -39,7 +40,11 @@ impl Exchange {
             Why::Tokens => "token_rate_limited",
             Why::TooLarge => return reason("exceeds_token_rate", None),
             Why::Quota => "quota_exhausted",
-            Why::Failing => upstream.live.health.state().reason,
+            // Where its breaker is closed, each of its credentials is refused.
+            Why::Failing => match upstream.live.health.state().reason {
+                "" => health::CREDENTIAL,
+                reason => reason,
+            },
         };
         reason(word, Some(seconds_until(obstacle.until_us, self.now.mono_us)))
     }
