@@ -167,7 +167,7 @@ mutations: $(VENV)/.run
 
 # --- figures: benchmarks/README.md ------------------------------------------------------------------------------
 
-.PHONY: bench bench-core bench-relay bench-python
+.PHONY: bench bench-core bench-relay bench-python bench-start
 
 bench: bench-core bench-relay bench-python
 	cargo bench -p hoosh-core
@@ -178,6 +178,10 @@ bench-core:
 bench-relay: $(VENV)/.run
 	cargo build --release -p hoosh-relay
 	$(PYTHON) benchmarks/relay/run.py $${CARGO_TARGET_DIR:-target}/release/hoosh-relay $(ARGS)
+
+# How soon the port answers, and what the process takes of memory, line by line.
+bench-start: $(VENV)/.dev $(VENV)/.extension
+	$(PYTHON) benchmarks/start/run.py $(ARGS)
 
 # The extension as users get it: optimised as a release, in place of the one that the tests load.
 bench-python: $(VENV)/.dev
