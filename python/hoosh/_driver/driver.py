@@ -114,6 +114,8 @@ class Driver:
             return
         self.closed = True
         self.gateway.drain()
+        if self._loop is not None and not self.runs:
+            return  # its run was ended in order, and the store let go of
         own = self._loop or loop.Loop(self.gateway, self.store, self.connections, self.hooks)
         own.end_now()
         if not self.runs:

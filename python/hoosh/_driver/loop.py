@@ -7,12 +7,10 @@ import anyio
 
 from hoosh._driver import steps, upstream
 from hoosh._driver.connections import Connections, Request
-from hoosh._driver.hooks import HookFailed, Runner
+from hoosh._driver.hooks import Declined, HookFailed, Runner
 from hoosh._driver.log import Log
 from hoosh._driver.tasks import Bell, Tasks, now
 from hoosh._native import Gateway, MemoryStore, Store
-
-LOG = logging.getLogger("hoosh")
 
 LOG = logging.getLogger("hoosh")
 """What hooks raise where no caller asked."""
@@ -120,7 +118,7 @@ class Loop:
                 status, body = await upstream.fetch(self._connections, request, LARGEST_FETCH)
                 self._gateway.fetched(id, status, body, None, *now())
             except Exception as error:
-                if isinstance(error, HookFailed):
+                if isinstance(error, HookFailed | Declined):
                     LOG.error("A hook failed", exc_info=error.__cause__)
                 self._gateway.fetched(id, 0, b"", type(error).__name__, *now())
         self._fetches.pop(id, None)

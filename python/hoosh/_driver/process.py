@@ -1,11 +1,14 @@
 """What a process does to its gateways: it forks, and it ends."""
 
 import atexit
+import logging
 import os
 from typing import Protocol
 from weakref import WeakSet
 
 from hoosh.errors import ForkError
+
+LOG = logging.getLogger("hoosh")
 
 _forks = 0
 """How many forks lie between the first process and this one."""
@@ -58,7 +61,10 @@ def close_at_exit(closing: Closing) -> None:
 
 def _close_all() -> None:
     for closing in list(_open):
-        closing.close()
+        try:
+            closing.close()
+        except Exception:
+            LOG.exception("A gateway was not closed in order")
 
 
 atexit.register(_close_all)

@@ -54,6 +54,8 @@ pub(super) struct Account {
     pub booked: bool,
     /// The answer was given before, under the same idempotency key.
     pub replayed: bool,
+    /// A callable of the provider's declined.
+    pub declined: bool,
 }
 
 /// An answer whose upstream did not say what it used.

@@ -27,7 +27,8 @@ impl Exchange {
         let (since_us, seconds) = if self.out.is_started() {
             (self.out.spoke_us, server.keep_alive_secs)
         } else {
-            (self.begun.mono_us, server.early_start_secs)
+            // Its body is read: before, the caller is busy itself.
+            (self.out.spoke_us.max(self.begun.mono_us), server.early_start_secs)
         };
         // One that a caller has not taken is enough.
         let wanted = seconds > 0 && self.out.behind() == 0;

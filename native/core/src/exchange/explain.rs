@@ -66,7 +66,10 @@ impl Exchange {
 
     fn explained(&mut self, asked: Asked, holder: Arc<Holder>) -> Tree {
         let Asked { endpoint, body, .. } = asked;
-        let tenant = self.snap.cache.is_some().then(|| holder.tenant.clone());
+        if let Some(call) = &mut self.call {
+            call.holder = holder.clone();
+        }
+        let tenant = self.snap.cache.is_some().then(|| self.tenant());
         let mut told = Told::default();
         match request::read(body, endpoint, tenant.as_deref()) {
             Ok(facts) => {
@@ -128,11 +131,12 @@ impl Exchange {
         }
     }
 
-    fn ask_tokens(&self, told: &mut Told) {
-        let (holder, now_us) = (&self.call().holder, self.now.mono_us);
+    fn ask_tokens(&mut self, told: &mut Told) {
         if self.facts.is_none() {
             return;
         }
+        self.count_if_too_large();
+        let (holder, now_us) = (&self.call().holder, self.now.mono_us);
         let (_, wanted) = self.tokens_wanted();
         let own = holder.token_rated.then_some(&holder.live.tokens);
         let gateway = self.snap.tokens.iter().map(|rate| (Limit::GatewayTokens, rate));
@@ -146,6 +150,20 @@ impl Exchange {
         }
     }
 
+    /// As `refuse_tokens` does before it calls a request too large.
+    fn count_if_too_large(&mut self) {
+        let (_, wanted) = self.tokens_wanted();
+        let holder = &self.call().holder;
+        let own = holder.token_rated.then_some(&holder.live.tokens);
+        let mut rates = self.snap.tokens.iter().chain(own);
+        if !rates.any(|rate| rate.peek_many(wanted, self.now.mono_us) == Err(u64::MAX)) {
+            return;
+        }
+        if let Some(count) = self.exact_count() {
+            self.holds.exact_input = Some(count().min(self.facts().input_bound));
+        }
+    }
+
     fn tell_rate(&self, told: &mut Told, limit: Limit, standing: Standing, failure: Option<(u64, Failure)>) {
         let retry = failure.as_ref().filter(|(at_us, _)| *at_us != u64::MAX);
         told.limits.push(Tree::Object(vec![
@@ -155,7 +173,7 @@ impl Exchange {
             ("verdict", if failure.is_some() { "refused" } else { "passes" }.into()),
             ("retry_in_secs", retry.map(|(at_us, _)| seconds_until(*at_us, self.now.mono_us)).into()),
         ]));
-        if let Some((_, failure)) = failure.filter(|_| !told.cached) {
+        if let Some((_, failure)) = failure {
             told.refuse(failure);
         }
     }
@@ -165,6 +183,7 @@ impl Exchange {
         let key = self.cache_key();
         let result = match &key {
             None => "bypass",
+            Some(_) if self.call().cache.max_age_us.is_none() => "bypass",
             Some(key) if cache.holds(key, self.now.mono_us) => "hit",
             Some(_) => "miss",
         };
@@ -208,7 +227,10 @@ impl Exchange {
             ("granted_tokens", quote.ok().into()),
         ]));
         match quote {
-            Ok(tokens) => told.cap = self.cap_of(tokens),
+            Ok(tokens) => {
+                told.cap = self.cap_of(tokens);
+                self.holds.cap = told.cap;
+            }
             Err(available) => told.refuse(self.budget_failure(available)),
         }
     }

@@ -28,6 +28,10 @@ pub(super) struct Told {
 impl Told {
     /// The first refusal is the one that a caller would get.
     pub fn refuse(&mut self, failure: Failure) {
+        // What comes behind the cache is not met where the answer is there.
+        if self.cached {
+            return;
+        }
         self.refusal.get_or_insert(failure);
     }
 }

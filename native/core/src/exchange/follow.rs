@@ -197,6 +197,7 @@ impl Exchange {
             self.attempt = None;
             return;
         }
+        self.account.declined = true;
         self.fall(verdict::of_hook(why));
     }
 

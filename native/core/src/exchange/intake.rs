@@ -135,6 +135,7 @@ impl Exchange {
     }
 
     fn read_body(&mut self) {
+        self.out.spoke_us = self.now.mono_us;
         let body = self.intake.body.take();
         if matches!(self.call().target, Some(Target::Tokens(_))) {
             return self.read_ask(body);

@@ -69,8 +69,13 @@ impl Exchange {
             self.finish();
             return;
         }
-        let mut headers = self.headers(b"application/json", 2);
         let refused = said.status >= 400;
+        if refused && self.out.is_started() {
+            // The stream began early: its refusal is an event.
+            self.out.passed_error = Some(said.body.clone());
+            return self.fail(Failure::new(Code::UpstreamRefused, "Said before."));
+        }
+        let mut headers = self.headers(b"application/json", 2);
         if refused {
             headers.push((Bytes::from_static(b"x-should-retry"), Bytes::from_static(b"false")));
         }
@@ -89,8 +94,10 @@ impl Exchange {
     /// Leaves what was said to whoever asks the same again, if it is final.
     pub(super) fn remember(&mut self, ending: Ending) {
         let Some(claim) = self.holds.claim.take() else { return };
-        // One that began early has its refusal in a stream; to ask again costs nothing then.
-        let is_final = ending == Ending::Completed || self.was_refused() && !self.out.is_started();
+        // One that began early has its refusal in a stream; to ask again costs nothing then. What a hook of the operator's
+        // declines it may allow the next time.
+        let is_final =
+            ending == Ending::Completed || self.was_refused() && !self.account.declined && !self.out.is_started();
         let body = if self.holds.keeps() { self.out.capture.copy() } else { self.out.capture.take() };
         if let (Some(body), true) = (body, is_final) {
             let bounds = &self.snap.config.idempotency;

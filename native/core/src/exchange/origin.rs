@@ -22,12 +22,16 @@ const REQUEST_HEADERS: &[&str] = &[
     "content-type",
     "idempotency-key",
     "user-agent",
+    "x-hoosh-model",
     "x-hoosh-pool",
+    "x-hoosh-provider",
     "x-request-id",
 ];
 const REQUEST_PREFIXES: &[&str] = &["openai-", "x-stainless-"];
 /// Answer headers that a page's script may read.
-const EXPOSED: &str = "x-request-id, x-hoosh-cache, x-should-retry, retry-after, idempotent-replayed";
+const EXPOSED: &str = "x-request-id, x-hoosh-cache, x-hoosh-model, x-hoosh-max-tokens, x-should-retry, retry-after, \
+    retry-after-ms, idempotent-replayed, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, \
+    x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 /// Seconds that a browser may remember a preflight: the longest that Chromium takes.
 const MAX_AGE: &[u8] = b"7200";
 

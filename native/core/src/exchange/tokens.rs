@@ -102,7 +102,7 @@ impl Exchange {
             Answer::Granted(reservation) => self.keep_reservation(reservation),
             Answer::Refused { available } => Err(self.exceeded(tokens, available)),
             Answer::Waiting | Answer::Unavailable => {
-                let words = "The store that holds the budget does not answer. PoolAsk again.";
+                let words = "The store that holds the budget does not answer. Ask again.";
                 Err(Failure::new(Code::BudgetUnavailable, words).retry_after(1))
             }
         };
@@ -210,7 +210,7 @@ impl Exchange {
     fn exceeded(&mut self, tokens: u64, available: u64) -> Failure {
         self.account.limited = Some(Limit::Budget);
         let words = format!(
-            "The budget has {available} tokens left, and {tokens} are asked for. PoolAsk for less, or raise its capacity."
+            "The budget has {available} tokens left, and {tokens} are asked for. Ask for less, or raise its capacity."
         );
         Failure::new(Code::BudgetExceeded, words)
     }
