@@ -195,7 +195,7 @@ class BudgetKeys(TypedDict, total=False):
     """Tokens, input and output together; at least 1."""
 
     slice: int
-    """Tokens taken from the store at a time: what a crash can leave unspent. Left out: capacity / 16, at least 16,384, at most the capacity."""
+    """Tokens taken from the store at a time: what a crash can leave unspent. Left out: capacity / 16, at least 16,384, at most a quarter of the capacity."""
 
 
 class PriceKeys(TypedDict, total=False):

@@ -274,16 +274,16 @@ async def test_health_shows_the_providers(tmp_path):
 
 
 async def test_pools_and_costs(tmp_path):
-    pool = {"name": "default", "capacity": 100, "used": 30, "reserved": 10, "available": 60}
-    record = {"provider": "p", "model": "m", "requests": 2, "input_tokens": 3, "output_tokens": 4, "cost_usd": 0.25}
+    pool = {"name": "default", "capacity": 100, "used": 30, "reserved": 10, "lost": 5, "available": 55}
+    record = {"provider": "p", "model": "m", "requests": 2, "input_tokens": 3, "output_tokens": 4, "cost_usd": "0.25"}
     free = {**record, "model": "f", "cost_usd": None}
-    costs = {"records": [record, free], "total_cost_usd": 0.25}
+    costs = {"records": [record, free], "total_cost_usd": "0.25"}
     answers = {"/v1/tokens/pools": (200, {"pools": [pool]}), "/v1/costs": (200, costs)}
     with saying(answers) as (url, _):
         code, out, _ = await run(tmp_path, "pools", "--server", url)
-        assert (code, out) == (0, b"default\t100\t30\t10\t60\n")
+        assert (code, out) == (0, b"default\t100\t30\t10\t5\t55\n")
         code, out, _ = await run(tmp_path, "costs", "--server", url)
-        assert (code, out) == (0, b"p\tm\t2\t3\t4\t0.250000\np\tf\t2\t3\t4\t-\ntotal\t\t\t\t\t0.250000\n")
+        assert (code, out) == (0, b"p\tm\t2\t3\t4\t0.25\np\tf\t2\t3\t4\t-\ntotal\t\t\t\t\t0.25\n")
         code, out, _ = await run(tmp_path, "costs", "--server", url, "--json")
         assert json.loads(out) == costs
 

@@ -79,7 +79,7 @@ def _headers(headers: dict[str, str], plan: Plan) -> dict[str, str]:
     if plan.content_type is not None:
         headers = headers | {"content-type": plan.content_type}
     if plan.retry_after is not None:
-        after = plan.retry_after
+        after = str(plan.retry_after)
         if after.startswith("ms:"):
             headers = headers | {"retry-after-ms": after.removeprefix("ms:")}
         elif after.startswith("date+"):

@@ -322,7 +322,7 @@ fn a_full_file() {
     assert_eq!(config.providers[1].priority, 10);
     let token = &config.auth.tokens[0];
     assert_eq!((token.budget.as_deref(), token.max_concurrency, token.rate_limit_rpm), (Some("b"), Some(2), None));
-    assert_eq!((config.budgets[0].slice, config.budgets[1].slice), (62_500, 100));
+    assert_eq!((config.budgets[0].slice, config.budgets[1].slice), (62_500, 25));
     assert_eq!((config.cache.enabled, config.cache.mode), (true, CacheMode::Always));
     assert_eq!((config.deadlines.idle_secs, config.deadlines.connect_secs), (7, 5));
 }

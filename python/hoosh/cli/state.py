@@ -14,7 +14,7 @@ hoosh health --server http://10.0.0.5:8088
 hoosh health > /dev/null && echo ready    it ends with 0 where requests are taken, else with 1
 """,
     "pools": """
-hoosh pools                   a line for each: name, capacity, used, reserved, available
+hoosh pools                   a line for each: name, capacity, used, reserved, lost, available
 hoosh pools --json | jq '.pools[] | select(.available < 1000)'
 """,
     "costs": """
@@ -81,13 +81,13 @@ def pools(
 ) -> int:
     """List the budgets of a server, in tokens.
 
-    Capacity, used, reserved and available.
+    Capacity, used, reserved, lost by crashes, and available.
     """
-    numbers = ("capacity", "used", "reserved", "available")
+    numbers = ("capacity", "used", "reserved", "lost", "available")
 
     def show(said: Json) -> None:
         rows = [[str(pool["name"]), *(_count(pool.get(name)) for name in numbers)] for pool in said["pools"]]
-        output.put_table(["POOL", *(name.upper() for name in numbers)], rows, right=(1, 2, 3, 4))
+        output.put_table(["POOL", *(name.upper() for name in numbers)], rows, right=(1, 2, 3, 4, 5))
 
     return _shown("/v1/tokens/pools", show, as_json, config, server, key)
 
@@ -141,5 +141,5 @@ def _count(number: Any) -> str:
     return "-" if number is None else str(number)
 
 
-def _dollars(amount: float | None) -> str:
-    return "-" if amount is None else f"{amount:.6f}"
+def _dollars(amount: str | None) -> str:
+    return "-" if amount is None else amount

@@ -69,9 +69,9 @@ pub struct PoolState {
 }
 
 impl PoolState {
-    /// What nobody used or holds, as far as this process knows.
+    /// What nobody used, holds or lost, as far as this process knows.
     pub const fn available(&self) -> u64 {
-        self.capacity.saturating_sub(self.used.saturating_add(self.reserved))
+        self.capacity.saturating_sub(self.used.saturating_add(self.reserved).saturating_add(self.lost))
     }
 }
 

@@ -289,7 +289,7 @@ pub struct Budget {
     pub name: String,
     /// Tokens, input and output together.
     pub capacity: u64,
-    /// Tokens taken from the store at a time. Default: capacity / 16, at least 16,384, at most the capacity.
+    /// Tokens taken from the store at a time. Default: capacity / 16, at least 16,384, at most a quarter of the capacity.
     pub slice: u64,
 }
 

@@ -129,7 +129,7 @@ fn budgets(top: &Table<'_>) -> Checked<Vec<Budget>> {
         }
         let mut budget = Budget { name: name.to_owned(), capacity: 0, slice: 0 };
         t.integer("capacity", &mut budget.capacity)?;
-        budget.slice = (budget.capacity / 16).max(16_384).min(budget.capacity);
+        budget.slice = (budget.capacity / 16).max(16_384).min((budget.capacity / 4).max(1));
         t.integer_in("slice", 1..=i64::try_from(budget.capacity).unwrap_or(i64::MAX), &mut budget.slice)?;
         budgets.push(budget);
     }

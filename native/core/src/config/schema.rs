@@ -369,7 +369,7 @@ pub const BUDGETS: Section = Section {
         Key::new(
             "slice",
             TOKEN_COUNT,
-            Default::Derived("capacity / 16, at least 16,384, at most the capacity"),
+            Default::Derived("capacity / 16, at least 16,384, at most a quarter of the capacity"),
             "Tokens taken from the store at a time: what a crash can leave unspent.",
         ),
     ],

@@ -190,10 +190,11 @@ impl Exchange {
             out.extend_from_slice(if at == 0 { b"{\"name\":" } else { b",{\"name\":" });
             write_string(&mut out, pool.name());
             let state = pool.state();
-            let PoolState { capacity, used, reserved, .. } = state;
+            let PoolState { capacity, used, reserved, lost, .. } = state;
             let available = state.available();
-            let tail =
-                format!(",\"capacity\":{capacity},\"used\":{used},\"reserved\":{reserved},\"available\":{available}}}");
+            let tail = format!(
+                ",\"capacity\":{capacity},\"used\":{used},\"reserved\":{reserved},\"lost\":{lost},\"available\":{available}}}"
+            );
             out.extend_from_slice(tail.as_bytes());
         }
         out.extend_from_slice(b"]}");

@@ -74,7 +74,9 @@ impl Sum {
 
 impl Costs {
     pub fn add(&mut self, row: &Row) {
-        if !row.asked {
+        // What a provider refused or failed costs nothing, and a name that no model has must not take a place.
+        let is_free = row.usage.total() == 0 && row.cost_nano_usd.is_none() && row.status >= 400;
+        if !row.asked || is_free {
             return;
         }
         let mut pair = (row.provider.clone(), row.upstream_model.clone());

@@ -210,7 +210,7 @@ fn keys_charge_what_they_charge_for_chats() {
     assert_eq!(world.refusal("reserve", r#"{"tokens":1,"pool":"default"}"#), (403, "budget_not_allowed".into()));
     assert_eq!(world.refusal("reserve", r#"{"tokens":1}"#), (429, "budget_exceeded".into()));
     let pools = String::from_utf8(world.get("/v1/tokens/pools").body.to_vec()).unwrap();
-    assert_eq!(pools, r#"{"pools":[{"name":"team","capacity":500,"used":0,"reserved":500,"available":0}]}"#);
+    assert_eq!(pools, r#"{"pools":[{"name":"team","capacity":500,"used":0,"reserved":500,"lost":0,"available":0}]}"#);
     let mut world = World::new(ONE);
     assert_eq!(world.refusal("reserve", r#"{"tokens":1}"#), (400, "unknown_budget".into()));
 }
