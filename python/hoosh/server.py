@@ -1,6 +1,7 @@
 """`hoosh serve`: the ASGI application under an embedded hypercorn on trio, with signals and a drain that ends."""
 
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -162,6 +163,8 @@ async def listen(
     settings = HypercornConfig()
     settings.h11_max_incomplete_size = MAX_HEAD
     settings.keep_alive_timeout = KEEP_ALIVE_SECONDS
+    # hypercorn closes after 1,000 requests without a word, under the next one if that is quick.
+    settings.keep_alive_max_requests = sys.maxsize
     settings.errorlog = None
     wires: dict[GuardedStream, WorkerContext] = {}
 

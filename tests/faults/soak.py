@@ -43,7 +43,7 @@ capacity = 1_000_000_000_000
 """
 PROVIDER = '[[providers]]\nname = "{name}"\ntype = "openai_compatible"\nbase_url = "{url}/{name}/v1"\nmodels = {models}\npriority = {priority}\n'
 CALLERS = 24
-WARM_SECONDS = 60
+WARM_SECONDS = 300
 """Until caches, pools and allocators have what they keep; memory is compared from then on."""
 LARGEST_GROWTH = 0.10
 """Of the resident memory after warming up."""

@@ -304,3 +304,12 @@ async def test_a_reload_says_when_another_address_takes_effect(upstream, tmp_pat
                 assert (
                     await line() == "  It listens on localhost port 0 from the next start, and until then where it did."
                 )
+
+
+async def test_a_connection_serves_as_many_requests_as_it_is_asked(upstream):
+    async with serving(provider(upstream)) as (url, _), httpx2.AsyncClient(base_url=url) as http:
+        limit = 1_000  # hypercorn's own, after which it closes under the next request
+        for _ in range(limit + 5):
+            assert (await http.get("/v1/health")).status_code == 200
+        sockets = http._transport._pool.connections
+        assert len(sockets) == 1
