@@ -307,9 +307,13 @@ async def test_a_reload_says_when_another_address_takes_effect(upstream, tmp_pat
 
 
 async def test_a_connection_serves_as_many_requests_as_it_is_asked(upstream):
-    async with serving(provider(upstream)) as (url, _), httpx2.AsyncClient(base_url=url) as http:
-        limit = 1_000  # hypercorn's own, after which it closes under the next request
-        for _ in range(limit + 5):
-            assert (await http.get("/v1/health")).status_code == 200
-        sockets = http._transport._pool.connections
-        assert len(sockets) == 1
+    async with serving(provider(upstream) + 'models = ["fake-chat"]\n') as (url, _):
+        limit = 1_000  # hypercorn's own, at which it closes
+        stream = await trio.open_tcp_stream("127.0.0.1", int(url.rpartition(":")[2]))
+        ask = b"HEAD /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        async with stream:
+            for _ in range(limit + 5):
+                await stream.send_all(ask)
+                answer = await stream.receive_some()
+                assert answer.startswith(b"HTTP/1.1 200")
+                assert b"connection: close" not in answer.lower()

@@ -57,7 +57,10 @@ class Passed:
         form = read_form(content_type, body) if content_type.startswith("multipart/form-data") else None
         asked: Json = dict(form.fields) if form is not None else {}
         if content_type.startswith("application/json"):
-            asked = json.loads(body)
+            try:
+                asked = json.loads(body)
+            except ValueError:  # nothing, where it is answered before its body came
+                return None
         match path.removeprefix("/v1"):
             case "/moderations":
                 texts = asked["input"] if isinstance(asked["input"], list) else [asked["input"]]
