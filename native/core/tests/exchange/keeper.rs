@@ -47,7 +47,7 @@ fn stored(world: &World, id: u64, outcome: Outcome) {
 
 /// What a budget of 1,000 tokens, all of them leased, gives back when it is taken out of the file.
 fn retired() -> World {
-    let budget = "[[budgets]]\nname = \"default\"\ncapacity = 1_000\n";
+    let budget = "[[budgets]]\nname = \"default\"\ncapacity = 1_000\nslice = 1_000\n";
     let mut world = World::new(&format!("{budget}{ONE}"));
     world.run_loop();
     world.reload(ONE);
@@ -56,7 +56,7 @@ fn retired() -> World {
 
 #[test]
 fn a_budget_that_goes_is_given_back_as_it_comes_free() {
-    let budget = "[[budgets]]\nname = \"default\"\ncapacity = 1_000\n";
+    let budget = "[[budgets]]\nname = \"default\"\ncapacity = 1_000\nslice = 1_000\n";
     let mut world = World::new(&format!("{budget}{ONE}"));
     let told = Arc::new(Told::default());
     world.gateway.set_waker(told.clone());

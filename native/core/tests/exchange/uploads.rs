@@ -364,7 +364,7 @@ fn uploads_are_bounded_in_size_with_and_without_a_length() {
 
 #[test]
 fn an_upload_under_a_budget_needs_a_length() {
-    let mut world = World::new(&GUARDED.replace("300", "6000"));
+    let mut world = World::new(&GUARDED.replace("300", "6000\nslice = 6000"));
     world.key = Some("secret");
     let body = form(&[("model", "m")], 1_600, &[]);
     let path = "/v1/audio/transcriptions";
