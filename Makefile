@@ -18,6 +18,8 @@ export PYO3_PYTHON := $(CURDIR)/$(PYTHON)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONHOME PYTHONPATH
+# Property tests draw the same cases each time, so that a change is judged by the change; `make property` draws others.
+export PROPTEST_RNG_SEED ?= 4
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard native/*/Cargo.toml cffi/Cargo.toml) $(shell find native/*/src cffi/src -name '*.rs')
 
@@ -34,7 +36,7 @@ LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
 TESTS := lint test-rust test-shuttle test-sim test-python test-faults
 
 .PHONY: run test build lint format clean $(TESTS)
-.PHONY: soak soak-port torture mutations header schema keys sdk-js c-gateway memcheck test-llamacpp test-clients
+.PHONY: soak soak-port torture mutations property header schema keys sdk-js c-gateway memcheck test-llamacpp test-clients
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -83,6 +85,12 @@ lint: $(VENV)/.dev $(VENV)/.extension
 
 test-rust: $(VENV)/.run
 	cargo test --workspace
+
+# The property tests again, with cases that nobody has drawn before. What fails is named with the seed that repeats it.
+property: $(VENV)/.dev $(VENV)/.extension
+	seed=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ') && echo "PROPTEST_RNG_SEED=$$seed" \
+	  && PROPTEST_RNG_SEED=$$seed cargo test -p hoosh-core
+	HYPOTHESIS_PROFILE=fresh $(PYTHON) -m pytest tests/python/test_cache.py tests/python/test_body.py tests/python/test_sse.py
 
 # The real limits, budgets, single flight and wake-ups under a scheduler that tries interleavings.
 test-shuttle: $(VENV)/.run

@@ -1,8 +1,10 @@
 """Fixtures: a fake upstream, and hoosh in front of it, each on a port that the system chose."""
 
+import os
 import sys
 from contextlib import asynccontextmanager
 
+import hypothesis
 import pytest
 import trio
 from tests.upstream import open_upstream
@@ -10,6 +12,11 @@ from tests.upstream import open_upstream
 from hoosh import Config
 from hoosh.asgi import Asgi
 from hoosh.server import listen, open_listeners
+
+# As in `make test`, each run draws the same cases; `make property` asks for others.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.register_profile("fresh", print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 PROVIDER = """
 [[providers]]

@@ -136,8 +136,16 @@ impl Routes {
     /// Finds who serves `model`, by the rules of the module. An exact name costs one hash and one reference count.
     pub fn resolve(&self, model: &str) -> Resolved {
         // An alias has no candidates while nobody serves what it stands for.
-        let found = self.find(model).filter(|candidates| !candidates.is_empty());
-        found.map_or_else(|| Resolved::Unknown { nearest: self.nearest(model) }, Resolved::Candidates)
+        self.served(model).map_or_else(|| Resolved::Unknown { nearest: self.suggested(model) }, Resolved::Candidates)
+    }
+
+    fn served(&self, model: &str) -> Option<Arc<[Candidate]>> {
+        self.find(model).filter(|candidates| !candidates.is_empty())
+    }
+
+    /// A name to suggest that does resolve: an alias may have taken over what a provider lists, and lead nowhere.
+    fn suggested(&self, model: &str) -> Option<String> {
+        self.nearest(model).filter(|near| self.served(near).is_some())
     }
 
     fn inexact(&self, hash: u64, model: &str, exact: Option<&Exact>) -> Option<Arc<[Candidate]>> {

@@ -94,6 +94,17 @@ fn unknown_names_get_a_suggestion() {
     }
 }
 
+/// An alias may take over what its own name would have meant, and lead nowhere: then that name is no advice.
+#[test]
+fn what_does_not_resolve_is_not_suggested() {
+    let mut config = config(Choice::Priority, vec![provider("b", &[], 0)]);
+    config.providers[0].found = true;
+    config.aliases = vec![Alias { name: "b/llama".into(), models: vec!["nobody-has-it".into()] }];
+    let routes = Routes::build(&config, &[vec!["llama".to_owned()]]);
+    assert_eq!(routes.resolve("b/llama"), Resolved::Unknown { nearest: None });
+    assert_eq!(routes.resolve("b/lama"), Resolved::Unknown { nearest: None });
+}
+
 #[test]
 fn discovered_models() {
     let mut config = config(
