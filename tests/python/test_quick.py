@@ -1,10 +1,12 @@
 """The quick reading of a command line says what typer's own would, or leaves it to it."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
-from hoosh.cli import quick, serve
+from hoosh.cli import quick
 from hoosh.cli.app import made
 
 
@@ -30,7 +32,7 @@ def by_typer(arguments: list[str]) -> dict[str, Any]:
     ],
 )
 def test_it_reads_as_typer_does(arguments):
-    assert quick.options(serve.serve, arguments) == by_typer(arguments)
+    assert quick.options(arguments) == by_typer(arguments)
 
 
 @pytest.mark.parametrize(
@@ -47,4 +49,19 @@ def test_it_reads_as_typer_does(arguments):
     ],
 )
 def test_what_is_not_plain_is_left_to_typer(arguments):
-    assert quick.options(serve.serve, arguments) is None
+    assert quick.options(arguments) is None
+
+
+def test_it_knows_every_option_of_serve():
+    import typer
+
+    command = typer.main.get_command(made(["serve"]))
+    with command.make_context("hoosh", ["serve"]) as context:
+        params = command.resolve_command(context, ["serve"])[1].params
+    declared = {param.opts[0]: (param.name, param.is_flag) for param in params if param.name != "help"}
+    assert {option: (name, parse is None) for option, (name, parse) in quick.OPTIONS.items()} == declared
+
+
+def test_a_plain_start_loads_no_typer():
+    code = "import sys; from hoosh.cli import quick; import hoosh.server, hoosh._environment; sys.exit('typer' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

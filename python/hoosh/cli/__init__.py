@@ -28,11 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if given[:1] == ["serve"]:
             from hoosh.cli import quick
-            from hoosh.cli.serve import serve
 
-            said = quick.options(serve, given[1:])
+            said = quick.options(given[1:])
             if said is not None:
-                return serve(**said)
+                return quick.serve(**said)
         from hoosh.cli.app import run
 
         return run(given)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hoosh.cli import options
+from hoosh.cli import options, quick
 
 EXAMPLES = """
 hoosh serve
@@ -15,9 +15,10 @@ kill PID               ends it, when requests in progress have
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
-        raise typer.BadParameter(f"{text!r} is no TCP port: 0 to 65535")
-    return int(text)
+    try:
+        return quick.tcp_port(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def serve(
@@ -34,8 +35,4 @@ def serve(
     ] = False,
 ) -> int:
     """Listen and answer, until SIGTERM or Ctrl-C."""
-    from hoosh import server
-    from hoosh._environment import load
-
-    found, file = load(config)
-    return server.serve(found, file, bind, port, show_first=first_answer)
+    return quick.serve(config, bind, port, first_answer)
