@@ -209,22 +209,21 @@ def left(
 
 async def under_sigterm(hoosh: processes.Process, load: Load) -> list[str]:
     """Streams of a second and more are in progress when the signal comes: each must end whole."""
-    whole, cut = 0, []
-    begun = trio.Event()
+    whole, begun, cut = 0, 0, []
 
     async with httpx2.AsyncClient(timeout=60) as client, trio.open_nursery() as nursery:
 
         async def stream() -> None:
-            nonlocal whole
+            nonlocal whole, begun
             body = {
-                "model": "fake:drip_ms=100",
+                "model": "fake:drip_ms=300",
                 "stream": True,
                 "messages": [{"role": "user", "content": "a b c d e f g h i j"}],
             }
             got = b""
             try:
                 async with client.stream("POST", f"{load.url}/v1/chat/completions", json=body) as answer:
-                    begun.set()
+                    begun += 1
                     async for data in answer.aiter_raw():
                         got += data
                 if b"[DONE]" in got:
@@ -236,8 +235,9 @@ async def under_sigterm(hoosh: processes.Process, load: Load) -> list[str]:
 
         for _ in range(60):
             nursery.start_soon(stream)
-        await begun.wait()
-        await trio.sleep(0.3)
+        with trio.move_on_after(30):
+            while begun < 60:
+                await trio.sleep(0.01)
         hoosh.child.send_signal(signal.SIGTERM)
     print(f"SIGTERM: {whole} of 60 streams ended whole")
     code = await trio.to_thread.run_sync(hoosh.child.wait, 40)

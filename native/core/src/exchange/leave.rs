@@ -25,7 +25,7 @@ impl Exchange {
             return Stall::Never;
         }
         let patience = self.snap.config.deadlines.caller_stall_secs.saturating_mul(SECOND);
-        let until_us = self.out.progress_us.saturating_add(patience);
+        let until_us = self.out.given_up_at(patience, self.now.mono_us);
         if self.now.mono_us < until_us {
             return Stall::At(until_us);
         }

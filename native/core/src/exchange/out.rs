@@ -4,11 +4,15 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::kept::Capture;
+use crate::clock::SECOND;
 use crate::dialects::openai::pieces::Pieces;
 use crate::http::Headers;
 
 /// Held before the first content byte; a longer prelude is given to the caller, and with it the chance to fail over.
 const MAX_PREROLL: usize = 64 << 10;
+
+/// Microseconds until a caller is looked at again that has taken nothing for too long.
+const SECOND_LOOK: u64 = SECOND / 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Out {
@@ -22,7 +26,9 @@ pub(super) struct Out {
     pub emitted: u64,
     written: u64,
     /// When the caller last took something, or was given the first that it has not.
-    pub progress_us: u64,
+    progress_us: u64,
+    /// When it was first found to have taken nothing since for too long.
+    doubted_us: Option<u64>,
     /// When something was last said to it.
     pub spoke_us: u64,
     preroll: SmallVec<[Bytes; 4]>,
@@ -80,7 +86,7 @@ impl Out {
     pub fn start(&mut self, now_us: u64) {
         self.started = true;
         self.status = 200;
-        self.progress_us = now_us;
+        self.progress(now_us);
         self.spoke_us = now_us;
     }
 
@@ -100,7 +106,7 @@ impl Out {
 
     pub fn add(&mut self, bytes: usize, now_us: u64) {
         if self.behind() == 0 {
-            self.progress_us = now_us;
+            self.progress(now_us);
         }
         self.emitted += bytes as u64;
         self.spoke_us = now_us;
@@ -111,8 +117,23 @@ impl Out {
         let bytes = (bytes as u64).min(self.behind());
         self.written += bytes;
         if bytes > 0 {
-            self.progress_us = now_us;
+            self.progress(now_us);
         }
+    }
+
+    fn progress(&mut self, now_us: u64) {
+        (self.progress_us, self.doubted_us) = (now_us, None);
+    }
+
+    /// When a caller that goes on taking nothing is given up: after `patience_us`, and not before it was found so twice.
+    /// A driver whose own loop is late learns of the time before it learns of what was taken meanwhile.
+    pub fn given_up_at(&mut self, patience_us: u64, now_us: u64) -> u64 {
+        let until_us = self.progress_us.saturating_add(patience_us);
+        if now_us < until_us {
+            return until_us;
+        }
+        let doubted_us = *self.doubted_us.get_or_insert(now_us);
+        doubted_us.saturating_add(SECOND_LOOK)
     }
 
     pub fn end(&mut self) {

@@ -90,6 +90,31 @@ fn a_caller_that_takes_nothing_gets_one_sign_and_is_cut_off_as_before() {
 }
 
 #[test]
+fn a_driver_that_is_late_does_not_cost_the_caller_its_answer() {
+    let mut world = with_server("keep_alive_secs = 0\n[deadlines]\ncaller_stall_secs = 2", ONE);
+    let (mut call, u) = asked(&mut world);
+    call.partial(u, 200, "text/event-stream", &word("a"));
+    let mut given = 0;
+    while given == 0 {
+        if let Step::Emit { bytes } = call.step(&mut world) {
+            given = bytes.len();
+        }
+    }
+    // The loop comes back 5 seconds later, and to this exchange's time before it tells what was written.
+    world.pass(5_000_000);
+    assert_eq!(call.waits(&mut world), Some(250_000));
+    call.exchange.written(given);
+    world.pass(250_000);
+    assert_ne!(call.waits(&mut world), None, "it goes on");
+    call.exchange.data(u, word("b").into());
+    assert!(call.until(&mut world, |step| matches!(step, Step::Emit { .. })));
+    world.pass(2_000_000);
+    assert_eq!(call.waits(&mut world), Some(250_000));
+    world.pass(250_000);
+    assert!(call.until(&mut world, |step| matches!(step, Step::Break)), "twice is enough");
+}
+
+#[test]
 fn no_sign_for_whole_answers_and_callers_in_process() {
     let mut world = with_server("keep_alive_secs = 1\nearly_start_secs = 1", ONE);
     let mut call = world.post("/v1/chat/completions", CHAT);
