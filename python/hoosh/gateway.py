@@ -143,7 +143,7 @@ class Gateway:
         async with take, give, anyio.create_task_group() as tasks:
             tasks.start_soon(_stream, driver, caller)
             try:
-                yield _each(take, caller)
+                yield _Each(take, caller)
             except (Exception, KeyboardInterrupt, SystemExit) as error:
                 # Raised again outside of the group, which would wrap it.
                 failure = error
@@ -248,8 +248,24 @@ class Chunks(Kept):
         self.failure = from_code("request_timeout", 408, words)
 
 
-async def _each(take: MemoryObjectReceiveStream[Json], caller: Chunks) -> AsyncIterator[Json]:
-    async for chunk in take:
-        yield chunk
-    if caller.failure is not None:
-        raise caller.failure from caller.cause
+class _Each:
+    """The chunks, and then the failure, if there is one.
+
+    No async generator: one that is left early lives on until it is collected, by whatever thread does that, while its own
+    event loop may be closing it.
+    """
+
+    def __init__(self, take: MemoryObjectReceiveStream[Json], caller: Chunks) -> None:
+        self._take, self._caller = take, caller
+
+    def __aiter__(self) -> AsyncIterator[Json]:
+        return self
+
+    async def __anext__(self) -> Json:
+        try:
+            return await self._take.receive()
+        except anyio.EndOfStream:
+            failure, self._caller.failure = self._caller.failure, None
+        if failure is not None:
+            raise failure from self._caller.cause
+        raise StopAsyncIteration

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import re
@@ -125,6 +126,22 @@ async def hypercorn_on_trio(host, sock):
         stop.set()
 
 
+@contextlib.contextmanager
+def collecting_here():
+    """Garbage of this thread's clients is not collected by the server's.
+
+    SDKs leave async generators of a stream behind. Collected elsewhere, the second of two that hang together may be
+    closed there while trio, told of the first, closes it here: "async generator already executing".
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.collect()
+
+
 @contextlib.asynccontextmanager
 async def hypercorn_on_asyncio(host, sock):
     stop = trio.Event()
@@ -136,19 +153,21 @@ async def hypercorn_on_asyncio(host, sock):
 
         await hypercorn.asyncio.serve(host, hypercorn_config(sock), shutdown_trigger=stopped)
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.to_thread.run_sync, asyncio.run, serve())
-        yield
-        stop.set()
+    with collecting_here():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, asyncio.run, serve())
+            yield
+            stop.set()
 
 
 @contextlib.asynccontextmanager
 async def uvicorn_on_asyncio(host, sock):
     server = uvicorn.Server(uvicorn.Config(host, log_level="critical", timeout_graceful_shutdown=1))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.to_thread.run_sync, lambda: asyncio.run(server.serve(sockets=[sock])))
-        yield
-        server.should_exit = True
+    with collecting_here():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, lambda: asyncio.run(server.serve(sockets=[sock])))
+            yield
+            server.should_exit = True
 
 
 @contextlib.asynccontextmanager

@@ -167,6 +167,7 @@ BURST = [{"role": "user", "content": "word " * 200}]
 """The fake upstream says it again, word by word and without a pause."""
 
 
+@pytest.mark.filterwarnings("error::ResourceWarning", "error::pytest.PytestUnraisableExceptionWarning")
 async def test_a_stream_that_is_left_early_ends_quietly(upstream, on):
     upstream.plan(stall="body", stall_after=100)
 

@@ -14,6 +14,11 @@ def named(upstream):
     return "[retry]\nmax_attempts = 1\n" + provider(upstream) + 'models = ["fake-chat"]\n'
 
 
+def passing(upstream):
+    """Its models are named, so that nobody asks for a list of them."""
+    return provider(upstream) + 'models = ["gpt-image-1", "tts-1", "r", "whisper-1"]\n'
+
+
 async def test_an_answer_and_a_stream_are_given_again(upstream):
     async with serving(named(upstream)) as (url, app), openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x") as sdk:
         for stream in (False, True):
@@ -62,3 +67,56 @@ async def test_concurrent_twins_ask_once(upstream):
         await ask(CHAT | {"temperature": 1})
         assert statuses == [200, 422]
         assert len(upstream.requests) == 1
+
+
+async def test_what_passes_as_it_is_is_paid_for_once(upstream):
+    asked = {
+        "/v1/images/generations": {"model": "gpt-image-1", "prompt": "a cat"},
+        "/v1/audio/speech": {"model": "tts-1", "voice": "alloy", "input": "hello"},
+        "/v1/moderations": {"input": "a"},
+        "/v1/rerank": {"model": "r", "query": "q", "documents": ["a", "b"]},
+    }
+    async with serving(passing(upstream)) as (url, _), httpx2.AsyncClient(base_url=url, timeout=30) as http:
+        for path, body in asked.items():
+            first, again = [await http.post(path, json=body, headers={"idempotency-key": "k"}) for _ in range(2)]
+            assert (first.status_code, again.status_code) == (200, 200), first.text
+            assert again.content == first.content
+            assert (first.headers.get("idempotent-replayed"), again.headers["idempotent-replayed"]) == (None, "true")
+            for name in ("content-type", "content-length", "x-hoosh-model"):
+                assert again.headers[name] == first.headers[name]
+        other = await http.post(
+            "/v1/rerank", json={**asked["/v1/rerank"], "query": "p"}, headers={"idempotency-key": "k"}
+        )
+        assert other.status_code == 422
+        assert len(upstream.requests) == len(asked)
+
+
+async def test_pictures_in_the_making_are_not_made_twice(upstream):
+    async with serving(passing(upstream)) as (url, _), httpx2.AsyncClient(base_url=url, timeout=30) as http:
+        upstream.plan(delay_ms=500)
+        statuses = []
+
+        async def ask():
+            body = {"model": "gpt-image-1", "prompt": "a cat"}
+            answer = await http.post("/v1/images/generations", json=body, headers={"idempotency-key": "k"})
+            statuses.append(answer.status_code)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(ask)
+        assert sorted(statuses) == [200] + [409] * 4
+        await ask()
+        assert (statuses[-1], len(upstream.requests)) == (200, 1)
+
+
+async def test_an_upload_is_sent_each_time(upstream):
+    async with serving(passing(upstream)) as (url, _), httpx2.AsyncClient(base_url=url, timeout=30) as http:
+        for _ in range(2):
+            answer = await http.post(
+                "/v1/audio/transcriptions",
+                files={"file": ("a.wav", b"RIFF")},
+                data={"model": "whisper-1"},
+                headers={"idempotency-key": "k"},
+            )
+            assert (answer.status_code, answer.headers.get("idempotent-replayed")) == (200, None)
+        assert len(upstream.requests) == 2

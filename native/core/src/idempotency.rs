@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 use crate::config::Idempotency;
+use crate::http::Headers;
+use crate::metrics::CacheResult;
 use crate::sync::{lock, Arc, Mutex};
 
 /// A digest of who asks, where, and under which key; or of a body.
@@ -21,9 +23,36 @@ pub struct Said {
     pub status: u16,
     /// A whole body, or an event stream.
     pub body: Bytes,
-    /// It was streamed.
+    /// It is an event stream.
     pub stream: bool,
-    expires_us: u64,
+    /// What its headers said.
+    pub marks: Marks,
+}
+
+/// What the headers of an answer say of it, beside what those of every request say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// `content-type` of a whole body; there may be none.
+    pub content_type: Option<Bytes>,
+    /// `content-disposition`.
+    pub disposition: Option<Bytes>,
+    /// `x-hoosh-model`.
+    pub answered_by: Option<Bytes>,
+    /// `x-hoosh-cache`.
+    pub cache: Option<CacheResult>,
+    /// `x-hoosh-max-tokens`.
+    pub capped: Option<u64>,
+    /// The upstream's own that are passed on.
+    pub passed: Headers,
+}
+
+impl Said {
+    fn bytes(&self) -> u64 {
+        let Marks { content_type, disposition, answered_by, cache: _, capped: _, passed } = &self.marks;
+        let own = [content_type, disposition, answered_by].into_iter().flatten().map(Bytes::len).sum::<usize>();
+        let passed = passed.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        (self.body.len() + own + passed) as u64
+    }
 }
 
 /// How a request stands to what is remembered.
@@ -58,6 +87,7 @@ struct Entry {
     body: Digest,
     /// `None`: it is being answered.
     said: Option<Arc<Said>>,
+    expires_us: u64,
 }
 
 /// The right and duty to answer first.
@@ -81,22 +111,22 @@ impl Remembered {
         }
         known.last += 1;
         let number = known.last;
-        known.entries.insert(key, Entry { number, body, said: None });
+        known.entries.insert(key, Entry { number, body, said: None, expires_us: 0 });
         Standing::First(Claim { all: self.clone(), key, number })
     }
 }
 
 impl Claim {
     /// Remembers what was said, within `bounds`: the oldest goes first, and what is larger than all is not kept.
-    pub fn keep(self, status: u16, body: Bytes, stream: bool, bounds: &Idempotency, now_us: u64) {
-        let bytes = body.len() as u64;
+    pub fn keep(self, said: Said, bounds: &Idempotency, now_us: u64) {
+        let bytes = said.bytes();
         if bytes > bounds.max_bytes {
             return;
         }
         let expires_us = now_us.saturating_add(bounds.ttl_secs.saturating_mul(crate::clock::SECOND));
         let mut known = lock(&self.all.0);
         let Some(entry) = known.entries.get_mut(&self.key).filter(|entry| entry.number == self.number) else { return };
-        entry.said = Some(Arc::new(Said { status, body, stream, expires_us }));
+        (entry.said, entry.expires_us) = (Some(Arc::new(said)), expires_us);
         known.bytes += bytes;
         known.order.push_back((self.key, self.number));
         while known.bytes > bounds.max_bytes || known.order.len() > bounds.max_entries {
@@ -118,8 +148,7 @@ impl Drop for Claim {
 impl Known {
     fn expire(&mut self, now_us: u64) {
         while let Some((key, _)) = self.order.front() {
-            let said = self.entries.get(key).and_then(|entry| entry.said.as_ref());
-            if said.is_some_and(|said| said.expires_us > now_us) {
+            if self.entries.get(key).is_some_and(|entry| entry.said.is_some() && entry.expires_us > now_us) {
                 return;
             }
             self.forget_oldest();
@@ -130,7 +159,7 @@ impl Known {
         let Some((key, number)) = self.order.pop_front() else { return };
         if self.entries.get(&key).is_some_and(|entry| entry.number == number) {
             let said = self.entries.remove(&key).and_then(|entry| entry.said);
-            self.bytes -= said.map_or(0, |said| said.body.len() as u64);
+            self.bytes -= said.map_or(0, |said| said.bytes());
         }
     }
 }

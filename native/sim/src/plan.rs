@@ -368,8 +368,7 @@ fn tokens(dice: &mut Dice, budgets: &[Budget]) -> Vec<Token> {
         .collect()
 }
 
-/// What an operator might do next. Retry settings stay, so that retries can be held against one rule for a whole run;
-/// budgets stay too, with another size.
+/// What an operator might do next. Retry settings stay, so that retries can be held against one rule for a whole run.
 fn reloaded(dice: &mut Dice, before: &[Config]) -> Config {
     let (first, last) = (&before[0], &before[before.len() - 1]);
     let mut next = last.clone();
@@ -389,6 +388,14 @@ fn reloaded(dice: &mut Dice, before: &[Config]) -> Config {
     }
     if let Some(token) = next.auth.tokens.first_mut().filter(|_| dice.chance(20)) {
         token.models = vec!["alpha".into()];
+    }
+    let is_bound = |name: &str| first.auth.tokens.iter().any(|token| token.budget.as_deref() == Some(name));
+    if dice.chance(30) {
+        // A key that is bound to a budget keeps it, as in a file.
+        next.budgets.retain(|budget| is_bound(&budget.name));
+    } else if dice.chance(60) {
+        let gone = first.budgets.iter().filter(|old| last.budgets.iter().all(|budget| budget.name != old.name));
+        next.budgets.extend(gone.cloned());
     }
     for budget in &mut next.budgets {
         if dice.chance(50) {

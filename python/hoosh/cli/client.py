@@ -1,8 +1,8 @@
 """A hoosh that runs elsewhere, asked over HTTP in the words of `hoosh.Gateway`."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Any
 
@@ -78,20 +78,22 @@ class Server:
             async with request as answer:
                 if answer.status_code != 200:
                     raise self._failure(answer, await answer.aread())
-                yield self._chunks(answer)
+                async with aclosing(self._chunks(answer)) as chunks:
+                    yield chunks
         except httpx2.TransportError as error:
             raise self._unreachable(error) from error
 
-    async def _chunks(self, answer: httpx2.Response) -> AsyncIterator[Json]:
+    async def _chunks(self, answer: httpx2.Response) -> AsyncGenerator[Json, None]:
         parser = sse.Parser()
-        async for data in answer.aiter_bytes():
-            for event in parser.feed(data):
-                if event.data == "[DONE]":
-                    return
-                chunk: Json = json.loads(event.data)
-                if "error" in chunk:
-                    raise self._failure(answer, event.data.encode())
-                yield chunk
+        async with aclosing(answer.aiter_bytes()) as pieces:
+            async for data in pieces:
+                for event in parser.feed(data):
+                    if event.data == "[DONE]":
+                        return
+                    chunk: Json = json.loads(event.data)
+                    if "error" in chunk:
+                        raise self._failure(answer, event.data.encode())
+                    yield chunk
         words = "The server broke off in the middle of its answer."
         raise from_code("upstream_truncated", 502, words)
 

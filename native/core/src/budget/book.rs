@@ -36,7 +36,7 @@ pub(super) struct Book {
     /// Numbers reservations, tickets and questions.
     last_id: u64,
     loop_waker: Option<Waker>,
-    /// The budget is gone: the loop is wanted for what comes free.
+    /// The budget is not in the configuration: the loop is wanted for what comes free.
     retired: bool,
 }
 
@@ -249,6 +249,7 @@ impl Book {
     pub(super) fn set_capacity(&mut self, capacity: u64) {
         self.capacity = capacity;
         self.store_empty = false;
+        self.retired = false;
     }
 
     pub(super) fn set_slice(&mut self, slice: u64) {
@@ -271,10 +272,6 @@ impl Book {
             self.store_empty = false;
         }
         unspent
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        self.reserved == 0 && self.waiters.is_empty() && self.asked.is_none()
     }
 
     pub(super) fn set_loop_waker(&mut self, waker: Waker) -> Option<Waker> {

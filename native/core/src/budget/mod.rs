@@ -160,8 +160,9 @@ impl Pool {
         self.change(|book, _| book.end_run());
     }
 
-    /// Changes the capacity (reload). It may lie below what is committed; then nothing more is granted. Who gets an answer
-    /// by it is woken when the result is dropped.
+    /// Changes the capacity (reload). It may lie below what is committed; then nothing more is granted. A retired pool is
+    /// in the configuration again, and goes on from all that it knows. Who gets an answer by it is woken when the result
+    /// is dropped.
     pub fn set_capacity(&self, capacity: u64) -> Wakes {
         self.change(|book, _| book.set_capacity(capacity)).1
     }
@@ -187,11 +188,6 @@ impl Pool {
     /// ([`crate::store::Op::Return`]) once the budget is removed.
     pub fn give_back(&self) -> u64 {
         self.change(|book, _| book.give_back()).0
-    }
-
-    /// Whether nobody holds or waits for anything and the store owes no answer: a retired pool needs the loop no more.
-    pub fn is_idle(&self) -> bool {
-        lock(&self.book).is_idle()
     }
 
     /// Has the gateway's loop woken whenever a lease becomes wanted; if one is, when the result is dropped.

@@ -104,10 +104,10 @@ impl Cache {
         found.filter(|entry| entry.expires_us > now_us)
     }
 
-    /// Whether [`Self::get`] would find an answer; counts and marks nothing.
-    pub fn holds(&self, key: &[u8; 32], now_us: u64) -> bool {
+    /// What [`Self::get`] would find; counts and marks nothing.
+    pub fn peek(&self, key: &[u8; 32], now_us: u64) -> Option<Arc<Entry>> {
         let (hash, shard) = self.place(key);
-        lock(shard).holds(hash, key, now_us)
+        lock(shard).peek(hash, key, now_us)
     }
 
     /// Stores an answer in place of the key's older one. False, and nothing changes, if it takes more than 1/8 of

@@ -72,9 +72,9 @@ impl Shard {
         slot.entry.clone()
     }
 
-    pub(super) fn holds(&self, hash: u64, key: &[u8; 32], now_us: u64) -> bool {
+    pub(super) fn peek(&self, hash: u64, key: &[u8; 32], now_us: u64) -> Option<Arc<Entry>> {
         let entry = self.find(hash, key).and_then(|at| self.slots[at as usize].entry.as_ref());
-        entry.is_some_and(|entry| entry.expires_us > now_us)
+        entry.filter(|entry| entry.expires_us > now_us).cloned()
     }
 
     /// Puts `entry` at the young end, after making room; what had to go is pushed onto `removed`.

@@ -54,6 +54,8 @@ pub(super) struct Account {
     pub booked: bool,
     /// The answer was given before, under the same idempotency key.
     pub replayed: bool,
+    /// What the cache had said then.
+    pub said_cache: Option<CacheResult>,
     /// A callable of the provider's declined.
     pub declined: bool,
 }

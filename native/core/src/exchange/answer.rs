@@ -68,7 +68,8 @@ impl Exchange {
         if let Some(by) = &self.account.answered_by {
             headers.push((Bytes::from_static(b"x-hoosh-model"), by.clone()));
         }
-        if let (Some(result), true) = (self.account.cache, self.snap.cache.is_some()) {
+        let cache = self.account.cache.filter(|_| self.snap.cache.is_some());
+        if let Some(result) = cache.or(self.account.said_cache) {
             headers.push((Bytes::from_static(b"x-hoosh-cache"), Bytes::from_static(result.as_str().as_bytes())));
         }
         if let Some(cap) = self.account.capped {
@@ -150,14 +151,14 @@ impl Exchange {
         if bytes.is_empty() {
             return;
         }
-        self.out.capture.add(&bytes, self.is_neutral());
+        self.out.capture.add(&bytes, self.is_neutral() && !self.is_raw());
         self.out.add(bytes.len(), self.now.mono_us);
         self.steps.push_back(Step::Emit { bytes });
     }
 
     /// The stream is complete.
     pub(super) fn finish(&mut self) {
-        if self.is_neutral() {
+        if self.is_neutral() && !self.is_raw() {
             self.out.capture.add(b"[DONE]", true);
         }
         self.steps.push_back(Step::Finish);

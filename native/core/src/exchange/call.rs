@@ -28,7 +28,7 @@ pub(super) struct Call {
     pub target: Option<Target>,
     /// In records: one of the methods that HTTP has, or `OTHER`.
     pub method: Option<&'static str>,
-    /// A path that is none of ours, fit to be shown.
+    /// A path that is none of ours, fit to be shown; or that a preflight asks about.
     stray: Option<String>,
     pub holder: Arc<Holder>,
     /// `x-hoosh-pool`.
@@ -86,7 +86,7 @@ impl Call {
         if call.is_preflight() {
             // It comes without a key, and asks about whatever path.
             call.refusal = None;
-            call.target = None;
+            call.stray = call.target.take().map(|target| target.path().to_owned()).or(call.stray);
         } else if call.refusal.is_none() {
             call.refusal = call.check(head, path, gateway, snapshot).err();
         }
@@ -171,8 +171,7 @@ impl Call {
             return Err(Failure::new(Code::WrongMethod, words));
         }
         if target.access() == Access::Unbound && self.holder.key.as_ref().is_some_and(|key| !key.models.is_empty()) {
-            let words =
-                format!("A key that is bound to models may not read {}. Ask with one that is not.", shown(path));
+            let words = format!("A key that is bound to models may not use {}. Ask with one that is not.", shown(path));
             return Err(Failure::new(Code::PathForbidden, words));
         }
         if let Target::Passed(passed, _) = target {

@@ -22,7 +22,7 @@ use crate::gateway::Holder;
 use crate::json::{self, Tree};
 use crate::limit::{Room, Standing};
 use crate::metrics::Limit;
-use crate::route::{Lack, Tried};
+use crate::route::{Candidate, Lack, Tried};
 use crate::sync::atomic::Ordering;
 use crate::sync::Arc;
 
@@ -92,7 +92,7 @@ impl Exchange {
             }
             Err(failure) => told.refuse(failure),
         }
-        let lacks = self.ask_abilities(told);
+        let (all, lacks) = self.ask_abilities(told);
         match self.find_budget() {
             Ok(pool) => self.holds.pool = pool,
             Err(failure) => told.refuse(failure),
@@ -102,21 +102,22 @@ impl Exchange {
         self.ask_tokens(told);
         self.ask_places(told);
         self.ask_budget(told);
-        self.ask_candidates(told, &lacks);
+        self.ask_candidates(told);
+        self.tell_others(told, &all, &lacks);
     }
 
-    /// Of each candidate, what it lacks. The input is counted here and now, if that decides.
-    fn ask_abilities(&mut self, told: &mut Told) -> Vec<Option<Lack>> {
+    /// Goes on with those who lack nothing; all that there were, and what each lacks. The input is counted here and now,
+    /// if that decides.
+    fn ask_abilities(&mut self, told: &mut Told) -> (Arc<[Candidate]>, Vec<Option<Lack>>) {
         let candidates = self.choice.candidates.clone().unwrap_or_default();
         if self.may_overflow(&candidates) {
             self.holds.counted_input = Some(Question::of(self.facts(), self.endpoint()).longest_input());
         }
         let lacks = self.lacks(&candidates);
-        let able = candidates.iter().zip(&lacks).any(|(candidate, lack)| lack.is_none() && self.may_use(candidate));
-        if !able && told.refusal.is_none() {
-            told.refuse(self.unfit(&candidates, &lacks));
+        if lacks.iter().any(Option::is_some) {
+            self.keep_fit(&candidates, &lacks).unwrap_or_else(|failure| told.refuse(failure));
         }
-        lacks
+        (candidates, lacks)
     }
 
     fn ask_rates(&self, told: &mut Told) {
@@ -180,15 +181,10 @@ impl Exchange {
 
     fn ask_cache(&self, told: &mut Told) {
         let Some(cache) = &self.snap.cache else { return };
-        let key = self.cache_key();
-        let result = match &key {
-            None => "bypass",
-            Some(_) if self.call().cache.max_age_us.is_none() => "bypass",
-            Some(key) if cache.holds(key, self.now.mono_us) => "hit",
-            Some(_) => "miss",
-        };
+        let kept = |key| self.fresh(cache.peek(&key, self.now.mono_us)).filter(|entry| self.can_be_given(entry));
+        let result = self.lookup_key().map_or("bypass", |key| if kept(key).is_some() { "hit" } else { "miss" });
         told.cached = result == "hit";
-        let hex = key.map(|key| blake3::Hash::from_bytes(key).to_hex().to_string());
+        let hex = self.cache_key().map(|key| blake3::Hash::from_bytes(key).to_hex().to_string());
         told.cache = Some(Tree::Object(vec![("result", result.into()), ("key", hex.into())]));
     }
 
@@ -227,15 +223,12 @@ impl Exchange {
             ("granted_tokens", quote.ok().into()),
         ]));
         match quote {
-            Ok(tokens) => {
-                told.cap = self.cap_of(tokens);
-                self.holds.cap = told.cap;
-            }
+            Ok(tokens) => self.holds.cap = self.cap_of(tokens),
             Err(available) => told.refuse(self.budget_failure(available)),
         }
     }
 
-    fn ask_candidates(&mut self, told: &mut Told, lacks: &[Option<Lack>]) {
+    fn ask_candidates(&mut self, told: &mut Told) {
         let candidates = self.choice.candidates.clone().unwrap_or_default();
         self.choice.turn = self.snap.routes.peek_turn(&self.facts().model);
         let mut order = Tried::new();
@@ -246,18 +239,16 @@ impl Exchange {
             let upstream = &self.snap.upstreams[candidates[at].provider as usize];
             let room = if upstream.bounded { upstream.live.concurrency.state().room } else { Room::Free };
             let obstacle = self.obstacle(&candidates, at, Look::ThisRound);
-            let lack = lacks.get(at).copied().flatten();
             match (obstacle, room) {
-                _ if lack.is_some() => {}
                 (Some(obstacle), _) => obstacles.note(obstacle),
                 (None, Room::Full) => obstacles.full = true,
                 (None, room) => {
                     place += 1;
                     free |= room == Room::Free;
+                    told.first.get_or_insert_with(|| self.terms(&candidates[at], upstream));
                 }
             }
-            let excluded = lack.map(|lack| reason(lack.as_str(), None));
-            let excluded = excluded.or_else(|| obstacle.map(|obstacle| self.exclusion(upstream, obstacle)));
+            let excluded = obstacle.map(|obstacle| self.exclusion(upstream, obstacle));
             let excluded = excluded.or_else(|| (room == Room::Full).then(|| reason("full", None)));
             let order = excluded.is_none().then_some(place);
             told.candidates.push(self.candidate(&candidates[at], upstream, order, room, excluded));
@@ -269,14 +260,23 @@ impl Exchange {
                 _ => told.refuse(super::choose::busy()),
             }
         }
-        for (_, candidate) in candidates.iter().enumerate().filter(|(at, _)| !order.contains(&(*at as u32))) {
+    }
+
+    /// Those who cannot be asked at all: of `all` those whom the key may not use or who lack something, and who does not
+    /// serve the model.
+    fn tell_others(&self, told: &mut Told, all: &[Candidate], lacks: &[Option<Lack>]) {
+        for (candidate, lack) in all.iter().zip(lacks) {
             let upstream = &self.snap.upstreams[candidate.provider as usize];
-            let withdrawn = upstream.live.withdrawn.load(Ordering::Relaxed);
-            let excluded = reason(if withdrawn { "withdrawn" } else { "key_scope" }, None);
-            told.candidates.push(self.candidate(candidate, upstream, None, Room::Free, Some(excluded)));
+            let word = match lack {
+                _ if upstream.live.withdrawn.load(Ordering::Relaxed) => "withdrawn",
+                _ if !self.may_use(candidate) => "key_scope",
+                Some(lack) => lack.as_str(),
+                None => continue,
+            };
+            told.candidates.push(self.candidate(candidate, upstream, None, Room::Free, Some(reason(word, None))));
         }
         for (at, upstream) in self.snap.upstreams.iter().enumerate() {
-            if !candidates.iter().any(|candidate| candidate.provider as usize == at) {
+            if !all.iter().any(|candidate| candidate.provider as usize == at) {
                 let excluded = reason("model_not_served", None);
                 let fields = vec![("provider", (&*upstream.name).into()), ("excluded", excluded)];
                 told.candidates.push(Tree::Object(fields));

@@ -3,7 +3,7 @@
 use super::gates::seconds_until;
 use super::obstacle::{Obstacle, Why};
 use super::Exchange;
-use crate::config::Strategy;
+use crate::config::{Deadlines, Strategy};
 use crate::dialects::neutral::Endpoint;
 use crate::error::Failure;
 use crate::gateway::{Holder, Upstream};
@@ -21,8 +21,15 @@ pub(super) struct Told {
     pub candidates: Vec<Tree>,
     pub limits: Vec<Tree>,
     pub budget: Option<Tree>,
-    pub cap: Option<u64>,
+    /// Of the candidate that would be asked first.
+    pub first: Option<Terms>,
     pub cache: Option<Tree>,
+}
+
+/// On which terms a candidate would be asked.
+pub(super) struct Terms {
+    cap: Option<u64>,
+    deadlines: Deadlines,
 }
 
 impl Told {
@@ -62,6 +69,7 @@ impl Exchange {
         excluded: Option<Tree>,
     ) -> Tree {
         let places = upstream.live.concurrency.state();
+        let terms = self.terms(candidate, upstream);
         let latency_ms = upstream.live.health.latency_us().map(|us| us / 1_000);
         Tree::Object(vec![
             ("provider", (&*upstream.name).into()),
@@ -74,7 +82,22 @@ impl Exchange {
             ("max_concurrency", upstream.bounded.then_some(places.max).into()),
             ("waits", (order.is_some() && room == Room::Queue).into()),
             ("latency_ms", latency_ms.into()),
+            ("output_cap_tokens", terms.cap.into()),
+            ("deadlines", told_deadlines(&terms.deadlines)),
         ])
+    }
+
+    /// What the request to `candidate` would say and how long it would be waited for.
+    pub(super) fn terms(&self, candidate: &Candidate, upstream: &Upstream) -> Terms {
+        let cap = self.told_cap(candidate, upstream);
+        Terms { cap, deadlines: self.deadlines_at(&candidate.model, upstream) }
+    }
+
+    /// The same where nobody can be asked: what holds whoever it would be.
+    fn terms_of_none(&self) -> Terms {
+        let limits = [self.facts.as_ref().and_then(|facts| facts.output_cap), self.call().holder.max_tokens_limit];
+        let cap = limits.into_iter().flatten().min().filter(|_| self.endpoint() != Endpoint::Embeddings);
+        Terms { cap, deadlines: Deadlines { total_secs: self.total_secs, ..self.snap.config.deadlines.clone() } }
     }
 
     pub(super) fn tell(&self, told: Told, endpoint: Endpoint, holder: &Holder) -> Tree {
@@ -86,13 +109,14 @@ impl Exchange {
         };
         let config = &self.snap.config;
         let facts = self.facts.as_ref();
+        let terms = told.first.unwrap_or_else(|| self.terms_of_none());
         let request = vec![
             ("endpoint", endpoint.as_str().into()),
             ("model", facts.map(|facts| facts.model.as_str()).into()),
             ("stream", facts.map(|facts| facts.stream).into()),
             ("key", (&*holder.name).into()),
             ("input_tokens_bound", facts.map(|_| self.input_bound()).into()),
-            ("output_cap_tokens", told.cap.or(facts.and_then(|facts| facts.output_cap)).into()),
+            ("output_cap_tokens", terms.cap.filter(|_| facts.is_some()).into()),
         ];
         let strategy = Strategy::WORDS.iter().find(|(_, known)| *known == config.server.strategy);
         Tree::Object(vec![
@@ -105,19 +129,18 @@ impl Exchange {
             ("budget", told.budget.into()),
             ("cache", told.cache.into()),
             ("max_attempts", config.retry.max_attempts.into()),
-            ("deadlines", self.told_deadlines()),
+            ("deadlines", told_deadlines(&terms.deadlines)),
         ])
     }
+}
 
-    fn told_deadlines(&self) -> Tree {
-        let deadlines = &self.snap.config.deadlines;
-        Tree::Object(vec![
-            ("connect_secs", deadlines.connect_secs.into()),
-            ("first_byte_secs", deadlines.first_byte_secs.into()),
-            ("idle_secs", deadlines.idle_secs.into()),
-            ("total_secs", deadlines.total_secs.into()),
-        ])
-    }
+fn told_deadlines(deadlines: &Deadlines) -> Tree {
+    Tree::Object(vec![
+        ("connect_secs", deadlines.connect_secs.into()),
+        ("first_byte_secs", deadlines.first_byte_secs.into()),
+        ("idle_secs", deadlines.idle_secs.into()),
+        ("total_secs", deadlines.total_secs.into()),
+    ])
 }
 
 pub(super) fn place(told: &mut Told, limit: &'static str, concurrency: &Concurrency, full: fn() -> Failure) {

@@ -19,15 +19,21 @@ impl Exchange {
         if self.may_overflow(&candidates) {
             return self.measure();
         }
-        let lacks = self.lacks(&candidates);
+        match self.keep_fit(&candidates, &self.lacks(&candidates)) {
+            Ok(()) => self.leave_scope(),
+            Err(failure) => self.refuse(failure),
+        }
+    }
+
+    /// Goes on with those who lack nothing, if the key may ask one of them.
+    pub(super) fn keep_fit(&mut self, candidates: &[Candidate], lacks: &[Option<Lack>]) -> Result<(), Failure> {
         let fit: Vec<Candidate> =
-            candidates.iter().zip(&lacks).filter(|(_, lack)| lack.is_none()).map(|(c, _)| c.clone()).collect();
+            candidates.iter().zip(lacks).filter(|(_, lack)| lack.is_none()).map(|(c, _)| c.clone()).collect();
         self.choice.candidates = Some(fit.into());
         if self.may_ask_somebody() {
-            return self.leave_scope();
+            return Ok(());
         }
-        let failure = self.unfit(&candidates, &lacks);
-        self.refuse(failure)
+        Err(self.unfit(candidates, lacks))
     }
 
     /// Of each candidate, why its model cannot do it, if it cannot.

@@ -213,17 +213,25 @@ impl Exchange {
 
     fn pass_cache(&mut self) -> Move {
         let Some(cache) = &self.snap.cache else { return self.go(Gate::Tokens) };
-        let control = self.call().cache;
-        let Some(key) = self.cache_key().filter(|_| control.max_age_us.is_some()) else {
+        let Some(key) = self.lookup_key() else {
             self.account.cache = Some(CacheResult::Bypass);
             return self.go(Gate::Tokens);
         };
-        let now_us = self.now.mono_us;
-        if let Some(entry) = cache.get(&key, now_us).filter(|entry| control.allows(entry.stored_us, now_us)) {
+        if let Some(entry) = self.fresh(cache.get(&key, self.now.mono_us)) {
             return self.share(entry, CacheResult::Hit, Gate::Tokens);
         }
         self.account.cache = Some(CacheResult::Miss);
         self.go(Gate::Tokens)
+    }
+
+    /// The key under which the answer is looked up, unless the caller wants none that was kept.
+    pub(super) fn lookup_key(&self) -> Option<[u8; 32]> {
+        self.cache_key().filter(|_| self.call().cache.max_age_us.is_some())
+    }
+
+    /// A kept answer, if it is not too old for the caller.
+    pub(super) fn fresh(&self, entry: Option<Arc<Entry>>) -> Option<Arc<Entry>> {
+        entry.filter(|entry| self.call().cache.allows(entry.stored_us, self.now.mono_us))
     }
 
     /// The key under which this answer is looked up, kept and shared, if it may be.
@@ -271,8 +279,7 @@ impl Exchange {
     /// Nobody equal is at it. An answer may have been kept since the cache was asked.
     fn lead(&mut self, leader: Leader<Entry>) -> Move {
         if let (true, Some(cache), Some(key)) = (self.holds.waited, &self.snap.cache, self.cache_key()) {
-            let (control, now_us) = (self.call().cache, self.now.mono_us);
-            if let Some(entry) = cache.get(&key, now_us).filter(|entry| control.allows(entry.stored_us, now_us)) {
+            if let Some(entry) = self.fresh(cache.get(&key, self.now.mono_us)) {
                 leader.land(entry.clone());
                 return self.share(entry, CacheResult::Hit, Gate::Flight);
             }

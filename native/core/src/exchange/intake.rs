@@ -142,7 +142,13 @@ impl Exchange {
         }
         if let Some(passed) = self.ask().map(|ask| ask.passed) {
             let bytes = body.len();
-            let read = move || passed::read(body, passed).map(|facts| (facts, Slices::default()));
+            let provider = self.ask().and_then(|ask| ask.provider.clone());
+            let once = self.call().once.is_some();
+            let read = move || {
+                let mut facts = passed::read(body, passed)?;
+                facts.digest = once.then(|| digest(&facts.body, provider.as_deref()));
+                Ok((facts, Slices::default()))
+            };
             return if bytes <= INLINE_BYTES {
                 self.take_facts(read())
             } else {
@@ -158,7 +164,7 @@ impl Exchange {
         let (bytes, most_inputs) = (body.len(), self.snap.config.limits.max_inputs as usize);
         let read = move || {
             let mut facts = request::read(body, endpoint, tenant.as_deref())?;
-            facts.digest = once.then(|| digest(&facts.body));
+            facts.digest = once.then(|| digest(&facts.body, None));
             let slices = Slices::of(&facts, endpoint, most_inputs);
             Ok((facts, slices))
         };

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use super::work::INLINE_BYTES;
 use super::Exchange;
 use crate::cache::Entry;
 use crate::error::Code;
@@ -17,42 +18,67 @@ const MAX_CAPTURE: usize = 4 << 20;
 /// An answer on its way to the caller, kept for others. A stream is always kept as an event stream, whoever asked: an
 /// equal caller may want the other form of it.
 #[derive(Debug, Default)]
-pub(super) struct Capture(Option<Vec<u8>>);
+pub(super) enum Capture {
+    #[default]
+    Nothing,
+    /// It grows with the answer.
+    Growing(Vec<u8>),
+    /// A whole body that is shared with whoever is given it.
+    Whole(Bytes),
+}
 
 impl Capture {
     pub fn begin(&mut self) {
-        self.0 = Some(Vec::new());
+        *self = Capture::Growing(Vec::new());
+    }
+
+    /// Keeps a whole body of any size. A small one may be a slice of something larger, and is copied.
+    pub fn hold(&mut self, body: &Bytes) {
+        let copied = body.len() <= INLINE_BYTES;
+        *self = Capture::Whole(if copied { Bytes::copy_from_slice(body) } else { body.clone() });
     }
 
     /// Keeps a whole body: its own copy, as it may be a slice of something larger.
     pub fn keep(&mut self, body: &[u8]) {
-        self.0 = (body.len() <= MAX_CAPTURE).then(|| body.to_vec());
+        *self = if body.len() <= MAX_CAPTURE { Capture::Growing(body.to_vec()) } else { Capture::Nothing };
     }
 
     /// Adds a piece of the stream. Too much of it, and nothing is kept.
     pub fn add(&mut self, piece: &[u8], neutral: bool) {
-        let Some(kept) = &mut self.0 else { return };
+        let Capture::Growing(kept) = self else { return };
         let fits = kept.len() + piece.len() <= MAX_CAPTURE;
         let added = fits && if neutral { add_event(kept, piece) } else { add_bytes(kept, piece) };
         if !added {
-            self.0 = None;
+            self.drop();
         }
     }
 
     pub fn take(&mut self) -> Option<Bytes> {
-        self.0.take().map(Bytes::from)
+        match std::mem::take(self) {
+            Capture::Nothing => None,
+            Capture::Growing(kept) => Some(Bytes::from(kept)),
+            Capture::Whole(body) => Some(body),
+        }
     }
 
     pub fn copy(&self) -> Option<Bytes> {
-        self.0.as_deref().map(Bytes::copy_from_slice)
+        match self {
+            Capture::Nothing => None,
+            Capture::Growing(kept) => Some(Bytes::copy_from_slice(kept)),
+            Capture::Whole(body) => Some(body.clone()),
+        }
     }
 
     pub fn drop(&mut self) {
-        self.0 = None;
+        *self = Capture::Nothing;
     }
 
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, Vec::len)
+        match self {
+            Capture::Nothing => 0,
+            Capture::Growing(kept) => kept.len(),
+            Capture::Whole(body) => body.len(),
+        }
     }
 }
 
@@ -111,7 +137,7 @@ impl Exchange {
             return;
         }
         let leader = self.holds.leader.take();
-        let capture = self.out.capture.0.take();
+        let capture = self.out.capture.take();
         let fit = ending == Ending::Completed && self.account.clean;
         let (Some(body), true, Some(key), Some(facts)) = (capture, fit, self.cache_key(), &self.facts) else {
             if let Some(leader) = leader.filter(|_| ending == Ending::Completed || self.was_refused()) {
@@ -121,7 +147,7 @@ impl Exchange {
         };
         let entry = Entry {
             status: 200,
-            body: Bytes::from(body),
+            body,
             stream: facts.stream,
             with_usage: facts.stream && facts.include_usage,
             usage: self.account.usage_json(self.endpoint()),

@@ -5,10 +5,11 @@
 //! send the same key with every try, and would be given their first failure until the key expires.
 
 use super::gates::Gate;
+use super::target::Target;
 use super::{Exchange, Move};
 use crate::error::{Code, Failure};
 use crate::http::HeaderView;
-use crate::idempotency::{Digest, Said, Standing};
+use crate::idempotency::{Digest, Marks, Said, Standing};
 use crate::ledger::Ending;
 use bytes::Bytes;
 
@@ -25,18 +26,29 @@ pub(super) fn key_of(headers: &dyn HeaderView) -> Result<Option<Box<[u8]>>, Fail
     Ok(Some(key.into()))
 }
 
-/// Of the whole body, as it came.
-pub(super) fn digest(body: &[u8]) -> Digest {
-    *blake3::hash(body).as_bytes()
+/// Of the whole body, as it came, and of the provider that the request names.
+pub(super) fn digest(body: &[u8], provider: Option<&str>) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(body);
+    if let Some(provider) = provider {
+        hasher.update(provider.as_bytes()).update(&(provider.len() as u64).to_le_bytes());
+    }
+    *hasher.finalize().as_bytes()
 }
+
+/// The part of all that may be remembered that one whole answer may take, where it passes as it is: a picture is larger
+/// than what else is kept.
+const MOST_OF_ALL: u64 = 4;
 
 impl Exchange {
     /// Whether the same was asked before under the same key, by the same tenant.
     pub(super) fn pass_once(&mut self) -> Move {
         let asked = self.call().once.as_deref().zip(self.facts().digest);
+        // An upload has no digest: it is sent on while it comes.
         let Some((key, body)) = asked else { return self.go(Gate::Rate) };
+        let path = self.call().target.as_ref().map_or("", Target::path);
         let mut hasher = blake3::Hasher::new_derive_key("hoosh: tenant, path and idempotency key");
-        for part in [self.call().holder.tenant.as_bytes(), self.endpoint().as_str().as_bytes(), key] {
+        for part in [self.call().holder.tenant.as_bytes(), path.as_bytes(), key] {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
         let key = *hasher.finalize().as_bytes();
@@ -61,7 +73,10 @@ impl Exchange {
     }
 
     fn say_again(&mut self, said: &Said) {
-        self.account.replayed = true;
+        let marks = &said.marks;
+        (self.account.replayed, self.account.said_cache) = (true, marks.cache);
+        (self.account.answered_by, self.account.capped) = (marks.answered_by.clone(), marks.capped);
+        self.out.passed_headers.clone_from(&marks.passed);
         self.mark_content();
         if said.stream {
             self.commit();
@@ -75,7 +90,7 @@ impl Exchange {
             self.out.passed_error = Some(said.body.clone());
             return self.fail(Failure::new(Code::UpstreamRefused, "Said before."));
         }
-        let mut headers = self.headers(b"application/json", 2);
+        let mut headers = self.headers_of(marks.content_type.as_ref(), marks.disposition.as_ref(), 2);
         if refused {
             headers.push((Bytes::from_static(b"x-should-retry"), Bytes::from_static(b"false")));
         }
@@ -100,8 +115,29 @@ impl Exchange {
             ending == Ending::Completed || self.was_refused() && !self.account.declined && !self.out.is_started();
         let body = if self.holds.keeps() { self.out.capture.copy() } else { self.out.capture.take() };
         if let (Some(body), true) = (body, is_final) {
-            let bounds = &self.snap.config.idempotency;
-            claim.keep(self.out.status, body, self.out.is_started(), bounds, self.now.mono_us);
+            let stream = self.out.is_started() && !self.is_raw();
+            let said = Said { status: self.out.status, body, stream, marks: self.marks(ending) };
+            claim.keep(said, &self.snap.config.idempotency, self.now.mono_us);
+        }
+    }
+
+    fn marks(&self, ending: Ending) -> Marks {
+        let head = self.passing.as_ref().map(|passing| &passing.head).filter(|_| ending == Ending::Completed);
+        let json = Some(Bytes::from_static(b"application/json"));
+        Marks {
+            content_type: head.map_or(json, |head| head.content_type.clone()),
+            disposition: head.and_then(|head| head.disposition.clone()),
+            answered_by: self.account.answered_by.clone(),
+            cache: self.account.cache,
+            capped: self.account.capped,
+            passed: self.out.passed_headers.clone(),
+        }
+    }
+
+    /// Keeps a whole answer that passes as it is.
+    pub(super) fn keep_passed(&mut self, body: &Bytes) {
+        if self.holds.claim.is_some() && body.len() as u64 <= self.snap.config.idempotency.max_bytes / MOST_OF_ALL {
+            self.out.capture.hold(body);
         }
     }
 }

@@ -27,8 +27,8 @@ const MAX_EVENT: usize = 64 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Passable {
     status: u16,
-    content_type: Option<Bytes>,
-    disposition: Option<Bytes>,
+    pub content_type: Option<Bytes>,
+    pub disposition: Option<Bytes>,
     length: Option<Bytes>,
 }
 
@@ -192,6 +192,7 @@ impl Exchange {
                 self.succeed_passed(usage);
                 self.attempt = None;
                 self.mark_content();
+                self.keep_passed(&read.body);
                 let headers = self.passed_headers(false);
                 let status = self.passing().head.status;
                 self.reply(status, headers, read.body);
@@ -218,19 +219,22 @@ impl Exchange {
 
     /// Headers of an answer that passes; `framed`: with its length, if it is known.
     fn passed_headers(&mut self, framed: bool) -> Headers {
-        let mut headers = self.headers(b"application/json", 3);
         let head = &self.passing().head;
-        match &head.content_type {
+        let (kind, disposition) = (head.content_type.clone(), head.disposition.clone());
+        let length = head.length.clone().filter(|_| framed);
+        let mut headers = self.headers_of(kind.as_ref(), disposition.as_ref(), 3);
+        headers.extend(length.map(|length| (Bytes::from_static(b"content-length"), length)));
+        headers
+    }
+
+    /// Headers of an answer of any kind, or of none.
+    pub(super) fn headers_of(&self, kind: Option<&Bytes>, disposition: Option<&Bytes>, more: usize) -> Headers {
+        let mut headers = self.headers(b"application/json", more);
+        match kind {
             Some(kind) => headers[0].1 = kind.clone(),
             None => drop(headers.remove(0)),
         }
-        let more =
-            [("content-disposition", &head.disposition), ("content-length", if framed { &head.length } else { &None })];
-        for (name, value) in more {
-            if let Some(value) = value {
-                headers.push((Bytes::from_static(name.as_bytes()), value.clone()));
-            }
-        }
+        headers.extend(disposition.map(|value| (Bytes::from_static(b"content-disposition"), value.clone())));
         headers
     }
 
@@ -243,6 +247,9 @@ impl Exchange {
         self.out.start(self.now.mono_us);
         // Its head is this provider's: no other answer can take its place. Nothing was held back.
         self.out.commit();
+        if self.keeps_answer() {
+            self.out.capture.begin();
+        }
         self.out.status = status;
         self.mark_content();
         self.steps.push_back(Step::Start { status, headers });

@@ -49,8 +49,7 @@ impl Form {
 impl Exchange {
     /// Gives a kept answer, in its own form or in the other. `otherwise`: where it goes on if there is no other.
     pub(super) fn give(&mut self, entry: Arc<Entry>, result: CacheResult, otherwise: Gate) -> Move {
-        let facts = self.facts();
-        let form = Form { endpoint: self.endpoint(), stream: facts.stream, with_usage: facts.include_usage };
+        let form = self.form();
         if form.is_of(&entry) {
             let body = entry.body.clone();
             self.serve(&entry, body, result);
@@ -64,6 +63,17 @@ impl Exchange {
             self.work(Phase::Reforming, bytes, move || form.of(&entry));
         }
         Move::Again
+    }
+
+    /// Whether a kept answer can be given in the form that the caller wants. Makes it, if it is not there.
+    pub(super) fn can_be_given(&self, entry: &Entry) -> bool {
+        let form = self.form();
+        form.is_of(entry) || form.of(entry).is_some()
+    }
+
+    fn form(&self) -> Form {
+        let facts = self.facts();
+        Form { endpoint: self.endpoint(), stream: facts.stream, with_usage: facts.include_usage }
     }
 
     pub(super) fn take_reformed(&mut self, made: Option<Bytes>) {

@@ -50,10 +50,8 @@ impl Exchange {
         if self.passing.is_some() {
             self.begin_upload(u, &to.model);
         }
-        let cap = self.cap_at(to, &upstream);
         let named = self.facts().output_cap;
-        let told = cap.or(to.most_output().filter(|_| named.is_some()));
-        self.account.capped = told.filter(|cap| named.is_none_or(|named| named > *cap));
+        self.account.capped = self.told_cap(to, &upstream).filter(|cap| named != Some(*cap));
         self.account.answered_by = Some(answered_by(&upstream.name, &to.model));
         self.account.provider = Some(upstream.clone());
         self.account.model = Some(to.model.clone());

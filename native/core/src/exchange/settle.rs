@@ -21,6 +21,8 @@ impl Exchange {
             return;
         }
         self.account.ending = Some((ending, error));
+        // Before anything is counted: whoever has the answer may ask again at once.
+        self.remember(ending);
         match self.account.uncounted {
             Uncounted::Nothing => {
                 self.book();
@@ -115,7 +117,6 @@ impl Exchange {
         let (ending, error) = self.account.ending.unwrap_or((Ending::Dropped, None));
         let pool = self.holds.pool.take();
         self.settle_attempt();
-        self.remember(ending);
         if let Some(tokens) = self.holds.tokens.take() {
             tokens.add_used(self.account.usage.total());
         }

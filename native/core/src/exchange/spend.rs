@@ -127,6 +127,13 @@ impl Exchange {
         limits.into_iter().flatten().min().map(|cap| cap.min(to.most_output().unwrap_or(cap)))
     }
 
+    /// The cap that the request to `upstream` has: its own, as far as that is not more than [`Self::cap_at`], or the model's.
+    pub(super) fn told_cap(&self, to: &Candidate, upstream: &Upstream) -> Option<u64> {
+        let named = self.facts().output_cap;
+        let most = to.most_output().filter(|_| named.is_some());
+        named.into_iter().chain(self.cap_at(to, upstream)).chain(most).min()
+    }
+
     /// Tokens that asking `upstream` may use at most, or as far as can be guessed.
     pub(super) fn tokens_at(&self, to: &Candidate, upstream: &Upstream) -> u64 {
         let (facts, input) = (self.facts(), self.input_bound());
@@ -136,7 +143,7 @@ impl Exchange {
         if self.endpoint() == Endpoint::Embeddings {
             return input;
         }
-        let named = facts.output_cap.into_iter().chain(self.cap_at(to, upstream)).chain(to.most_output()).min();
+        let named = self.told_cap(to, upstream).or(to.most_output());
         let output = named.unwrap_or(self.snap.config.limits.reserve_output).max(1);
         input.saturating_add(output.saturating_mul(facts.choices))
     }

@@ -20,6 +20,10 @@ use crate::sync::Arc;
 
 /// More tokens than this in one call are a mistake; sums of them fit every integer used.
 const MOST_TOKENS: u64 = 1_000_000_000_000;
+/// The most that one report may say it used. The longest reservation is a day, and this is more than a million tokens in
+/// each of its seconds; what is more is a mistake, and would take a budget away for good. Below it all is booked,
+/// however little was reserved: it was spent.
+const MOST_REPORTED: u64 = 100_000_000_000;
 const DEFAULT_TTL_SECS: u64 = 300;
 const MOST_TTL_SECS: u64 = 86_400;
 /// Of a budget's, model's or provider's name, and of an owner's.
@@ -147,6 +151,12 @@ impl Exchange {
         let id = required("id", form.text("id", MOST_NAME)?)?;
         let usage = usage_of(&form)?;
         let (model, provider) = (form.text("model", MOST_NAME)?, form.text("provider", MOST_NAME)?);
+        // This exchange is open: from here on the run does not end before its row is stored.
+        if self.gateway.run_is_ending() {
+            let words =
+                "The run of this gateway is over, and nothing more is booked in it. What was reserved stays taken.";
+            return Err(Failure::new(Code::Draining, words));
+        }
         // Nothing can fail from here on: what was claimed is booked.
         let (pool, overrun) = match self.gateway.reservations.claim(&self.call().holder, &id, self.now) {
             Claim::Open(reservation) => {
@@ -219,7 +229,7 @@ impl Exchange {
 
 /// `actual`, which does not tell input from output, or both of these.
 fn usage_of(form: &Form) -> Result<Usage, Failure> {
-    let count = |name: &str| form.integer(name, 0, MOST_TOKENS);
+    let count = |name: &str| form.integer(name, 0, MOST_REPORTED);
     let (actual, input, output) = (count("actual")?, count("input_tokens")?, count("output_tokens")?);
     if actual.is_some() && (input.is_some() || output.is_some()) {
         let words = "Send 'actual', or 'input_tokens' and 'output_tokens', not both.";
@@ -227,6 +237,10 @@ fn usage_of(form: &Form) -> Result<Usage, Failure> {
     }
     let input_tokens = actual.or(input).or_else(|| output.map(|_| 0));
     let input_tokens = required("actual", input_tokens)?;
+    if input_tokens + output.unwrap_or(0) > MOST_REPORTED {
+        let words = format!("One report may say {MOST_REPORTED} tokens at most, input and output together.");
+        return Err(Failure::new(Code::InvalidValue, words).param("output_tokens"));
+    }
     let cached_tokens = count("cached_tokens")?.unwrap_or(0);
     if cached_tokens > input_tokens {
         let words = "'cached_tokens' are a part of the input, and cannot be more.";

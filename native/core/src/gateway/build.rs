@@ -23,10 +23,11 @@ const UNBOUNDED: u32 = u32::MAX;
 
 impl Snapshot {
     /// Makes `config` ready, with the live state of what `before` has too (equal key, provider, budget), and leaves that
-    /// state as it is: see [`Self::take_over`].
+    /// state as it is: see [`Self::take_over`]. `retired`: budgets that earlier configurations had.
     pub fn build(
         config: Config,
         before: Option<&Snapshot>,
+        retired: &[Arc<Pool>],
         discovered: &Discovered,
         metrics: &Metrics,
         seed: u64,
@@ -39,7 +40,8 @@ impl Snapshot {
             Holder::of_key(key, &token.models, kept.unwrap_or_else(new))
         });
         let budgets = config.budgets.iter().map(|budget| {
-            let kept = before.and_then(|before| before.budget(&budget.name)).cloned();
+            let kept = before.and_then(|before| before.budget(&budget.name));
+            let kept = kept.or_else(|| retired.iter().find(|pool| **pool.name() == *budget.name)).cloned();
             kept.unwrap_or_else(|| Pool::unrestored(budget.name.as_str(), budget.capacity, budget.slice))
         });
         let concurrency = config.limits.max_concurrency.map(|max| {

@@ -43,7 +43,8 @@ pub(super) struct Chores {
     pub rows: Vec<Row>,
     pub gather_until_us: u64,
     pub store_pause_until_us: u64,
-    /// Budgets that left the configuration, until nobody holds any of them.
+    /// Budgets that left the configuration. They stay: one that comes back goes on from what was used of it, which the
+    /// store does not tell of a run in progress. There are as many as an operator has removed.
     pub retired: Vec<Arc<Pool>>,
     /// What the store said that it did not take back.
     pub returns: Vec<Return>,
@@ -117,9 +118,12 @@ impl Chores {
         &self.discovered
     }
 
-    /// A budget left the configuration: what nobody holds goes back to the store, at once and whenever more comes free.
-    pub fn retire_pool(&mut self, pool: &Arc<Pool>) {
-        self.retired.push(pool.clone());
+    /// Another configuration: of a budget that left it, what nobody holds goes back to the store, at once and whenever
+    /// more comes free; one that came back is among the others again.
+    pub fn exchange_pools(&mut self, before: &[Arc<Pool>], next: &[Arc<Pool>]) {
+        let is_in = |pools: &[Arc<Pool>], pool: &Arc<Pool>| pools.iter().any(|other| Arc::ptr_eq(other, pool));
+        self.retired.retain(|pool| !is_in(next, pool));
+        self.retired.extend(before.iter().filter(|pool| !is_in(next, pool)).cloned());
     }
 
     pub fn store(&mut self, what: What, op: Op, now: Now) {

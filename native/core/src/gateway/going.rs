@@ -1,7 +1,9 @@
 //! The way down: readiness goes first, then new requests, then what is left.
 
+use super::chores::Ending;
 use super::Gateway;
 use crate::sync::atomic::Ordering;
+use crate::sync::lock;
 
 /// How far it has gone on its way down. There is no way back, but a run that begins anew.
 pub(super) enum Going {
@@ -36,6 +38,12 @@ impl Gateway {
     /// Whether [`Self::drain`] was called.
     pub fn is_draining(&self) -> bool {
         self.going.load(Ordering::Relaxed) >= Going::Draining as u8
+    }
+
+    /// Whether the store is being told that this run is over, or knows it: rows are not stored any more. While an exchange
+    /// is open that does not begin.
+    pub(crate) fn run_is_ending(&self) -> bool {
+        matches!(lock(&self.chores).ending, Ending::Asked | Ending::Over)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

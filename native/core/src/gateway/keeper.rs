@@ -264,17 +264,12 @@ impl Gateway {
     fn give_back(&self, now: Now) {
         let (retired, mut returns) = {
             let mut chores = lock(&self.chores);
-            (std::mem::take(&mut chores.retired), std::mem::take(&mut chores.returns))
+            (chores.retired.clone(), std::mem::take(&mut chores.returns))
         };
-        let mut held = Vec::new();
         for pool in retired {
-            // Asked first: what is idle now has nothing left once it gave back.
-            let idle = pool.is_idle();
             returns.push(Return { budget: pool.name().clone(), tokens: pool.give_back() });
-            held.extend((!idle).then_some(pool));
         }
         let mut chores = lock(&self.chores);
-        chores.retired.append(&mut held);
         for unspent in returns.into_iter().filter(|unspent| unspent.tokens > 0) {
             let op = Op::Return { budget: unspent.budget.clone(), tokens: unspent.tokens };
             chores.store(What::Return(unspent), op, now);

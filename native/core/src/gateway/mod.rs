@@ -127,7 +127,7 @@ impl Gateway {
     pub fn new(config: Config, seed: u64) -> Arc<Gateway> {
         let metrics = Metrics::new(LANES);
         let chores = Chores::new(seed);
-        let snapshot = Snapshot::build(config, None, chores.discovered(), &metrics, seed);
+        let snapshot = Snapshot::build(config, None, &[], chores.discovered(), &metrics, seed);
         Arc::new(Gateway {
             snapshot: ArcSwap::from_pointee(snapshot),
             seed: exchange_seed(seed),
@@ -183,14 +183,13 @@ impl Gateway {
         let mut chores = lock(&self.chores);
         (wakes, before) = (Wakes::default(), self.snapshot.load_full());
         let config = config.unwrap_or_else(|| before.config.clone());
-        let next = Snapshot::build(config, Some(&before), chores.discovered(), &self.metrics, self.seed);
+        let next =
+            Snapshot::build(config, Some(&before), &chores.retired, chores.discovered(), &self.metrics, self.seed);
         wakes.add(next.take_over(&before, now.mono_us));
         if let Some(waker) = lock(&self.waker).clone() {
             next.budgets.iter().for_each(|pool| wakes.add(pool.on_lease_wanted(waker.clone())));
         }
-        for pool in before.budgets.iter().filter(|pool| next.budget(pool.name()).is_none()) {
-            chores.retire_pool(pool);
-        }
+        chores.exchange_pools(&before.budgets, &next.budgets);
         self.snapshot.store(Arc::new(next));
     }
 

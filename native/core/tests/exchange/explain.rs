@@ -209,3 +209,127 @@ fn embeddings_in_slices_are_explained_too() {
     assert_eq!(told["budget"]["needed_tokens"], told["budget"]["wanted_tokens"]);
     assert_eq!(told["request"]["output_cap_tokens"], Value::Null);
 }
+
+/// The provider that a request is put to, its request, and how long its first byte is waited for, seconds.
+fn asked(world: &mut World, body: &str) -> (String, String, u64) {
+    let mut call = world.post("/v1/chat/completions", body);
+    let (_, request) = call.sent(world);
+    let waits = call.waits(world).unwrap() / 1_000_000;
+    let name = ["one", "two", "three"][usize::from(request.origin.port) - 1];
+    (name.into(), String::from_utf8_lossy(request.body.bytes()).into_owned(), waits)
+}
+
+/// Of three providers the first takes no tools.
+const THREE: &str = r#"
+[server]
+strategy = "round_robin"
+[[models]]
+name = "m"
+provider = "one"
+tools = false
+[[providers]]
+name = "one"
+type = "openai_compatible"
+base_url = "http://127.0.0.1:1/v1"
+models = ["m"]
+[[providers]]
+name = "two"
+type = "openai_compatible"
+base_url = "http://127.0.0.1:2/v1"
+models = ["m"]
+[[providers]]
+name = "three"
+type = "openai_compatible"
+base_url = "http://127.0.0.1:3/v1"
+models = ["m"]
+"#;
+
+#[test]
+fn turns_go_round_among_those_who_can_do_it() {
+    let tools = CHAT.replacen('{', r#"{"tools":[{"type":"function","function":{"name":"f"}}],"#, 1);
+    let mut world = World::new(THREE);
+    for turn in 0..6 {
+        let told = explain(&mut world, "", &tools);
+        assert_eq!(candidate(&told, "one")["excluded"]["reason"], "takes_no_tools");
+        let (name, ..) = asked(&mut world, &tools);
+        assert_eq!(candidate(&told, &name)["order"], 1, "turn {turn}: {name} {told:#}");
+    }
+}
+
+#[test]
+fn deadlines_are_those_of_whoever_would_be_asked() {
+    let text = format!(
+        "[deadlines]\nfirst_byte_secs = 100\n[[routes]]\nmodel = \"m-*\"\nfirst_byte_secs = 200\ntotal_secs = 300\n{}",
+        TWO.replace("\"m\"", "\"m\", \"m-slow\"").replace("priority = 1", "priority = 1\nfirst_byte_secs = 70")
+    );
+    let mut world = World::new(&text);
+    for (model, first, other) in [("m", 70, 100), ("m-slow", 200, 200), ("two/m", 100, 0)] {
+        let body = CHAT.replace("\"m\"", &format!("\"{model}\""));
+        let told = explain(&mut world, "", &body);
+        let (name, _, waits) = asked(&mut world, &body);
+        assert_eq!(waits, first);
+        assert_eq!(told["deadlines"]["first_byte_secs"], first, "{told:#}");
+        assert_eq!(candidate(&told, &name)["deadlines"], told["deadlines"]);
+        assert_eq!(told["deadlines"]["total_secs"], if model == "m-slow" { 300 } else { 600 });
+        if other > 0 {
+            assert_eq!(candidate(&told, "two")["deadlines"]["first_byte_secs"], other);
+        }
+    }
+}
+
+#[test]
+fn the_caller_says_how_old_a_kept_answer_may_be() {
+    let mut world = World::new(CACHED);
+    assert_eq!(world.chat(CHAT, ANSWER).status, 200);
+    world.pass_seconds(20);
+    for (control, result) in
+        [("max-age=10", "miss"), ("max-age=30", "hit"), ("no-cache", "bypass"), ("no-store", "bypass")]
+    {
+        world.control = Some(control);
+        let told = explain(&mut world, "", CHAT);
+        assert_eq!(told["cache"]["result"], result, "{control}");
+        let mut call = world.post("/v1/chat/completions", CHAT);
+        assert_eq!(call.is_hit(&mut world), told["outcome"] == "cached", "{control}");
+    }
+}
+
+#[test]
+fn a_kept_answer_that_cannot_be_told_in_the_other_form_is_a_miss() {
+    let mut world = World::new(CACHED);
+    let odd = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"x","strange":[1]},"finish_reason":"stop"}]}"#;
+    assert_eq!(world.chat(CHAT, odd).status, 200);
+    let stream = CHAT.replacen('{', "{\"stream\":true,", 1);
+    let told = explain(&mut world, "", &stream);
+    let is_hit = world.post("/v1/chat/completions", &stream).is_hit(&mut world);
+    assert_eq!((told["cache"]["result"] == "hit", told["outcome"] == "cached"), (is_hit, is_hit), "{told:#}");
+    assert_eq!(explain(&mut world, "", CHAT)["cache"]["result"], "hit");
+}
+
+#[test]
+fn the_cap_is_the_one_that_is_sent() {
+    let keys = "[auth]\ntokens = [{ token = \"secret\", max_tokens_limit = 40 }]\n";
+    let model = "[[models]]\nname = \"m\"\nprovider = \"one\"\nmax_output_tokens = 30\n";
+    let budget = "[[budgets]]\nname = \"default\"\ncapacity = 300\n";
+    for (text, named, cap) in [
+        (ONE.to_owned(), None, None),
+        (ONE.to_owned(), Some(7), Some(7)),
+        (format!("{keys}{ONE}"), None, Some(40)),
+        (format!("{keys}{ONE}"), Some(90), Some(40)),
+        (format!("{keys}{ONE}"), Some(7), Some(7)),
+        (format!("{ONE}max_tokens_limit = 20\n"), None, Some(20)),
+        (format!("{keys}{model}{ONE}"), None, Some(30)),
+        (format!("{model}{ONE}"), None, None),
+        (format!("{model}{ONE}"), Some(90), Some(30)),
+        (format!("{keys}{budget}{ONE}"), Some(90), Some(40)),
+    ] {
+        let mut world = World::new(&text);
+        world.key = text.contains("secret").then_some("secret");
+        let body = named.map_or(CHAT.to_owned(), |n| CHAT.replacen('{', &format!("{{\"max_tokens\":{n},"), 1));
+        let told = explain(&mut world, "", &body);
+        let (_, sent, _) = asked(&mut world, &body);
+        let sent: Value = serde_json::from_str(&sent).unwrap();
+        assert_eq!(sent["max_tokens"].as_u64(), cap, "{text}");
+        assert_eq!(told["request"]["output_cap_tokens"].as_u64(), cap, "{text} {told:#}");
+        assert_eq!(candidate(&told, "one")["output_cap_tokens"].as_u64(), cap);
+    }
+}

@@ -96,6 +96,10 @@ fn named_pages_are_told_what_they_may() {
         assert_eq!(reply.header("access-control-allow-methods"), Some("GET, HEAD, POST, DELETE"));
         assert_eq!((reply.header("access-control-max-age"), reply.header("vary")), (Some("7200"), Some("origin")));
     }
+    world.rows();
+    let records = world.requests();
+    let paths: Vec<_> = records.iter().map(|record| record.path.as_deref()).collect();
+    assert_eq!(paths, [Some("/v1/chat/completions"), Some("/v1/models"), Some("/v1/nothing")]);
     let reply = world.get_with("/v1/models", &ask[..2]);
     assert_eq!(reply.status, 401, "but what it asks needs a key");
     assert_eq!(reply.header("access-control-allow-origin"), Some("https://app.example"), "and it may read why not");

@@ -280,3 +280,53 @@ fn it_outlives_a_reload_and_its_budget() {
     assert_eq!(world.refusal("reserve", r#"{"tokens":1}"#), (503, "draining".into()));
     assert_eq!(world.tell("report", &format!(r#"{{"id":"{id}","actual":1}}"#)).0, 200, "what was spent is booked");
 }
+
+#[test]
+fn what_nobody_can_have_used_is_refused_and_everything_below_it_booked() {
+    let mut world = teams();
+    let id = world.reserve(r#"{"tokens":100}"#);
+    for said in [
+        r#""actual":1000000000000"#,
+        r#""actual":100000000001"#,
+        r#""input_tokens":100000000000,"output_tokens":1"#,
+        r#""output_tokens":100000000001"#,
+    ] {
+        assert_eq!(
+            world.refusal("report", &format!("{{\"id\":\"{id}\",{said}}}")),
+            (400, "invalid_value".into()),
+            "{said}"
+        );
+    }
+    assert_eq!(world.pool("default"), (1_000, 0, 100), "it is held yet");
+    let (status, told) = world.tell("report", &format!("{{\"id\":\"{id}\",\"actual\":100000000000}}"));
+    assert_eq!((status, told.contains("\"overrun\":true")), (200, true), "{told}");
+    assert_eq!(world.pool("default"), (1_000, 100_000_000_000, 0));
+}
+
+#[test]
+fn a_report_that_comes_while_the_end_is_stored_is_refused() {
+    let mut world = teams();
+    let early = world.reserve(r#"{"tokens":100}"#);
+    let late = world.reserve(r#"{"tokens":100}"#);
+    world.rows();
+    world.gateway.close();
+    let report = |id: &str| format!("{{\"id\":\"{id}\",\"actual\":5}}");
+    assert_eq!(world.tell("report", &report(&early)).0, 200, "while it drains");
+    world.now.mono_us += SECOND;
+    // Its row is stored before the end is.
+    let id = loop {
+        match world.gateway.next(world.now) {
+            LoopStep::Store { id, op: hoosh_core::store::Op::End { .. } } => break id,
+            LoopStep::Store { id, .. } => world.gateway.done(id, LoopResult::Stored(Outcome::Stored), world.now),
+            LoopStep::Log { id, .. } => world.gateway.done(id, LoopResult::Logged(Ok(())), world.now),
+            other => panic!("no end: {other:?}"),
+        }
+    };
+    for stored in [false, true] {
+        if stored {
+            world.gateway.done(id, LoopResult::Stored(Outcome::Stored), world.now);
+        }
+        let mut call = world.post("/v1/tokens/report", &report(&late));
+        assert_eq!(call.reply(&mut world).error(), (503, None, "draining".into()), "{stored}");
+    }
+}
