@@ -6,7 +6,7 @@ import select
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import trio
@@ -104,9 +104,10 @@ class Voice(logging.Handler):
                 return
         except (OSError, TypeError, ValueError):
             pass  # not a file that can be asked
-        # In one piece: lines of the log go there too.
-        sys.stderr.write(line)
-        sys.stderr.flush()
+        with suppress(OSError, ValueError):  # it may be closed; a server goes on without
+            # In one piece: lines of the log go there too.
+            sys.stderr.write(line)
+            sys.stderr.flush()
 
     def emit(self, record: logging.LogRecord) -> None:
         """What is logged in Python."""

@@ -12,6 +12,7 @@ import tomllib
 from functools import partial
 from pathlib import Path
 
+import httpx2
 import pytest
 import trio
 from tests.python.conftest import provider, serving
@@ -329,3 +330,27 @@ def test_what_python_logs_is_said_in_the_same_form(monkeypatch, capsys):
         else:
             assert said == "The store\nworks again.\n"
     assert log.handlers == []
+
+
+async def test_a_server_goes_on_when_nobody_listens_to_what_it_says(tmp_path):
+    """Its first line has the port; then the reader goes."""
+    (tmp_path / "hoosh.toml").write_text("")
+    async with trio.open_nursery() as nursery:
+        start = partial(trio.run_process, [*COMMAND, "serve", "--port", "0"], cwd=tmp_path, check=False)
+        process = await nursery.start(partial(start, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE))
+        try:
+            with trio.fail_after(60):
+                said = b""
+                while b"\n" not in said:
+                    said += await process.stderr.receive_some()
+                await process.stderr.aclose()
+                url = re.search(r"http://\S+", said.decode())[0]
+                async with httpx2.AsyncClient() as http:
+                    for _ in range(3):
+                        assert (await http.get(f"{url}/v1/models")).status_code == 200
+                process.send_signal(signal.SIGTERM)
+                await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+    assert process.returncode == 0

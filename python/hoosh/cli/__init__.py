@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from hoosh.cli.app import run
 
         return run(given)
-    except (output.ClosedError, BrokenPipeError):
+    except output.ClosedError:
         output.abandon()
         return CLOSED
     except output.OutputError as error:
