@@ -130,8 +130,9 @@ impl Gateway {
         self.0.discovered().into_iter().map(|(name, models)| (name.to_string(), models)).collect()
     }
 
-    /// What whoever started this program is told on the standard error, `level` an `error`, `warn` or `info`: a line of JSON
-    /// where the log is, else the words.
+    /// What whoever started this program is told on the standard error, `level` an `error`, `warn` or `info`.
+    ///
+    /// A line of JSON where the log is, else the words.
     fn told<'py>(
         &self,
         py: Python<'py>,
