@@ -59,13 +59,24 @@ def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | Non
         ConfigError: the file cannot be read, or something in it is wrong.
 
     """
+    file = file_of(path)
+    if file is None:
+        return found(), None
+    return parse(_read(file, "Name another file with --config.")), file
+
+
+def file_of(path: str | os.PathLike[str] | None = None) -> Path | None:
+    """The file that `load` reads; None if it takes what is found.
+
+    Raises:
+        ConfigError: its name is empty.
+
+    """
     named = path if path is not None else os.environ.get("HOOSH_CONFIG") or None
     if named is not None and not os.fspath(named):
         raise ConfigError("The name of the configuration file is empty. Leave it out for hoosh.toml or what is found.")
     file = Path(named) if named is not None else Path("hoosh.toml")
-    if named is None and not file.exists():
-        return found(), None
-    return parse(_read(file, "Name another file with --config.")), file
+    return None if named is None and not file.exists() else file
 
 
 def text(given: str | os.PathLike[str]) -> str:
@@ -104,7 +115,8 @@ def _read(file: Path, hint: str) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}. {hint}") from error
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{file} cannot be read: {why}. {hint}") from error
 
 
 def store_file() -> Path:

@@ -248,6 +248,12 @@ class Gateway:
     def discovered(self) -> list[tuple[str, list[str]]]:
         """The models that providers said they have, by the provider's name, as far as they were asked and answered."""
 
+    def told(self, level: str, words: str, mono_us: int, wall_us: int) -> bytes:
+        """What whoever started this program is told on the standard error, `level` an `error`, `warn` or `info`.
+
+        A line of JSON where the log is, else the words.
+        """
+
     def rows_waiting(self) -> int:
         """Ledger rows and request records that the store has not confirmed yet."""
 

@@ -1,32 +1,31 @@
 """What `hoosh serve` says at its start: where it listens, who answered, and one command to try that works."""
 
 import json
+import logging
 import select
 import shlex
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import trio
 
+from hoosh import advice
 from hoosh._driver import Driver, Kept
+from hoosh._driver.tasks import now
 from hoosh._native import Config
 
 LIST_SECONDS = 10
 """How long providers have to say what they have: what the core gives them."""
+Say = Callable[..., None]
+"""Says words to whoever started it, at a level (`info` if none is named)."""
 NO_CHAT = ("embed", "rerank", "moderation", "whisper", "tts", "dall-e", "image", "transcribe")
 """In the names of models that are no good for a first question."""
 
-NOTHING = """\
-No model can be asked yet. Do one of these:
-  - start a local server: Ollama (port 11434), llama.cpp (8080), LM Studio (1234) or vLLM (8000) is found by itself,
-    within five minutes if it starts later;
-  - set the key of a service, such as OPENAI_API_KEY, and start again;
-  - write a configuration: `hoosh init`."""
-
 
 def listening(
-    config: Config, file: Path | str | None, address: str, engines: Collection[str], store: str | None = None
+    say: Say, config: Config, file: Path | str | None, address: str, engines: Collection[str], store: str | None = None
 ) -> None:
     """Say where it listens, with what, and what is odd.
 
@@ -40,10 +39,10 @@ def listening(
             engine = "in this process" if name in engines else "in this process, none registered"
             say(f"  provider {name} ({kind}) {url or engine}")
     for warning in config.warnings:
-        say(f"  warning: {warning}")
+        say(f"  warning: {warning}", "warn")
 
 
-async def found(driver: Driver, config: Config, address: str) -> None:
+async def found(say: Say, driver: Driver, config: Config, file: Path | str | None, address: str) -> None:
     """When the providers have said what they have: say who answered, and what to try."""
     with trio.move_on_after(LIST_SECONDS):
         await driver.listed()
@@ -51,13 +50,15 @@ async def found(driver: Driver, config: Config, address: str) -> None:
     for name, _, url in config.providers:
         if name in answered:
             say(f"  {name} at {url} has {_counted(answered[name])}")
-    say(trial(address, await first_model(driver), keyed=config.keyed))
-
-
-def trial(address: str, model: str | None, *, keyed: bool) -> str:
-    """One command to try, with a model that is there; or what to do where there is none."""
+    model = await first_model(driver)
     if model is None:
-        return NOTHING
+        say(str(advice.no_models(file, len(config.providers))))
+    else:
+        say(trial(address, model, keyed=config.keyed))
+
+
+def trial(address: str, model: str, *, keyed: bool) -> str:
+    """One command to try, with a model that is there."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}]}, ensure_ascii=False)
     key = " -H 'authorization: Bearer YOUR_KEY'" if keyed else ""
     return f"Try: curl {address}/v1/chat/completions -H 'content-type: application/json'{key} -d {shlex.quote(body)}"
@@ -75,14 +76,39 @@ def _counted(models: list[str]) -> str:
     return "1 model" if len(models) == 1 else f"{len(models) or 'no'} models"
 
 
-def say(words: str) -> None:
-    """To whoever started it."""
-    try:
-        # What poll() calls writable takes a line at once. Words for a full pipe are left out: nobody waits for its reader.
-        if not select.select([], [sys.stderr], [], 0)[1]:
-            return
-    except (OSError, TypeError, ValueError):
-        pass  # not a file that can be asked
-    # In one piece: lines of the log go there too.
-    sys.stderr.write(f"{words}\n")
-    sys.stderr.flush()
+class Voice(logging.Handler):
+    """Words for whoever started it, on the standard error: as lines of the log where that is JSON, else as they are."""
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(logging.WARNING)
+        self._driver = driver
+
+    @contextmanager
+    def hearing(self) -> Iterator[None]:
+        """While within, say what Python's `logging` is told too, if nobody else takes it."""
+        log = logging.getLogger("hoosh")
+        if not log.hasHandlers():
+            log.addHandler(self)
+        try:
+            yield
+        finally:
+            log.removeHandler(self)
+
+    def __call__(self, words: str, level: str = "info") -> None:
+        """Say it, unless the standard error is a full pipe. `level`: `error`, `warn` or `info`."""
+        line = self._driver.gateway.told(level, words, *now()).decode("utf-8", "replace")
+        try:
+            # What poll() calls writable takes a line at once. Words for a full pipe are left out: nobody waits for its
+            # reader.
+            if not select.select([], [sys.stderr], [], 0)[1]:
+                return
+        except (OSError, TypeError, ValueError):
+            pass  # not a file that can be asked
+        with suppress(OSError, ValueError):  # it may be closed; a server goes on without
+            # In one piece: lines of the log go there too.
+            sys.stderr.write(line)
+            sys.stderr.flush()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """What is logged in Python."""
+        self(self.format(record), "error" if record.levelno >= logging.ERROR else "warn")

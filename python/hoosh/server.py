@@ -94,23 +94,25 @@ async def _serve(
     stop, hurry = trio.Event(), trio.Event()
     listeners = await open_listeners(config.bind, config.port)
     app.driver.open()
-    async with trio.open_nursery() as nursery:
-        reload = partial(_reload, app, config, again, bind, port)
-        nursery.start_soon(_signals, app, reload, stop, hurry, nursery)
-        address = await nursery.start(partial(listen, app, listeners, stop, hurry=hurry))
-        announce.listening(config, file, address, app.driver.engines, app.driver.store.path)
-        nursery.start_soon(announce.found, app.driver, config, address + app.prefix)
-        if show_first:
-            from hoosh.first import first_answer
+    say = announce.Voice(app.driver)
+    with say.hearing():
+        async with trio.open_nursery() as nursery:
+            reload = partial(_reload, app, say, config, again, bind, port)
+            nursery.start_soon(_signals, app, say, reload, stop, hurry, nursery)
+            address = await nursery.start(partial(listen, app, listeners, stop, hurry=hurry))
+            announce.listening(say, config, file, address, app.driver.engines, app.driver.store.path)
+            nursery.start_soon(announce.found, say, app.driver, config, file, address + app.prefix)
+            if show_first:
+                from hoosh.first import first_answer
 
-            nursery.start_soon(first_answer, address)
-        await stop.wait()
-        # `listen` sees to it that whatever began ends in its time.
-        quiet = 0
-        while quiet < QUIET_LOOKS:
-            await trio.sleep(0.02)
-            quiet = 0 if app.driver.gateway.open_exchanges() else quiet + 1
-        nursery.cancel_scope.cancel()
+                nursery.start_soon(first_answer, say, config, address)
+            await stop.wait()
+            # `listen` sees to it that whatever began ends in its time.
+            quiet = 0
+            while quiet < QUIET_LOOKS:
+                await trio.sleep(0.02)
+                quiet = 0 if app.driver.gateway.open_exchanges() else quiet + 1
+            nursery.cancel_scope.cancel()
     return 0
 
 
@@ -212,7 +214,12 @@ async def _cut_at_the_end(wires: Iterable[GuardedStream]) -> None:
 
 
 async def _signals(
-    app: Asgi, reload: Callable[[], Awaitable[None]], stop: trio.Event, hurry: trio.Event, nursery: trio.Nursery
+    app: Asgi,
+    say: announce.Say,
+    reload: Callable[[], Awaitable[None]],
+    stop: trio.Event,
+    hurry: trio.Event,
+    nursery: trio.Nursery,
 ) -> None:
     going = 0
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
@@ -222,7 +229,7 @@ async def _signals(
                 continue
             going += 1
             if going == 1:
-                announce.say("Stopping: requests in progress may end. Signal again to stop at once.")
+                say("Stopping: requests in progress may end. Signal again to stop at once.")
                 nursery.start_soon(_go_down, app, stop, hurry)
             elif going == 2:
                 hurry.set()
@@ -230,15 +237,17 @@ async def _signals(
                 nursery.cancel_scope.cancel()
 
 
-async def _reload(app: Asgi, started: Config, again: Callable[[], Config], bind: str | None, port: int | None) -> None:
+async def _reload(
+    app: Asgi, say: announce.Say, started: Config, again: Callable[[], Config], bind: str | None, port: int | None
+) -> None:
     """Take the configuration as it is now; the sockets stay as they were `started`, and the keys must be fit for them."""
     try:
         new = await trio.to_thread.run_sync(again)  # a command may take its time
         app.driver.reload(guarded(new.listening(started.bind, started.port)))
     except ConfigError as error:
-        announce.say(f"Kept the configuration, because the new one is wrong: {error}")
+        say(f"Kept the configuration, because the new one is wrong: {error}", "error")
         return
-    announce.say("Reloaded the configuration.")
+    say("Reloaded the configuration.")
     then = new.listening(bind, port)
     if (then.bind, then.port) != (started.bind, started.port):
-        announce.say(f"  It listens on {then.bind} port {then.port} from the next start, and until then where it did.")
+        say(f"  It listens on {then.bind} port {then.port} from the next start, and until then where it did.")

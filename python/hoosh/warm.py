@@ -27,6 +27,8 @@ LONGEST_WAIT_SECONDS = 60
 MOST_COMPLAINTS = 20
 """Failures that are told with their lines."""
 
+NO_CACHE = "This server has no cache: turn it on with `enabled = true` in [cache]."
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -107,7 +109,7 @@ async def warm(
     """Ask each request once, `concurrency` of them at a time; `told` is called after each.
 
     Raises:
-        HooshError: the gateway has no cache, so that there is nothing to warm.
+        HooshError: the gateway has no cache, so that there is nothing to warm (`no_cache`); or there is none (`no_server`).
 
     """
     summary, waiting = Summary(), iter(lines)
@@ -118,12 +120,19 @@ async def warm(
             for line in waiting:
                 try:
                     _count(summary, line, await _ask(http, line))
+                except httpx2.ConnectError as error:
+                    # There is no server: whatever else is asked fails as this did.
+                    words = f"Nothing answers at {server}: {error or type(error).__name__}. {summary.done} were asked."
+                    stop(HooshError(words, code="no_server"))
                 except httpx2.HTTPError as error:
                     _fail(summary, line, f"{server} does not answer: {error or type(error).__name__}")
                 except HooshError as error:
-                    missing.append(error)
-                    nursery.cancel_scope.cancel()
+                    stop(error)
                 told(summary)
+
+        def stop(why: HooshError) -> None:
+            missing.append(why)
+            nursery.cancel_scope.cancel()
 
         for _ in range(concurrency):
             nursery.start_soon(work)
@@ -165,7 +174,7 @@ def _count(summary: Summary, line: Line, answer: httpx2.Response) -> None:
         case "bypass":
             summary.bypass += 1
         case _:
-            raise HooshError("This server has no cache: turn it on with `enabled = true` in [cache].", code="no_cache")
+            raise HooshError(NO_CACHE, code="no_cache")
     return None
 
 

@@ -46,9 +46,12 @@ async def test_a_server_without_a_cache_or_without_anybody(upstream):
     async with serving(provider(upstream)) as (url, _):
         with pytest.raises(HooshError, match="no cache"):
             await warm(read([json.dumps(chat("a"))] * 5), server=url)
-    summary = await warm(read([json.dumps(chat("a"))]), server="http://127.0.0.1:9")
-    assert summary.failed == 1
-    assert "does not answer" in summary.complaints[0]
+    told = []
+    lines = read([json.dumps(chat("a"))] * 50)
+    with pytest.raises(HooshError, match="Nothing answers at") as failed:
+        await warm(lines, server="http://127.0.0.1:9", concurrency=1, told=lambda summary: told.append(summary.done))
+    assert failed.value.code == "no_server"
+    assert told == [0], "the first refusal ends it"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ async def test_the_command_tells_its_progress_and_its_outcome(upstream, tmp_path
         assert said.splitlines()[-1].startswith("20 of 20: ")
         assert len(said.splitlines()) == 10
         code, out, said = await run(tmp_path, "a.jsonl", "--server", url, "--key", "wrong")
-        assert (code, "20 failed" in out) == (1, True)
-        assert "line 1: Incorrect API key" in said
+        assert (code, out) == (1, "")
+        assert "[invalid_api_key]" in said
     code, _, said = await run(tmp_path, "none.jsonl")
     assert (code, said.count("\n"), "cannot be read" in said) == (1, 1, True)

@@ -56,6 +56,8 @@ pub struct Earlier {
     pub used: u64,
     /// What those that crashed had leased and nobody can account for, tokens.
     pub lost: u64,
+    /// As much of it as the run right before this one left.
+    pub lost_by_last: u64,
 }
 
 /// What a store answered.
@@ -105,7 +107,8 @@ impl Account {
     }
 
     fn end(&mut self, held: u64) {
-        self.earlier.lost += self.leased.saturating_sub(self.used).min(held);
+        self.earlier.lost_by_last = self.leased.saturating_sub(self.used).min(held);
+        self.earlier.lost += self.earlier.lost_by_last;
         self.earlier.used = self.earlier.used.saturating_add(self.used);
         (self.leased, self.used) = (0, 0);
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hoosh_core::clock::Now;
+use hoosh_core::config::LogLevel;
 use hoosh_core::gateway::{self, LoopResult, LoopStep};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
@@ -126,6 +128,22 @@ impl Gateway {
     /// The models that providers said they have, by the provider's name, as far as they were asked and answered.
     fn discovered(&self) -> Vec<(String, Vec<String>)> {
         self.0.discovered().into_iter().map(|(name, models)| (name.to_string(), models)).collect()
+    }
+
+    /// What whoever started this program is told on the standard error, `level` an `error`, `warn` or `info`.
+    ///
+    /// A line of JSON where the log is, else the words.
+    fn told<'py>(
+        &self,
+        py: Python<'py>,
+        level: &str,
+        words: &str,
+        mono_us: u64,
+        wall_us: i64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let known = LogLevel::WORDS.iter().find(|(name, _)| *name == level);
+        let level = known.ok_or_else(|| PyValueError::new_err("no such level"))?.1;
+        Ok(PyBytes::new(py, &self.0.told(level, words, Now::new(mono_us, wall_us))))
     }
 
     /// Ledger rows and request records that the store has not confirmed yet.

@@ -133,6 +133,7 @@ impl ScriptedStore {
                 let earlier = |budget: &Arc<str>| Earlier {
                     used: dead.iter().map(|run| run.used(budget)).sum(),
                     lost: dead.iter().map(|run| run.unspent(budget)).sum(),
+                    lost_by_last: dead.last().map_or(0, |run| run.unspent(budget)),
                 };
                 Outcome::Restored(budgets.iter().map(earlier).collect())
             }

@@ -53,12 +53,15 @@ fn accounts(connection: &Connection, budget: &str, without: i64) -> rusqlite::Re
 
 /// What every run but this one took of each budget.
 pub(crate) fn restore(connection: &Connection, run: i64, budgets: &[Arc<str>]) -> rusqlite::Result<Vec<Earlier>> {
+    let last: i64 =
+        connection.query_row("SELECT coalesce(max(id), 0) FROM runs WHERE id < ?1", [run], |row| row.get(0))?;
     let earlier = |budget: &Arc<str>| {
-        let accounts = accounts(connection, budget, run)?;
-        Ok(accounts.iter().fold(Earlier::default(), |sum, account| Earlier {
-            used: sum.used.saturating_add(account.used),
-            lost: sum.lost.saturating_add(account.unspent()),
-        }))
+        let mut earlier = Earlier { lost_by_last: of(connection, last, budget)?.unspent(), ..Earlier::default() };
+        for account in accounts(connection, budget, run)? {
+            earlier.used = earlier.used.saturating_add(account.used);
+            earlier.lost = earlier.lost.saturating_add(account.unspent());
+        }
+        Ok(earlier)
     };
     budgets.iter().map(earlier).collect()
 }

@@ -38,6 +38,28 @@ impl StoreError {
         StoreError::new(words)
     }
 
+    /// Whether the file itself is at fault.
+    pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
+        matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+    }
+
+    /// A backup of a store that is not whole.
+    pub(crate) fn not_copied(path: &Path, why: &str) -> StoreError {
+        let path = path.display();
+        StoreError::new(format!(
+            "The store {path} is damaged: {why}. No backup was made. `hoosh store check` says all that is wrong; put an \
+             older backup in its place, or move it away to begin anew."
+        ))
+    }
+
+    /// The target of a backup.
+    pub(crate) fn copy(to: &Path, why: &impl std::fmt::Display) -> StoreError {
+        StoreError::new(format!(
+            "The backup {} cannot be written: {why}. Make room, or name another file.",
+            to.display()
+        ))
+    }
+
     pub(crate) fn io(path: &Path, error: &std::io::Error) -> StoreError {
         let words = format!(
             "The store {} cannot be opened: {error}. Check its folder, or name another file in [storage] path.",

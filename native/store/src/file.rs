@@ -63,7 +63,10 @@ pub(crate) fn open(path: &Path, max_pages: Option<u32>) -> Result<Connection, St
 /// A connection beside the one that writes, to a file that must be there.
 pub(crate) fn open_beside(path: &Path) -> Result<Connection, StoreError> {
     if let Err(error) = std::fs::metadata(path) {
-        return Err(StoreError::new(format!("There is no store at {}: {error}.", path.display())));
+        return Err(StoreError::new(format!(
+            "There is no store at {}: {error}. `hoosh serve` makes one at its start.",
+            path.display()
+        )));
     }
     let connection = connect(path).map_err(|error| StoreError::sqlite(path, &error))?;
     if schema::check_origin(&connection, path)? == schema::Origin::Empty {

@@ -66,26 +66,33 @@ pub fn newest_rows(path: &Path, kind: Kind, most: usize) -> Result<Vec<String>, 
     ledger::newest(&connection, kind, most).map_err(|error| StoreError::sqlite(path, &error))
 }
 
-/// Copies the store at `path` to the new file `to`, whole and as of one instant, while others write to it.
+/// Copies the store at `path` to the new file `to`, whole and as of one instant, while others write to it. What is copied is
+/// checked then: a backup that cannot be read would be found out when it is needed. One that fails leaves no file.
 pub fn backup(path: &Path, to: &Path) -> Result<(), StoreError> {
     let source = file::open_beside(path)?;
     if std::fs::symlink_metadata(to).is_ok() {
         return Err(StoreError::new(format!("{} is there already. Name a new file.", to.display())));
     }
-    file::create(to).map_err(|error| StoreError::io(to, &error))?;
-    copy(&source, to).map_err(|error| {
-        let _ = std::fs::remove_file(to);
-        StoreError::sqlite(to, &error)
-    })
+    file::create(to).map_err(|error| StoreError::copy(to, &error))?;
+    let failed = match copy(&source, to) {
+        Ok(damage) => damage.first().map(|why| StoreError::not_copied(path, why.trim_end_matches('.'))),
+        Err(error) if StoreError::is_damage(&error) => Some(StoreError::not_copied(path, &error.to_string())),
+        Err(error) => Some(StoreError::copy(to, &error)),
+    };
+    let Some(error) = failed else { return Ok(()) };
+    let _ = std::fs::remove_file(to);
+    Err(error)
 }
 
-fn copy(source: &Connection, to: &Path) -> rusqlite::Result<()> {
+/// Copies, and says what of the copy SQLite finds to be damaged.
+fn copy(source: &Connection, to: &Path) -> rusqlite::Result<Vec<String>> {
     let mut target = Connection::open(to)?;
     // One read transaction: a writer elsewhere would make the copy begin again and again.
     let _instant = source.unchecked_transaction()?;
     source.query_row("SELECT count(*) FROM meta", (), |_| Ok(()))?;
     Backup::new(source, &mut target)?.run_to_completion(PAGES_AT_ONCE, Duration::ZERO, None)?;
-    target.query_row("PRAGMA journal_mode = DELETE", (), |_| Ok(()))
+    target.query_row("PRAGMA journal_mode = DELETE", (), |_| Ok(()))?;
+    damage(&target)
 }
 
 fn read(connection: &Connection, holder: Option<String>, check: bool) -> rusqlite::Result<Report> {
@@ -130,8 +137,7 @@ fn budgets(connection: &Connection, current: i64) -> rusqlite::Result<Vec<Budget
 
 /// What SQLite finds, and rows that do not add up to what is booked.
 fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut problems = words(connection, "PRAGMA integrity_check(20)")?;
-    problems.retain(|words| words != "ok");
+    let mut problems = damage(connection)?;
     problems.extend(words(
         connection,
         "SELECT 'a row of ' || \"table\" || ' belongs to a run that is not there' FROM pragma_foreign_key_check LIMIT 20",
@@ -153,6 +159,13 @@ fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         "SELECT 'budget ' || budget || ', run ' || run || ': ' || leased || ' leased, ' || returned || ' returned'
          FROM leases WHERE returned > leased OR leased < 0 OR returned < 0 OR used < 0 LIMIT 20",
     )?);
+    Ok(problems)
+}
+
+/// What SQLite finds wrong with the file.
+fn damage(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut problems = words(connection, "PRAGMA integrity_check(20)")?;
+    problems.retain(|words| words != "ok");
     Ok(problems)
 }
 

@@ -122,13 +122,15 @@ fn what_an_ended_run_did_not_use_is_free_again() {
     end(&mut store, 0);
     drop(store);
     let mut store = open(&folder.store());
-    assert_eq!(earlier(&mut store), Earlier { used: 150, lost: 0 });
+    assert_eq!(earlier(&mut store), Earlier { used: 150, lost: 0, lost_by_last: 0 });
     assert_eq!(lease(&mut store, 1_000, 2_000), 850);
     assert_eq!(store.perform(Op::Return { budget: "b".into(), tokens: 50 }), Outcome::Stored);
     end(&mut store, 30);
     // The same store, another run.
-    assert_eq!(earlier(&mut store), Earlier { used: 150, lost: 30 });
+    assert_eq!(earlier(&mut store), Earlier { used: 150, lost: 30, lost_by_last: 30 });
     assert_eq!(lease(&mut store, 1_000, 2_000), 820);
+    end(&mut store, 0);
+    assert_eq!(earlier(&mut store), Earlier { used: 150, lost: 30, lost_by_last: 0 });
 }
 
 #[test]
@@ -139,7 +141,7 @@ fn what_a_crashed_run_leased_stays_taken() {
     append(&mut store, 1, &[100, 50]);
     let path = crash(store, &folder.store(), &folder);
     let mut store = open(&path);
-    assert_eq!(earlier(&mut store), Earlier { used: 150, lost: 250 });
+    assert_eq!(earlier(&mut store), Earlier { used: 150, lost: 250, lost_by_last: 250 });
     assert_eq!(lease(&mut store, 1_000, 2_000), 600);
     // More than was leased: it counts too.
     append(&mut store, 1, &[700]);
@@ -315,7 +317,32 @@ fn a_backup_beside_the_writer_is_a_whole_store() {
     let report = inspect(&copy, true).unwrap();
     assert_eq!((report.rows, report.problems.len(), report.holder), (1, 0, None));
     let mut restored = open(&copy);
-    assert_eq!(earlier(&mut restored), Earlier { used: 40, lost: 460 });
+    assert_eq!(earlier(&mut restored), Earlier { used: 40, lost: 460, lost_by_last: 460 });
+}
+
+#[test]
+fn a_backup_of_a_damaged_store_fails_and_leaves_nothing() {
+    let folder = Folder::new();
+    let mut store = open(&folder.store());
+    for group in 1..200 {
+        append(&mut store, group, &[1, 2, 3]);
+    }
+    drop(store);
+    let (whole, copy) = (std::fs::read(folder.store()).unwrap(), folder.0.join("copy.db"));
+    let path = folder.store().display().to_string();
+    // The second half, of rows; then the table of tables, without which nothing is read at all.
+    for damaged in [whole.len() / 2..whole.len(), 100..4_096] {
+        let mut bytes = whole.clone();
+        bytes[damaged].fill(0x5a);
+        std::fs::write(folder.store(), bytes).unwrap();
+        let words = backup(&folder.store(), &copy).unwrap_err().message;
+        assert!(words.starts_with(&format!("The store {path} is damaged: ")), "{words}");
+        assert!(!copy.exists());
+    }
+    std::fs::write(folder.store(), whole).unwrap();
+    let words = backup(&folder.store(), &folder.0.join("none/copy.db")).unwrap_err().message;
+    assert!(words.contains("none/copy.db cannot be written") && !words.contains("[storage]"), "{words}");
+    backup(&folder.store(), &copy).unwrap();
 }
 
 #[test]

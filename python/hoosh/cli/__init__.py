@@ -8,6 +8,7 @@ Each command is a file here. `main` turns whatever ends one into an exit code an
 | 1 | it failed: one sentence on standard error says why, and what to do |
 | 2 | the command line cannot be understood; or `check --strict` met a warning |
 | 130 | interrupted |
+| 141 | whoever read standard output closed it, and wanted no more |
 """
 
 import sys
@@ -16,6 +17,9 @@ from collections.abc import Sequence
 from hoosh import __version__
 from hoosh.cli import output
 from hoosh.errors import ConfigError, HooshError
+
+CLOSED = 141
+"""What a shell says of a program that SIGPIPE ended, as it would end others here."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from hoosh.cli.app import run
 
         return run(given)
+    except output.ClosedError:
+        output.abandon()
+        return CLOSED
     except output.OutputError as error:
         output.abandon()
         return _failed(f"Standard output cannot be written: {error}.")

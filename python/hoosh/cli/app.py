@@ -118,6 +118,10 @@ def run(arguments: Sequence[str]) -> int:
         code = command.main(list(arguments) or ["--help"], prog_name="hoosh", standalone_mode=False)
     except typer.Abort:
         return 130
+    except SystemExit as error:  # its own word for help that nobody reads
+        if isinstance(error.__context__, BrokenPipeError):
+            raise output.ClosedError(str(error.__context__)) from error
+        raise
     except TyperException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "hoosh"

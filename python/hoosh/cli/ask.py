@@ -24,6 +24,17 @@ def gateway(config: str | None, server: str | None, key: str | None) -> Abstract
     return Gateway(_environment.load(config)[0], stored=False)
 
 
+def no_models(config: str | None, server: str | None) -> str:
+    """What to do where nothing can be asked, in one line: whoever is asked has no models."""
+    url = _environment.server(server)
+    if url is not None:
+        return f"No model can be asked: the server at {url} has none. Its log says why."
+    from hoosh import advice
+
+    found, file = _environment.load(config)
+    return advice.no_models(file, len(found.providers)).sentence
+
+
 def running(config: str | None, server: str | None, key: str | None) -> Server:
     """The server that is named, else the one that serves this configuration.
 

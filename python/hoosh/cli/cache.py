@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hoosh.cli import options, output
-from hoosh.errors import InvalidRequest
+from hoosh.errors import HooshError, InvalidRequest
 
 if TYPE_CHECKING:
-    from hoosh.warm import Summary
+    from hoosh.cli.client import Server
+    from hoosh.warm import Line, Summary
 
 EXAMPLES = """
 hoosh cache warm questions.jsonl
@@ -31,20 +32,26 @@ def warm(
     server: options.Server = None,
     key: options.Key = None,
 ) -> int:
-    """Ask each request of a file of JSON lines once, so that a running gateway keeps its answer.
+    """Ask each request of a file once, to fill the cache.
 
-    It ends with 0 if each was answered, else with 1.
+    A file of JSON lines, whose answers a running gateway keeps. It ends with 0 if each was answered, else with 1; at once
+    where no server answers, or one without a cache.
     """
     import trio
 
     from hoosh.cli.ask import place
+    from hoosh.cli.client import Server
     from hoosh.warm import read
     from hoosh.warm import warm as warmed
 
     url, own = place(config, server, key)
     try:
         with Path(file).open(encoding="utf-8") as text:
-            total = sum(1 for _ in read(text))
+            lines = read(text)
+            first = next(lines, None)
+            total = (first is not None) + sum(1 for _ in lines)
+        # What nobody answers, and a cache that is off, are found before anything is asked that costs.
+        trio.run(_ask_first, Server(url, own), first, restrict_keyboard_interrupt_to_checkpoints=True)
         with Path(file).open(encoding="utf-8") as text, _progress(total) as told:
             summary = trio.run(
                 lambda: warmed(read(text), server=url, key=own, concurrency=concurrency, told=told),
@@ -56,6 +63,30 @@ def warm(
         print(output.shown(complaint), file=sys.stderr)
     output.put(f"{summary}\n")
     return 1 if summary.failed else 0
+
+
+async def _ask_first(opening: "Server", line: "Line | None") -> None:
+    """Whether somebody is there who knows the key and has a cache.
+
+    Raises:
+        Complaint: nobody is, or not hoosh.
+        HooshError: the key is wrong, or the cache is off.
+
+    """
+    from hoosh.warm import NO_CACHE, PATHS
+
+    if line is None:
+        return
+    endpoint = next(name for name, path in PATHS.items() if path == line.path)
+    async with opening as asked:
+        try:
+            told = await asked.explain({"endpoint": endpoint, "body": line.body})
+        except HooshError as error:
+            if error.code == "invalid_api_key":
+                raise
+            return  # this key may not ask that, or the line is at fault: its answer says so
+    if told.get("cache") is None and told["outcome"] != "refused":
+        raise HooshError(NO_CACHE, code="no_cache")
 
 
 @contextmanager

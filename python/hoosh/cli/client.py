@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from hoosh import sse
-from hoosh.cli.output import Complaint
+from hoosh.cli.output import Complaint, shown
 from hoosh.errors import HooshError, from_code
 
 Json = dict[str, Any]
@@ -30,6 +30,11 @@ class Server:
 
     def __init__(self, url: str, key: str | None = None) -> None:
         self.url = (url if "://" in url else f"http://{url}").rstrip("/").removesuffix("/v1")
+        self.keyed = key is not None
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise Complaint(
+                "The key holds a character that no key has: keys are visible ASCII. See --key and $HOOSH_KEY."
+            )
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
         try:
             self._http = httpx2.AsyncClient(
@@ -37,6 +42,9 @@ class Server:
             )
         except (httpx2.InvalidURL, ValueError) as error:
             raise Complaint(f"The server's address is none: {error}. Write it as http://HOST:PORT.") from error
+        where = self._http.base_url
+        if where.scheme not in ("http", "https") or not where.host or not 0 < (where.port or 80) < 1 << 16:
+            raise Complaint(f"{shown(url)} is no address of a server. Write it as http://HOST:PORT.")
 
     async def __aenter__(self) -> "Server":
         return self
@@ -52,36 +60,40 @@ class Server:
 
     async def models(self) -> list[Json]:
         """`GET /v1/models`."""
-        data: list[Json] = (await self.get("/v1/models")).get("data", [])
+        data: list[Json] = (await self.get("/v1/models", holds="data"))["data"]
         return data
 
     async def explain(self, question: Json) -> Json:
         """`POST /v1/explain`."""
-        return await self.post("/v1/explain", question)
+        return await self._ask("POST", "/v1/explain", question, (), "outcome")
 
     async def listed(self) -> None:
         """Nothing to wait for: a server that runs knows what its providers have."""
 
-    async def get(self, path: str, also: tuple[int, ...] = ()) -> Json:
-        """What `path` answers; `also` are statuses that are no failure there."""
-        return await self._ask("GET", path, None, also)
+    async def get(self, path: str, also: tuple[int, ...] = (), holds: str | None = None) -> Json:
+        """What `path` answers; `also` are statuses that are no failure there, `holds` a field without which it is not hoosh's."""
+        return await self._ask("GET", path, None, also, holds)
 
     async def post(self, path: str, body: Json) -> Json:
         """What `path` answers to `body`."""
-        return await self._ask("POST", path, body, ())
+        return await self._ask("POST", path, body, (), None)
 
     @asynccontextmanager
     async def stream(self, **fields: Any) -> AsyncIterator[AsyncIterator[Json]]:
         """`POST /v1/chat/completions` as a stream of its chunks."""
+        begun = False
         try:
             request = self._http.stream("POST", "/v1/chat/completions", json={**fields, "stream": True})
             async with request as answer:
                 if answer.status_code != 200:
                     raise self._failure(answer, await answer.aread())
+                if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise self._foreign(answer)
+                begun = True
                 async with aclosing(self._chunks(answer)) as chunks:
                     yield chunks
         except httpx2.TransportError as error:
-            raise self._unreachable(error) from error
+            raise (_broken_off() if begun else self._unreachable(error)) from error
 
     async def _chunks(self, answer: httpx2.Response) -> AsyncGenerator[Json, None]:
         parser = sse.Parser()
@@ -90,14 +102,18 @@ class Server:
                 for event in parser.feed(data):
                     if event.data == "[DONE]":
                         return
-                    chunk: Json = json.loads(event.data)
+                    try:
+                        chunk: Any = json.loads(event.data)
+                    except ValueError as error:
+                        raise self._foreign(answer) from error
+                    if not isinstance(chunk, dict):
+                        raise self._foreign(answer)
                     if "error" in chunk:
                         raise self._failure(answer, event.data.encode())
                     yield chunk
-        words = "The server broke off in the middle of its answer."
-        raise from_code("upstream_truncated", 502, words)
+        raise _broken_off()
 
-    async def _ask(self, method: str, path: str, body: Json | None, also: tuple[int, ...]) -> Json:
+    async def _ask(self, method: str, path: str, body: Json | None, also: tuple[int, ...], holds: str | None) -> Json:
         try:
             answer = await self._http.request(method, path, json=body)
         except httpx2.TransportError as error:
@@ -105,25 +121,37 @@ class Server:
         if answer.status_code != 200 and answer.status_code not in also:
             raise self._failure(answer, answer.content)
         try:
-            said: Json = answer.json()
+            said: Any = answer.json()
         except ValueError as error:
             raise self._foreign(answer) from error
+        if not isinstance(said, dict) or (holds is not None and holds not in said):
+            raise self._foreign(answer)
         return said
 
     def _failure(self, answer: httpx2.Response, body: bytes) -> HooshError | Complaint:
         try:
             error = json.loads(body)["error"]
-            message, code = str(error["message"]), str(error.get("code") or "error")
+            message, code = shown(str(error["message"])), shown(str(error.get("code") or "error"))
         except (ValueError, LookupError, TypeError, AttributeError):
             return self._foreign(answer)
         status = answer.status_code if answer.status_code >= 400 else 502
         return from_code(code, status, message, request_id=answer.headers.get("x-request-id"))
 
     def _foreign(self, answer: httpx2.Response) -> Complaint:
-        words = f"{self.url} answered {answer.status_code} in a form that is not hoosh's. Is hoosh what listens there?"
-        return Complaint(words)
+        # Nothing of it is quoted: it may be a page, or anything.
+        return self._not_hoosh(f"status {answer.status_code}")
+
+    def _not_hoosh(self, how: str) -> Complaint:
+        words = f"{self.url} does not answer as hoosh does ({how}). Is it hoosh that listens there?"
+        return Complaint(f"{words} Name another with --server.")
 
     def _unreachable(self, error: httpx2.TransportError) -> Complaint:
+        if isinstance(error, httpx2.RemoteProtocolError):  # whose words quote what came
+            return self._not_hoosh("no HTTP")
         why = str(error) or type(error).__name__
         words = f"Nothing answers at {self.url}: {why}. Start it with `hoosh serve`, or name another with --server."
         return Complaint(words)
+
+
+def _broken_off() -> HooshError:
+    return from_code("upstream_truncated", 502, "The server broke off in the middle of its answer.")

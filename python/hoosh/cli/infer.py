@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hoosh.cli import options, output
-from hoosh.errors import InvalidRequest
+from hoosh.errors import HooshError, InvalidRequest, ProviderUnavailable, UnknownModel
 
 Json = dict[str, Any]
 
@@ -34,21 +34,39 @@ def infer(
 ) -> int:
     """Ask a model one question.
 
-    In this process, or of a server with --server.
+    In this process, which needs no server; or of one that runs, with --server.
     """
-    from hoosh.cli.ask import gateway, run
+    from hoosh.cli.ask import gateway, no_models, run
 
     text = prompt if prompt is not None else _standard_input()
+    if not text.strip():
+        raise typer.BadParameter("the prompt is empty: name one, or write it to standard input")
     said = [] if system is None else [{"role": "system", "content": system}]
     fields: Json = {"model": model, "messages": [*said, {"role": "user", "content": text}]}
     if temperature is not None:
         fields["temperature"] = temperature
     if max_tokens is not None:
         fields["max_tokens"] = max_tokens
-    return run(_infer, gateway(config, server, key), fields, as_json)
+    try:
+        return run(_infer, gateway(config, server, key), fields, as_json)
+    except _Nothing as nothing:
+        why = nothing.why
+        raise output.Complaint(f"{why} [{why.code}] {no_models(config, server)}") from why
+
+
+class _Nothing(Exception):
+    """It failed, and no model at all can be asked."""
+
+    def __init__(self, why: HooshError) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 def _standard_input() -> str:
+    if sys.stdin is None:
+        return ""
+    if sys.stdin.isatty():
+        print("The prompt, and Ctrl-D at its end:", file=sys.stderr)
     try:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
@@ -57,15 +75,34 @@ def _standard_input() -> str:
 
 async def _infer(opening: AbstractAsyncContextManager[Any], fields: Json, as_json: bool) -> int:
     async with opening as gateway:
-        if as_json:
-            output.put_json(await gateway.chat(**fields))
-            return 0
-        text = output.Text()
+        try:
+            if as_json:
+                output.put_json(await gateway.chat(**fields))
+            else:
+                await _stream(gateway, fields)
+        except (UnknownModel, ProviderUnavailable) as error:
+            if await gateway.models():
+                raise
+            raise _Nothing(error) from error
+    return 0
+
+
+async def _stream(gateway: Any, fields: Json) -> None:
+    """Print the answer as it comes; what is printed ends with a line's end, however the answer ends."""
+    text, begun = output.Text(), False
+    try:
         async with gateway.stream(**fields) as chunks:
             async for chunk in chunks:
-                output.put(text.add(_words(chunk)))
+                words = text.add(_words(chunk))
+                output.put(words)
+                begun = begun or words != ""
+    except output.OutputError:
+        raise
+    except BaseException:
+        if begun:
+            output.put(text.end() + "\n")
+        raise
     output.put(text.end() + "\n")
-    return 0
 
 
 def _words(chunk: Json) -> str:

@@ -42,8 +42,8 @@ api_key = "${variable}"
 priority = 20
 """
 NOTHING = """
-# Nothing was found: neither a local server on its default port, nor the key of a service in the environment. Take the
-# marks away from one of these.
+# Nothing was found: neither a local server on its default port, nor the key of a service in the environment. With this
+# file hoosh asks the providers in it and looks for no other, so that it needs one: take the marks away from one of these.
 # [[providers]]
 # type = "ollama"
 
@@ -62,9 +62,18 @@ TAIL = """
 # capacity = 1_000_000
 """
 
+NEXT_TO_NOTHING = """\
+Wrote {file}, with examples and no provider: no local server answered, and the environment has no key of a service. Next:
+  take the marks (#) away from a [[providers]] in {file}
+  hoosh check{option}
+  hoosh models{option}
+  hoosh serve{option}
+Or start a local server, or set a key such as OPENAI_API_KEY, and write it anew: hoosh init {again}--force
+hoosh asks what is in {file}, and looks for nothing else while it is there."""
+
 
 def init(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="What to write.")] = Path("hoosh.toml"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to write.")] = Path("hoosh.toml"),
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> int:
     """Write a first configuration.
@@ -120,6 +129,9 @@ def _counted(models: list[str]) -> str:
 
 def _tell(file: Path, providers: int, model: str | None) -> None:
     option = "" if file == Path("hoosh.toml") else f" --config {file}"
+    if not providers:
+        print(NEXT_TO_NOTHING.format(file=file, option=option, again="" if not option else f"{file} "), file=sys.stderr)
+        return
     asked = model if model is not None and model.isprintable() else "MODEL"
     lines = [
         f"Wrote {file} with {providers} provider{'' if providers == 1 else 's'}. Next:",

@@ -24,14 +24,18 @@ def models(
 ) -> int:
     """List the models that can be asked.
 
-    From this process, or of a server with --server.
+    Of this process, which needs no server; or of one that runs, with --server.
     """
-    from hoosh.cli.ask import gateway, run
+    from hoosh.cli.ask import gateway, no_models, run
 
-    return run(_models, gateway(config, server, key), as_json)
+    if run(_models, gateway(config, server, key), as_json):
+        return 0
+    print(no_models(config, server), file=sys.stderr)
+    return 1
 
 
-async def _models(opening: AbstractAsyncContextManager[Any], as_json: bool) -> int:
+async def _models(opening: AbstractAsyncContextManager[Any], as_json: bool) -> bool:
+    """Whether there are any."""
     import trio
 
     async with opening as gateway:
@@ -45,6 +49,4 @@ async def _models(opening: AbstractAsyncContextManager[Any], as_json: bool) -> i
         output.put_json(found)
     else:
         output.put_table(["MODEL", "PROVIDER"], [[model["id"], model["owned_by"]] for model in found])
-    if not found:
-        print("No models. Start a local server (Ollama, llama.cpp) or write hoosh.toml: `hoosh init`.", file=sys.stderr)
-    return 0 if found else 1
+    return bool(found)

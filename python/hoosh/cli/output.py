@@ -16,6 +16,10 @@ class OutputError(Exception):
     """Standard output cannot be written."""
 
 
+class ClosedError(OutputError):
+    """Whoever read standard output has gone: `| head -1` has its line."""
+
+
 def prepare() -> None:
     r"""Have what the terminal's encoding lacks written as `\uXXXX`."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
@@ -27,7 +31,8 @@ def put(text: str) -> None:
     """Write `text` at once.
 
     Raises:
-        OutputError: nobody reads it, or there is no room for it.
+        ClosedError: nobody reads it any more.
+        OutputError: there is none, or no room for it.
 
     """
     if sys.stdout is None:  # closed before the start
@@ -35,6 +40,8 @@ def put(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ClosedError(str(error)) from error
     except OSError as error:
         raise OutputError(error.strerror or str(error)) from error
 

@@ -9,7 +9,7 @@ echo '#:schema ./hoosh.schema.json'        as the first line of hoosh.toml: edit
 
 
 def schema() -> int:
-    """Print its JSON Schema, for editors."""
+    """Print the JSON Schema of hoosh.toml, for editors."""
     from hoosh._native import config_schema
 
     output.put(config_schema())

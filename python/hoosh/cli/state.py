@@ -1,9 +1,12 @@
 """`hoosh health`, `hoosh pools` and `hoosh costs`: the state of a server that runs."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hoosh.cli import options, output
 from hoosh.errors import HooshError
+
+if TYPE_CHECKING:
+    from hoosh.cli.client import Server
 
 Json = dict[str, Any]
 
@@ -35,32 +38,33 @@ def health(
     It ends with 0 while the server takes requests, else with 1.
     """
     from hoosh.cli.ask import run, running
-    from hoosh.cli.client import Server
 
-    async def ask(opening: Server) -> int:
+    async def ask(opening: "Server") -> int:
         async with opening as asked:
-            state = await asked.get("/v1/health/ready", also=(503,))
-            providers = await _providers(asked)
+            state = await asked.get("/v1/health/ready", also=(503,), holds="status")
+            providers, refusal = await _providers(asked)
         if as_json:
             output.put_json(state if providers is None else {**state, "providers": providers})
         else:
-            output.put(f"{state.get('status')}\t{asked.url}\n")
+            output.put(f"{state['status']}\t{asked.url}\n")
             rows = [_provider(provider) for provider in providers or []]
             output.put_table(["PROVIDER", "STATUS", "REASON", "RETRY IN"], rows)
-        return 0 if state.get("status") == "ready" else 1
+        if refusal is not None:
+            raise refusal
+        return 0 if state["status"] == "ready" else 1
 
     return run(ask, running(config, server, key))
 
 
-async def _providers(asked: Any) -> list[Json] | None:
-    """None where the server does not tell, or not this key."""
+async def _providers(asked: "Server") -> tuple[list[Json] | None, HooshError | None]:
+    """None where the server does not tell, or not this key; and the refusal of a key that it does not know."""
     try:
-        providers: list[Json] = (await asked.get("/v1/health/providers"))["providers"]
+        return (await asked.get("/v1/health/providers", holds="providers"))["providers"], None
     except HooshError as error:
-        if error.code in ("unknown_url", "invalid_api_key", "path_not_allowed"):
-            return None
-        raise
-    return providers
+        if error.code not in ("unknown_url", "invalid_api_key", "path_not_allowed"):
+            raise
+        # Who has no key is told what everybody may know.
+        return None, error if asked.keyed and error.code == "invalid_api_key" else None
 
 
 def _provider(provider: Json) -> list[str]:
@@ -89,7 +93,7 @@ def pools(
         rows = [[str(pool["name"]), *(_count(pool.get(name)) for name in numbers)] for pool in said["pools"]]
         output.put_table(["POOL", *(name.upper() for name in numbers)], rows, right=(1, 2, 3, 4, 5))
 
-    return _shown("/v1/tokens/pools", show, as_json, config, server, key)
+    return _shown("/v1/tokens/pools", "pools", show, as_json, config, server, key)
 
 
 def costs(
@@ -118,16 +122,17 @@ def costs(
         heads = ["PROVIDER", "MODEL", "REQUESTS", "INPUT", "OUTPUT", "US DOLLARS"]
         output.put_table(heads, rows, right=(2, 3, 4, 5))
 
-    return _shown("/v1/costs", show, as_json, config, server, key)
+    return _shown("/v1/costs", "records", show, as_json, config, server, key)
 
 
-def _shown(path: str, show: Any, as_json: bool, config: str | None, server: str | None, key: str | None) -> int:
+def _shown(
+    path: str, holds: str, show: Any, as_json: bool, config: str | None, server: str | None, key: str | None
+) -> int:
     from hoosh.cli.ask import run, running
-    from hoosh.cli.client import Server
 
-    async def ask(opening: Server) -> int:
+    async def ask(opening: "Server") -> int:
         async with opening as asked:
-            said = await asked.get(path)
+            said = await asked.get(path, holds=holds)
         if as_json:
             output.put_json(said)
         else:

@@ -26,7 +26,11 @@ def tokens(
 
     Exactly, and without a network.
     """
-    from hoosh.tokens import count
+    from hoosh.tokens import count, encoding_for_model
+
+    if encoding_for_model(model) is None:
+        known = "`-m` takes a model of OpenAI's, such as gpt-4o (the default) or gpt-4"
+        raise Complaint(f"It is not known how {output.shown(model)} counts: {known}.")
 
     counted = [(file, count(_text(file), model=model)) for file in files or [STANDARD_INPUT]]
     total = sum(number for _, number in counted)

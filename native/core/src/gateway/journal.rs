@@ -133,6 +133,20 @@ impl Gateway {
         self.journal.say(&self.snapshot.load().config.log, level, now, words);
     }
 
+    /// What whoever started it is told on the standard error, as one of the log's lines where these go there too
+    /// and are JSON, so that a reader of that stream meets nothing else; else the words as they are.
+    pub fn told(&self, level: LogLevel, words: &str, now: Now) -> Vec<u8> {
+        let log = &self.snapshot.load().config.log;
+        let mut line = Vec::new();
+        if log.access == LogFormat::Json && log.file.is_none() {
+            event_line(now.wall_us, level, words.trim(), log.access, &mut line);
+        } else {
+            line.extend_from_slice(words.as_bytes());
+            line.push(b'\n');
+        }
+        line
+    }
+
     /// Whether lines of the log wait for the driver, or are being written.
     pub fn log_waiting(&self) -> bool {
         self.journal.is_busy()

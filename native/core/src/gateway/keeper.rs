@@ -10,7 +10,7 @@ use super::{Gateway, LoopResult, LoopStep};
 use crate::clock::Now;
 use crate::config::{LogLevel, ProviderKind};
 use crate::health::Blame;
-use crate::store::{Op, Outcome};
+use crate::store::{Earlier, Op, Outcome};
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
@@ -60,7 +60,10 @@ impl Gateway {
         let Some(Asked { what, .. }) = asked else { return };
         match (what, result) {
             (What::Restore(pools), LoopResult::Stored(Outcome::Restored(earlier))) if earlier.len() == pools.len() => {
-                pools.iter().zip(earlier).for_each(|(pool, earlier)| pool.restored(earlier));
+                for (pool, earlier) in pools.iter().zip(earlier) {
+                    pool.restored(earlier);
+                    self.tell_lost(pool.name(), earlier, now);
+                }
             }
             (What::End(pools), LoopResult::Stored(Outcome::Stored)) => {
                 pools.iter().for_each(|pool| pool.end_run());
@@ -177,6 +180,18 @@ impl Gateway {
                     self.say(LogLevel::Warn, now, &words);
                 }
             }
+        }
+    }
+
+    /// Says what the run before this one cost by not ending in order.
+    fn tell_lost(&self, budget: &str, earlier: Earlier, now: Now) {
+        let Earlier { lost, lost_by_last, .. } = earlier;
+        if lost_by_last > 0 {
+            let words = format!(
+                "Budget {budget}: {lost_by_last} tokens are written off as spent, because the last run ended without \
+                 accounting for them; {lost} in all runs."
+            );
+            self.say(LogLevel::Warn, now, &words);
         }
     }
 

@@ -79,6 +79,21 @@ fn it_may_be_off_and_levels_hold() {
 }
 
 #[test]
+fn what_the_starter_is_told_is_json_where_the_log_is() {
+    use hoosh_core::config::LogLevel;
+    let mut world = World::new("[log]\naccess = \"json\"\n");
+    let told = |world: &World| {
+        String::from_utf8(world.gateway.told(LogLevel::Warn, "  one\n\"two\"", world.now)).expect("text")
+    };
+    let line = "{\"time\":\"2023-11-14T22:13:20.000Z\",\"level\":\"warn\",\"message\":\"one\\n\\\"two\\\"\"}\n";
+    assert_eq!(told(&world), line);
+    for log in ["access = \"text\"", "access = \"off\"", "access = \"json\"\nfile = \"hoosh.log\""] {
+        world.reload(&format!("[log]\n{log}\n"));
+        assert_eq!(told(&world), "  one\n\"two\"\n");
+    }
+}
+
+#[test]
 fn a_provider_that_is_left_alone_is_said_to_be_once_and_when_it_is_back() {
     let mut world = World::new(&format!("[retry]\nmax_attempts = 1\n[log]\naccess = \"off\"\n{ONE}"));
     for status in [401, 500] {

@@ -178,11 +178,30 @@ fn a_store_that_does_not_say_what_was_is_asked_again_and_lends_nothing_before() 
         now.mono_us += SECOND;
     }
     let id = asked(now).expect("the store is asked");
-    let earlier = hoosh_core::store::Earlier { used: 99_990, lost: 0 };
+    let earlier = hoosh_core::store::Earlier { used: 99_990, ..Default::default() };
     gateway.done(id, LoopResult::Stored(Outcome::Restored(vec![earlier])), now);
     let lease = (0..10).map(|_| gateway.next(now)).find_map(|step| match step {
         LoopStep::Store { op: Op::Lease { tokens, .. }, .. } => Some(tokens),
+        LoopStep::Log { .. } => panic!("nothing was lost"),
         _ => None,
     });
     assert_eq!(lease, Some(10));
+}
+
+#[test]
+fn what_the_last_run_lost_is_said_at_the_start() {
+    let config =
+        hoosh_core::config::parse("[[budgets]]\nname = \"team\"\ncapacity = 100_000\n", &|_: &str| None).unwrap();
+    let gateway = hoosh_core::gateway::Gateway::new(config, 7);
+    let now = hoosh_core::clock::Now::new(SECOND, 0);
+    let LoopStep::Store { id, .. } = gateway.next(now) else { panic!("the store is asked") };
+    let earlier = hoosh_core::store::Earlier { used: 5, lost: 900, lost_by_last: 300 };
+    gateway.done(id, LoopResult::Stored(Outcome::Restored(vec![earlier])), now);
+    let said = (0..10).map(|_| gateway.next(now)).find_map(|step| match step {
+        LoopStep::Log { lines, .. } => Some(String::from_utf8_lossy(&lines).into_owned()),
+        _ => None,
+    });
+    let said = said.expect("a line of the log");
+    assert!(said.contains(" warn Budget team: 300 tokens are written off as spent"), "{said}");
+    assert!(said.ends_with("; 900 in all runs.\n"), "{said}");
 }
