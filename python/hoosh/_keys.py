@@ -281,10 +281,13 @@ class LimitsKeys(TypedDict, total=False):
     """Tokens a minute, input and output together. Left out: no bound."""
 
     max_waiting: int
-    """Callers that may wait for a place of one limit; the next gets 429. 0 refuses at once. Left out: 128."""
+    """Callers that may wait at one limit; the next gets 429. 0 refuses at once. Left out: 128."""
 
     wait_secs: int
     """Longest wait for a place. Left out: 10."""
+
+    rate_wait_secs: int
+    """Longest wait for a turn at requests or tokens a minute; a turn that comes later is refused at once. Left out: 0."""
 
     reserve_output: int
     """Output tokens reserved, and sent as the cap, under a budget when the caller names none. Left out: 4_096."""

@@ -156,6 +156,32 @@ async def test_tokens_a_minute_bound_what_many_callers_begin_at_once(upstream):
         assert large.headers["x-should-retry"] == "false"
 
 
+async def test_whoever_comes_before_its_turn_waits_for_it_unless_it_comes_too_late(upstream):
+    body = CHAT | {"max_tokens": 40_000}
+    limits = "[limits]\nrate_wait_secs = 50\n" + KEY + "rate_limit_tpm = 60_000\n"
+    async with serving(limits + named(upstream)) as (url, _), httpx2.AsyncClient() as http:
+        statuses = []
+
+        async def ask():
+            statuses.append((await post(http, url, body, **AS_K)).status_code)
+
+        upstream.plan(delay_ms=500)
+        with trio.fail_after(15):  # By the rate alone the second's turn would come in 20 seconds.
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(ask)
+                    await trio.sleep(0.02)
+        assert statuses.count(200) >= 2
+        metrics = (await http.get(f"{url}/metrics", headers=AS_K)).text
+        assert 'hoosh_limit_waiting{limit="key_tokens"} 0' in metrics
+    limits = limits.replace("tpm = 60_000", "rpm = 1")
+    async with serving(limits + named(upstream)) as (url, _), httpx2.AsyncClient() as http:
+        assert (await post(http, url, **AS_K)).status_code == 200
+        refused = await post(http, url, **AS_K)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+        assert 50 <= int(refused.headers["retry-after"]) <= 60
+
+
 # --- health ----------------------------------------------------------------------------------------------------------
 
 

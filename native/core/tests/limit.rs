@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
-use hoosh_core::limit::{Acquire, Concurrency, ConcurrencyState, Permit, Rate, Room, Ticket, TokenCharge};
+use hoosh_core::limit::{
+    Acquire, Ask, Concurrency, ConcurrencyState, Line, Patience, Permit, Rate, Room, Ticket, TokenCharge,
+};
 use hoosh_core::wake::{NoWake, Wake, Waker};
 use proptest::prelude::*;
 
@@ -22,6 +24,16 @@ impl Wake for Calls {
 
 fn nobody() -> Waker {
     Arc::new(NoWake)
+}
+
+/// One request of nobody in particular.
+fn one(rate: &Arc<Rate>, now_us: u64) -> Result<(), u64> {
+    Line::default().take(&[Ask::one(rate)], 0, now_us).map(|_| ()).map_err(|(_, at_us)| at_us)
+}
+
+fn tokens(rates: &[Arc<Rate>], many: u64, now_us: u64) -> Result<Arc<TokenCharge>, (usize, u64)> {
+    let asks: Vec<_> = rates.iter().map(|rate| Ask::tokens(rate, many)).collect();
+    Line::default().take(&asks, 0, now_us).map(|charge| charge.expect("tokens are corrected"))
 }
 
 fn held(answer: Acquire) -> Permit {
@@ -248,20 +260,20 @@ proptest! {
         steps in prop::collection::vec(prop_oneof![Just(0u64), 1..1_000u64, 0..90_000_000u64], 1..100),
     ) {
         const COST: u128 = 60_000_000;
-        let rate = Rate::new(per_minute, burst);
+        let rate = Arc::new(Rate::new(per_minute, burst));
         let full = u128::from(burst) * COST;
         let (mut now, mut level) = (0u64, full);
         for step in steps {
             now += step;
             level = full.min(level + u128::from(step) * u128::from(per_minute));
-            match rate.take(now) {
+            match one(&rate, now) {
                 Ok(()) => {
                     prop_assert!(level >= COST);
                     level -= COST;
                 }
                 Err(free_at) => {
                     prop_assert!(level < COST);
-                    prop_assert!(rate.peek(free_at - 1).is_err() && rate.peek(free_at).is_ok());
+                    prop_assert!(rate.peek(0, 1, free_at - 1).is_err() && rate.peek(0, 1, free_at).is_ok());
                 }
             }
         }
@@ -283,11 +295,11 @@ proptest! {
         let mut all: Vec<(u64, u64, u64, Option<Arc<TokenCharge>>)> = Vec::new();
         for (step, many, corrected) in ops {
             now += step / many;
-            match TokenCharge::take([&rate], many, now).map_err(|(_, until_us)| until_us) {
+            match tokens(std::slice::from_ref(&rate), many, now).map_err(|(_, until_us)| until_us) {
                 Ok(taken) => all.push((now, many, many, Some(taken))),
                 Err(u64::MAX) => prop_assert!(many > u64::from(burst)),
                 Err(free_at) => {
-                    prop_assert!(rate.peek_many(many, free_at - 1).is_err() && rate.peek_many(many, free_at).is_ok());
+                    prop_assert!(rate.peek(0, many, free_at - 1).is_err() && rate.peek(0, many, free_at).is_ok());
                 }
             }
             if let Some((at, percent)) = corrected {
@@ -311,12 +323,12 @@ proptest! {
 #[test]
 fn tokens_are_taken_of_all_rates_or_of_none_and_come_back_when_they_were_not_used() {
     let rates = [Arc::new(Rate::new(600, 600)), Arc::new(Rate::new(100, 100))];
-    let refused = TokenCharge::take(&rates, 200, 0).unwrap_err();
+    let refused = tokens(&rates, 200, 0).unwrap_err();
     assert_eq!(refused, (1, u64::MAX), "more than a minute's of the second");
-    let charge = TokenCharge::take(&rates, 80, 0).unwrap();
+    let charge = tokens(&rates, 80, 0).unwrap();
     let standings = || (rates[0].standing(0).remaining, rates[1].standing(0).remaining);
     assert_eq!(standings(), (520, 20));
-    assert_eq!(TokenCharge::take(&rates, 80, 0).unwrap_err(), (1, 36_000_000));
+    assert_eq!(tokens(&rates, 80, 0).unwrap_err(), (1, 36_000_000));
     assert_eq!(standings(), (520, 20), "the first took nothing for a request that the second refused");
     let child = charge.clone();
     charge.add_used(10);
@@ -326,19 +338,19 @@ fn tokens_are_taken_of_all_rates_or_of_none_and_come_back_when_they_were_not_use
     drop(child);
     assert_eq!(standings(), (570, 70));
     assert_eq!(rates[1].standing(0).reset_us, 18_000_000);
-    let charge = TokenCharge::take(&rates, 10, 0).unwrap();
+    let charge = tokens(&rates, 10, 0).unwrap();
     charge.add_used(1_000);
     drop(charge);
     assert_eq!(standings(), (0, 0), "what was used beyond the bound is owed");
-    assert!(rates[1].peek_many(1, 60_000_000).is_err());
+    assert!(rates[1].peek(0, 1, 60_000_000).is_err());
 }
 
 #[test]
 fn seven_a_minute_is_seven_a_minute() {
-    let (rate, hour) = (Rate::new(7, 2), 60 * 60_000_000);
+    let (rate, hour) = (Arc::new(Rate::new(7, 2)), 60 * 60_000_000);
     let (mut now, mut taken) = (0, 0);
     while now <= hour {
-        match rate.take(now) {
+        match one(&rate, now) {
             Ok(()) => taken += 1,
             Err(free_at) => {
                 assert!(free_at > now);
@@ -351,36 +363,176 @@ fn seven_a_minute_is_seven_a_minute() {
 
 #[test]
 fn a_refund_makes_room_and_never_more_than_the_burst() {
-    let rate = Rate::new(60, 2);
-    rate.take(0).unwrap();
-    rate.take(0).unwrap();
-    assert_eq!(rate.take(0), Err(1_000_000));
-    rate.refund();
-    assert_eq!(rate.take(0), Ok(()));
-    (0..10).for_each(|_| rate.refund());
-    rate.take(5_000_000).unwrap();
-    rate.take(5_000_000).unwrap();
-    assert_eq!(rate.take(5_000_000), Err(6_000_000));
+    let rate = Arc::new(Rate::new(60, 2));
+    let charge = tokens(std::slice::from_ref(&rate), 2, 0).unwrap();
+    assert_eq!(one(&rate, 0), Err(1_000_000));
+    drop(charge);
+    let charges = [(); 2].map(|()| tokens(std::slice::from_ref(&rate), 1, 0).unwrap());
+    assert_eq!(one(&rate, 5_000_000), Ok(()));
+    drop(charges);
+    assert_eq!([one(&rate, 5_000_000), one(&rate, 5_000_000)], [Ok(()), Err(6_000_000)]);
 }
 
 #[test]
 fn a_new_rate_keeps_the_backlog_in_requests() {
-    let rate = Rate::new(1, 1);
-    rate.take(0).unwrap();
-    assert_eq!(rate.peek(0), Err(60_000_000));
+    let rate = Arc::new(Rate::new(1, 1));
+    one(&rate, 0).unwrap();
+    assert_eq!(rate.peek(0, 1, 0), Err(60_000_000));
     rate.set_rate(60, 1, 0);
-    assert_eq!(rate.peek(0), Err(1_000_000));
+    assert_eq!(rate.peek(0, 1, 0), Err(1_000_000));
     rate.set_rate(60, 5, 0);
-    (0..4).for_each(|_| rate.take(0).unwrap());
+    (0..4).for_each(|_| one(&rate, 0).unwrap());
     rate.set_rate(60, 1, 0);
-    assert_eq!(rate.peek(0), Err(1_000_000), "a backlog above the new burst is forgiven");
+    assert_eq!(rate.peek(0, 1, 0), Err(1_000_000), "a backlog above the new burst is forgiven");
 }
 
 #[test]
 fn odd_rates_and_times() {
-    assert_eq!(Rate::new(0, 5).take(7), Err(u64::MAX));
-    let rate = Rate::new(u32::MAX, 0);
-    assert_eq!(rate.take(u64::MAX), Ok(()));
+    assert_eq!(Rate::new(0, 5).peek(0, 1, 7), Err(u64::MAX));
+    let rate = Arc::new(Rate::new(u32::MAX, 0));
+    assert_eq!(one(&rate, u64::MAX), Ok(()));
     rate.set_rate(1, 1, u64::MAX);
-    assert!(rate.take(u64::MAX).is_err(), "never, as far as the clock goes");
+    assert!(one(&rate, u64::MAX).is_err(), "never, as far as the clock goes");
+}
+
+/// What a waiter is told, and whether it was woken.
+struct Stander {
+    line: Line,
+    owner: u64,
+    many: u64,
+    calls: Arc<Calls>,
+    due_us: u64,
+}
+
+const PATIENT: Patience = Patience { until_us: u64::MAX - 1, max_waiting: 100 };
+
+impl Stander {
+    fn new(rate: &Arc<Rate>, owner: u64, many: u64, now_us: u64) -> Stander {
+        let mut one = Stander { line: Line::default(), owner, many, calls: Arc::default(), due_us: 0 };
+        assert!(one.look(rate, now_us).is_none(), "it was let in");
+        one
+    }
+
+    /// As an exchange looks: `Some` once it is let in.
+    fn look(&mut self, rate: &Arc<Rate>, now_us: u64) -> Option<Arc<TokenCharge>> {
+        let asks = [Ask::tokens(rate, self.many)];
+        if self.line.rest_us(now_us).is_some() {
+            return None;
+        }
+        if let Ok(charge) = self.line.take(&asks, self.owner, now_us) {
+            return charge;
+        }
+        let waker: Waker = self.calls.clone();
+        self.due_us = self.line.wait(&asks, self.owner, &waker, PATIENT, now_us).unwrap();
+        None
+    }
+
+    fn was_woken(&self) -> bool {
+        self.calls.0.load(Ordering::SeqCst) > 0
+    }
+}
+
+/// Faults: an owner that keeps its turn after it was served; `ahead` that counts a lane to its end.
+#[test]
+fn owners_take_turns_at_a_rate_and_each_knows_its_time() {
+    let rate = Arc::new(Rate::new(60, 60));
+    let _all = tokens(std::slice::from_ref(&rate), 60, 0).unwrap();
+    let names = [("a1", 1), ("a2", 1), ("a3", 1), ("b1", 2), ("c1", 3), ("b2", 2)];
+    let mut all: Vec<_> = names.map(|(name, owner)| (name, Stander::new(&rate, owner, 1, 0))).into();
+    let mut order = Vec::new();
+    let mut now = 0;
+    while !all.is_empty() {
+        now = all.iter().map(|(_, one)| one.due_us).min().unwrap();
+        let before = order.len();
+        all.retain_mut(|(name, one)| match one.look(&rate, now) {
+            Some(charge) => {
+                charge.add_used(1);
+                order.push((*name, now / 1_000_000));
+                false
+            }
+            None => true,
+        });
+        assert!(order.len() > before, "a time came, and nobody's turn with it");
+    }
+    assert_eq!(order, [("a1", 1), ("b1", 2), ("c1", 3), ("a2", 4), ("b2", 5), ("a3", 6)]);
+    assert_eq!((now, rate.waiting()), (6_000_000, 0));
+}
+
+#[test]
+fn whoever_leaves_or_gives_back_wakes_the_first_and_that_one_the_next() {
+    let rate = Arc::new(Rate::new(60, 60));
+    let charge = tokens(std::slice::from_ref(&rate), 60, 0).unwrap();
+    let mut all: Vec<_> = (0..3).map(|_| Stander::new(&rate, 1, 20, 0)).collect();
+    assert_eq!(all.iter().map(|one| one.due_us / 1_000_000).collect::<Vec<_>>(), [20, 40, 60]);
+    all.remove(0);
+    assert!(all[0].was_woken() && !all[1].was_woken());
+    assert!(all[0].look(&rate, 0).is_none() && all[0].due_us == 20_000_000);
+    assert!(all[1].look(&rate, 0).is_none() && all[1].due_us == 60_000_000, "it rests until it is woken");
+    all[0].calls.0.store(0, Ordering::SeqCst);
+    charge.add_used(10);
+    drop(charge);
+    assert!(all[0].was_woken());
+    let first = all[0].look(&rate, 1);
+    assert!(first.is_some() && all[1].was_woken(), "there is room for it too");
+    assert!(all[1].look(&rate, 1).is_some());
+}
+
+#[test]
+fn whoever_is_slow_to_take_its_turn_delays_nobody_and_loses_nothing() {
+    let rate = Arc::new(Rate::new(60, 60));
+    let _all = tokens(std::slice::from_ref(&rate), 60, 0).unwrap();
+    let mut all: Vec<_> = (0..2).map(|_| Stander::new(&rate, 1, 5, 0)).collect();
+    let second = all[1].look(&rate, 10_000_000);
+    assert!(second.is_some(), "there is room for it and for the one before it");
+    assert!(tokens(std::slice::from_ref(&rate), 1, 10_000_000).is_err(), "for a third there is none");
+    assert!(all[0].look(&rate, 10_000_000).is_some());
+}
+
+#[test]
+fn a_full_line_a_far_turn_and_more_than_a_minutes_are_not_waited_for() {
+    let rate = Arc::new(Rate::new(60, 60));
+    let _all = tokens(std::slice::from_ref(&rate), 60, 0).unwrap();
+    let asked = |many, until_us, max_waiting| {
+        let patience = Patience { until_us, max_waiting };
+        let mut line = Line::default();
+        line.wait(&[Ask::tokens(&rate, many)], 1, &nobody(), patience, 0).map(|due_us| (line, due_us))
+    };
+    let (_stands, due_us) = asked(5, 5_000_000, 1).unwrap();
+    assert_eq!((due_us, rate.waiting()), (5_000_000, 1));
+    assert_eq!(asked(5, 60_000_000, 1).unwrap_err(), (0, 10_000_000), "the line is full");
+    assert_eq!(asked(5, 9_999_999, 2).unwrap_err(), (0, 10_000_000), "it is too late");
+    assert_eq!(asked(61, u64::MAX - 1, 2).unwrap_err(), (0, u64::MAX));
+    assert_eq!(rate.waiting(), 1);
+}
+
+#[test]
+fn a_backlog_stands_before_its_own_rate_and_only_there() {
+    let (key, gateway) = (Arc::new(Rate::new(60, 1)), Arc::new(Rate::new(600, 1)));
+    let asks = [Ask::one(&key), Ask::one(&gateway)];
+    let mut first = Line::default();
+    first.take(&asks, 1, 0).unwrap();
+    let mut lines: Vec<Line> = (0..5).map(|_| Line::default()).collect();
+    let wait = |line: &mut Line, now_us| line.wait(&asks, 1, &nobody(), PATIENT, now_us).unwrap();
+    let due: Vec<u64> = lines.iter_mut().map(|line| wait(line, 0) / 1_000_000).collect();
+    assert_eq!((due, key.waiting(), gateway.waiting()), (vec![1, 2, 3, 4, 5], 5, 0));
+    // Somebody else takes what the gateway has just then: the key's turn is kept, and the gateway's waited for.
+    one(&gateway, 1_000_000).unwrap();
+    assert_eq!(lines[0].take(&asks, 1, 1_000_000).unwrap_err(), (1, 1_100_000));
+    assert_eq!(wait(&mut lines[0], 1_000_000), 1_100_000);
+    assert_eq!((key.waiting(), gateway.waiting()), (4, 1));
+    assert_eq!(key.peek(1, 1, 1_100_000), Err(6_100_000), "its turn at the key is still its own");
+    lines[0].take(&asks, 1, 1_100_000).unwrap();
+    drop(lines);
+    assert_eq!((key.waiting(), gateway.waiting()), (0, 0));
+    assert!(key.peek(1, 1, 2_100_000).is_ok() && key.has_room(1));
+}
+
+#[test]
+fn a_new_rate_wakes_all_who_wait() {
+    let rate = Arc::new(Rate::new(60, 60));
+    let _all = tokens(std::slice::from_ref(&rate), 60, 0).unwrap();
+    let mut all: Vec<_> = (0..3).map(|_| Stander::new(&rate, 1, 10, 0)).collect();
+    drop(rate.set_rate(600, 600, 0));
+    assert!(all.iter().all(Stander::was_woken));
+    assert!(all.iter_mut().all(|one| one.look(&rate, 0).is_some()));
 }

@@ -13,7 +13,7 @@ mod gateway;
 
 use hoosh_core::budget::{Answer, Pool, Reservation, Reserve};
 use hoosh_core::flight::{Flights, Follow, Join, Leader};
-use hoosh_core::limit::{Acquire, Concurrency, Permit};
+use hoosh_core::limit::{Acquire, Ask, Concurrency, Line, Patience, Permit, Rate, TokenCharge};
 use hoosh_core::wake::{Wake, Waker};
 use shuttle::rand::{thread_rng, Rng};
 use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -142,6 +142,51 @@ fn a_limit_raised_from_nothing_lets_everybody_in() {
             }
         });
         assert_eq!((limit.state().held, limit.state().waiting), (0, 0));
+    });
+}
+
+/// Tokens of both rates, or `None` where the thread gave up. No time passes: whoever waits is let in by a wake or never.
+fn take_turn(rates: &[Arc<Rate>; 2], owner: u64) -> Option<Arc<TokenCharge>> {
+    let looked_at = rates.each_ref().map(Arc::downgrade);
+    let bell = Bell::new(move || {
+        looked_at.iter().filter_map(|rate| rate.upgrade()).for_each(|rate| {
+            rate.waiting();
+        })
+    });
+    let waker: Waker = bell.clone();
+    let asks = rates.each_ref().map(|rate| Ask::tokens(rate, 40));
+    let patience = Patience { until_us: u64::MAX - 1, max_waiting: 9 };
+    let mut line = Line::default();
+    loop {
+        if line.rest_us(0).is_none() {
+            if let Ok(charge) = line.take(&asks, owner, 0) {
+                return charge;
+            }
+            if line.wait(&asks, owner, &waker, patience, 0) == Ok(0) {
+                continue;
+            }
+        }
+        if one_in(3) {
+            return None;
+        }
+        bell.sleep();
+    }
+}
+
+/// Faults: a correction, or a ticket's drop, that wakes nobody; one who goes, or goes on to the next line, and wakes nobody.
+#[test]
+fn never_more_than_the_tokens_of_a_minute_and_no_turn_is_forgotten() {
+    explore(|| {
+        let rates = [Arc::new(Rate::new(100, 100)), Arc::new(Rate::new(60, 60))];
+        let running = AtomicU64::new(0);
+        let shared = rates.clone();
+        threads(4, move |i| {
+            if let Some(charge) = take_turn(&shared, i % 2) {
+                inside(&running, 1);
+                drop(charge);
+            }
+        });
+        assert!(rates.iter().all(|rate| rate.waiting() == 0 && rate.has_room(1)));
     });
 }
 

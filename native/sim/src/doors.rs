@@ -107,6 +107,9 @@ impl World {
         if let (Some(exchange), Some(_)) = (&mut driven.exchange, quiet) {
             let step = exchange.next(self.now);
             self.count("audits");
+            if self.standing() > 0 {
+                self.count("audits while somebody waits at a limit");
+            }
             if !matches!(step, Step::Wait { .. }) {
                 let words = format!("it waited, nobody woke it, and yet there was something to do: {step:?}");
                 self.fail(Invariant::Wakes, Some(x), words);

@@ -200,6 +200,7 @@ fn config(dice: &mut Dice) -> Config {
             rate_limit_tpm: dice.chance(10).then(|| dice.span(2_000, 200_000) as u32),
             max_waiting: dice.pick(&[0, 2, 128]),
             wait_secs: dice.pick(&[1, 10]),
+            rate_wait_secs: dice.pick(&[0, 1, 10, 60]),
             reserve_output: dice.pick(&[16, 256, 4_096]),
             max_inputs: dice.pick(&[1, 2, 2_048]),
         },
@@ -405,6 +406,13 @@ fn reloaded(dice: &mut Dice, before: &[Config]) -> Config {
     }
     if dice.chance(30) {
         next.limits.max_concurrency = dice.chance(70).then(|| dice.range(1, 8) as u32);
+    }
+    if dice.chance(20) {
+        next.limits.rate_limit_rpm = dice.chance(70).then(|| dice.range(5, 600) as u32);
+        next.limits.rate_limit_tpm = dice.chance(50).then(|| dice.span(2_000, 200_000) as u32);
+    }
+    if let Some(token) = next.auth.tokens.last_mut().filter(|_| dice.chance(20)) {
+        token.rate_limit_rpm = dice.chance(70).then(|| dice.range(2, 200) as u32);
     }
     if dice.chance(20) {
         next.aliases = aliases(dice);

@@ -76,6 +76,7 @@ impl Config {
         out.bound("rate_limit_tpm", self.limits.rate_limit_tpm);
         out.value("max_waiting", self.limits.max_waiting);
         out.value("wait_secs", self.limits.wait_secs);
+        out.value("rate_wait_secs", self.limits.rate_wait_secs);
         out.value("reserve_output", self.limits.reserve_output);
         out.value("max_inputs", self.limits.max_inputs);
         out.header("[deadlines]");

@@ -461,6 +461,8 @@ pub struct Limits {
     pub max_waiting: u32,
     /// Longest wait for a place, seconds. Default 10.
     pub wait_secs: u64,
+    /// How long a request waits, at most, for its turn at limits of a minute, seconds. Default 0: not at all.
+    pub rate_wait_secs: u64,
     /// Output tokens reserved (and sent as the cap) under a budget when the caller names none. Default 4,096.
     pub reserve_output: u64,
     /// Embedding inputs in one request to a provider; a longer array is asked in slices of so many. Default 2,048,
@@ -476,6 +478,7 @@ impl Default for Limits {
             rate_limit_tpm: None,
             max_waiting: 128,
             wait_secs: 10,
+            rate_wait_secs: 0,
             reserve_output: 4_096,
             max_inputs: 2_048,
         }

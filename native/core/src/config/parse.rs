@@ -179,6 +179,7 @@ fn limits(top: &Table<'_>) -> Checked<Limits> {
     limits.rate_limit_tpm = t.bound("rate_limit_tpm")?;
     t.integer("max_waiting", &mut limits.max_waiting)?;
     t.integer("wait_secs", &mut limits.wait_secs)?;
+    t.integer("rate_wait_secs", &mut limits.rate_wait_secs)?;
     t.integer("reserve_output", &mut limits.reserve_output)?;
     t.integer("max_inputs", &mut limits.max_inputs)?;
     Ok(limits)

@@ -467,13 +467,19 @@ pub const LIMITS: Section = Section {
             "max_waiting",
             Kind::Integer { least: 0, most: MANY },
             Default::Is("128"),
-            "Callers that may wait for a place of one limit; the next gets 429. 0 refuses at once.",
+            "Callers that may wait at one limit; the next gets 429. 0 refuses at once.",
         ),
         Key::new(
             "wait_secs",
             Kind::Integer { least: 0, most: YEAR_SECS },
             Default::Is("10"),
             "Longest wait for a place.",
+        ),
+        Key::new(
+            "rate_wait_secs",
+            Kind::Integer { least: 0, most: YEAR_SECS },
+            Default::Is("0"),
+            "Longest wait for a turn at requests or tokens a minute; a turn that comes later is refused at once.",
         ),
         Key::new(
             "reserve_output",

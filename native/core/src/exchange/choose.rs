@@ -2,17 +2,17 @@
 //!
 //! A look goes over the candidates that the key may use, in the order of the strategy, and asks the first that can be
 //! asked. Those that were asked in this round already are left out; `again` says when another round begins. Where nobody
-//! is free, a busy provider with room in its queue is waited for; else the caller is told of the obstacle that goes
-//! soonest.
+//! is free, a busy provider with room in its queue is waited for, or the turn at one that has had its minute's requests or
+//! tokens (`turn`); else the caller is told of the obstacle that goes soonest.
 
 use smallvec::SmallVec;
 
 use super::again::Round;
 use super::obstacle::{Look, Obstacle, Obstacles, Spared};
+use super::turn::Awaited;
 use super::{Exchange, Move};
 use crate::error::{Code, Failure};
-use crate::gateway::Upstream;
-use crate::limit::{Acquire, Permit, Ticket, TokenCharge};
+use crate::limit::{Acquire, Permit, Ticket};
 use crate::metrics::Limit;
 use crate::route::{Candidate, Tried};
 use crate::sync::Arc;
@@ -39,17 +39,26 @@ pub(super) struct Choice {
     queued: Option<Queued>,
     /// When waiting in queues is given up, however many they are. `None`: it has not begun.
     queue_until_us: Option<u64>,
+    pub awaited: Option<Awaited>,
+    /// When waiting for turns is given up.
+    pub turn_until_us: Option<u64>,
 }
 
 /// A place in the queue of a busy provider.
 pub(super) struct Queued {
-    candidate: usize,
+    pub candidate: usize,
     ticket: Ticket,
 }
 
 impl Choice {
     pub fn last(&mut self) -> Option<Failure> {
         self.last.take()
+    }
+
+    /// Waits for nobody any more.
+    pub fn leave_queues(&mut self) {
+        (self.queued, self.awaited) = (None, None);
+        (self.queue_until_us, self.turn_until_us) = (None, None);
     }
 
     /// Attempts beyond the first.
@@ -74,13 +83,16 @@ impl Exchange {
         if let Some(moved) = self.poll_queue(&candidates, &mut obstacles) {
             return moved;
         }
+        if let Some(rest_us) = self.awaited_rest_us() {
+            return Move::Wait(Some(rest_us));
+        }
         let mut looked_at = self.choice.asked.clone();
         while let Some(at) = self.pick(&candidates, &mut looked_at) {
             if self.open_if_admitted(&candidates, at, None, &mut obstacles) {
                 return Move::Again;
             }
         }
-        self.nobody_free(obstacles)
+        self.nobody_free(&candidates, obstacles)
     }
 
     pub(super) fn pick(&self, candidates: &[Candidate], looked_at: &mut Tried) -> Option<usize> {
@@ -129,7 +141,7 @@ impl Exchange {
     ) -> bool {
         // Asked first without taking anything: a place is not taken, or waited for, where it would be of no use.
         if let Some(obstacle) = self.obstacle(candidates, at, Look::ThisRound) {
-            obstacles.note(obstacle);
+            obstacles.note(at, obstacle);
             return false;
         }
         let upstream = self.snap.upstreams[candidates[at].provider as usize].clone();
@@ -154,46 +166,27 @@ impl Exchange {
         let health = match admitted {
             Ok(health) => health,
             Err((until_us, reason)) => {
-                obstacles.note(Obstacle::of_health(until_us, reason));
+                obstacles.note(at, Obstacle::of_health(until_us, reason));
                 return false;
             }
         };
-        let tokens = match self.take_rates(&candidates[at], &upstream) {
+        let tokens = match self.take_rates(candidates, at, &upstream) {
             Ok(tokens) => tokens,
             Err(obstacle) => {
-                obstacles.note(obstacle);
+                obstacles.note(at, obstacle);
                 return false;
             }
         };
         self.choice.asked.push(at as u32);
         self.choice.asked_with.push((at as u32, health.n));
-        self.choice.queue_until_us = None;
+        self.choice.leave_queues();
         self.open(&candidates[at], upstream, health, permit);
         self.account.provider_tokens = tokens;
         true
     }
 
-    /// Takes of the provider's rates: one request, and the tokens that it may use at most.
-    fn take_rates(&self, to: &Candidate, upstream: &Upstream) -> Result<Option<Arc<TokenCharge>>, Obstacle> {
-        let now_us = self.now.mono_us;
-        if upstream.rated {
-            upstream.live.rate.take(now_us).map_err(Obstacle::rate)?;
-        }
-        if !upstream.token_rated {
-            return Ok(None);
-        }
-        TokenCharge::take([&upstream.live.tokens], self.tokens_at(to, upstream), now_us).map(Some).map_err(
-            |(_, at_us)| {
-                if upstream.rated {
-                    upstream.live.rate.refund();
-                }
-                Obstacle::tokens(at_us)
-            },
-        )
-    }
-
-    fn nobody_free(&mut self, obstacles: Obstacles) -> Move {
-        if let Some(queued) = obstacles.queue {
+    fn nobody_free(&mut self, candidates: &[Candidate], mut obstacles: Obstacles) -> Move {
+        if let Some(queued) = self.take_queue(&mut obstacles) {
             let until_us = self.wait_limit_us();
             self.choice.queue_until_us.get_or_insert(until_us);
             self.choice.queued = Some(queued);
@@ -201,6 +194,9 @@ impl Exchange {
         }
         if self.choice.attempts > 0 && self.choice.round == Round::First {
             return self.pause();
+        }
+        if let Some(at_us) = self.await_turn(candidates, &obstacles) {
+            return self.wait_for_turn(at_us);
         }
         if obstacles.full {
             return self.refuse_busy();

@@ -20,7 +20,7 @@ use crate::dialects::openai::request;
 use crate::error::{Code, Failure};
 use crate::gateway::Holder;
 use crate::json::{self, Tree};
-use crate::limit::{Room, Standing};
+use crate::limit::{Rate, Room};
 use crate::metrics::Limit;
 use crate::route::{Candidate, Lack, Tried};
 use crate::sync::atomic::Ordering;
@@ -122,13 +122,12 @@ impl Exchange {
 
     fn ask_rates(&self, told: &mut Told) {
         let (holder, now_us) = (&self.call().holder, self.now.mono_us);
-        let gateway =
-            self.snap.rate.as_ref().map(|rate| (Limit::GatewayRate, rate.standing(now_us), rate.peek(now_us)));
-        let own = &holder.live.rate;
-        let key = holder.rated.then(|| (Limit::KeyRate, own.standing(now_us), own.peek(now_us)));
-        for (limit, standing, peeked) in gateway.into_iter().chain(key) {
-            let failure = peeked.err().map(|at_us| (at_us, self.rate_failure(limit, at_us)));
-            self.tell_rate(told, limit, standing, failure);
+        let gateway = self.snap.rate.as_ref().map(|rate| (Limit::GatewayRate, rate));
+        let key = holder.rated.then_some((Limit::KeyRate, &holder.live.rate));
+        for (limit, rate) in gateway.into_iter().chain(key) {
+            let late = rate.peek(holder.owner, 1, now_us).err();
+            let failure = late.map(|at_us| (at_us, self.rate_failure(limit, at_us)));
+            self.tell_rate(told, limit, rate, failure);
         }
     }
 
@@ -143,11 +142,11 @@ impl Exchange {
         let gateway = self.snap.tokens.iter().map(|rate| (Limit::GatewayTokens, rate));
         for (limit, rate) in gateway.chain(own.map(|rate| (Limit::KeyTokens, rate))) {
             let whose = if limit == Limit::KeyTokens { "this key" } else { "the gateway" };
-            let failure = rate.peek_many(wanted, now_us).err().map(|at_us| match at_us {
+            let failure = rate.peek(holder.owner, wanted, now_us).err().map(|at_us| match at_us {
                 u64::MAX => (at_us, self.too_large_failure(whose)),
                 _ => (at_us, self.rate_failure(limit, at_us)),
             });
-            self.tell_rate(told, limit, rate.standing(now_us), failure);
+            self.tell_rate(told, limit, rate, failure);
         }
     }
 
@@ -157,7 +156,7 @@ impl Exchange {
         let holder = &self.call().holder;
         let own = holder.token_rated.then_some(&holder.live.tokens);
         let mut rates = self.snap.tokens.iter().chain(own);
-        if !rates.any(|rate| rate.peek_many(wanted, self.now.mono_us) == Err(u64::MAX)) {
+        if !rates.any(|rate| rate.peek(holder.owner, wanted, self.now.mono_us) == Err(u64::MAX)) {
             return;
         }
         if let Some(count) = self.exact_count() {
@@ -165,16 +164,24 @@ impl Exchange {
         }
     }
 
-    fn tell_rate(&self, told: &mut Told, limit: Limit, standing: Standing, failure: Option<(u64, Failure)>) {
+    fn tell_rate(&self, told: &mut Told, limit: Limit, rate: &Rate, failure: Option<(u64, Failure)>) {
+        let standing = rate.standing(self.now.mono_us);
         let retry = failure.as_ref().filter(|(at_us, _)| *at_us != u64::MAX);
+        let waits = failure.as_ref().is_some_and(|(at_us, _)| self.would_wait(rate, *at_us));
+        let verdict = match &failure {
+            None => "passes",
+            Some(_) if waits => "waits",
+            Some(_) => "refused",
+        };
         told.limits.push(Tree::Object(vec![
             ("limit", limit.as_str().into()),
             ("per_minute", standing.limit.into()),
             ("remaining", standing.remaining.into()),
-            ("verdict", if failure.is_some() { "refused" } else { "passes" }.into()),
+            ("verdict", verdict.into()),
             ("retry_in_secs", retry.map(|(at_us, _)| seconds_until(*at_us, self.now.mono_us)).into()),
         ]));
-        if let Some((_, failure)) = failure {
+        told.waits |= waits;
+        if let Some((_, failure)) = failure.filter(|_| !waits) {
             told.refuse(failure);
         }
     }
@@ -234,13 +241,16 @@ impl Exchange {
         let mut order = Tried::new();
         while self.pick(&candidates, &mut order).is_some() {}
         let mut obstacles = Obstacles::default();
-        let (mut place, mut free) = (0u64, false);
+        let (mut place, mut free, mut turns) = (0u64, false, false);
         for at in order.iter().map(|at| *at as usize) {
             let upstream = &self.snap.upstreams[candidates[at].provider as usize];
             let room = if upstream.bounded { upstream.live.concurrency.state().room } else { Room::Free };
             let obstacle = self.obstacle(&candidates, at, Look::ThisRound);
             match (obstacle, room) {
-                (Some(obstacle), _) => obstacles.note(obstacle),
+                (Some(obstacle), _) => {
+                    turns |= self.would_wait_at(upstream, obstacle);
+                    obstacles.note(at, obstacle);
+                }
                 (None, Room::Full) => obstacles.full = true,
                 (None, room) => {
                     place += 1;
@@ -253,8 +263,8 @@ impl Exchange {
             let order = excluded.is_none().then_some(place);
             told.candidates.push(self.candidate(&candidates[at], upstream, order, room, excluded));
         }
-        told.waits |= place > 0 && !free;
-        if place == 0 && told.refusal.is_none() && !told.cached {
+        told.waits |= if place > 0 { !free } else { turns };
+        if place == 0 && !turns && told.refusal.is_none() && !told.cached {
             match obstacles.soonest {
                 Some(soonest) if !obstacles.full => told.refuse(soonest.failure(self.now.mono_us)),
                 _ => told.refuse(super::choose::busy()),

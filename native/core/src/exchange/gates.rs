@@ -2,6 +2,7 @@
 //! single flight.
 
 use super::places::Waiting;
+use super::rates::Turns;
 use super::reform::Reforming;
 use super::tokens::Wanted;
 use super::{Exchange, Move, Phase};
@@ -55,6 +56,7 @@ pub(super) struct Holds {
     pub place: Option<Permit>,
     pub key_place: Option<Permit>,
     pub waiting: Option<Waiting>,
+    pub turns: Turns,
     /// What it took of tokens a minute.
     pub tokens: Option<Arc<TokenCharge>>,
     pub reservation: Option<Reservation>,
@@ -91,6 +93,7 @@ impl Holds {
         self.place = None;
         self.key_place = None;
         self.waiting = None;
+        self.turns = Turns::default();
         self.ticket = None;
         self.leader = None;
         self.claim = None;

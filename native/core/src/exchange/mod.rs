@@ -14,7 +14,7 @@
 //! In brackets: jobs, which are skipped where there is little to do.
 //!
 //! `call` reads the head, `origin` where it comes from; `intake` the body; `gates`, with `once`, `rates`, `places` and `spend`,
-//! admits; `choose` finds an upstream past every `obstacle`, and `again` another after a failure; `request` writes to it, or
+//! admits; `choose` finds an upstream past every `obstacle`, or waits for its `turn`, and `again` another after a failure; `request` writes to it, or
 //! `children` ask it in `slices`. `follow` reads the answer: as a `whole`, `streamed`, or from an `engine`; a `verdict` says what
 //! a failure means, and `fall` gives the attempt up. `answer` writes to the caller, whose side is `out`, `alive` keeps it
 //! company, and who may `leave`; `kept` is what the cache gets of it, and `reform` puts what it has into the form that a caller
@@ -68,6 +68,7 @@ mod step;
 mod streamed;
 mod target;
 mod tokens;
+mod turn;
 mod upload;
 mod verdict;
 mod whole;

@@ -1,10 +1,14 @@
 //! Why a candidate cannot be asked now, and what the caller is told if that goes for all of them.
 
+use smallvec::SmallVec;
+
 use super::choose::Queued;
 use super::gates::retry_at;
 use super::{Exchange, Move};
 use crate::error::{Code, Failure};
+use crate::gateway::Upstream;
 use crate::health;
+use crate::limit::{Ask, Line};
 use crate::metrics::Limit;
 use crate::route::Candidate;
 
@@ -59,10 +63,20 @@ pub(super) struct Obstacles {
     pub full: bool,
     /// The places of one are taken, and it has a queue.
     pub queue: Option<Queued>,
+    /// Who has had a minute's requests or tokens, and when the turn would come.
+    pub rates: SmallVec<[(usize, u64); 2]>,
+    /// When the first of the others may be asked again.
+    pub others_us: Option<u64>,
 }
 
 impl Obstacles {
-    pub fn note(&mut self, obstacle: Obstacle) {
+    /// What stands against candidate `at`.
+    pub fn note(&mut self, at: usize, obstacle: Obstacle) {
+        if matches!(obstacle.why, Why::Rate | Why::Tokens) {
+            self.rates.push((at, obstacle.until_us));
+        } else {
+            self.others_us = self.others_us.into_iter().chain([obstacle.until_us]).min();
+        }
         if self.soonest.is_none_or(|soonest| obstacle.until_us < soonest.until_us) {
             self.soonest = Some(obstacle);
         }
@@ -70,12 +84,14 @@ impl Obstacles {
 }
 
 impl Obstacle {
-    pub fn rate(until_us: u64) -> Obstacle {
-        Obstacle { until_us, why: Why::Rate }
-    }
-
-    pub fn tokens(until_us: u64) -> Obstacle {
-        Obstacle { until_us, why: if until_us == u64::MAX { Why::TooLarge } else { Why::Tokens } }
+    /// Of what a rate was asked.
+    pub fn of_rate(ask: &Ask<'_>, until_us: u64) -> Obstacle {
+        let why = match (ask.is_of_tokens(), until_us) {
+            (false, _) => Why::Rate,
+            (true, u64::MAX) => Why::TooLarge,
+            (true, _) => Why::Tokens,
+        };
+        Obstacle { until_us, why }
     }
 
     pub fn of_health(until_us: u64, reason: &str) -> Obstacle {
@@ -132,13 +148,22 @@ impl Exchange {
         if let Some((until_us, reason)) = upstream.live.health.refused(now_us).or_else(credentials) {
             return Some(Obstacle::of_health(until_us, reason));
         }
-        if let Some(Err(until_us)) = upstream.rated.then(|| upstream.live.rate.peek(now_us)) {
-            return Some(Obstacle::rate(until_us));
-        }
-        if !upstream.token_rated {
+        if !upstream.rated && !upstream.token_rated {
             return None;
         }
-        upstream.live.tokens.peek_many(self.tokens_at(&candidates[at], upstream), now_us).err().map(Obstacle::tokens)
+        let (asks, owner) = (self.rates_at(&candidates[at], upstream), self.call().holder.owner);
+        let refused = match self.choice.turn_at(at) {
+            Some(line) => line.peek(&asks, owner, now_us),
+            None => Line::default().peek(&asks, owner, now_us),
+        };
+        refused.err().map(|(nth, until_us)| Obstacle::of_rate(&asks[nth], until_us))
+    }
+
+    /// What asking `upstream` takes of its rates, in the order in which they are waited for.
+    pub(super) fn rates_at<'a>(&self, to: &Candidate, upstream: &'a Upstream) -> SmallVec<[Ask<'a>; 2]> {
+        let tokens = upstream.token_rated.then(|| Ask::tokens(&upstream.live.tokens, self.tokens_at(to, upstream)));
+        let one = upstream.rated.then(|| Ask::one(&upstream.live.rate));
+        tokens.into_iter().chain(one).collect()
     }
 
     /// Until when each credential of candidate `at` is not asked with, as far as this request goes.

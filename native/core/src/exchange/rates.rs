@@ -3,8 +3,12 @@
 //! Tokens are taken at the bound of what the request may use, as a budget would reserve it, and corrected when it is
 //! known what was used ([`TokenCharge`]). Where neither the caller nor a limit names a cap, the output is guessed to be at
 //! most `reserve_output`; no cap is sent for that.
+//!
+//! What comes before its turn waits for it, if that is not farther off than `rate_wait_secs` and the deadline: in the
+//! key's line, then in the gateway's ([`Line`]).
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::gates::{retry_at, Gate};
 use super::target::Target;
@@ -12,41 +16,105 @@ use super::{Exchange, Move};
 use crate::clock::{MILLISECOND, SECOND};
 use crate::error::{Code, Failure};
 use crate::http::Headers;
-use crate::limit::{Standing, TokenCharge};
+use crate::limit::{Ask, Line, Patience, Rate, Standing, TokenCharge};
 use crate::metrics::Limit;
+use crate::sync::Arc;
+
+/// How taking of limits went.
+enum Turn {
+    Taken(Option<Arc<TokenCharge>>),
+    /// Look again then.
+    Wait(u64),
+    /// Which of them refused, and from when on it would not.
+    Refused(usize, u64),
+}
+
+/// The turns that an exchange waits for at its key's and the gateway's rates.
+#[derive(Default)]
+pub(super) struct Turns {
+    line: Line,
+    /// When waiting is given up, for both kinds of rates together. `None`: it has not begun.
+    until_us: Option<u64>,
+}
 
 impl Exchange {
     pub(super) fn pass_rate(&mut self) -> Move {
-        let now_us = self.now.mono_us;
-        if let Some(Err(at_us)) = self.snap.rate.as_ref().map(|rate| rate.take(now_us)) {
-            return self.refuse_rate(Limit::GatewayRate, at_us);
+        if self.snap.rate.is_none() && !self.call().holder.rated {
+            return self.go(Gate::Cache);
         }
-        let holder = &self.call().holder;
-        let Some(Err(at_us)) = holder.rated.then(|| holder.live.rate.take(now_us)) else { return self.go(Gate::Cache) };
-        self.snap.rate.iter().for_each(|rate| rate.refund());
-        self.refuse_rate(Limit::KeyRate, at_us)
+        let (snap, holder) = (self.snap.clone(), self.call().holder.clone());
+        let own = holder.rated.then_some((Limit::KeyRate, &holder.live.rate));
+        let limits = narrowest_first(own, snap.rate.as_ref().map(|rate| (Limit::GatewayRate, rate)));
+        let asks: SmallVec<[Ask<'_>; 2]> = limits.iter().map(|(_, rate)| Ask::one(rate)).collect();
+        match self.take_turn(&asks) {
+            Turn::Taken(_) => self.go(Gate::Cache),
+            Turn::Wait(at_us) => self.wait_for_turn(at_us),
+            Turn::Refused(at, at_us) => self.refuse_rate(limits[at].0, at_us),
+        }
     }
 
     pub(super) fn pass_tokens(&mut self) -> Move {
-        let holder = &self.call().holder;
-        let own = holder.token_rated.then_some(&holder.live.tokens);
-        if own.is_none() && self.snap.tokens.is_none() {
+        if self.snap.tokens.is_none() && !self.call().holder.token_rated {
             return self.go(Gate::Place);
         }
+        let (snap, holder) = (self.snap.clone(), self.call().holder.clone());
+        let own = holder.token_rated.then_some((Limit::KeyTokens, &holder.live.tokens));
+        let limits = narrowest_first(own, snap.tokens.as_ref().map(|rate| (Limit::GatewayTokens, rate)));
         let (_, wanted) = self.tokens_wanted();
-        let (key, now_us) = (Limit::KeyTokens, self.now.mono_us);
-        let limits =
-            self.snap.tokens.iter().map(|rate| (rate, Limit::GatewayTokens)).chain(own.map(|rate| (rate, key)));
-        match TokenCharge::take(limits.clone().map(|(rate, _)| rate), wanted, now_us) {
-            Ok(charge) => {
-                self.holds.tokens = Some(charge);
+        let asks: SmallVec<[Ask<'_>; 2]> = limits.iter().map(|(_, rate)| Ask::tokens(rate, wanted)).collect();
+        match self.take_turn(&asks) {
+            Turn::Taken(charge) => {
+                self.holds.tokens = charge;
                 self.go(Gate::Place)
             }
-            Err((at, at_us)) => {
-                let limit = limits.map(|(_, limit)| limit).nth(at).unwrap_or(key);
-                self.refuse_tokens(limit, at_us)
-            }
+            Turn::Wait(at_us) => self.wait_for_turn(at_us),
+            Turn::Refused(at, at_us) => self.refuse_tokens(limits[at].0, at_us),
         }
+    }
+
+    fn take_turn(&mut self, asks: &[Ask<'_>]) -> Turn {
+        let (owner, now_us) = (self.call().holder.owner, self.now.mono_us);
+        let turns = &mut self.holds.turns;
+        if let Some(rest_us) = turns.line.rest_us(now_us) {
+            return Turn::Wait(rest_us);
+        }
+        let (at, at_us) = match turns.line.take(asks, owner, now_us) {
+            Ok(charge) => return Turn::Taken(charge),
+            Err(refused) => refused,
+        };
+        let Some(patience) = self.turn_patience(self.holds.turns.until_us) else { return Turn::Refused(at, at_us) };
+        let turns = &mut self.holds.turns;
+        turns.until_us = Some(patience.until_us);
+        match turns.line.wait(asks, owner, &self.waker, patience, now_us) {
+            Ok(at_us) => Turn::Wait(at_us),
+            Err((at, at_us)) => Turn::Refused(at, at_us),
+        }
+    }
+
+    pub(super) fn wait_for_turn(&self, at_us: u64) -> Move {
+        if at_us <= self.now.mono_us {
+            return Move::Again;
+        }
+        Move::Wait(Some(at_us))
+    }
+
+    /// How far waiting goes that began with the limit `begun_us`, or begins now; `None` where nobody waits.
+    pub(super) fn turn_patience(&self, begun_us: Option<u64>) -> Option<Patience> {
+        let limits = &self.snap.config.limits;
+        if limits.rate_wait_secs == 0 {
+            return None;
+        }
+        let longest_us = limits.rate_wait_secs.saturating_mul(SECOND);
+        let until_us = begun_us.unwrap_or(self.now.mono_us.saturating_add(longest_us));
+        // At the deadline it is too late.
+        let deadline_us = self.total_deadline_us().map_or(u64::MAX, |at_us| at_us.saturating_sub(1));
+        Some(Patience { until_us: until_us.min(deadline_us), max_waiting: limits.max_waiting })
+    }
+
+    /// Whether a request that comes now would wait at `rate` until `at_us`.
+    pub(super) fn would_wait(&self, rate: &Rate, at_us: u64) -> bool {
+        let patience = self.turn_patience(None);
+        patience.is_some_and(|patience| at_us <= patience.until_us && rate.has_room(patience.max_waiting))
     }
 
     fn refuse_tokens(&mut self, limit: Limit, at_us: u64) -> Move {
@@ -108,6 +176,13 @@ impl Exchange {
             add_standing(headers, &TOKENS, holder.live.tokens.standing(self.now.mono_us));
         }
     }
+}
+
+fn narrowest_first<'a>(
+    own: Option<(Limit, &'a Arc<Rate>)>,
+    gateway: Option<(Limit, &'a Arc<Rate>)>,
+) -> SmallVec<[(Limit, &'a Arc<Rate>); 2]> {
+    own.into_iter().chain(gateway).collect()
 }
 
 /// Limit, what remains of it, and when all of it does again.

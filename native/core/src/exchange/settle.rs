@@ -122,6 +122,7 @@ impl Exchange {
         }
         self.land(ending);
         self.holds.free();
+        self.choice.leave_queues();
         let status = match ending {
             Ending::CallerGone | Ending::Dropped if self.out.status == 0 => 499,
             _ => self.out.status,

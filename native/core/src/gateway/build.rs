@@ -92,33 +92,32 @@ impl Snapshot {
         let mut wakes = Wakes::default();
         let waiting = self.config.limits.max_waiting;
         let minute = |rate: &Rate, most: Option<u32>| {
-            rate.set_rate(most.unwrap_or(UNBOUNDED), most.unwrap_or(UNBOUNDED), now_us);
+            rate.set_rate(most.unwrap_or(UNBOUNDED), most.unwrap_or(UNBOUNDED), now_us)
         };
-        let mut bound = |concurrency: &Concurrency, max: Option<u32>| {
-            wakes.add(concurrency.set_max(max.unwrap_or(UNBOUNDED)));
+        let bound = |concurrency: &Concurrency, max: Option<u32>| {
             concurrency.set_max_waiting(waiting);
+            concurrency.set_max(max.unwrap_or(UNBOUNDED))
         };
         for (provider, Upstream { live, .. }) in self.config.providers.iter().zip(self.upstreams.iter().map(|u| &**u)) {
-            bound(&live.concurrency, provider.max_concurrency);
-            minute(&live.rate, provider.rate_limit_rpm);
-            minute(&live.tokens, provider.rate_limit_tpm);
+            wakes.add(bound(&live.concurrency, provider.max_concurrency));
+            wakes.add(minute(&live.rate, provider.rate_limit_rpm));
+            wakes.add(minute(&live.tokens, provider.rate_limit_tpm));
         }
         for (token, Holder { live, .. }) in self.config.auth.tokens.iter().zip(self.holders.iter().map(|h| &**h)) {
-            bound(&live.concurrency, token.max_concurrency);
-            minute(&live.rate, token.rate_limit_rpm);
-            minute(&live.tokens, token.rate_limit_tpm);
+            wakes.add(bound(&live.concurrency, token.max_concurrency));
+            wakes.add(minute(&live.rate, token.rate_limit_rpm));
+            wakes.add(minute(&live.tokens, token.rate_limit_tpm));
         }
         let limits = &self.config.limits;
         for (rate, most) in [(&self.rate, limits.rate_limit_rpm), (&self.tokens, limits.rate_limit_tpm)] {
-            rate.iter().for_each(|rate| minute(rate, most));
+            rate.iter().for_each(|rate| wakes.add(minute(rate, most)));
         }
         for (budget, pool) in self.config.budgets.iter().zip(&self.budgets) {
             wakes.add(pool.set_capacity(budget.capacity));
             wakes.add(pool.set_slice(budget.slice));
         }
         if let (Some(max), Some(concurrency)) = (self.config.limits.max_concurrency, &self.concurrency) {
-            wakes.add(concurrency.set_max(max));
-            concurrency.set_max_waiting(waiting);
+            wakes.add(bound(concurrency, Some(max)));
         }
         wakes.add(before.retire(self));
         wakes
@@ -184,8 +183,8 @@ fn credentials(provider: &Provider, before: Option<&Snapshot>) -> Credentials {
     Credentials::new(all)
 }
 
-fn per_minute(most: Option<u32>) -> Rate {
-    Rate::new(most.unwrap_or(UNBOUNDED), most.unwrap_or(UNBOUNDED))
+fn per_minute(most: Option<u32>) -> Arc<Rate> {
+    Arc::new(Rate::new(most.unwrap_or(UNBOUNDED), most.unwrap_or(UNBOUNDED)))
 }
 
 /// The models found of each provider.
@@ -197,7 +196,7 @@ pub(super) fn holder_live(max: Option<u32>, rpm: Option<u32>, tpm: Option<u32>, 
     Arc::new(HolderLive {
         concurrency: Concurrency::new(max.unwrap_or(UNBOUNDED), max_waiting),
         rate: per_minute(rpm),
-        tokens: Arc::new(per_minute(tpm)),
+        tokens: per_minute(tpm),
         revoked: AtomicBool::new(false),
     })
 }

@@ -288,7 +288,12 @@ impl Gateway {
         }
         for (limit, waiting) in snapshot.waiting() {
             let label = vec![("limit", limit.as_str())];
-            gauges.push(gauge("hoosh_limit_waiting", "Callers that wait for a place.", label, waiting));
+            gauges.push(gauge(
+                "hoosh_limit_waiting",
+                "Callers that wait for a place, or for their turn.",
+                label,
+                waiting,
+            ));
         }
         if let Some(cache) = &snapshot.cache {
             let stats = cache.stats();

@@ -6,7 +6,7 @@ use super::Gateway;
 use crate::clock::SECOND;
 use crate::health::{Bench, CredentialHealth, Health, State};
 use crate::json::write_string;
-use crate::limit::Concurrency;
+use crate::limit::{Concurrency, Rate};
 use crate::metrics::Limit;
 
 /// How something is: a word, why it is so, and when that ends.
@@ -19,6 +19,9 @@ struct Condition {
     /// Monotonic microseconds; 0 if it does not end by itself.
     until_us: u64,
 }
+
+/// Stands for no key.
+const NOBODY: u64 = u64::MAX;
 
 const UP: Condition = Condition { status: "up", reason: "", since_us: 0, until_us: 0 };
 
@@ -51,8 +54,9 @@ impl Upstream {
             // The one that is tried first says when.
             return out.into_iter().min_by_key(|out| out.until_us).unwrap_or(UP);
         }
-        let rate = self.rated.then(|| self.live.rate.peek(now_us).err()).flatten();
-        let tokens = self.token_rated.then(|| self.live.tokens.peek_many(1, now_us).err()).flatten();
+        let full = |rate: &Rate| rate.peek(NOBODY, 1, now_us).err();
+        let rate = self.rated.then(|| full(&self.live.rate)).flatten();
+        let tokens = self.token_rated.then(|| full(&self.live.tokens)).flatten();
         let rates = [("rate_limit_rpm", rate), ("rate_limit_tpm", tokens)];
         if let Some((reason, until_us)) = rates.into_iter().find_map(|(reason, until_us)| Some((reason, until_us?))) {
             return Condition::limited(reason, until_us);
@@ -106,7 +110,8 @@ impl Upstream {
         });
         let places = self.live.concurrency.state();
         page.number("open_requests", self.bounded.then_some(places.held.into()));
-        page.number("waiting", Some(places.waiting.into()));
+        let waiting = u64::from(places.waiting) + self.live.rate.waiting() + self.live.tokens.waiting();
+        page.number("waiting", Some(waiting));
     }
 }
 
@@ -140,13 +145,20 @@ impl Snapshot {
         self.upstreams.iter().map(|upstream| upstream.credentials.all().len()).max().unwrap_or(0)
     }
 
-    /// Callers that wait for places, by what bounds these.
-    pub(super) fn waiting(&self) -> [(Limit, u64); 3] {
+    /// Callers that wait for places and turns, by what bounds these.
+    pub(super) fn waiting(&self) -> [(Limit, u64); 9] {
+        use Limit::{GatewayRate, GatewayTokens, KeyRate, KeyTokens, ProviderRate, ProviderTokens};
         let waiting = |places: &Concurrency| u64::from(places.state().waiting);
         [
             (Limit::GatewayConcurrency, self.concurrency.iter().map(|places| waiting(places)).sum()),
             (Limit::KeyConcurrency, self.holders.iter().map(|holder| waiting(&holder.live.concurrency)).sum()),
             (Limit::ProviderConcurrency, self.upstreams.iter().map(|up| waiting(&up.live.concurrency)).sum()),
+            (GatewayRate, self.rate.iter().map(|rate| rate.waiting()).sum()),
+            (GatewayTokens, self.tokens.iter().map(|rate| rate.waiting()).sum()),
+            (KeyRate, self.holders.iter().map(|holder| holder.live.rate.waiting()).sum()),
+            (KeyTokens, self.holders.iter().map(|holder| holder.live.tokens.waiting()).sum()),
+            (ProviderRate, self.upstreams.iter().map(|up| up.live.rate.waiting()).sum()),
+            (ProviderTokens, self.upstreams.iter().map(|up| up.live.tokens.waiting()).sum()),
         ]
     }
 

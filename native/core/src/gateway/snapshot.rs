@@ -84,7 +84,7 @@ pub(crate) struct Upstream {
 pub(crate) struct UpstreamLive {
     pub health: Arc<Health>,
     pub concurrency: Arc<Concurrency>,
-    pub rate: Rate,
+    pub rate: Arc<Rate>,
     pub tokens: Arc<Rate>,
     /// A reload took it out: no new attempt.
     pub withdrawn: AtomicBool,
@@ -114,17 +114,22 @@ pub(crate) struct Holder {
 #[derive(Debug)]
 pub(crate) struct HolderLive {
     pub concurrency: Arc<Concurrency>,
-    pub rate: Rate,
+    pub rate: Arc<Rate>,
     pub tokens: Arc<Rate>,
     /// A reload took the key out: nothing new for it.
     pub revoked: AtomicBool,
 }
 
 impl UpstreamLive {
-    pub(super) fn new(health: Arc<Health>, concurrency: Arc<Concurrency>, rate: Rate, tokens: Rate) -> UpstreamLive {
+    pub(super) fn new(
+        health: Arc<Health>,
+        concurrency: Arc<Concurrency>,
+        rate: Arc<Rate>,
+        tokens: Arc<Rate>,
+    ) -> UpstreamLive {
         let (withdrawn, said_ill) = (AtomicBool::new(false), AtomicBool::new(false));
         let last_error = AtomicU8::new(u8::MAX);
-        UpstreamLive { health, concurrency, rate, tokens: Arc::new(tokens), withdrawn, said_ill, last_error }
+        UpstreamLive { health, concurrency, rate, tokens, withdrawn, said_ill, last_error }
     }
 
     /// An attempt failed so.

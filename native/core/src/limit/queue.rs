@@ -77,6 +77,59 @@ impl<W> FairQueue<W> {
         Some(waiter)
     }
 
+    /// Takes out a waiter whose turn it was, whether or not others before it took theirs; the owner's following one has its
+    /// turn after everybody else's.
+    pub(super) fn serve(&mut self, owner: u64, id: u64) -> Option<W> {
+        let waiter = self.remove(owner, id)?;
+        let again = self.number();
+        if let Some(lane) = self.lanes.get_mut(&owner) {
+            self.turns.remove(&lane.turn);
+            self.turns.insert(again, owner);
+            lane.turn = again;
+        }
+        Some(waiter)
+    }
+
+    pub(super) fn get_mut(&mut self, owner: u64, id: u64) -> Option<&mut W> {
+        self.lanes.get_mut(&owner)?.waiters.get_mut(&id)
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &W> {
+        self.lanes.values().flat_map(|lane| lane.waiters.values())
+    }
+
+    /// In no order.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut W> {
+        self.lanes.values_mut().flat_map(|lane| lane.waiters.values_mut())
+    }
+
+    /// What those weigh together who have their turn before `id`, or before whoever would be pushed now: in each round
+    /// every owner has one turn.
+    pub(super) fn ahead(&self, owner: u64, id: Option<u64>, weight: impl Fn(&W) -> u64) -> u64 {
+        let own = self.lanes.get(&owner);
+        let turn = own.map_or(u64::MAX, |lane| lane.turn);
+        let rounds = own.map_or(0, |lane| match id {
+            Some(id) => lane.waiters.range(..id).count(),
+            None => lane.waiters.len(),
+        });
+        let of_lane = |lane: &Lane<W>| {
+            let turns = rounds + usize::from(lane.turn < turn);
+            lane.waiters.values().take(turns).map(&weight).fold(0, u64::saturating_add)
+        };
+        self.lanes.values().map(of_lane).fold(0, u64::saturating_add)
+    }
+
+    /// Owner and number of the first in turn who is `wanted`.
+    pub(super) fn first(&self, wanted: impl Fn(&W) -> bool) -> Option<(u64, u64)> {
+        let of_lane = |owner: &u64| {
+            let waiters = self.lanes.get(owner)?.waiters.iter();
+            let (round, (id, _)) = waiters.enumerate().find(|(_, (_, waiter))| wanted(waiter))?;
+            Some((round, *owner, *id))
+        };
+        // The first of those with the fewest rounds to go: `min_by_key` keeps the order of the turns.
+        self.turns.values().filter_map(of_lane).min_by_key(|(round, ..)| *round).map(|(_, owner, id)| (owner, id))
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next

@@ -7,21 +7,26 @@
 //! What is taken may be more than what is used in the end, and is then given back: but only as far as it has not drained
 //! yet, because what has drained made room for others already. So what is used keeps to the bound in every span, as if no
 //! more had ever been taken.
+//!
+//! Whoever waits for its turn ([`super::Line`]) stands in the rate's line. A turn is a time: when there is room for all that
+//! those ahead want and for oneself. So each waits for a time of its own, and one who is slow to take its turn delays
+//! nobody. The time changes only if somebody is told: what makes turns come sooner wakes the first, and each who goes the next.
 
 use std::collections::VecDeque;
 
+use super::queue::FairQueue;
 use crate::sync::{lock, Mutex};
+use crate::wake::{Waker, Wakes};
 
 /// Ticks that one costs.
 const COST: u128 = 60_000_000;
 
 /// A bound on how many begin in a minute.
 pub struct Rate {
-    cell: Mutex<Cell>,
+    pub(super) cell: Mutex<Cell>,
 }
 
-#[derive(Default)]
-struct Cell {
+pub(super) struct Cell {
     per_minute: u32,
     burst: u32,
     /// When the bucket is empty again, in ticks: the algorithm's "theoretical arrival time".
@@ -31,6 +36,19 @@ struct Cell {
     /// What was taken to be corrected, as far as it has not drained when the rate was last asked; in its order.
     open: VecDeque<Open>,
     last_number: u64,
+    pub(super) line: FairQueue<Waiter>,
+}
+
+/// One who stands in the line.
+pub(super) struct Waiter {
+    pub many: u64,
+    /// When it looks by itself, microseconds.
+    pub due_us: u64,
+    /// For this rate. Else its turn here has come, and it keeps it while it waits for something else.
+    pub waits: bool,
+    /// To look before that.
+    pub woken: bool,
+    pub waker: Waker,
 }
 
 struct Open {
@@ -62,44 +80,25 @@ impl Rate {
     /// `per_minute` in the long run, of which `burst` (at least 1) may come at once. In any span of `t` seconds at most
     /// `burst + t * per_minute / 60` are let in. A rate of 0 lets nobody in.
     pub fn new(per_minute: u32, burst: u32) -> Self {
-        Rate { cell: Mutex::new(Cell { per_minute, burst: burst.max(1), ..Cell::default() }) }
+        let (burst, line) = (burst.max(1), FairQueue::new());
+        let (open, empty_at, asked_us, last_number) = (VecDeque::new(), 0, 0, 0);
+        Rate { cell: Mutex::new(Cell { per_minute, burst, empty_at, asked_us, open, last_number, line }) }
     }
 
-    /// Lets one in, or says from when on (monotonic microseconds) one would be, if nobody else came first.
-    /// [`u64::MAX`] means never.
-    pub fn take(&self, now_mono_us: u64) -> Result<(), u64> {
-        let mut cell = lock(&self.cell);
-        cell.empty_at = cell.after_more(1, now_mono_us)?;
-        Ok(())
+    /// Whether `owner` (any number that stands for a key) could take `many` now: all of them or none. Else from when on
+    /// (monotonic microseconds) it could, after those who wait already; [`u64::MAX`] means never, as for more than the burst.
+    pub fn peek(&self, owner: u64, many: u64, now_mono_us: u64) -> Result<(), u64> {
+        lock(&self.cell).turn(owner, None, many, now_mono_us).map(|_| ())
     }
 
-    /// Gives back one that was taken just now (refused by a later check).
-    pub fn refund(&self) {
-        let mut cell = lock(&self.cell);
-        cell.empty_at = cell.empty_at.saturating_sub(COST);
+    /// How many wait for their turn.
+    pub fn waiting(&self) -> u64 {
+        lock(&self.cell).line.values().filter(|waiter| waiter.waits).count() as u64
     }
 
-    /// What [`Self::take`] would answer, without taking.
-    pub fn peek(&self, now_mono_us: u64) -> Result<(), u64> {
-        self.peek_many(1, now_mono_us)
-    }
-
-    /// What [`Self::take`] would answer for `many`: all of them or none. More than the burst are never let in.
-    pub fn peek_many(&self, many: u64, now_mono_us: u64) -> Result<(), u64> {
-        lock(&self.cell).after_more(many, now_mono_us).map(|_| ())
-    }
-
-    /// Lets `many` in, whose number is to be corrected later.
-    pub(super) fn take_many(&self, many: u64, now_mono_us: u64) -> Result<Taken, u64> {
-        let mut cell = lock(&self.cell);
-        let drained_at = cell.after_more(many, now_mono_us)?;
-        cell.empty_at = drained_at;
-        cell.asked_us = cell.asked_us.max(now_mono_us);
-        cell.forget_drained();
-        cell.last_number += 1;
-        let number = cell.last_number;
-        cell.open.push_back(Open { number, drained_at });
-        Ok(Taken { number, many })
+    /// Whether another may stand in the line, of at most so many.
+    pub fn has_room(&self, max_waiting: u32) -> bool {
+        lock(&self.cell).line.len() < max_waiting
     }
 
     /// Of what was taken so much was used. More than was taken is owed: later ones wait for it.
@@ -119,10 +118,17 @@ impl Rate {
         // Those behind it drain so much sooner.
         let first_behind = at.unwrap_or(cell.open.len());
         cell.open.range_mut(first_behind..).for_each(|open| open.drained_at -= unused);
+        let next = cell.wake_next();
+        drop(cell);
+        if let Some(waker) = next {
+            waker.wake();
+        }
     }
 
-    /// Changes the rate (reload). What was let in just before still counts, up to the new burst.
-    pub fn set_rate(&self, per_minute: u32, burst: u32, now_mono_us: u64) {
+    /// Changes the rate (reload). What was let in just before still counts, up to the new burst. Whoever waits is woken when
+    /// the result is dropped: its turn comes at another time.
+    pub fn set_rate(&self, per_minute: u32, burst: u32, now_mono_us: u64) -> Wakes {
+        let mut wakes = Wakes::default();
         let mut cell = lock(&self.cell);
         let backlog = cell.empty_at.saturating_sub(ticks(now_mono_us, cell.per_minute));
         if cell.per_minute != per_minute {
@@ -132,6 +138,11 @@ impl Rate {
         cell.per_minute = per_minute;
         cell.burst = burst.max(1);
         cell.empty_at = ticks(now_mono_us, per_minute) + backlog.min(u128::from(cell.burst) * COST);
+        wakes.extend(cell.line.values_mut().filter(|waiter| !waiter.woken).map(|waiter| {
+            waiter.woken = true;
+            waiter.waker.clone()
+        }));
+        wakes
     }
 
     /// How it stands.
@@ -149,6 +160,47 @@ impl Rate {
 }
 
 impl Cell {
+    /// What [`Self::take`] takes, if `owner` may have `many` now, whose place in the line is `id` or would be the last of
+    /// its owner's. Else from when on it may, as things are.
+    pub(super) fn turn(&self, owner: u64, id: Option<u64>, many: u64, now_us: u64) -> Result<u128, u64> {
+        let ahead = if self.line.len() == 0 { 0 } else { self.line.ahead(owner, id, |waiter| waiter.many) };
+        self.after_more(ahead, many, now_us)
+    }
+
+    /// Takes what [`Self::turn`] said.
+    pub(super) fn take(&mut self, empty_at: u128, now_us: u64) {
+        self.empty_at = empty_at;
+        self.asked_us = self.asked_us.max(now_us);
+        self.forget_drained();
+    }
+
+    /// What was just taken is to be corrected.
+    pub(super) fn open(&mut self, many: u64) -> Taken {
+        self.last_number += 1;
+        let number = self.last_number;
+        self.open.push_back(Open { number, drained_at: self.empty_at });
+        Taken { number, many }
+    }
+
+    /// The turns of those who wait may come sooner than they know: whom to wake first. Whoever goes wakes the next.
+    pub(super) fn wake_first(&mut self, now_us: u64) -> Option<Waker> {
+        let (owner, id) = self.line.first(|waiter| waiter.waits)?;
+        let waiter = self.line.get_mut(owner, id)?;
+        let (many, due_us) = (waiter.many, waiter.due_us);
+        if waiter.woken {
+            return None;
+        }
+        let sooner = self.turn(owner, Some(id), many, now_us).map_or_else(|at_us| at_us, |_| now_us) < due_us;
+        let waiter = self.line.get_mut(owner, id).filter(|_| sooner)?;
+        waiter.woken = true;
+        Some(waiter.waker.clone())
+    }
+
+    /// The same, as far as is known without a clock.
+    pub(super) fn wake_next(&mut self) -> Option<Waker> {
+        self.wake_first(self.asked_us)
+    }
+
     fn forget_drained(&mut self) {
         let asked = ticks(self.asked_us, self.per_minute);
         while self.open.front().is_some_and(|open| open.drained_at <= asked) {
@@ -156,8 +208,8 @@ impl Cell {
         }
     }
 
-    /// The new `empty_at`, or the microsecond at which there would be one.
-    fn after_more(&self, many: u64, now_us: u64) -> Result<u128, u64> {
+    /// What `empty_at` is when `many` have come, or the microsecond at which they may, after `ahead` others.
+    fn after_more(&self, ahead: u64, many: u64, now_us: u64) -> Result<u128, u64> {
         if many == 0 {
             // What uses none waits for nobody, whatever is owed.
             return Ok(self.empty_at);
@@ -168,10 +220,11 @@ impl Cell {
         let now = ticks(now_us, self.per_minute);
         let room = u128::from(self.burst) * COST;
         let after = self.empty_at.max(now) + u128::from(many) * COST;
-        if after <= now + room {
+        let behind = after + u128::from(ahead) * COST;
+        if behind <= now + room {
             return Ok(after);
         }
-        let free_at = (after - room).div_ceil(u128::from(self.per_minute));
+        let free_at = (behind - room).div_ceil(u128::from(self.per_minute));
         Err(u64::try_from(free_at).unwrap_or(u64::MAX))
     }
 }

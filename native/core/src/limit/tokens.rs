@@ -15,20 +15,9 @@ pub struct TokenCharge {
 }
 
 impl TokenCharge {
-    /// Takes `tokens` of each rate, or of none: then the place of the rate that refused among them, and from when on
-    /// (monotonic microseconds) it would not. [`u64::MAX`]: never, it is more than a minute's.
-    pub fn take<'a>(
-        rates: impl IntoIterator<Item = &'a Arc<Rate>>,
-        tokens: u64,
-        now_us: u64,
-    ) -> Result<Arc<TokenCharge>, (usize, u64)> {
-        let mut charge = TokenCharge { taken: SmallVec::new(), used: AtomicU64::new(0) };
-        for (at, rate) in rates.into_iter().enumerate() {
-            // Dropped on refusal, what was taken before goes back.
-            let taken = rate.take_many(tokens, now_us).map_err(|until_us| (at, until_us))?;
-            charge.taken.push((Arc::clone(rate), taken));
-        }
-        Ok(Arc::new(charge))
+    /// `None` where nothing was taken that is corrected.
+    pub(super) fn of(taken: SmallVec<[(Arc<Rate>, Taken); 2]>) -> Option<Arc<TokenCharge>> {
+        (!taken.is_empty()).then(|| Arc::new(TokenCharge { taken, used: AtomicU64::new(0) }))
     }
 
     /// So many were used.

@@ -32,6 +32,7 @@ mod reports;
 mod sharing;
 mod streams;
 mod tokens;
+mod turns;
 mod uploads;
 mod world;
 

@@ -10,7 +10,7 @@ use hoosh_core::gateway::{Gateway, LoopResult, LoopStep};
 use hoosh_core::http::{Headers, UpstreamRequest};
 use hoosh_core::ledger::Row;
 use hoosh_core::store::{MemoryStore, Store};
-use hoosh_core::wake::NoWake;
+use hoosh_core::wake::{NoWake, Waker};
 
 pub const ONE: &str = r#"
 [[providers]]
@@ -82,6 +82,8 @@ pub struct World {
     /// `cache-control` of the requests from now on.
     pub control: Option<&'static str>,
     pub now: Now,
+    /// Of the exchanges from now on.
+    pub waker: Waker,
     /// Every line that was logged.
     pub log: String,
     store: MemoryStore,
@@ -128,6 +130,7 @@ impl World {
             key: None,
             control: None,
             now: Now::new(1_000_000, 1_700_000_000_000_000),
+            waker: Arc::new(NoWake),
             log: String::new(),
             store: MemoryStore::new(20_000),
         };
@@ -200,7 +203,7 @@ impl World {
         let mut headers: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         headers.extend(self.key.map(|key| ("authorization".to_string(), format!("Bearer {key}"))));
         headers.extend(self.control.map(|control| ("cache-control".to_string(), control.to_string())));
-        let mut exchange = self.gateway.exchange(Arc::new(NoWake), 0);
+        let mut exchange = self.gateway.exchange(self.waker.clone(), 0);
         exchange.begin(RequestHead { method, target, headers: &headers, caller: Caller::Http });
         Call { exchange, body: body.map(Bytes::copy_from_slice), credit: 0, waiting: false }
     }

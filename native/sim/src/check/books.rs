@@ -125,6 +125,10 @@ impl World {
             let words = format!("{} bytes are held, and no exchange is open", self.gateway.buffered_bytes());
             self.fail(Invariant::Buffers, None, words);
         }
+        if self.standing() != 0 {
+            let words = format!("{} stand in queues, and no exchange is open", self.standing());
+            return self.fail(Invariant::Wakes, None, words);
+        }
         let mut rows: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
         for row in &self.store.rows {
             rows.entry(&row.request_id).or_default().push(row);
@@ -164,6 +168,16 @@ impl World {
                 self.fail(invariant, None, format!("budget {name}: {words}: {state:?}"));
             }
         }
+    }
+
+    /// Callers who wait for places and turns, by the metrics.
+    pub(crate) fn standing(&self) -> u64 {
+        let page = self.gateway.render_metrics();
+        let values = page
+            .lines()
+            .filter(|line| line.starts_with("hoosh_limit_waiting{"))
+            .map(|line| line.rsplit_once(' ').and_then(|(_, value)| value.parse::<u64>().ok()).unwrap_or(u64::MAX));
+        values.fold(0, u64::saturating_add)
     }
 
     fn judge_sum(&self, name: &str, state: &PoolState) -> Result<(), (Invariant, String)> {
