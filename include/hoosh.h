@@ -306,7 +306,7 @@ uint32_t hoosh_abi_version(void);
 // # Configuration
 //
 // Parses and checks TOML text. `environment` may be NULL if there are no variables; it is called with `context`
-// while this call lasts. On `HOOSH_RESULT_CONFIG`, and only then, `*error` is written (where `error` is not NULL): a
+// while this call lasts. Keys in files and of commands are refused: nobody here reads them. On `HOOSH_RESULT_CONFIG`, and only then, `*error` is written (where `error` is not NULL): a
 // text of yours that says what is wrong and where.
 enum hoosh_result hoosh_config_parse(struct hoosh_bytes text,
                                      hoosh_environment environment,

@@ -61,6 +61,13 @@ FAULTS = [
     ),
     Fault(
         "3 scope",
+        "a credential that was read again is not sent",
+        "gateway/renewal.rs",
+        "self.authorization.store(Arc::new(authorization));",
+        "",
+    ),
+    Fault(
+        "3 scope",
         "a revoked key goes on until its exchange ends",
         "gateway/snapshot.rs",
         "&& !self.live.revoked.load(Ordering::Relaxed)",

@@ -4,6 +4,7 @@ use std::ffi::c_void;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use hoosh_core::clock::Now;
 use hoosh_core::gateway::{Gateway, LoopResult, LoopStep};
 use hoosh_core::store::Op;
 
@@ -154,7 +155,7 @@ pub unsafe extern "C" fn hoosh_gateway_next(
             has_until: false,
             until_us: 0,
         };
-        match gateway.gateway.next(now.core()) {
+        match next_step(&gateway.gateway, now.core()) {
             LoopStep::Fetch { id, request, .. } => {
                 current.request = Kept::new(request);
                 (out.kind, out.id, out.request) = (hoosh_loop_kind::Fetch, id, current.request.view());
@@ -169,12 +170,27 @@ pub unsafe extern "C" fn hoosh_gateway_next(
                 (out.kind, out.id, out.lines) = (hoosh_loop_kind::Log, id, hoosh_bytes::of(&current.lines));
                 out.file = current.file.as_deref().map_or(hoosh_bytes::NONE, |file| hoosh_bytes::of(file.as_bytes()));
             }
+            // Answered already.
+            LoopStep::Read { .. } => {}
             LoopStep::Over => out.kind = hoosh_loop_kind::Over,
             LoopStep::Wait { until_us } => (out.has_until, out.until_us) = (until_us.is_some(), until_us.unwrap_or(0)),
         }
         place.put(out);
         Ok(())
     })
+}
+
+/// The next step that a program has to do with. A configuration that was parsed here names no files and commands, because
+/// it was refused: so nothing is read again.
+fn next_step(gateway: &Gateway, now: Now) -> LoopStep {
+    loop {
+        match gateway.next(now) {
+            LoopStep::Read { id, .. } => {
+                gateway.done(id, LoopResult::Read(Err("files and commands are not read here".to_owned())), now);
+            }
+            step => return step,
+        }
+    }
 }
 
 /// Fetch `id` ended: with `answer_status` and the whole `body` (8 MiB of it are enough), or with neither (0 and no

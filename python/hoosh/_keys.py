@@ -13,6 +13,9 @@ class CredentialKeys(TypedDict, total=False):
     command: Sequence[str]
     """A program and its arguments, run without a shell, that prints it within 10 seconds. Left out: none."""
 
+    refresh_secs: int
+    """It is read again so often, besides whenever the provider refuses it. Left out: read again only when the provider refuses it."""
+
 
 class ServerKeys(TypedDict, total=False):
     """Keys of `[server]`."""
@@ -76,7 +79,7 @@ class ProviderKeys(TypedDict, total=False):
     """`http` or `https`, host, port, path. No credentials, query or fragment; IPv6 in brackets. Left out: the type's."""
 
     api_key: str | CredentialKeys
-    """Sent as `Authorization: Bearer …`. Text, `$NAME`, or a table with `file` or `command`. Left out: the type's variable."""
+    """Sent as `Authorization: Bearer …`. Text, `$NAME`, or a table with `file` or `command`, which is read again. Left out: the type's variable."""
 
     api_keys: Sequence[str | CredentialKeys]
     """Several keys in place of `api_key`, at most 64, asked in turn; each has its own quota and health. Left out: none."""

@@ -218,6 +218,9 @@ class Gateway:
     def stored(self, id: int, outcome: StoreOutcome, mono_us: int, wall_us: int) -> None:
         """The store answered."""
 
+    def read(self, id: int, text: str, error: str | None, mono_us: int, wall_us: int) -> None:
+        """A credential was read, or not, for the reason given, which quotes nothing of it."""
+
     def logged(self, id: int, error: str | None, mono_us: int, wall_us: int) -> None:
         """Lines of the log were written, or not, for the reason given. From any thread."""
 

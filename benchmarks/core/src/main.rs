@@ -135,7 +135,7 @@ impl World {
                     self.gateway.done(id, LoopResult::Stored(outcome), self.now);
                 }
                 LoopStep::Log { id, .. } => self.gateway.done(id, LoopResult::Logged(Ok(())), self.now),
-                LoopStep::Fetch { .. } | LoopStep::Cancel { .. } => {}
+                LoopStep::Fetch { .. } | LoopStep::Cancel { .. } | LoopStep::Read { .. } => {}
                 LoopStep::Wait { .. } | LoopStep::Over => return,
             }
         }

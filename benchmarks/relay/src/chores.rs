@@ -48,6 +48,10 @@ pub async fn run(gateway: Arc<Gateway>, upstreams: Rc<Upstreams>) {
                 fetches.borrow_mut().insert(id, task.abort_handle());
             }
             LoopStep::Log { id, .. } => gateway.done(id, LoopResult::Logged(Ok(())), now()),
+            LoopStep::Read { id, .. } => {
+                let refused = Err("this relay reads no files and runs no commands".to_owned());
+                gateway.done(id, LoopResult::Read(refused), now());
+            }
             LoopStep::Cancel { id } => {
                 if let Some(task) = fetches.borrow_mut().remove(&id) {
                     task.abort();

@@ -1,7 +1,7 @@
 //! Configuration: what is accepted, what every mistake is answered with, and that the documents tell the truth.
 
 use hoosh_core::config::{
-    catalogue, parse, schema, CacheMode, CapField, Config, ConfigError, CredentialSource, ProviderKind,
+    catalogue, parse, schema, CacheMode, CapField, Config, ConfigError, CredentialSource, ProviderKind, Renewal,
     Strategy as Choice,
 };
 use proptest::prelude::*;
@@ -590,6 +590,10 @@ fn a_credential_may_be_in_a_file_or_come_of_a_command() {
         ("{ command = [\"\"] }", "has one of `file`"),
         ("{ command = \"op read\" }", "must be an array"),
         ("{ fil = \"/run/key\" }", "did you mean `file`?"),
+        ("{ refresh_secs = 60 }", "has one of `file`"),
+        ("{ file = \"/run/key\", refresh_secs = 0 }", "must be from 1 to 31536000, not 0"),
+        ("{ file = \"/run/key\", refresh_secs = \"60\" }", "`refresh_secs` in a credential must be an integer"),
+        ("{ file = \"/run/key\", refresh = 60 }", "did you mean `refresh_secs`?"),
         ("3", "must be a string, or a table with `file` or `command`, not an integer"),
     ] {
         let error = with(key).expect_err(key);
@@ -599,4 +603,24 @@ fn a_credential_may_be_in_a_file_or_come_of_a_command() {
     assert!(bad("[[providers]]\ntype = \"openai\"\napi_key = { file = \"/run/key\" }")
         .message
         .contains("not read here"));
+}
+
+#[test]
+fn a_credential_knows_where_and_when_it_is_read_again() {
+    let with = |keys: &str| parse(&format!("[[providers]]\ntype = \"openai\"\n{keys}"), &Outside);
+    let config = with("api_keys = [{ file = \"/run/key\", refresh_secs = 60 }, \"plain\"]").unwrap();
+    let renewals: Vec<_> =
+        config.providers[0].credentials.iter().map(|credential| credential.renewal.clone()).collect();
+    let source = CredentialSource::File("/run/key".into());
+    assert_eq!(renewals, [Some(Renewal { source, refresh_secs: Some(60) }), None]);
+    assert!(config.describe().contains("# key 1: of a file; refresh_secs = 60\n"));
+    let config = with("api_key = { command = [\"op\", \"read\"] }").unwrap();
+    assert!(config.describe().contains("# key 1: of a command, read again when it is refused\n"));
+    assert!(!config.describe().contains("\"read\""), "its words may tell too much");
+    // What belongs to a credential belongs nowhere else.
+    let error = with("api_key = \"x\"\nrefresh_secs = 60").unwrap_err();
+    assert!(error.message.contains("it belongs in a credential"), "{error}");
+    // Two texts of one place would be one.
+    let twice = with("api_keys = [{ file = \"/run/key\" }, { command = [\"op\", \"read\"] }]").unwrap_err();
+    assert!(twice.message.contains("number 1 of `api_keys` already"), "{twice}");
 }

@@ -505,3 +505,26 @@ fn the_memory_of_throttled_models_is_bounded() {
     assert!(provider.admit("m1999", 200 * SECOND).is_ok());
     assert!(provider.credentials.all()[0].benches.list(200 * SECOND).is_empty());
 }
+
+#[test]
+fn what_takes_the_place_of_another_is_not_judged_by_it() {
+    let health = health();
+    let early = yes(&health, 0);
+    // Replaced while it is well: an attempt of before says nothing.
+    health.renew(SECOND);
+    early.failure(2 * SECOND, Blame::Credential);
+    assert!(health.is_closed());
+    yes(&health, 2 * SECOND).failure(2 * SECOND, Blame::Credential);
+    assert_eq!(refusal(&health, 3 * SECOND).1, "credential_rejected");
+    // And while it is out, with a probe under way.
+    let found = probe(&health, 12 * SECOND);
+    health.renew(13 * SECOND);
+    found.inconclusive(14 * SECOND);
+    assert_eq!(health.refused(14 * SECOND), None);
+    assert_eq!(health.probe_due_us(), None);
+    assert_eq!(health.transitions().map(|(_, times)| times), [1, 1, 1]);
+    // Without that it is asked again soon.
+    yes(&health, 15 * SECOND).failure(15 * SECOND, Blame::Credential);
+    probe(&health, 25 * SECOND).inconclusive(25 * SECOND);
+    assert_eq!(health.probe_due_us(), Some(26 * SECOND));
+}

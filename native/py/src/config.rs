@@ -34,6 +34,14 @@ impl Config {
     }
 }
 
+/// A credential's source for Python: its kind and its words.
+pub fn source_words(source: &config::CredentialSource) -> (&'static str, Vec<String>) {
+    match source {
+        config::CredentialSource::File(path) => ("file", vec![path.clone()]),
+        config::CredentialSource::Command(words) => ("command", words.clone()),
+    }
+}
+
 /// What is looked up outside of the file.
 struct Outside {
     environment: HashMap<String, String>,
@@ -47,10 +55,7 @@ impl config::Environment for Outside {
 
     fn read(&self, source: &config::CredentialSource) -> Result<String, String> {
         let Some(read) = &self.read else { return Err("nobody here reads files and commands; use `$NAME`".into()) };
-        let (kind, words) = match source {
-            config::CredentialSource::File(path) => ("file", vec![path.clone()]),
-            config::CredentialSource::Command(words) => ("command", words.clone()),
-        };
+        let (kind, words) = source_words(source);
         Python::attach(|py| {
             let said = read.call1(py, (kind, words)).and_then(|said| said.extract::<String>(py));
             said.map_err(|error| error.value(py).to_string())

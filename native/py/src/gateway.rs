@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hoosh_core::clock::Now;
-use hoosh_core::config::LogLevel;
+use hoosh_core::config::{LogLevel, Secret};
 use hoosh_core::gateway::{self, LoopResult, LoopStep};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
-use crate::config::Config;
+use crate::config::{source_words, Config};
 use crate::exchange::{send_tuple, Exchange};
 use crate::store::{StoreOp, StoreOutcome};
 use crate::wake::WakeQueue;
@@ -27,6 +27,8 @@ pub const LOOP_WAIT: u8 = 3;
 pub const LOG: u8 = 4;
 /// See [`FETCH`].
 pub const LOOP_OVER: u8 = 5;
+/// See [`FETCH`].
+pub const LOOP_READ: u8 = 6;
 
 /// What all exchanges of a process share. `seed` makes request ids and back-off differ between processes.
 #[pyclass(module = "hoosh", frozen)]
@@ -58,6 +60,10 @@ impl Gateway {
             LoopStep::Cancel { id } => (CANCEL, id).into_pyobject(py),
             LoopStep::Store { id, op } => (STORE, id, Bound::new(py, StoreOp::new(op))?).into_pyobject(py),
             LoopStep::Log { id, lines, file } => (LOG, id, PyBytes::new(py, &lines), file.as_deref()).into_pyobject(py),
+            LoopStep::Read { id, source } => {
+                let (kind, words) = source_words(&source);
+                (LOOP_READ, id, kind, words).into_pyobject(py)
+            }
             LoopStep::Wait { until_us } => (LOOP_WAIT, until_us).into_pyobject(py),
             LoopStep::Over => (LOOP_OVER,).into_pyobject(py),
         }
@@ -75,6 +81,12 @@ impl Gateway {
     /// The store answered.
     fn stored(&self, id: u64, outcome: &StoreOutcome, mono_us: u64, wall_us: i64) {
         self.0.done(id, LoopResult::Stored(outcome.0.clone()), Now::new(mono_us, wall_us));
+    }
+
+    /// A credential was read, or not, for the reason given, which quotes nothing of it.
+    fn read(&self, id: u64, text: String, error: Option<String>, mono_us: u64, wall_us: i64) {
+        let result = error.map_or_else(|| Ok(Secret::new(text)), Err);
+        self.0.done(id, LoopResult::Read(result), Now::new(mono_us, wall_us));
     }
 
     /// Lines of the log were written, or not, for the reason given. From any thread.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use hoosh_core::clock::{MILLISECOND, SECOND};
+use hoosh_core::config::{CredentialSource, Secret};
 use hoosh_core::gateway::{LoopResult, LoopStep};
 use hoosh_core::http::UpstreamRequest;
 
@@ -32,6 +33,7 @@ impl World {
                     }
                 }
                 LoopStep::Log { id, lines, .. } => self.write_log(id, &lines),
+                LoopStep::Read { id, source } => self.read(id, &source),
                 LoopStep::Over => return self.run_is_over(),
                 LoopStep::Wait { until_us } => {
                     self.loop_timer += 1;
@@ -61,7 +63,11 @@ impl World {
         self.trace.mix_bytes(lines);
         let text = String::from_utf8_lossy(lines);
         let fit = |line: &str| !line.is_empty() && !line.chars().any(char::is_control);
-        if !text.ends_with('\n') || !text.lines().all(fit) || text.contains("key-of-caller") {
+        if !text.ends_with('\n')
+            || !text.lines().all(fit)
+            || text.contains("key-of-caller")
+            || text.contains("secret-of-")
+        {
             self.fail(Invariant::Ledger, None, format!("lines that must not be written: {text:?}"));
         }
         let delay = self.dice.span(1, SECOND);
@@ -70,6 +76,31 @@ impl World {
             1 => self.after(delay, Event::LoopDone(self.generation, id, LoopResult::Logged(Err("scripted".into())))),
             _ => self.after(delay, Event::LoopDone(self.generation, id, LoopResult::Logged(Ok(())))),
         }
+    }
+
+    /// A credential's file: it says what it said, or something new, or cannot be read, or keeps silent.
+    fn read(&mut self, id: u64, source: &CredentialSource) {
+        self.count("loop readings");
+        self.note(None, || format!("loop: read {id}"));
+        let CredentialSource::File(file) = source else { return };
+        let mut renewals = self.plan.configs[self.config].providers.iter().flat_map(|p| &p.credentials);
+        let Some(known) = renewals.find(|c| c.renewal.as_ref().is_some_and(|r| r.source == *source)) else {
+            return self.fail(Invariant::Scope, None, format!("{file} is read, and is not configured"));
+        };
+        let before = known.secret.expose().to_owned();
+        let before = self.books.health.asked_to_read(id, file).unwrap_or(before);
+        let result = match self.dice.below(10) {
+            0 => return,
+            1 => Err("the file cannot be read".into()),
+            2 => Ok(Secret::new("two words")),
+            3..=5 => Ok(Secret::new(before)),
+            _ => {
+                self.count("new credentials");
+                Ok(Secret::new(format!("{file}-r{id}\n")))
+            }
+        };
+        let delay = self.dice.span(1, 12 * SECOND);
+        self.after(delay, Event::LoopDone(self.generation, id, LoopResult::Read(result)));
     }
 
     fn fetch(&mut self, id: u64, request: &UpstreamRequest) {

@@ -47,6 +47,8 @@ const MUST_SEE: &[&str] = &[
     "loop stores",
     "loop fetches",
     "loop cancels",
+    "loop readings",
+    "new credentials",
     "crashes",
     "orderly ends",
     "lost tokens",

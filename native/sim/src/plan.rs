@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
-    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, Deadlines, Idempotency, Limits, Log,
-    LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Retry, Route, Secret, Server, Storage,
-    Strategy, Token,
+    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, CredentialSource, Deadlines,
+    Idempotency, Limits, Log, LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Renewal, Retry,
+    Route, Secret, Server, Storage, Strategy, Token,
 };
 use hoosh_core::dialects::passed::Services;
 use hoosh_core::http::Origin;
@@ -296,8 +296,18 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
 fn credentials(dice: &mut Dice, name: &str) -> Vec<Credential> {
     let count = if dice.chance(20) { 0 } else { dice.pick(&[1, 1, 1, 2, 3]) };
     let bad = dice.chance(40).then(|| dice.below(count.max(1)));
-    let secret = |at| format!("secret-of-{name}-{at}{}", if bad == Some(at) && count > 1 { BAD } else { "" });
-    (0..count).map(|at| Credential { secret: Secret::new(secret(at)) }).collect()
+    let secret = |at| format!("{}{}", secret_file(name, at), if bad == Some(at) && count > 1 { BAD } else { "" });
+    let mut credential = |at| {
+        let refresh_secs = dice.chance(50).then(|| dice.range(1, 30));
+        let renewal = Renewal { source: CredentialSource::File(secret_file(name, at)), refresh_secs };
+        Credential { secret: Secret::new(secret(at)), renewal: dice.chance(40).then_some(renewal) }
+    };
+    (0..count).map(&mut credential).collect()
+}
+
+/// Where credential `at` of a provider is, if it is read again. Each text of it begins so.
+fn secret_file(name: &str, at: usize) -> String {
+    format!("secret-of-{name}-{at}")
 }
 
 fn patience(dice: &mut Dice) -> Patience {

@@ -1,10 +1,12 @@
-"""The gateway's own loop: leases, ledger, probes, model lists."""
+"""The gateway's own loop: leases, ledger, probes, model lists, credentials."""
 
 import logging
 import time
 
 import anyio
+import anyio.to_thread
 
+from hoosh import _environment
 from hoosh._driver import steps, upstream
 from hoosh._driver.connections import Connections, Request
 from hoosh._driver.hooks import Declined, HookFailed, Runner
@@ -19,6 +21,8 @@ NUMBER = 0
 """By which the loop is woken; exchanges have the numbers after it."""
 LARGEST_FETCH = 8 << 20
 """Of an answer to the gateway's own question, bytes."""
+READERS = 16
+"""Credentials that are read at once, each in a thread; the next one waits."""
 END_SECONDS = 2
 """How long the last rows have to be stored."""
 END_LOOK_SECONDS = 0.002
@@ -33,6 +37,7 @@ class Loop:
     def __init__(self, gateway: Gateway, store: MemoryStore | Store, connections: Connections, hooks: Runner) -> None:
         self._gateway, self._store, self._connections, self._hooks = gateway, store, connections, hooks
         self._fetches: dict[int, anyio.CancelScope] = {}
+        self._readers: anyio.CapacityLimiter | None = None
         self._log = Log(lambda number, error: gateway.logged(number, error, *now()))
         self._complaints = Complaints()
         self.bell = Bell()
@@ -55,6 +60,10 @@ class Loop:
                 case (steps.FETCH, id, request, hooked):
                     self._fetches[id] = anyio.CancelScope()
                     tasks.start_soon(self._fetch, id, Request(*request), hooked, self._fetches[id])
+                case (steps.LOOP_READ, id, kind, words):
+                    self._readers = self._readers or anyio.CapacityLimiter(READERS)
+                    self._fetches[id] = anyio.CancelScope()
+                    tasks.start_soon(self._read, id, kind, words, self._fetches[id])
                 case (steps.CANCEL, id):
                     if scope := self._fetches.pop(id, None):
                         scope.cancel()
@@ -121,6 +130,22 @@ class Loop:
                 if isinstance(error, HookFailed | Declined):
                     LOG.error("A hook failed", exc_info=error.__cause__)
                 self._gateway.fetched(id, 0, b"", type(error).__name__, *now())
+        self._fetches.pop(id, None)
+        self.bell.ring()
+
+    async def _read(self, id: int, kind: str, words: list[str], scope: anyio.CancelScope) -> None:
+        """Read a credential in a thread, which is left behind when its time is over."""
+        with scope:
+            try:
+                text = await anyio.to_thread.run_sync(
+                    _environment.credential, kind, words, abandon_on_cancel=True, limiter=self._readers
+                )
+                self._gateway.read(id, text, None, *now())
+            except OSError as error:
+                self._gateway.read(id, "", str(error), *now())
+            except Exception as error:
+                # Its own words might quote what was read.
+                self._gateway.read(id, "", f"it raised {type(error).__name__}", *now())
         self._fetches.pop(id, None)
         self.bell.ring()
 

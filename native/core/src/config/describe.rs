@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{CacheMode, Config, LogFormat, LogLevel, Model, Patience, Price, Provider, Strategy, Token};
+use super::{
+    CacheMode, Config, CredentialSource, LogFormat, LogLevel, Model, Patience, Price, Provider, Renewal, Strategy,
+    Token,
+};
 
 /// Stands for every secret.
 const HIDDEN: &str = "***";
@@ -125,6 +128,9 @@ fn describe_provider(out: &mut Out, provider: &Provider) {
         1 => out.text("api_key", HIDDEN),
         several => out.list("api_keys", &vec![HIDDEN.to_owned(); several]),
     }
+    for (at, credential) in provider.credentials.iter().enumerate() {
+        credential.renewal.iter().for_each(|renewal| out.comment(&told(at + 1, renewal)));
+    }
     out.value("priority", provider.priority);
     out.list("models", &provider.models);
     out.bound("max_concurrency", provider.max_concurrency);
@@ -136,6 +142,18 @@ fn describe_provider(out: &mut Out, provider: &Provider) {
         out.value("headers", format!("{{ {} }}", hidden.collect::<Vec<_>>().join(", ")));
     }
     out.patience(&provider.patience);
+}
+
+/// Where a credential is read again, without path and words, which may tell too much.
+fn told(number: usize, renewal: &Renewal) -> String {
+    let place = match renewal.source {
+        CredentialSource::File(_) => "a file",
+        CredentialSource::Command(_) => "a command",
+    };
+    match renewal.refresh_secs {
+        Some(seconds) => format!("key {number}: of {place}; refresh_secs = {seconds}"),
+        None => format!("key {number}: of {place}, read again when it is refused"),
+    }
 }
 
 /// What is not known is left out.

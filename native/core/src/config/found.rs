@@ -23,7 +23,7 @@ impl Config {
                 continue;
             }
             let priority = if kind.local { LOCAL_PRIORITY } else { REMOTE_PRIORITY };
-            let credentials = key.map(|secret| Credential { secret }).into_iter().collect();
+            let credentials = key.map(|secret| Credential { secret, renewal: None }).into_iter().collect();
             config.providers.push(Provider { credentials, priority, found: true, ..kind.provider() });
         }
         config

@@ -105,7 +105,8 @@ fn shape(key: &Key, path: &str) -> Vec<(&'static str, Tree)> {
 /// Text, or a table that says where it is.
 fn credential(path: &str) -> (&'static str, Tree) {
     let mut fields = table_fields(&CREDENTIAL, path);
-    fields.extend([("minProperties", 1u32.into()), ("maxProperties", 1u32.into())]);
+    let one = |key: &str| Tree::Object(vec![("required", texts(std::iter::once(key)))]);
+    fields.push(("oneOf", Tree::Array(vec![one("file"), one("command")])));
     let forms = vec![Tree::Object(vec![("type", "string".into())]), Tree::Object(fields)];
     ("anyOf", Tree::Array(forms))
 }

@@ -32,7 +32,7 @@ mod routes;
 pub mod schema;
 mod url;
 
-pub use credential::Source as CredentialSource;
+pub use credential::{Renewal, Source as CredentialSource};
 pub use names::{Alias, Model};
 pub use parse::{parse, ConfigError, Environment};
 pub(crate) use providers::is_loopback;
@@ -180,8 +180,10 @@ impl std::fmt::Debug for Secret {
 /// What a provider is shown to be let in. A provider may have several, each with its own quota and its own health.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credential {
-    /// Sent as `Authorization: Bearer …`.
+    /// Sent as `Authorization: Bearer …`; what its source said when the configuration was made.
     pub secret: Secret,
+    /// Where and when it is read again. `None`: it stands in the file or the environment.
+    pub renewal: Option<Renewal>,
 }
 
 /// What a provider is: a dialect over HTTP, or an engine of this process.

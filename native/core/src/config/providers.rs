@@ -75,7 +75,7 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
     provider.credentials = match credentials(t)? {
         Some(given) => given,
         None => default_key(t.source, kind, &provider.name, &url, warnings)
-            .map(|secret| Credential { secret })
+            .map(|secret| Credential { secret, renewal: None })
             .into_iter()
             .collect(),
     };
@@ -87,19 +87,19 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
 
 /// `api_key` or `api_keys`; `None` if there is neither.
 fn credentials(t: &Table<'_>) -> Checked<Option<Vec<Credential>>> {
-    if let Some(secret) = credential(t, "api_key")? {
+    if let Some(credential) = credential(t, "api_key")? {
         if t.value("api_keys").is_some() {
             return t.fail("api_keys", "stands beside `api_key`; move that one into the list");
         }
-        return Ok(Some(vec![Credential { secret }]));
+        return Ok(Some(vec![credential]));
     }
     if t.value("api_keys").is_none() {
         return Ok(None);
     }
     let mut credentials: Vec<Credential> = Vec::new();
     for value in t.array("api_keys")? {
-        let credential = Credential { secret: super::credential::one(t, "api_keys", value)? };
-        if let Some(first) = credentials.iter().position(|known| *known == credential) {
+        let credential = super::credential::one(t, "api_keys", value)?;
+        if let Some(first) = credentials.iter().position(|known| known.is_same(&credential)) {
             let message = format!("this key is number {} of `api_keys` already; remove one", first + 1);
             return t.source.error(&value.span(), message);
         }

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::catalogue::fold;
 use super::parse::{ConfigError, Environment};
-use super::schema::{Kind, Section, SECTIONS};
+use super::schema::{Kind, Section, CREDENTIAL, SECTIONS};
 use super::CredentialSource;
 use crate::route::nearest;
 
@@ -249,7 +249,7 @@ fn unknown_key(key: &str, value: &DeValue<'_>, section: &Section) -> String {
     if let Some(near) = nearest(key, section.keys.iter().map(|key| key.name)) {
         return format!("{start}; did you mean `{near}`?");
     }
-    match SECTIONS.iter().find(|other| other.key(key).is_some()) {
+    match SECTIONS.iter().chain([&&CREDENTIAL]).find(|other| other.key(key).is_some()) {
         Some(home) => format!("{start}; it belongs in {}", home.header),
         None => format!("{start}; known are {}", names(section)),
     }

@@ -225,7 +225,7 @@ pub const PROVIDERS: Section = Section {
             "api_key",
             Kind::Credential,
             Default::Derived("the type's variable"),
-            "Sent as `Authorization: Bearer …`. Text, `$NAME`, or a table with `file` or `command`.",
+            "Sent as `Authorization: Bearer …`. Text, `$NAME`, or a table with `file` or `command`, which is read again.",
         ),
         Key::new(
             "api_keys",
@@ -313,6 +313,12 @@ pub const CREDENTIAL: Section = Section {
             Kind::Texts,
             Default::None("none"),
             "A program and its arguments, run without a shell, that prints it within 10 seconds.",
+        ),
+        Key::new(
+            "refresh_secs",
+            SECONDS,
+            Default::None("read again only when the provider refuses it"),
+            "It is read again so often, besides whenever the provider refuses it.",
         ),
     ],
 };

@@ -102,7 +102,9 @@ impl Exchange {
         let free = |at: usize| match self.obstacle(candidates, at, Look::NextRound) {
             None => Some(self.now.mono_us),
             // An open breaker spares everybody the wait for an upstream that fails.
-            Some(obstacle) if matches!(obstacle.why, Why::Failing | Why::Quota | Why::TooLarge) => None,
+            Some(obstacle) if matches!(obstacle.why, Why::Failing | Why::Credential | Why::Quota | Why::TooLarge) => {
+                None
+            }
             Some(obstacle) => Some(obstacle.until_us),
         };
         let usable = (0..candidates.len()).filter(|at| self.may_use(&candidates[*at]));

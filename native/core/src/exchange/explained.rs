@@ -51,11 +51,8 @@ impl Exchange {
             Why::Tokens => "token_rate_limited",
             Why::TooLarge => return reason("exceeds_token_rate", None),
             Why::Quota => "quota_exhausted",
-            // Where its breaker is closed, each of its credentials is refused.
-            Why::Failing => match upstream.live.health.state().reason {
-                "" => health::CREDENTIAL,
-                reason => reason,
-            },
+            Why::Credential => health::CREDENTIAL,
+            Why::Failing => upstream.live.health.state().reason,
         };
         reason(word, Some(seconds_until(obstacle.until_us, self.now.mono_us)))
     }

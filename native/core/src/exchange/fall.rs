@@ -16,6 +16,10 @@ impl Exchange {
         // Without blame the breaker gets its attempt back, and not a word.
         if let Some((health, blame)) = attempt.health.take().zip(fall.blame) {
             health.failure(now_us, blame);
+            if blame == Blame::Credential {
+                // It may have another text by now.
+                self.gateway.wake_loop();
+            }
             if blame != Blame::Nobody {
                 attempt.upstream.live.note_error(fall.failure.code);
             }

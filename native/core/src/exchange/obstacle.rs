@@ -32,8 +32,10 @@ pub(super) enum Why {
     TooLarge,
     /// What its credentials may spend is spent.
     Quota,
-    /// It failed too often, or refused the credential. Whether it is well again then, nobody knows.
+    /// It failed too often. Whether it is well again then, nobody knows.
     Failing,
+    /// It refused every credential. It will go on, until the operator has renewed one.
+    Credential,
 }
 
 /// Somebody whom one request leaves alone for a while, or for good.
@@ -77,7 +79,9 @@ impl Obstacles {
         } else {
             self.others_us = self.others_us.into_iter().chain([obstacle.until_us]).min();
         }
-        if self.soonest.is_none_or(|soonest| obstacle.until_us < soonest.until_us) {
+        // What goes by itself is worth waiting for; a credential is not.
+        let rank = |obstacle: &Obstacle| (obstacle.why == Why::Credential, obstacle.until_us);
+        if self.soonest.is_none_or(|soonest| rank(&obstacle) < rank(&soonest)) {
             self.soonest = Some(obstacle);
         }
     }
@@ -98,6 +102,7 @@ impl Obstacle {
         let why = match reason {
             health::THROTTLED => Why::Throttled,
             health::QUOTA => Why::Quota,
+            health::CREDENTIAL => Why::Credential,
             _ => Why::Failing,
         };
         Obstacle { until_us, why }
@@ -128,6 +133,10 @@ impl Obstacle {
             Why::Failing => {
                 let words =
                     "Every provider of this model failed lately and is being left alone for a while. Ask later.";
+                (Code::UpstreamUnavailable, words)
+            }
+            Why::Credential => {
+                let words = "No provider of this model accepts the gateway's credential. Its operator must renew it.";
                 (Code::UpstreamUnavailable, words)
             }
         };
@@ -182,7 +191,7 @@ impl Exchange {
             Why::Rate => Some(Limit::ProviderRate),
             Why::Tokens => Some(Limit::ProviderTokens),
             Why::TooLarge => return self.refuse_too_large(Limit::ProviderTokens, "any provider of this model"),
-            Why::Throttled | Why::Quota | Why::Failing => self.account.limited,
+            Why::Throttled | Why::Quota | Why::Failing | Why::Credential => self.account.limited,
         };
         self.refuse(obstacle.failure(self.now.mono_us))
     }

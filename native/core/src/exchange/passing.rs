@@ -114,7 +114,7 @@ impl Exchange {
             headers.push(super::call::id_header(call));
         }
         if let Some(authorization) = upstream.authorization(credential) {
-            headers.push((Bytes::from_static(b"authorization"), authorization.clone()));
+            headers.push((Bytes::from_static(b"authorization"), authorization));
         }
         self.pass_request_headers(upstream, &mut headers);
         let upload = self.passing.as_ref().and_then(|passing| passing.upload.as_ref());

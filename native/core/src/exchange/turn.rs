@@ -67,7 +67,7 @@ impl Exchange {
         match obstacle.why {
             Why::Rate => self.would_wait(&upstream.live.rate, obstacle.until_us),
             Why::Tokens => self.would_wait(&upstream.live.tokens, obstacle.until_us),
-            Why::Throttled | Why::TooLarge | Why::Quota | Why::Failing => false,
+            Why::Throttled | Why::TooLarge | Why::Quota | Why::Credential | Why::Failing => false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! How one configuration follows another: what stays keeps its live state, what goes ends at once.
 
 use super::chores::Discovered;
+use super::renewal::Shown;
 use super::snapshot::{Holder, HolderLive, Snapshot, Upstream, UpstreamLive};
 use crate::budget::Pool;
 use crate::cache::Cache;
@@ -158,29 +159,30 @@ fn upstreams(config: &Config, before: Option<&Snapshot>, metrics: &Metrics) -> V
             let (rate, tokens) = (per_minute(provider.rate_limit_rpm), per_minute(provider.rate_limit_tpm));
             Arc::new(UpstreamLive::new(health, concurrency, rate, tokens))
         };
-        let credentials = credentials(provider, before);
-        Arc::new(Upstream::new(provider, &config.deadlines, slot, kept.unwrap_or_else(new), credentials))
+        let (known, shown) = credentials(provider, before);
+        Arc::new(Upstream::new(provider, &config.deadlines, slot, kept.unwrap_or_else(new), known, shown))
     });
     upstreams.collect()
 }
 
-/// What is known of each of a provider's credentials; of one that is new, nothing.
-fn credentials(provider: &Provider, before: Option<&Snapshot>) -> Credentials {
+/// Each of a provider's credentials: what is known of it, and its text. Of one that is new, nothing but what the
+/// configuration says.
+fn credentials(provider: &Provider, before: Option<&Snapshot>) -> (Credentials, Vec<Arc<Shown>>) {
     let old = before.and_then(|before| before.provider_like(provider));
-    let live = |credential: Option<&Credential>| {
-        let (old, upstream) = old?;
-        let at = match credential {
-            Some(credential) => old.credentials.iter().position(|known| known == credential)?,
-            None => old.credentials.is_empty().then_some(0)?,
-        };
-        upstream.credentials.all().get(at).cloned()
-    };
     let new = || CredentialHealth::new(Settings::default());
-    let mut all: Vec<_> = provider.credentials.iter().map(|c| live(Some(c)).unwrap_or_else(new)).collect();
-    if all.is_empty() {
-        all.push(live(None).unwrap_or_else(new));
+    if provider.credentials.is_empty() {
+        let kept = old.filter(|(old, _)| old.credentials.is_empty());
+        let kept = kept.and_then(|(_, upstream)| upstream.credentials.all().first().cloned());
+        return (Credentials::new(vec![kept.unwrap_or_else(new)]), Vec::new());
     }
-    Credentials::new(all)
+    let kept = |credential: &Credential| {
+        let (old, upstream) = old?;
+        let at = old.credentials.iter().position(|known| known.stays(credential))?;
+        upstream.shown_with_health().nth(at).map(|(shown, health)| (health.clone(), shown.clone()))
+    };
+    let all = provider.credentials.iter();
+    let (known, shown) = all.map(|c| kept(c).unwrap_or_else(|| (new(), Shown::new(&c.secret)))).unzip();
+    (Credentials::new(known), shown)
 }
 
 fn per_minute(most: Option<u32>) -> Arc<Rate> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use hashbrown::HashMap;
 
+use super::renewal::Reading;
 use super::snapshot::Upstream;
 use super::LoopStep;
 use crate::budget::Pool;
@@ -93,6 +94,14 @@ pub(super) enum What {
     /// Is the credential accepted again?
     CredentialProbe(Attempt),
     List(Arc<str>),
+    /// What is the credential now?
+    Read(Reading),
+}
+
+impl What {
+    fn is_of_store(&self) -> bool {
+        !matches!(self, What::Probe(_) | What::CredentialProbe(_) | What::List(_) | What::Read(_))
+    }
 }
 
 impl Chores {
@@ -137,7 +146,7 @@ impl Chores {
         self.steps.push_back(LoopStep::Fetch { id, request, hooked });
     }
 
-    fn ask(&mut self, what: What, until_us: u64) -> u64 {
+    pub(super) fn ask(&mut self, what: What, until_us: u64) -> u64 {
         self.last_id += 1;
         self.asked.insert(self.last_id, Asked { what, until_us });
         self.last_id
@@ -149,8 +158,7 @@ impl Chores {
 
     /// Whether the store owes an answer.
     pub fn awaits_store(&self) -> bool {
-        let of_upstreams = |what: &What| matches!(what, What::Probe(_) | What::CredentialProbe(_) | What::List(_));
-        self.asked.values().any(|asked| !of_upstreams(&asked.what))
+        self.asked.values().any(|asked| asked.what.is_of_store())
     }
 
     /// What was not answered in time.
@@ -160,7 +168,7 @@ impl Chores {
         let mut taken = Vec::with_capacity(late.len());
         for id in late {
             let Some(asked) = self.asked.remove(&id) else { continue };
-            if matches!(asked.what, What::Probe(_) | What::CredentialProbe(_) | What::List(_)) {
+            if !asked.what.is_of_store() {
                 self.steps.push_back(LoopStep::Cancel { id });
             }
             taken.push(asked.what);
@@ -232,6 +240,13 @@ impl Chores {
         self.list_due_us.insert(provider.clone(), now.mono_us + DISCOVER_AGAIN_US);
     }
 
+    /// Its list may come now, if none came until now.
+    pub fn list_soon(&mut self, provider: &Arc<str>) {
+        if !self.discovered.contains_key(provider) {
+            self.list_due_us.remove(provider);
+        }
+    }
+
     /// Whether these models of a provider are news. That it has none is noted, but takes no known ones away.
     pub fn learn(&mut self, provider: Arc<str>, models: Vec<String>) -> bool {
         if models.is_empty() {
@@ -259,7 +274,7 @@ fn models_request_as(upstream: &Upstream, n: u16) -> Option<UpstreamRequest> {
         (Bytes::from_static(b"accept-encoding"), Bytes::from_static(b"identity")),
     ];
     if let Some(authorization) = upstream.authorization(n) {
-        headers.push((Bytes::from_static(b"authorization"), authorization.clone()));
+        headers.push((Bytes::from_static(b"authorization"), authorization));
     }
     headers.extend(upstream.headers.iter().cloned());
     Some(UpstreamRequest {

@@ -1,4 +1,4 @@
-//! The gateway's own loop: leases, the ledger, probes of benched upstreams, model lists.
+//! The gateway's own loop: leases, the ledger, probes of benched upstreams, model lists, credentials.
 //!
 //! Each question to the outside has a number and a deadline. One that is not answered in time counts as failed; its
 //! late answer is ignored, and so is a second one.
@@ -93,13 +93,14 @@ impl Gateway {
             (What::CredentialProbe(attempt), LoopResult::Fetched(Ok((status, _)))) => match status {
                 200..=299 | 404 | 405 => attempt.success_unmeasured(now.mono_us),
                 401 | 403 => attempt.failure(now.mono_us, Blame::Credential),
-                _ => attempt.failure(now.mono_us, Blame::Throttled { until_us: None }),
+                _ => attempt.inconclusive(now.mono_us),
             },
             (What::List(name), LoopResult::Fetched(Ok((200, body)))) => {
                 if lock(&self.chores).learn(name, read_list(&body)) {
                     self.swap(None, now);
                 }
             }
+            (What::Read(reading), LoopResult::Read(result)) => self.was_read(&reading, result, now),
             (what, _) => self.fail(what, now),
         }
     }
@@ -132,11 +133,11 @@ impl Gateway {
                 chores.pause_store(now);
             }
             What::Probe(attempt) => attempt.failure(now.mono_us, Blame::Upstream),
-            // It says nothing of the credential; soon again.
-            What::CredentialProbe(attempt) => attempt.failure(now.mono_us, Blame::Throttled { until_us: None }),
+            What::CredentialProbe(attempt) => attempt.inconclusive(now.mono_us),
             // A return that the store may have done is not asked for twice: better unspent than spent twice.
             What::Return(_) => {}
             What::List(name) => lock(&self.chores).list_failed(&name, now),
+            What::Read(reading) => self.was_read(&reading, Err("it took too long".into()), now),
         }
     }
 
@@ -291,7 +292,7 @@ impl Gateway {
         }
     }
 
-    /// Probes and model lists. Returns when the next is due.
+    /// Credentials, probes and model lists. Returns when the next is due.
     fn ask_upstreams(&self, snapshot: &Snapshot, now: Now) -> Option<u64> {
         let mut chores = lock(&self.chores);
         let providers = snapshot.upstreams.iter().zip(&snapshot.config.providers);
@@ -300,7 +301,7 @@ impl Gateway {
                 // Who names models and no patterns has nothing to tell.
                 let open = provider.models.is_empty() || provider.models.iter().any(|model| model.contains('*'));
                 let listed = if open { chores.list(upstream, now) } else { None };
-                [chores.probe(upstream, now), listed]
+                [chores.renew(upstream, provider, now), chores.probe(upstream, now), listed]
             });
         due.flatten().min()
     }

@@ -9,6 +9,7 @@ mod going;
 mod journal;
 mod keeper;
 mod records;
+mod renewal;
 mod report;
 mod reservations;
 mod snapshot;
@@ -18,7 +19,7 @@ use bytes::Bytes;
 
 use crate::budget::PoolState;
 use crate::clock::Now;
-use crate::config::{Config, LogLevel};
+use crate::config::{Config, CredentialSource, LogLevel, Secret};
 use crate::exchange::Exchange;
 use crate::health::HealthState;
 use crate::http::UpstreamRequest;
@@ -53,7 +54,7 @@ pub enum LoopStep {
         /// The provider whose callables are asked for the credential first.
         hooked: Option<Arc<str>>,
     },
-    /// Drop a fetch; its answer is no longer wanted.
+    /// Drop a fetch or a reading; its answer is no longer wanted.
     Cancel {
         /// Its handle.
         id: u64,
@@ -76,6 +77,14 @@ pub enum LoopStep {
         /// What to do.
         op: store::Op,
     },
+    /// Read a credential again, where it is said to be; nobody waits for it, so that it may block only a thread of its own.
+    /// What it says, whatever that is, goes to `done` and nowhere else. A driver that cannot says so.
+    Read {
+        /// Handle for `done`.
+        id: u64,
+        /// Where it is.
+        source: CredentialSource,
+    },
     /// Nothing until `done`, the loop's waker, or this time.
     Wait {
         /// Microseconds on [`Now::mono_us`].
@@ -94,6 +103,8 @@ pub enum LoopResult {
     Stored(store::Outcome),
     /// The lines are written, or why they are not.
     Logged(Result<(), String>),
+    /// A credential's text as it was read, or why it was not, in words that quote nothing of it and are logged.
+    Read(Result<Secret, String>),
 }
 
 /// Shared by all exchanges of a process.
@@ -182,10 +193,14 @@ impl Gateway {
         let (mut wakes, before);
         let mut chores = lock(&self.chores);
         (wakes, before) = (Wakes::default(), self.snapshot.load_full());
+        let was_read = config.is_some();
         let config = config.unwrap_or_else(|| before.config.clone());
         let next =
             Snapshot::build(config, Some(&before), &chores.retired, chores.discovered(), &self.metrics, self.seed);
         wakes.add(next.take_over(&before, now.mono_us));
+        if was_read {
+            next.take_credentials(now.mono_us);
+        }
         if let Some(waker) = lock(&self.waker).clone() {
             next.budgets.iter().for_each(|pool| wakes.add(pool.on_lease_wanted(waker.clone())));
         }
@@ -337,7 +352,7 @@ impl Gateway {
         }
     }
 
-    fn wake_loop(&self) {
+    pub(crate) fn wake_loop(&self) {
         let waker = lock(&self.waker).clone();
         if let Some(waker) = waker {
             waker.wake();

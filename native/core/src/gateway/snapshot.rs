@@ -3,14 +3,15 @@
 use bytes::Bytes;
 
 use super::build::holder_live;
+use super::renewal::Shown;
 use crate::budget::Pool;
 use crate::cache::{Cache, Entry};
-use crate::config::{CapField, Config, Credential, Deadlines, Provider, ProviderKind, Secret};
+use crate::config::{CapField, Config, Deadlines, Provider, ProviderKind, Secret};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::passed::Services;
 use crate::error::Code;
 use crate::flight::Flights;
-use crate::health::{Credentials, Health};
+use crate::health::{CredentialHealth, Credentials, Health};
 use crate::http::{Headers, Origin};
 use crate::keys::{Key, Keys};
 use crate::limit::{Concurrency, Rate};
@@ -69,8 +70,8 @@ pub(crate) struct Upstream {
     pub max_tokens_limit: Option<u64>,
     /// At least one: see [`Credentials`].
     pub credentials: Credentials,
-    /// Of each credential.
-    authorizations: Vec<Option<Bytes>>,
+    /// Of each credential that has a text: none of the empty one.
+    shown: Vec<Arc<Shown>>,
     /// What every request says.
     pub headers: Headers,
     /// Those of `[deadlines]`, but for its own.
@@ -144,9 +145,14 @@ impl UpstreamLive {
 }
 
 impl Upstream {
-    /// Of credential `n`, as it is sent.
-    pub fn authorization(&self, n: u16) -> Option<&Bytes> {
-        self.authorizations.get(usize::from(n))?.as_ref()
+    /// Of credential `n`, as it is sent now.
+    pub fn authorization(&self, n: u16) -> Option<Bytes> {
+        self.shown.get(usize::from(n)).map(|shown| shown.authorization())
+    }
+
+    /// Each credential that has a text, with what is known of it.
+    pub(super) fn shown_with_health(&self) -> impl Iterator<Item = (&Arc<Shown>, &Arc<CredentialHealth>)> {
+        self.shown.iter().zip(self.credentials.all())
     }
 
     pub fn target(&self, endpoint: Endpoint) -> &Bytes {
@@ -163,10 +169,8 @@ impl Upstream {
         slot: Slot,
         live: Arc<UpstreamLive>,
         credentials: Credentials,
+        shown: Vec<Arc<Shown>>,
     ) -> Upstream {
-        let bearer = |credential: &Credential| Bytes::from(format!("Bearer {}", credential.secret.expose()));
-        let mut authorizations: Vec<_> = provider.credentials.iter().map(|c| Some(bearer(c))).collect();
-        authorizations.resize(credentials.all().len(), None);
         let prefix = provider.base_url.as_ref().map_or("", |url| url.prefix.as_str());
         let target = |path: &str| Bytes::from(format!("{prefix}{path}"));
         Upstream {
@@ -186,7 +190,7 @@ impl Upstream {
             token_rated: provider.rate_limit_tpm.is_some(),
             max_tokens_limit: provider.max_tokens_limit.map(u64::from),
             credentials,
-            authorizations,
+            shown,
             headers: fixed_headers(provider),
             deadlines: deadlines.but(&provider.patience),
             targets: [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings].map(|e| target(e.path())),

@@ -61,6 +61,12 @@ impl Benches {
         }
     }
 
+    pub(super) fn clear(&self) {
+        let mut all = lock(&self.all);
+        all.clear();
+        self.any.store(false, Ordering::Release);
+    }
+
     /// Those that last, for an operator.
     pub fn list(&self, now_us: u64) -> Vec<Bench> {
         lock(&self.all).iter().filter(|bench| bench.until_us > now_us).cloned().collect()

@@ -89,6 +89,17 @@ impl Breaker {
         self.change(State::Closed, now_us);
     }
 
+    /// Another took the place of what this is about.
+    pub(super) fn renew(&mut self, now_us: u64) {
+        self.benched_until_us = 0;
+        if self.state == State::Closed {
+            self.failures = 0;
+            self.generation += 1;
+        } else {
+            self.close(now_us);
+        }
+    }
+
     fn open(&mut self, now_us: u64, reason: &'static str, settings: &Settings) {
         let doubled = settings.open_us.saturating_mul(1_u64 << self.opened.min(32));
         self.open_until_us = now_us.saturating_add(doubled.min(settings.max_open_us));

@@ -54,8 +54,16 @@ impl CredentialHealth {
         Arc::new(CredentialHealth { breaker: Arc::new(Health::new(settings)), benches: Benches::new() })
     }
 
+    /// It has another text now, of which nothing is known.
+    pub fn renew(&self, now_us: u64) {
+        self.breaker.renew(now_us);
+        self.benches.clear();
+    }
+
     fn refused(&self, model: &str, now_us: u64) -> Option<Refused> {
-        self.breaker.refused(now_us).or_else(|| self.benches.refused(model, now_us))
+        // Also while a probe of it is out: nothing but a refusal opens this breaker.
+        let refused = self.breaker.refused(now_us).map(|(until_us, _)| (until_us, CREDENTIAL));
+        refused.or_else(|| self.benches.refused(model, now_us))
     }
 }
 
@@ -110,7 +118,7 @@ impl Credentials {
                         Admit::Yes(accepted) | Admit::Probe(accepted) => {
                             return self.with(upstream, accepted, n, model, now_us);
                         }
-                        Admit::No { until_us, reason } => (until_us, reason),
+                        Admit::No { until_us, .. } => (until_us, CREDENTIAL),
                     },
                 };
                 soonest = Some(sooner(soonest, refused));

@@ -216,6 +216,11 @@ impl Health {
         self.word.load(Ordering::Acquire) & 1 == 0 || lock(&self.breaker).state == State::Closed
     }
 
+    /// Another took the place of what this is about: nothing is known of it, and attempts in progress say nothing of it.
+    pub fn renew(&self, now_us: u64) {
+        self.under_lock(|breaker| breaker.renew(now_us));
+    }
+
     /// How often its breaker came to each state, since the start.
     pub fn transitions(&self) -> [(State, u64); 3] {
         let changes = lock(&self.breaker).changes;
@@ -274,6 +279,13 @@ impl Attempt {
     /// Whether this is the one attempt that a half-open breaker lets pass.
     pub fn is_probe(&self) -> bool {
         self.probe
+    }
+
+    /// It found out nothing: the same again soon, unless things changed since it began.
+    pub fn inconclusive(self, now_us: u64) {
+        if self.health.word.load(Ordering::Acquire) >> 1 == self.generation {
+            self.failure(now_us, Blame::Throttled { until_us: None });
+        }
     }
 
     /// The upstream answered well. `first_byte_latency_us` is the time from the request to the answer's first byte.

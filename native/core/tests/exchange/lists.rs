@@ -39,6 +39,7 @@ fn fetches(world: &World) -> Vec<(u64, u16)> {
     loop {
         match world.gateway.next(world.now) {
             LoopStep::Fetch { id, request, .. } => all.push((id, request.origin.port)),
+            LoopStep::Read { .. } => unreachable!("its keys are in the file"),
             LoopStep::Log { id, .. } => world.gateway.done(id, LoopResult::Logged(Ok(())), world.now),
             LoopStep::Store { id, .. } => world.gateway.done(id, LoopResult::Stored(Outcome::Stored), world.now),
             LoopStep::Wait { .. } => return all,

@@ -28,6 +28,7 @@ mod queue;
 mod rates;
 mod records;
 mod reload;
+mod renewals;
 mod reports;
 mod sharing;
 mod streams;

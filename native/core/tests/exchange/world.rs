@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hoosh_core::clock::Now;
-use hoosh_core::config;
+use hoosh_core::config::{self, Config, CredentialSource, Secret};
 use hoosh_core::exchange::{Caller, Exchange, RequestHead, Step, UpstreamId};
 use hoosh_core::gateway::{Gateway, LoopResult, LoopStep};
 use hoosh_core::http::{Headers, UpstreamRequest};
@@ -86,6 +86,14 @@ pub struct World {
     pub waker: Waker,
     /// Every line that was logged.
     pub log: String,
+    /// What each file and command says that a credential is read from; else why it does not.
+    pub said: Result<String, String>,
+    /// From where credentials were read again, and when, in seconds since the start.
+    pub readings: Vec<(u64, CredentialSource)>,
+    /// Readings are not answered, but stand in `held`.
+    pub holds: bool,
+    pub held: Vec<u64>,
+    pub cancelled: Vec<u64>,
     store: MemoryStore,
 }
 
@@ -123,7 +131,10 @@ impl World {
 
     /// With callables between the gateway and these providers.
     pub fn hooked(text: &str, names: &[&str]) -> World {
-        let config = config::parse(text, &|_: &str| None).unwrap().hooked(names.iter().copied()).unwrap();
+        World::of(config::parse(text, &|_: &str| None).unwrap().hooked(names.iter().copied()).unwrap())
+    }
+
+    pub fn of(config: Config) -> World {
         let gateway = Gateway::new(config, 7);
         let mut world = World {
             gateway,
@@ -132,6 +143,11 @@ impl World {
             now: Now::new(1_000_000, 1_700_000_000_000_000),
             waker: Arc::new(NoWake),
             log: String::new(),
+            said: Err("no files here".into()),
+            readings: Vec::new(),
+            holds: false,
+            held: Vec::new(),
+            cancelled: Vec::new(),
             store: MemoryStore::new(20_000),
         };
         world.run_loop();
@@ -154,7 +170,14 @@ impl World {
                 LoopStep::Fetch { id, .. } => {
                     self.gateway.done(id, LoopResult::Fetched(Err("no network here".into())), self.now);
                 }
-                LoopStep::Cancel { .. } => {}
+                LoopStep::Read { id, source } => {
+                    self.readings.push((self.now.mono_us / 1_000_000 - 1, source));
+                    match self.holds {
+                        true => self.held.push(id),
+                        false => self.gateway.done(id, LoopResult::Read(self.said.clone().map(Secret::new)), self.now),
+                    }
+                }
+                LoopStep::Cancel { id } => self.cancelled.push(id),
                 LoopStep::Log { id, lines, .. } => {
                     self.log.push_str(std::str::from_utf8(&lines).unwrap());
                     self.gateway.done(id, LoopResult::Logged(Ok(())), self.now);

@@ -47,7 +47,9 @@ fn run_loop(gateway: &Gateway, bell: &Bell, done: &AtomicBool) {
                 gateway.done(id, LoopResult::Stored(outcome), NOW);
             }
             LoopStep::Log { id, .. } => gateway.done(id, LoopResult::Logged(Ok(())), NOW),
-            LoopStep::Fetch { .. } | LoopStep::Cancel { .. } => unreachable!("its models are configured"),
+            LoopStep::Fetch { .. } | LoopStep::Cancel { .. } | LoopStep::Read { .. } => {
+                unreachable!("its models and keys are configured")
+            }
             LoopStep::Wait { .. } if done.load(SeqCst) => return,
             LoopStep::Wait { .. } => bell.sleep(),
             LoopStep::Over => return,

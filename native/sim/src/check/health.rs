@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use hoosh_core::clock::SECOND;
+use hoosh_core::config::{self, CredentialSource};
 use hoosh_core::gateway::LoopResult;
 use hoosh_core::http::UpstreamRequest;
 
@@ -26,6 +27,10 @@ pub(crate) struct HealthBooks {
     changed_us: BTreeMap<Credential, u64>,
     /// What the gateway's loop asks on its own account.
     probes: BTreeMap<u64, Credential>,
+    /// Files of credentials that are being read.
+    readings: BTreeMap<u64, String>,
+    /// By such a file: what it said last, and before that.
+    texts: BTreeMap<String, (String, String)>,
     /// By provider: when, which attempt, and how many tokens it may use at least.
     tokens: BTreeMap<String, Vec<(u64, usize, u32, u64)>>,
 }
@@ -41,7 +46,36 @@ impl HealthBooks {
         self.probes.extend(secret_of(request).map(|secret| (id, (provider.to_owned(), secret))));
     }
 
+    /// What the file said last.
+    pub(crate) fn asked_to_read(&mut self, id: u64, file: &str) -> Option<String> {
+        self.readings.insert(id, file.to_owned());
+        self.texts.get(file).map(|(last, _)| last.clone())
+    }
+
+    /// Whether a provider may be shown this. What is in the file holds from when it was read; a request that was written
+    /// before has the one before.
+    pub(crate) fn is_shown(&self, credential: &config::Credential, sent: &str) -> bool {
+        let configured = credential.secret.expose();
+        let Some(CredentialSource::File(file)) = credential.renewal.as_ref().map(|renewal| &renewal.source) else {
+            return sent == configured;
+        };
+        match self.texts.get(file) {
+            Some((last, before)) => sent == last || sent == before || before.is_empty() && sent.starts_with(&**file),
+            None => sent.starts_with(&**file),
+        }
+    }
+
     pub(crate) fn answered_to_loop(&mut self, id: u64, result: &LoopResult, now_us: u64) {
+        if let (Some(file), LoopResult::Read(Ok(text))) = (self.readings.remove(&id), result) {
+            let text = text.expose().trim();
+            if let Some((last, before)) = self.texts.get_mut(&file).filter(|_| !text.contains(' ')) {
+                if last != text {
+                    *before = std::mem::replace(last, text.to_owned());
+                }
+            } else if !text.contains(' ') {
+                self.texts.insert(file, (text.to_owned(), String::new()));
+            }
+        }
         let well = matches!(result, LoopResult::Fetched(Ok((200..=299 | 404 | 405, _))));
         if let Some(credential) = self.probes.remove(&id).filter(|_| well) {
             self.accept(&credential, now_us);

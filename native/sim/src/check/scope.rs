@@ -4,6 +4,7 @@ use hoosh_core::clock::SECOND;
 use hoosh_core::config::{Config, Provider, Token};
 use hoosh_core::http::UpstreamRequest;
 
+use super::health::HealthBooks;
 use super::Invariant;
 use crate::caller::Flaw;
 use crate::plan::SHORT_CONTEXT;
@@ -67,7 +68,7 @@ impl World {
         }
         self.judge_bounds(x, to, &model, body)?;
         if let Some(request) = request {
-            check_secrets(request, provider)?;
+            check_secrets(request, provider, &self.books.health)?;
         }
         if caller.neutral || pinned.auth.tokens.is_empty() {
             // Whoever needs no key is let go on only as long as nobody needs one.
@@ -182,9 +183,10 @@ pub(crate) fn secret_of(request: &UpstreamRequest) -> Option<String> {
     String::from_utf8_lossy(sent).strip_prefix("Bearer ").map(str::to_owned)
 }
 
-fn check_secrets(request: &UpstreamRequest, provider: &Provider) -> Result<(), String> {
+fn check_secrets(request: &UpstreamRequest, provider: &Provider, books: &HealthBooks) -> Result<(), String> {
     let sent = secret_of(request);
-    let known = provider.credentials.iter().any(|credential| sent.as_deref() == Some(credential.secret.expose()));
+    let shown = |sent: &str| provider.credentials.iter().any(|credential| books.is_shown(credential, sent));
+    let known = sent.as_deref().is_some_and(shown);
     if !known && (sent.is_some() || !provider.credentials.is_empty()) {
         return Err("the provider's credential is not one of those configured".into());
     }
