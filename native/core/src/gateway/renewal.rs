@@ -39,6 +39,10 @@ struct Readings {
     failed: bool,
     /// How many in a row brought nothing while something was wanted.
     in_vain: u32,
+    /// Counts reloads: what a reading brings that began before one may be older than what the reload brought.
+    reloads: u64,
+    /// To be read at once: of a reload's text and a reading's, nobody knows which is the newer.
+    again: bool,
 }
 
 /// One reading, on its way.
@@ -47,6 +51,8 @@ pub(super) struct Reading {
     n: usize,
     shown: Arc<Shown>,
     health: Arc<CredentialHealth>,
+    /// As in [`Readings`], when it began.
+    reloads: u64,
 }
 
 // The text is nobody's to see.
@@ -86,6 +92,9 @@ impl Shown {
         if readings.in_progress {
             return None;
         }
+        if readings.again {
+            return Some(now_us);
+        }
         let wanted = is_refused || readings.failed;
         if !wanted {
             readings.in_vain = 0;
@@ -96,10 +105,32 @@ impl Shown {
         demanded.into_iter().chain(regular).min()
     }
 
-    fn begin(&self, now_us: u64) {
+    /// A reading begins; returns how many reloads there were before it.
+    fn begin(&self, now_us: u64) -> u64 {
         let mut readings = lock(&self.readings);
-        readings.in_progress = true;
+        (readings.in_progress, readings.again) = (true, false);
         (readings.since_us, readings.read_us) = (Some(now_us), Some(now_us));
+        readings.reloads
+    }
+
+    /// A reload read it well. `is_news`: its text is another than what was shown.
+    fn reloaded(&self, is_news: bool, now_us: u64) {
+        let mut readings = lock(&self.readings);
+        let lately = |at_us: u64| now_us < at_us.saturating_add(LONGEST_PAUSE_US);
+        readings.again |= is_news && readings.read_us.is_some_and(lately);
+        (readings.failed, readings.in_vain) = (false, 0);
+        (readings.since_us, readings.read_us) = (Some(now_us), Some(now_us));
+        readings.reloads += 1;
+    }
+
+    /// Whether what a reading brought may be taken. Where a reload came between, it is read again.
+    fn is_current(&self, reading: &Reading) -> bool {
+        let mut readings = lock(&self.readings);
+        let is_current = readings.reloads == reading.reloads;
+        if !is_current {
+            (readings.in_progress, readings.again) = (false, true);
+        }
+        is_current
     }
 
     /// A reading ended. `in_vain`: it failed, or said what is refused already.
@@ -119,7 +150,8 @@ impl Snapshot {
     pub(super) fn take_credentials(&self, now_us: u64) {
         for (provider, upstream) in self.config.providers.iter().zip(&self.upstreams) {
             for (credential, (shown, health)) in provider.credentials.iter().zip(upstream.shown_with_health()) {
-                shown.take(&credential.secret, health, now_us);
+                let is_news = shown.take(&credential.secret, health, now_us);
+                shown.reloaded(is_news, now_us);
             }
         }
     }
@@ -135,9 +167,9 @@ impl Chores {
             let Some(renewal) = &credential.renewal else { continue };
             match shown.due_us(renewal.refresh_secs, !health.breaker.is_closed(), now.mono_us) {
                 Some(due_us) if due_us <= now.mono_us => {
-                    shown.begin(now.mono_us);
+                    let reloads = shown.begin(now.mono_us);
                     let (shown, health) = (shown.clone(), health.clone());
-                    let reading = Reading { provider: upstream.name.clone(), n, shown, health };
+                    let reading = Reading { provider: upstream.name.clone(), n, shown, health, reloads };
                     let id = self.ask(What::Read(reading), now.mono_us + READ_DEADLINE_US);
                     self.steps.push_back(LoopStep::Read { id, source: renewal.source.clone() });
                 }
@@ -151,7 +183,10 @@ impl Chores {
 impl Gateway {
     /// What a credential's source said, or why nothing came of it.
     pub(super) fn was_read(&self, reading: &Reading, result: Result<Secret, String>, now: Now) {
-        let Reading { provider, n, shown, health } = reading;
+        let Reading { provider, n, shown, health, .. } = reading;
+        if !shown.is_current(reading) {
+            return;
+        }
         let number = n + 1;
         let text = result.and_then(|text| {
             Credential::sendable(text.expose())

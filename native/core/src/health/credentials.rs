@@ -24,6 +24,8 @@ pub struct CredentialHealth {
     pub breaker: Arc<Health>,
     /// Models that it may not ask for yet.
     pub benches: Benches,
+    /// How many texts it has had before this one.
+    renewals: AtomicUsize,
 }
 
 /// A provider's credentials, at least one: who needs none has one that is empty.
@@ -43,6 +45,8 @@ pub struct Admission {
     upstream: Attempt,
     accepted: Attempt,
     credential: Arc<CredentialHealth>,
+    /// As the credential counted them when it was asked with.
+    renewals: usize,
     model: Arc<str>,
     /// Which credential, from 0.
     pub n: u16,
@@ -51,11 +55,13 @@ pub struct Admission {
 impl CredentialHealth {
     /// Well, as far as is known.
     pub fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(CredentialHealth { breaker: Arc::new(Health::new(settings)), benches: Benches::new() })
+        let breaker = Arc::new(Health::new(settings));
+        Arc::new(CredentialHealth { breaker, benches: Benches::new(), renewals: AtomicUsize::new(0) })
     }
 
     /// It has another text now, of which nothing is known.
     pub fn renew(&self, now_us: u64) {
+        self.renewals.fetch_add(1, Ordering::Relaxed);
         self.breaker.renew(now_us);
         self.benches.clear();
     }
@@ -141,7 +147,8 @@ impl Credentials {
         match upstream.admit(now_us) {
             Admit::Yes(upstream) | Admit::Probe(upstream) => {
                 let credential = self.all[usize::from(n)].clone();
-                Ok(Admission { upstream, accepted, credential, model: model.clone(), n })
+                let renewals = credential.renewals.load(Ordering::Relaxed);
+                Ok(Admission { upstream, accepted, credential, renewals, model: model.clone(), n })
             }
             Admit::No { until_us, reason } => Err((until_us, reason)),
         }
@@ -188,6 +195,10 @@ impl Admission {
     }
 
     fn bench(&self, until_us: Option<u64>, wait_us: u64, reason: &'static str, now_us: u64) {
+        if self.credential.renewals.load(Ordering::Relaxed) != self.renewals {
+            // The quota of the text before; that of this one is another.
+            return;
+        }
         let until_us = until_us.unwrap_or(now_us.saturating_add(wait_us));
         self.credential.benches.add(Bench { model: self.model.clone(), until_us, reason }, now_us);
     }

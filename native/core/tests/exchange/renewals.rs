@@ -301,3 +301,54 @@ fn an_answer_of_another_kind_is_a_reading_that_failed() {
     assert!(!format!("{:?}", LoopResult::Read(Ok(Secret::new("a-secret")))).contains("a-secret"));
     assert!(!format!("{:?}", world.gateway).contains("old-token"));
 }
+
+#[test]
+fn a_reading_that_began_before_a_reload_does_not_undo_it() {
+    let (mut world, id) = reading();
+    // The file was read, then its text changed, then came the reload.
+    world.gateway.reload(config(FILE, "newest-token"), world.now);
+    say(&world, id, "stale-token");
+    world.said = Ok("newest-token".into());
+    world.holds = false;
+    assert_eq!(answered_with(&mut world), "newest-token");
+    let before = world.readings.len();
+    world.run_loop();
+    assert_eq!(world.readings.len(), before + 1, "and to be sure it is read again");
+    assert_eq!(answered_with(&mut world), "newest-token");
+}
+
+#[test]
+fn a_reload_that_read_before_the_loop_did_is_put_right() {
+    let mut world = world(EACH_MINUTE);
+    world.said = Ok("newest-token".into());
+    world.pass_seconds(60);
+    assert_eq!(answered_with(&mut world), "newest-token");
+    world.gateway.reload(config(EACH_MINUTE, "stale-token"), world.now);
+    world.run_loop();
+    assert_eq!(answered_with(&mut world), "newest-token");
+}
+
+#[test]
+fn a_reload_is_a_reading() {
+    let mut world = world(EACH_MINUTE);
+    world.pass_seconds(50);
+    world.gateway.reload(config(EACH_MINUTE, "old-token"), world.now);
+    world.run_loop();
+    world.pass_seconds(59);
+    assert!(times(&world).is_empty(), "a minute counts from there");
+    world.pass_seconds(1);
+    assert_eq!(times(&world).len(), 1);
+}
+
+#[test]
+fn the_quota_of_the_text_before_is_not_that_of_the_next() {
+    let mut world = world(EACH_MINUTE);
+    let mut early = world.post("/v1/chat/completions", CHAT);
+    let (sent, request) = early.sent(&mut world);
+    assert_eq!(secret(&request), "old-token");
+    world.said = Ok("new-token".into());
+    world.pass_seconds(60);
+    early.refuse(sent, 402, &[]);
+    early.pump(&mut world);
+    assert_eq!(answered_with(&mut world), "new-token");
+}
