@@ -12,7 +12,9 @@ use crate::http::Headers;
 const MAX_PREROLL: usize = 64 << 10;
 
 /// Microseconds until a caller is looked at again that has taken nothing for too long.
-const SECOND_LOOK: u64 = SECOND / 4;
+const NEXT_LOOK: u64 = SECOND;
+/// A look that comes later than this after its time, microseconds, shows a driver that is late itself.
+const IN_TIME: u64 = SECOND / 10;
 
 #[derive(Debug, Default)]
 pub(super) struct Out {
@@ -27,8 +29,8 @@ pub(super) struct Out {
     written: u64,
     /// When the caller last took something, or was given the first that it has not.
     progress_us: u64,
-    /// When it was first found to have taken nothing since for too long.
-    doubted_us: Option<u64>,
+    /// When it is looked at again, once it was found to have taken nothing since for too long.
+    look_us: Option<u64>,
     /// When something was last said to it.
     pub spoke_us: u64,
     preroll: SmallVec<[Bytes; 4]>,
@@ -122,18 +124,22 @@ impl Out {
     }
 
     fn progress(&mut self, now_us: u64) {
-        (self.progress_us, self.doubted_us) = (now_us, None);
+        (self.progress_us, self.look_us) = (now_us, None);
     }
 
-    /// When a caller that goes on taking nothing is given up: after `patience_us`, and not before it was found so twice.
-    /// A driver whose own loop is late learns of the time before it learns of what was taken meanwhile.
+    /// When a caller that goes on taking nothing is given up, or looked at again. A driver whose own loop is late learns of
+    /// the time before it learns of what was taken meanwhile, so that a look convicts nobody unless one came before it and
+    /// it came in time itself; only after twice `patience_us` any look does.
     pub fn given_up_at(&mut self, patience_us: u64, now_us: u64) -> u64 {
         let until_us = self.progress_us.saturating_add(patience_us);
         if now_us < until_us {
             return until_us;
         }
-        let doubted_us = *self.doubted_us.get_or_insert(now_us);
-        doubted_us.saturating_add(SECOND_LOOK)
+        match self.look_us {
+            Some(look_us) if now_us < look_us => look_us,
+            Some(look_us) if now_us - look_us <= IN_TIME || now_us - until_us >= patience_us => look_us,
+            _ => *self.look_us.insert(now_us.saturating_add(NEXT_LOOK)),
+        }
     }
 
     pub fn end(&mut self) {

@@ -100,18 +100,22 @@ fn a_driver_that_is_late_does_not_cost_the_caller_its_answer() {
             given = bytes.len();
         }
     }
-    // The loop comes back 5 seconds later, and to this exchange's time before it tells what was written.
-    world.pass(5_000_000);
-    assert_eq!(call.waits(&mut world), Some(250_000));
+    // The loop comes back 3 seconds later, and to this exchange's time before it tells what was written.
+    world.pass(3_000_000);
+    assert_eq!(call.waits(&mut world), Some(1_000_000));
+    world.pass(900_000);
+    assert_eq!(call.waits(&mut world), Some(100_000), "not before it is time");
     call.exchange.written(given);
     world.pass(250_000);
     assert_ne!(call.waits(&mut world), None, "it goes on");
     call.exchange.data(u, word("b").into());
     assert!(call.until(&mut world, |step| matches!(step, Step::Emit { .. })));
     world.pass(2_000_000);
-    assert_eq!(call.waits(&mut world), Some(250_000));
-    world.pass(250_000);
-    assert!(call.until(&mut world, |step| matches!(step, Step::Break)), "twice is enough");
+    assert_eq!(call.waits(&mut world), Some(1_000_000));
+    world.pass(1_500_000);
+    assert_eq!(call.waits(&mut world), Some(1_000_000), "a late look shows nothing");
+    world.pass(1_000_000);
+    assert!(call.until(&mut world, |step| matches!(step, Step::Break)), "one in time does");
 }
 
 #[test]
