@@ -1,6 +1,5 @@
 """`hoosh explain`."""
 
-import json
 import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hoosh import strict
 from hoosh.cli import options, output
 from hoosh.cli.output import Complaint
 
@@ -58,11 +58,11 @@ def _short(endpoint: str) -> Json:
 
 def _read(file: str) -> Json:
     try:
-        body = json.loads(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+        body = strict.read(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
     except OSError as error:
         raise Complaint(f"{file} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
-        raise Complaint(f"{file} is not JSON: {error}.") from error
+        raise Complaint(f"{file} is not JSON: {output.shown(str(error))}.") from error
     if not isinstance(body, dict):
         raise Complaint(f"{file} is no request: the body of one is a JSON object.")
     return body

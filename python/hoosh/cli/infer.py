@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hoosh import strict
 from hoosh.cli import options, output
 from hoosh.errors import HooshError, InvalidRequest, ProviderUnavailable, UnknownModel
 
@@ -47,6 +48,10 @@ def infer(
         fields["temperature"] = temperature
     if max_tokens is not None:
         fields["max_tokens"] = max_tokens
+    try:
+        strict.written(fields)
+    except ValueError as error:
+        raise output.Complaint(f"The question cannot be sent: {output.shown(str(error))}.") from error
     try:
         return run(_infer, gateway(config, server, key), fields, as_json)
     except _Nothing as nothing:
