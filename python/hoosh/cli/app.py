@@ -3,7 +3,6 @@
 Of a command line that names a command only that one is loaded and made: `hoosh serve` has a port to open.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from inspect import getdoc
@@ -129,7 +128,7 @@ def run(arguments: Sequence[str]) -> int:
     except TyperException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "hoosh"
-        print(f"hoosh: {_sentence(error.format_message())} See `{path} --help`.", file=sys.stderr)
+        output.tell(f"hoosh: {_sentence(error.format_message())} See `{path} --help`.")
         return 2
     return int(code or 0)
 

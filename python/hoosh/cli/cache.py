@@ -60,7 +60,7 @@ def warm(
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{file} cannot be read: {error}.", code="invalid_value", status=400) from error
     for complaint in summary.complaints:
-        print(output.shown(complaint), file=sys.stderr)
+        output.tell(output.shown(complaint))
     output.put(f"{summary}\n")
     return 1 if summary.failed else 0
 
@@ -112,6 +112,6 @@ def _lines(total: int) -> Callable[["Summary"], None]:
     def told(summary: "Summary") -> None:
         step = summary.done * STEPS // max(total, 1)
         if step > (summary.done - 1) * STEPS // max(total, 1):
-            print(f"{summary.done} of {total}: {summary}", file=sys.stderr, flush=True)
+            output.tell(f"{summary.done} of {total}: {summary}")
 
     return told

@@ -71,7 +71,7 @@ def _standard_input() -> str:
     if sys.stdin is None:
         return ""
     if sys.stdin.isatty():
-        print("The prompt, and Ctrl-D at its end:", file=sys.stderr)
+        output.tell("The prompt, and Ctrl-D at its end:")
     try:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
