@@ -240,6 +240,18 @@ async def test_the_first_answer_asks_nothing_where_keys_are_asked_for(upstream, 
     assert upstream.requests == []
 
 
+async def test_the_first_answer_is_not_looked_for_through_the_port(tmp_path):
+    said = await served(tmp_path, "[server]\n", "--first-answer", until=[b"move it away"])
+    assert not any("/v1/models" in line or "first question" in line for line in said)
+
+
+async def test_the_first_answer_is_given_up_in_silence_when_the_server_stops(upstream, tmp_path):
+    upstream.plan(stall="head")
+    text = "[server]\ndrain_secs = 1\n" + provider(upstream) + 'models = ["fake-chat"]\n'
+    said = await served(tmp_path, text, "--first-answer", until=[b"Asking fake-chat"])
+    assert not any("first question" in line or "did not answer" in line for line in said)
+
+
 async def test_the_first_answer_is_shown(upstream, tmp_path):
     text = provider(upstream) + 'models = ["fake-chat"]\n'
     said = await served(tmp_path, text, "--first-answer", until=[b"It answered: "])
