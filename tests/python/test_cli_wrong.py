@@ -70,6 +70,13 @@ async def test_without_a_file_and_anything_found_models_and_infer_say_what_to_do
             assert word in said
 
 
+async def test_explain_says_that_nobody_has_said_to_have_a_model(tmp_path):
+    (tmp_path / "hoosh.toml").write_text('[[providers]]\ntype = "ollama"\nbase_url = "http://127.0.0.1:9"\n')
+    code, out, said = await run(tmp_path, "explain", "-m", "x")
+    assert (code, out.startswith(b"outcome\tasked\n")) == (0, True)
+    assert said.startswith("No model can be asked yet: no provider in hoosh.toml has said that it has one.")
+
+
 def test_advice_names_what_is_there():
     assert "hoosh check --config a.toml" in str(advice.no_models(Path("a.toml"), 2))
     assert "hoosh check`" in str(advice.no_models(Path("hoosh.toml"), 2))
