@@ -363,6 +363,12 @@ async def test_tokens_of_files(tmp_path):
 async def test_tokens_that_cannot_be_counted(tmp_path):
     (tmp_path / "bytes").write_bytes(b"\xff")
     (tmp_path / "text").write_text("x")
-    for arguments, word in ((["none"], "none"), (["bytes"], "UTF-8"), (["text", "-m", "llama3.2"], "llama3.2")):
+    nameless = ["text", "-m", ""], "name of the model is empty"
+    for arguments, word in (
+        (["none"], "none"),
+        (["bytes"], "UTF-8"),
+        (["text", "-m", "llama3.2"], "llama3.2"),
+        nameless,
+    ):
         code, out, said = await run(tmp_path, "tokens", *arguments)
         assert (code, out, word in one_sentence(said)) == (1, b"", True)
