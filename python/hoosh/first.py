@@ -3,45 +3,58 @@
 import httpx2
 import trio
 
+from hoosh._driver import Driver
 from hoosh._native import Config
-from hoosh.announce import Say
+from hoosh.announce import LIST_SECONDS, Say, first_model
 
 QUESTION = "Say hello in one short sentence."
-WAIT_SECONDS = 5
-"""How long providers have to say which models they serve."""
+LOOK_SECONDS = 10
+"""With no model at the start, what the providers have said is looked at so often: no request, and nothing is written down."""
 KEYED = "Keys are configured, so the first question is yours: send one as 'Authorization: Bearer YOUR_KEY'."
 
 
-async def first_answer(say: Say, config: Config, address: str) -> None:
-    """Ask one question through the port, or say why not and what to do."""
+async def first_answer(say: Say, driver: Driver, config: Config, address: str, stop: trio.Event) -> None:
+    """Ask one question through the port, as soon as there is a model. At `stop` it is given up without a word."""
     if config.keyed:
         say(KEYED)
         return
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_give_up, stop, nursery.cancel_scope)
+        model = await _model(driver, config)
+        if model is not None:
+            await _ask(say, address, model)
+        nursery.cancel_scope.cancel()
+
+
+async def _give_up(stop: trio.Event, asking: trio.CancelScope) -> None:
+    await stop.wait()
+    asking.cancel()
+
+
+async def _model(driver: Driver, config: Config) -> str | None:
+    """The first model that is there; None if none will be. That there is none yet, the server says itself, and what to do."""
+    with trio.move_on_after(LIST_SECONDS):
+        await driver.listed()
+    known = driver.gateway.discovered()
+    model = await first_model(driver)
+    while model is None and config.providers:
+        await trio.sleep(LOOK_SECONDS)
+        if driver.gateway.discovered() != known:
+            known = driver.gateway.discovered()
+            model = await first_model(driver)
+    return model
+
+
+async def _ask(say: Say, address: str, model: str) -> None:
+    say(f"Asking {model}: {QUESTION}")
+    body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "max_tokens": 64}
     try:
-        await _ask(say, address)
+        async with httpx2.AsyncClient(timeout=120) as http:
+            answer = (await http.post(f"{address}/v1/chat/completions", json=body)).json()
     except httpx2.HTTPError as error:
         say(f"The first question failed: {error}", "warn")
-
-
-async def _ask(say: Say, address: str) -> None:
-    async with httpx2.AsyncClient(timeout=120) as http:
-        model = await _model(http, address)
-        if model is None:
-            return  # the server says so itself, and what to do
-        say(f"Asking {model}: {QUESTION}")
-        body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "max_tokens": 64}
-        answer = (await http.post(f"{address}/v1/chat/completions", json=body)).json()
-        if "error" in answer:
-            say(f"It did not answer: {answer['error']['message']}", "warn")
-        else:
-            say(f"It answered: {answer['choices'][0]['message']['content']}")
-
-
-async def _model(http: httpx2.AsyncClient, address: str) -> str | None:
-    for _ in range(WAIT_SECONDS * 10):
-        answer = await http.get(f"{address}/v1/models")
-        names = [entry["id"] for entry in answer.json().get("data", [])]
-        if chats := [name for name in names if "embed" not in name]:
-            return str(chats[0])
-        await trio.sleep(0.1)
-    return None
+        return
+    if "error" in answer:
+        say(f"It did not answer: {answer['error']['message']}", "warn")
+    else:
+        say(f"It answered: {answer['choices'][0]['message']['content']}")

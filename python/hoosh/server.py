@@ -105,7 +105,7 @@ async def _serve(
             if show_first:
                 from hoosh.first import first_answer
 
-                nursery.start_soon(first_answer, say, config, address)
+                nursery.start_soon(first_answer, say, app.driver, config, address, stop)
             await stop.wait()
             # `listen` sees to it that whatever began ends in its time.
             quiet = 0

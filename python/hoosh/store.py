@@ -78,10 +78,14 @@ def told(path: str | os.PathLike[str], report: Report) -> str:
     holder = f"open in {report['holder']}" if report["holder"] else "not open"
     lines = [
         f"{os.fspath(path)}: format {report['format']}, {report['bytes']:,} bytes, {holder}",
-        f"{report['runs']:,} runs, {report['crashed']:,} of them without an orderly end",
-        f"{report['rows']:,} ledger rows, {report['requests']:,} records of requests that asked no provider",
+        f"{_counted(report['runs'], 'run')}, {report['crashed']:,} without an orderly end",
+        f"{_counted(report['rows'], 'ledger row')}, {_counted(report['requests'], 'record')} of requests that asked no provider",
     ]
     for budget in report["budgets"]:
         numbers = ", ".join(f"{word} {budget[word]:,}" for word in ("capacity", "used", "lost", "leased"))
         lines.append(f"budget {budget['name']}: {numbers}")
     return "".join(f"{line}\n" for line in [*lines, *(f"problem: {words}" for words in report["problems"])])
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -4,7 +4,6 @@ A client and nothing more: what is kept is the gateway's to say. A line of the f
 request (chats are told by `messages`, completions by `prompt`, embeddings by `input`), or `{"endpoint": …, "body": …}`.
 """
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 import httpx2
 import trio
 
+from hoosh import strict
 from hoosh.errors import HooshError, InvalidRequest
 
 PATHS = {"chat": "/v1/chat/completions", "completions": "/v1/completions", "embeddings": "/v1/embeddings"}
@@ -74,7 +74,7 @@ def read(lines: Iterable[str]) -> Iterator[Line]:
 
 def _line(number: int, text: str) -> Line:
     try:
-        given = json.loads(text)
+        given = strict.read(text)
     except ValueError as error:
         raise _wrong(number, f"is not JSON: {error}") from error
     if not isinstance(given, dict):
@@ -151,14 +151,15 @@ async def _client(server: str, key: str | None, concurrency: int) -> AsyncIterat
 
 
 async def _ask(http: httpx2.AsyncClient, line: Line) -> httpx2.Response:
+    body, headers = strict.written(line.body), {"content-type": "application/json"}
     for _ in range(MOST_TRIES - 1):
-        answer = await http.post(line.path, json=line.body)
+        answer = await http.post(line.path, content=body, headers=headers)
         seconds = answer.headers.get("retry-after", "")
         worth = answer.status_code == 429 and answer.headers.get("x-should-retry") != "false"
         if not (worth and seconds.isdigit() and int(seconds) <= LONGEST_WAIT_SECONDS):
             return answer
         await trio.sleep(int(seconds))
-    return await http.post(line.path, json=line.body)
+    return await http.post(line.path, content=body, headers=headers)
 
 
 def _count(summary: Summary, line: Line, answer: httpx2.Response) -> None:
@@ -181,7 +182,7 @@ def _count(summary: Summary, line: Line, answer: httpx2.Response) -> None:
 def _complaint(answer: httpx2.Response) -> str:
     try:
         return str(answer.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return f"status {answer.status_code}"
 
 

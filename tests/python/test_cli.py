@@ -25,7 +25,7 @@ def folder(upstream, tmp_path):
     return tmp_path
 
 
-async def run(folder, *arguments, environment=None, stdout=None):
+async def run(folder, *arguments, environment=None, stdout=None, stdin=b""):
     """Run `hoosh`: (exit code, standard output, standard error)."""
     inherited = {name: value for name, value in os.environ.items() if name != "HOOSH_CONFIG"}
     with trio.fail_after(30):
@@ -33,7 +33,7 @@ async def run(folder, *arguments, environment=None, stdout=None):
             [*COMMAND, *arguments],
             cwd=folder,
             env=inherited | (environment or {}),
-            stdin=b"",
+            stdin=stdin,
             capture_stderr=True,
             check=False,
             **({"capture_stdout": True} if stdout is None else {"stdout": stdout}),
@@ -69,8 +69,11 @@ async def test_a_port_that_is_none(folder, port):
     assert (code, "0 to 65535" in said, "Traceback" in said) == (2, True, False)
 
 
+FULL = [["check"], ["models"], ["infer", "-m", "fake-chat", "Hi", "--json"], ["--help"], ["cache", "warm", "--help"]]
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-@pytest.mark.parametrize("command", [["check"], ["models"], ["infer", "-m", "fake-chat", "Hi", "--json"]])
+@pytest.mark.parametrize("command", FULL)
 async def test_output_that_cannot_be_written(folder, command):
     full = os.open("/dev/full", os.O_WRONLY)
     try:

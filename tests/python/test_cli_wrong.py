@@ -70,6 +70,13 @@ async def test_without_a_file_and_anything_found_models_and_infer_say_what_to_do
             assert word in said
 
 
+async def test_explain_says_that_nobody_has_said_to_have_a_model(tmp_path):
+    (tmp_path / "hoosh.toml").write_text('[[providers]]\ntype = "ollama"\nbase_url = "http://127.0.0.1:9"\n')
+    code, out, said = await run(tmp_path, "explain", "-m", "x")
+    assert (code, out.startswith(b"outcome\tasked\n")) == (0, True)
+    assert said.startswith("No model can be asked yet: no provider in hoosh.toml has said that it has one.")
+
+
 def test_advice_names_what_is_there():
     assert "hoosh check --config a.toml" in str(advice.no_models(Path("a.toml"), 2))
     assert "hoosh check`" in str(advice.no_models(Path("hoosh.toml"), 2))
@@ -238,6 +245,18 @@ async def test_the_first_answer_asks_nothing_where_keys_are_asked_for(upstream, 
     assert any(line.startswith("Keys are configured, so the first question is yours") for line in said)
     assert not any(" 401 " in line for line in said)
     assert upstream.requests == []
+
+
+async def test_the_first_answer_is_not_looked_for_through_the_port(tmp_path):
+    said = await served(tmp_path, "[server]\n", "--first-answer", until=[b"move it away"])
+    assert not any("/v1/models" in line or "first question" in line for line in said)
+
+
+async def test_the_first_answer_is_given_up_in_silence_when_the_server_stops(upstream, tmp_path):
+    upstream.plan(stall="head")
+    text = "[server]\ndrain_secs = 1\n" + provider(upstream) + 'models = ["fake-chat"]\n'
+    said = await served(tmp_path, text, "--first-answer", until=[b"Asking fake-chat"])
+    assert not any("first question" in line or "did not answer" in line for line in said)
 
 
 async def test_the_first_answer_is_shown(upstream, tmp_path):

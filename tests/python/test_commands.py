@@ -284,8 +284,18 @@ async def test_pools_and_costs(tmp_path):
         assert (code, out) == (0, b"default\t100\t30\t10\t5\t55\n")
         code, out, _ = await run(tmp_path, "costs", "--server", url)
         assert (code, out) == (0, b"p\tm\t2\t3\t4\t0.25\np\tf\t2\t3\t4\t-\ntotal\t\t\t\t\t0.25\n")
-        code, out, _ = await run(tmp_path, "costs", "--server", url, "--json")
-        assert json.loads(out) == costs
+        code, out, said = await run(tmp_path, "costs", "--server", url, "--json")
+        assert (json.loads(out), said) == (costs, "")
+
+
+async def test_costs_without_a_price_are_no_zero(tmp_path):
+    record = {"provider": "p", "model": "m", "requests": 3, "input_tokens": 3, "output_tokens": 4, "cost_usd": None}
+    for unpriced, words in ((1, "1 request that used tokens has no price"), (2, "2 requests that used tokens have no")):
+        costs = {"records": [record], "total_cost_usd": "0.000000", "unpriced_requests": unpriced}
+        with saying({"/v1/costs": (200, costs)}) as (url, _):
+            code, out, said = await run(tmp_path, "costs", "--server", url)
+        assert (code, out) == (0, b"p\tm\t3\t3\t4\t-\ntotal\t\t\t\t\t-\n")
+        assert words in said
 
 
 async def test_info(folder):
@@ -353,6 +363,12 @@ async def test_tokens_of_files(tmp_path):
 async def test_tokens_that_cannot_be_counted(tmp_path):
     (tmp_path / "bytes").write_bytes(b"\xff")
     (tmp_path / "text").write_text("x")
-    for arguments, word in ((["none"], "none"), (["bytes"], "UTF-8"), (["text", "-m", "llama3.2"], "llama3.2")):
+    nameless = ["text", "-m", ""], "name of the model is empty"
+    for arguments, word in (
+        (["none"], "none"),
+        (["bytes"], "UTF-8"),
+        (["text", "-m", "llama3.2"], "llama3.2"),
+        nameless,
+    ):
         code, out, said = await run(tmp_path, "tokens", *arguments)
         assert (code, out, word in one_sentence(said)) == (1, b"", True)

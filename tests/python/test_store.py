@@ -204,7 +204,7 @@ async def test_check_info_and_backup_beside_a_server(upstream, tmp_path, capsys)
         code, said = hoosh_store("backup", "--config", str(file), str(copy))
         assert (code, "is there already" in said) == (1, True)
         code, said = hoosh_store("check", "--path", str(copy))
-        assert (code, "All is well." in said, "1 ledger rows" in said) == (0, True, True)
+        assert (code, "All is well." in said, "1 ledger row, " in said) == (0, True, True)
     with sqlite3.connect(copy) as other:
         other.execute("UPDATE ledger SET output_tokens = output_tokens + 1")
     other.close()

@@ -92,4 +92,7 @@ async def test_the_command_tells_its_progress_and_its_outcome(upstream, tmp_path
         assert (code, out) == (1, "")
         assert "[invalid_api_key]" in said
     code, _, said = await run(tmp_path, "none.jsonl")
-    assert (code, said.count("\n"), "cannot be read" in said) == (1, 1, True)
+    assert (code, said) == (1, "hoosh: none.jsonl cannot be read: No such file or directory.\n")
+    (tmp_path / "bytes.jsonl").write_bytes(b"\xff")
+    code, _, said = await run(tmp_path, "bytes.jsonl")
+    assert (code, said) == (1, "hoosh: bytes.jsonl is no text in UTF-8: invalid start byte.\n")

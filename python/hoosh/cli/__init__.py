@@ -24,8 +24,14 @@ CLOSED = 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
     output.prepare()
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        output.settle()
+
+
+def _run(given: list[str]) -> int:
     try:
         if given == ["--version"]:  # without the command line's library, which takes longer than the answer
             output.put(f"hoosh {__version__}\n")
@@ -54,5 +60,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(words: str) -> int:
-    print(f"hoosh: {words}", file=sys.stderr)
+    output.tell(f"hoosh: {words}")
     return 1

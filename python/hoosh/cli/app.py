@@ -3,7 +3,6 @@
 Of a command line that names a command only that one is loaded and made: `hoosh serve` has a port to open.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from inspect import getdoc
@@ -122,12 +121,24 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(error.__context__, BrokenPipeError):
             raise output.ClosedError(str(error.__context__)) from error
         raise
+    except OSError as error:
+        if not _of_typer(error):
+            raise
+        raise output.OutputError(error.strerror or str(error)) from error
     except TyperException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "hoosh"
-        print(f"hoosh: {_sentence(error.format_message())} See `{path} --help`.", file=sys.stderr)
+        output.tell(f"hoosh: {_sentence(error.format_message())} See `{path} --help`.")
         return 2
     return int(code or 0)
+
+
+def _of_typer(error: OSError) -> bool:
+    """Whether typer met it, which writes help by itself; commands write with `output.put`."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is not None and str(frame.tb_frame.f_globals.get("__name__")).startswith("typer")
 
 
 def _sentence(words: str) -> str:

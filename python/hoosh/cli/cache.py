@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hoosh.cli import options, output
-from hoosh.errors import HooshError, InvalidRequest
+from hoosh.errors import HooshError
 
 if TYPE_CHECKING:
     from hoosh.cli.client import Server
@@ -57,10 +57,12 @@ def warm(
                 lambda: warmed(read(text), server=url, key=own, concurrency=concurrency, told=told),
                 restrict_keyboard_interrupt_to_checkpoints=True,
             )
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"{file} cannot be read: {error}.", code="invalid_value", status=400) from error
+    except OSError as error:
+        raise output.Complaint(f"{file} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise output.Complaint(f"{file} is no text in UTF-8: {error.reason}.") from error
     for complaint in summary.complaints:
-        print(output.shown(complaint), file=sys.stderr)
+        output.tell(output.shown(complaint))
     output.put(f"{summary}\n")
     return 1 if summary.failed else 0
 
@@ -112,6 +114,6 @@ def _lines(total: int) -> Callable[["Summary"], None]:
     def told(summary: "Summary") -> None:
         step = summary.done * STEPS // max(total, 1)
         if step > (summary.done - 1) * STEPS // max(total, 1):
-            print(f"{summary.done} of {total}: {summary}", file=sys.stderr, flush=True)
+            output.tell(f"{summary.done} of {total}: {summary}")
 
     return told

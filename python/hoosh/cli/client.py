@@ -8,13 +8,14 @@ from typing import Any
 
 import httpx2
 
-from hoosh import sse
+from hoosh import sse, strict
 from hoosh.cli.output import Complaint, shown
 from hoosh.errors import HooshError, from_code
 
 Json = dict[str, Any]
 
 CONNECT_SECONDS = 5
+JSON = {"content-type": "application/json"}
 ANSWER_SECONDS = 600
 """How long an answer may take: `total_secs` of a gateway as it comes."""
 
@@ -83,7 +84,8 @@ class Server:
         """`POST /v1/chat/completions` as a stream of its chunks."""
         begun = False
         try:
-            request = self._http.stream("POST", "/v1/chat/completions", json={**fields, "stream": True})
+            sent = _sent({**fields, "stream": True})
+            request = self._http.stream("POST", "/v1/chat/completions", content=sent, headers=JSON)
             async with request as answer:
                 if answer.status_code != 200:
                     raise self._failure(answer, await answer.aread())
@@ -104,7 +106,7 @@ class Server:
                         return
                     try:
                         chunk: Any = json.loads(event.data)
-                    except ValueError as error:
+                    except (ValueError, RecursionError) as error:
                         raise self._foreign(answer) from error
                     if not isinstance(chunk, dict):
                         raise self._foreign(answer)
@@ -115,14 +117,17 @@ class Server:
 
     async def _ask(self, method: str, path: str, body: Json | None, also: tuple[int, ...], holds: str | None) -> Json:
         try:
-            answer = await self._http.request(method, path, json=body)
+            if body is None:
+                answer = await self._http.request(method, path)
+            else:
+                answer = await self._http.request(method, path, content=_sent(body), headers=JSON)
         except httpx2.TransportError as error:
             raise self._unreachable(error) from error
         if answer.status_code != 200 and answer.status_code not in also:
             raise self._failure(answer, answer.content)
         try:
             said: Any = answer.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._foreign(answer) from error
         if not isinstance(said, dict) or (holds is not None and holds not in said):
             raise self._foreign(answer)
@@ -132,7 +137,7 @@ class Server:
         try:
             error = json.loads(body)["error"]
             message, code = shown(str(error["message"])), shown(str(error.get("code") or "error"))
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return self._foreign(answer)
         status = answer.status_code if answer.status_code >= 400 else 502
         return from_code(code, status, message, request_id=answer.headers.get("x-request-id"))
@@ -151,6 +156,13 @@ class Server:
         why = str(error) or type(error).__name__
         words = f"Nothing answers at {self.url}: {why}. Start it with `hoosh serve`, or name another with --server."
         return Complaint(words)
+
+
+def _sent(body: Json) -> bytes:
+    try:
+        return strict.written(body)
+    except ValueError as error:
+        raise Complaint(f"The request cannot be sent: {shown(str(error))}.") from error
 
 
 def _broken_off() -> HooshError:

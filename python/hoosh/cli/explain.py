@@ -1,6 +1,5 @@
 """`hoosh explain`."""
 
-import json
 import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -8,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from hoosh import strict
 from hoosh.cli import options, output
 from hoosh.cli.output import Complaint
+from hoosh.errors import HooshError
 
 Json = dict[str, Any]
 
@@ -39,7 +40,7 @@ def explain(
     Who would be asked and who not and why, limits, budget, cache and deadlines. Nobody is asked and nothing is taken. It
     ends with 1 where the request would be refused.
     """
-    from hoosh.cli.ask import gateway, run
+    from hoosh.cli.ask import gateway, no_models, run
 
     if file is None and model is None:
         raise typer.BadParameter("name a model with -m, or a file with a request")
@@ -47,7 +48,10 @@ def explain(
     body |= ({} if model is None else {"model": model}) | ({"stream": True} if stream else {})
     body |= {"tools": [TOOL]} if tools else {}
     question: Json = {"endpoint": endpoint, "body": body, **({} if name is None else {"key": name})}
-    return run(_explain, gateway(config, server, key), question, as_json)
+    refused, models = run(_explain, gateway(config, server, key), question, as_json)
+    if not models:
+        output.tell(no_models(config, server))
+    return 1 if refused else 0
 
 
 def _short(endpoint: str) -> Json:
@@ -58,30 +62,41 @@ def _short(endpoint: str) -> Json:
 
 def _read(file: str) -> Json:
     try:
-        body = json.loads(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+        body = strict.read(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
     except OSError as error:
         raise Complaint(f"{file} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
-        raise Complaint(f"{file} is not JSON: {error}.") from error
+        raise Complaint(f"{file} is not JSON: {output.shown(str(error))}.") from error
     if not isinstance(body, dict):
         raise Complaint(f"{file} is no request: the body of one is a JSON object.")
     return body
 
 
-async def _explain(opening: AbstractAsyncContextManager[Any], question: Json, as_json: bool) -> int:
+async def _explain(opening: AbstractAsyncContextManager[Any], question: Json, as_json: bool) -> tuple[bool, bool]:
+    """Whether it would be refused, and whether any model is known that can be asked."""
     import trio
 
     async with opening as gateway:
         with trio.move_on_after(2):
             await gateway.listed()
         told = await gateway.explain(question)
+        refused = told["outcome"] == "refused"
+        # Whoever has not said what it has is asked for anything: that it would be asked is true, and not all.
+        models = refused or await _models(gateway)
     if as_json:
         output.put_json(told)
     else:
         output.put(_lines(told))
         heads = ["ORDER", "PROVIDER", "MODEL", "STATE"]
         output.put_table(heads, [_candidate(candidate) for candidate in told["candidates"]])
-    return 1 if told["outcome"] == "refused" else 0
+    return refused, models
+
+
+async def _models(gateway: Any) -> bool:
+    try:
+        return bool(await gateway.models())
+    except HooshError:  # this key may not see them
+        return True
 
 
 def _lines(told: Json) -> str:

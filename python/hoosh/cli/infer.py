@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hoosh import strict
 from hoosh.cli import options, output
 from hoosh.errors import HooshError, InvalidRequest, ProviderUnavailable, UnknownModel
 
@@ -48,6 +49,10 @@ def infer(
     if max_tokens is not None:
         fields["max_tokens"] = max_tokens
     try:
+        strict.written(fields)
+    except ValueError as error:
+        raise output.Complaint(f"The question cannot be sent: {output.shown(str(error))}.") from error
+    try:
         return run(_infer, gateway(config, server, key), fields, as_json)
     except _Nothing as nothing:
         why = nothing.why
@@ -66,7 +71,7 @@ def _standard_input() -> str:
     if sys.stdin is None:
         return ""
     if sys.stdin.isatty():
-        print("The prompt, and Ctrl-D at its end:", file=sys.stderr)
+        output.tell("The prompt, and Ctrl-D at its end:")
     try:
         return sys.stdin.read()
     except UnicodeDecodeError as error:

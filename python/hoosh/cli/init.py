@@ -1,12 +1,12 @@
 """`hoosh init`: a first file out of what is found here. It holds the names of variables and never their values."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hoosh._native import Config, provider_types
+from hoosh.cli import output
 from hoosh.cli.output import Complaint
 
 EXAMPLES = """
@@ -130,7 +130,7 @@ def _counted(models: list[str]) -> str:
 def _tell(file: Path, providers: int, model: str | None) -> None:
     option = "" if file == Path("hoosh.toml") else f" --config {file}"
     if not providers:
-        print(NEXT_TO_NOTHING.format(file=file, option=option, again="" if not option else f"{file} "), file=sys.stderr)
+        output.tell(NEXT_TO_NOTHING.format(file=file, option=option, again="" if not option else f"{file} "))
         return
     asked = model if model is not None and model.isprintable() else "MODEL"
     lines = [
@@ -140,4 +140,4 @@ def _tell(file: Path, providers: int, model: str | None) -> None:
         f"  hoosh serve{option}",
         f'  hoosh infer{option} -m {asked} "Why is the sky blue?"',
     ]
-    print("\n".join(lines), file=sys.stderr)
+    output.tell("\n".join(lines))

@@ -1,6 +1,5 @@
 """`hoosh models`."""
 
-import sys
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -30,7 +29,7 @@ def models(
 
     if run(_models, gateway(config, server, key), as_json):
         return 0
-    print(no_models(config, server), file=sys.stderr)
+    output.tell(no_models(config, server))
     return 1
 
 
@@ -42,7 +41,7 @@ async def _models(opening: AbstractAsyncContextManager[Any], as_json: bool) -> b
         with trio.move_on_after(PATIENCE_SECONDS) as patience:
             await gateway.listed()
         if patience.cancelled_caught:
-            print("Waiting for the providers to say what they have, 10 seconds at most.", file=sys.stderr, flush=True)
+            output.tell("Waiting for the providers to say what they have, 10 seconds at most.")
             await gateway.listed()
         found = await gateway.models()
     if as_json:

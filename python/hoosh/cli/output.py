@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -21,7 +22,17 @@ class ClosedError(OutputError):
 
 
 def prepare() -> None:
-    r"""Have what the terminal's encoding lacks written as `\uXXXX`."""
+    r"""Have what the terminal's encoding lacks written as `\uXXXX`, and something under each standard stream.
+
+    One that was closed before the start would else be the next file or socket that is opened, and get what is meant for it.
+    """
+    for place in range(3):
+        try:
+            os.fstat(place)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the system takes the lowest number that is free
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
@@ -44,6 +55,20 @@ def put(text: str) -> None:
         raise ClosedError(str(error)) from error
     except OSError as error:
         raise OutputError(error.strerror or str(error)) from error
+
+
+def tell(words: str) -> None:
+    """Write a line to standard error; where nobody can read it, the exit code says enough."""
+    with contextlib.suppress(OSError, ValueError):
+        print(words, file=sys.stderr, flush=True)
+
+
+def settle() -> None:
+    """Leave nothing for the interpreter to write to standard error at its end: it ends with 120 where that fails."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        sys.stderr = None
 
 
 def put_json(value: Any) -> None:

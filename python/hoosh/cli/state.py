@@ -104,7 +104,7 @@ def costs(
 ) -> int:
     """Say what a server's requests cost.
 
-    By provider and model; `-` where a price is not known.
+    By provider and model; `-` where a price is not known, also as the total where none is.
     """
 
     def show(said: Json) -> None:
@@ -118,9 +118,13 @@ def costs(
             for record in said["records"]
         ]
         if rows:
-            rows.append(["total", "", "", "", "", _dollars(said.get("total_cost_usd"))])
+            priced = any(record.get("cost_usd") is not None for record in said["records"])
+            rows.append(["total", "", "", "", "", _dollars(said.get("total_cost_usd") if priced else None)])
         heads = ["PROVIDER", "MODEL", "REQUESTS", "INPUT", "OUTPUT", "US DOLLARS"]
         output.put_table(heads, rows, right=(2, 3, 4, 5))
+        if unpriced := said.get("unpriced_requests"):
+            words = "1 request that used tokens has" if unpriced == 1 else f"{unpriced} requests that used tokens have"
+            output.tell(f"{words} no price, and stands in no sum of dollars: set [[prices]].")
 
     return _shown("/v1/costs", "records", show, as_json, config, server, key)
 

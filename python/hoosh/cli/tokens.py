@@ -28,8 +28,10 @@ def tokens(
     """
     from hoosh.tokens import count, encoding_for_model
 
+    known = "`-m` takes a model of OpenAI's, such as gpt-4o (the default) or gpt-4"
+    if not model:
+        raise Complaint(f"The name of the model is empty: {known}.")
     if encoding_for_model(model) is None:
-        known = "`-m` takes a model of OpenAI's, such as gpt-4o (the default) or gpt-4"
         raise Complaint(f"It is not known how {output.shown(model)} counts: {known}.")
 
     counted = [(file, count(_text(file), model=model)) for file in files or [STANDARD_INPUT]]
