@@ -494,8 +494,11 @@ fn a_full_line_a_far_turn_and_more_than_a_minutes_are_not_waited_for() {
     let _all = tokens(std::slice::from_ref(&rate), 60, 0).unwrap();
     let asked = |many, until_us, max_waiting| {
         let patience = Patience { until_us, max_waiting };
-        let mut line = Line::default();
-        line.wait(&[Ask::tokens(&rate, many)], 1, &nobody(), patience, 0).map(|due_us| (line, due_us))
+        let (mut line, asks) = (Line::default(), [Ask::tokens(&rate, many)]);
+        let looked = Line::look(&asks, 1, patience, 0);
+        let told = line.wait(&asks, 1, &nobody(), patience, 0);
+        assert_eq!(looked, told);
+        told.map(|due_us| (line, due_us))
     };
     let (_stands, due_us) = asked(5, 5_000_000, 1).unwrap();
     assert_eq!((due_us, rate.waiting()), (5_000_000, 1));
@@ -525,6 +528,22 @@ fn a_backlog_stands_before_its_own_rate_and_only_there() {
     drop(lines);
     assert_eq!((key.waiting(), gateway.waiting()), (0, 0));
     assert!(key.peek(1, 1, 2_100_000).is_ok() && key.has_room(1));
+}
+
+#[test]
+fn of_several_rates_the_one_whose_turn_comes_last_refuses() {
+    let (slow, fast, never) = (Arc::new(Rate::new(6, 1)), Arc::new(Rate::new(60, 1)), Arc::new(Rate::new(1, 1)));
+    let both = [Ask::one(&slow), Ask::one(&fast)];
+    let mut line = Line::default();
+    line.take(&both, 1, 0).unwrap();
+    assert_eq!(line.peek(&both, 1, 0), Err((0, 10_000_000)));
+    assert_eq!(line.take(&both, 1, 0).unwrap_err(), (0, 10_000_000));
+    let patience = Patience { until_us: 5_000_000, max_waiting: 9 };
+    assert_eq!(Line::look(&both, 1, patience, 0), Err((0, 10_000_000)));
+    assert_eq!(line.wait(&both, 1, &nobody(), patience, 0), Err((0, 10_000_000)));
+    assert_eq!(Line::look(&both, 1, Patience::NONE, 10_000_000), Ok(10_000_000), "all of them have room");
+    let large = [Ask::tokens(&never, 2), Ask::one(&fast)];
+    assert_eq!(line.take(&large, 1, 0).unwrap_err(), (0, u64::MAX), "no turn comes");
 }
 
 #[test]

@@ -195,13 +195,13 @@ impl Exchange {
         if self.choice.attempts > 0 && self.choice.round == Round::First {
             return self.pause();
         }
-        if let Some(at_us) = self.await_turn(candidates, &obstacles) {
+        if let Some(at_us) = self.await_turn(candidates, &mut obstacles) {
             return self.wait_for_turn(at_us);
         }
         if obstacles.full {
             return self.refuse_busy();
         }
-        let Some(soonest) = obstacles.soonest else {
+        let Some(soonest) = obstacles.soonest() else {
             let words = "The model was withdrawn, or this key lost its right to it, while the request waited.";
             return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
         };

@@ -5,12 +5,14 @@
 //! then it is itself again and answers.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::choose::Choice;
 use super::explained::{place, reason, Told};
 use super::gates::{seconds_until, Holds};
 use super::obstacle::{Look, Obstacles};
 use super::places::{gateway_full, key_full};
+use super::rates::narrowest_first;
 use super::slices::Slices;
 use super::target::Target;
 use super::{Exchange, Facts};
@@ -20,7 +22,7 @@ use crate::dialects::openai::request;
 use crate::error::{Code, Failure};
 use crate::gateway::Holder;
 use crate::json::{self, Tree};
-use crate::limit::{Rate, Room};
+use crate::limit::{Ask, Line, Rate, Room};
 use crate::metrics::Limit;
 use crate::route::{Candidate, Lack, Tried};
 use crate::sync::atomic::Ordering;
@@ -121,14 +123,10 @@ impl Exchange {
     }
 
     fn ask_rates(&self, told: &mut Told) {
-        let (holder, now_us) = (&self.call().holder, self.now.mono_us);
-        let gateway = self.snap.rate.as_ref().map(|rate| (Limit::GatewayRate, rate));
-        let key = holder.rated.then_some((Limit::KeyRate, &holder.live.rate));
-        for (limit, rate) in gateway.into_iter().chain(key) {
-            let late = rate.peek(holder.owner, 1, now_us).err();
-            let failure = late.map(|at_us| (at_us, self.rate_failure(limit, at_us)));
-            self.tell_rate(told, limit, rate, failure);
-        }
+        let holder = &self.call().holder;
+        let own = holder.rated.then_some((Limit::KeyRate, &holder.live.rate));
+        let limits = narrowest_first(own, self.snap.rate.as_ref().map(|rate| (Limit::GatewayRate, rate)));
+        self.tell_rates(told, &limits, Ask::one);
     }
 
     fn ask_tokens(&mut self, told: &mut Told) {
@@ -136,18 +134,11 @@ impl Exchange {
             return;
         }
         self.count_if_too_large();
-        let (holder, now_us) = (&self.call().holder, self.now.mono_us);
         let (_, wanted) = self.tokens_wanted();
-        let own = holder.token_rated.then_some(&holder.live.tokens);
-        let gateway = self.snap.tokens.iter().map(|rate| (Limit::GatewayTokens, rate));
-        for (limit, rate) in gateway.chain(own.map(|rate| (Limit::KeyTokens, rate))) {
-            let whose = if limit == Limit::KeyTokens { "this key" } else { "the gateway" };
-            let failure = rate.peek(holder.owner, wanted, now_us).err().map(|at_us| match at_us {
-                u64::MAX => (at_us, self.too_large_failure(whose)),
-                _ => (at_us, self.rate_failure(limit, at_us)),
-            });
-            self.tell_rate(told, limit, rate, failure);
-        }
+        let holder = &self.call().holder;
+        let own = holder.token_rated.then_some((Limit::KeyTokens, &holder.live.tokens));
+        let limits = narrowest_first(own, self.snap.tokens.as_ref().map(|rate| (Limit::GatewayTokens, rate)));
+        self.tell_rates(told, &limits, |rate| Ask::tokens(rate, wanted));
     }
 
     /// As `refuse_tokens` does before it calls a request too large.
@@ -164,25 +155,38 @@ impl Exchange {
         }
     }
 
-    fn tell_rate(&self, told: &mut Told, limit: Limit, rate: &Rate, failure: Option<(u64, Failure)>) {
-        let standing = rate.standing(self.now.mono_us);
-        let retry = failure.as_ref().filter(|(at_us, _)| *at_us != u64::MAX);
-        let waits = failure.as_ref().is_some_and(|(at_us, _)| self.would_wait(rate, *at_us));
-        let verdict = match &failure {
-            None => "passes",
-            Some(_) if waits => "waits",
-            Some(_) => "refused",
-        };
-        told.limits.push(Tree::Object(vec![
-            ("limit", limit.as_str().into()),
-            ("per_minute", standing.limit.into()),
-            ("remaining", standing.remaining.into()),
-            ("verdict", verdict.into()),
-            ("retry_in_secs", retry.map(|(at_us, _)| seconds_until(*at_us, self.now.mono_us)).into()),
-        ]));
-        told.waits |= waits;
-        if let Some((_, failure)) = failure.filter(|_| !waits) {
-            told.refuse(failure);
+    /// What one gate says, whose limits are taken together. The widest stands first.
+    fn tell_rates<'a>(
+        &self,
+        told: &mut Told,
+        limits: &[(Limit, &'a Arc<Rate>)],
+        ask: impl Fn(&'a Arc<Rate>) -> Ask<'a>,
+    ) {
+        let asks: SmallVec<[Ask<'_>; 2]> = limits.iter().map(|(_, rate)| ask(rate)).collect();
+        let refused = self.look_at(&asks).err();
+        let (owner, now_us) = (self.call().holder.owner, self.now.mono_us);
+        for (nth, (limit, rate)) in limits.iter().enumerate().rev() {
+            let late_us = Line::default().peek(&asks[nth..=nth], owner, now_us).err().map(|(_, at_us)| at_us);
+            // The one that refuses may be one that alone would be waited for: where another's line is full.
+            let waits = refused.map(|(at, _)| at) != Some(nth) && self.look_at(&asks[nth..=nth]).is_ok();
+            let verdict = match late_us {
+                None => "passes",
+                Some(_) if waits => "waits",
+                Some(_) => "refused",
+            };
+            let retry_us = late_us.filter(|at_us| *at_us != u64::MAX);
+            let standing = rate.standing(now_us);
+            told.limits.push(Tree::Object(vec![
+                ("limit", limit.as_str().into()),
+                ("per_minute", standing.limit.into()),
+                ("remaining", standing.remaining.into()),
+                ("verdict", verdict.into()),
+                ("retry_in_secs", retry_us.map(|at_us| seconds_until(at_us, now_us)).into()),
+            ]));
+            told.waits |= late_us.is_some() && refused.is_none();
+        }
+        if let Some((at, at_us)) = refused {
+            told.refuse(self.turn_failure(limits[at].0, at_us));
         }
     }
 
@@ -248,7 +252,7 @@ impl Exchange {
             let obstacle = self.obstacle(&candidates, at, Look::ThisRound);
             match (obstacle, room) {
                 (Some(obstacle), _) => {
-                    turns |= self.would_wait_at(upstream, obstacle);
+                    turns |= self.would_wait_at(&candidates[at], upstream, obstacle);
                     obstacles.note(at, obstacle);
                 }
                 (None, Room::Full) => obstacles.full = true,
@@ -265,7 +269,7 @@ impl Exchange {
         }
         told.waits |= if place > 0 { !free } else { turns };
         if place == 0 && !turns && told.refusal.is_none() && !told.cached {
-            match obstacles.soonest {
+            match obstacles.soonest() {
                 Some(soonest) if !obstacles.full => told.refuse(soonest.failure(self.now.mono_us)),
                 _ => told.refuse(super::choose::busy()),
             }

@@ -60,13 +60,14 @@ pub(super) enum Look {
 /// All that one look met with.
 #[derive(Default)]
 pub(super) struct Obstacles {
-    pub soonest: Option<Obstacle>,
+    /// Of those that are no rates.
+    soonest: Option<Obstacle>,
     /// The places of one are taken, and those of its queue.
     pub full: bool,
     /// The places of one are taken, and it has a queue.
     pub queue: Option<Queued>,
-    /// Who has had a minute's requests or tokens, and when the turn would come.
-    pub rates: SmallVec<[(usize, u64); 2]>,
+    /// Who has had a minute's requests or tokens, until the turn would come.
+    pub rates: SmallVec<[(usize, Obstacle); 2]>,
     /// When the first of the others may be asked again.
     pub others_us: Option<u64>,
 }
@@ -75,19 +76,26 @@ impl Obstacles {
     /// What stands against candidate `at`.
     pub fn note(&mut self, at: usize, obstacle: Obstacle) {
         if matches!(obstacle.why, Why::Rate | Why::Tokens) {
-            self.rates.push((at, obstacle.until_us));
-        } else {
-            self.others_us = self.others_us.into_iter().chain([obstacle.until_us]).min();
+            self.rates.push((at, obstacle));
+            return;
         }
-        // What goes by itself is worth waiting for; a credential is not.
-        let rank = |obstacle: &Obstacle| (obstacle.why == Why::Credential, obstacle.until_us);
-        if self.soonest.is_none_or(|soonest| rank(&obstacle) < rank(&soonest)) {
-            self.soonest = Some(obstacle);
-        }
+        self.others_us = self.others_us.into_iter().chain([obstacle.until_us]).min();
+        self.soonest = self.soonest.into_iter().chain([obstacle]).min_by_key(Obstacle::rank);
+    }
+
+    /// What goes first.
+    pub fn soonest(&self) -> Option<Obstacle> {
+        let rates = self.rates.iter().map(|(_, obstacle)| *obstacle);
+        self.soonest.into_iter().chain(rates).min_by_key(Obstacle::rank)
     }
 }
 
 impl Obstacle {
+    /// What goes by itself is worth waiting for; a credential is not.
+    fn rank(&self) -> (bool, u64) {
+        (self.why == Why::Credential, self.until_us)
+    }
+
     /// Of what a rate was asked.
     pub fn of_rate(ask: &Ask<'_>, until_us: u64) -> Obstacle {
         let why = match (ask.is_of_tokens(), until_us) {

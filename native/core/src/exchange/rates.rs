@@ -111,22 +111,16 @@ impl Exchange {
         Some(Patience { until_us: until_us.min(deadline_us), max_waiting: limits.max_waiting })
     }
 
-    /// Whether a request that comes now would wait at `rate` until `at_us`.
-    pub(super) fn would_wait(&self, rate: &Rate, at_us: u64) -> bool {
-        let patience = self.turn_patience(None);
-        patience.is_some_and(|patience| at_us <= patience.until_us && rate.has_room(patience.max_waiting))
+    /// Until when a request that comes now would wait for its turn at `asks`; else which of them refuses it, and until when.
+    pub(super) fn look_at(&self, asks: &[Ask<'_>]) -> Result<u64, (usize, u64)> {
+        let patience = self.turn_patience(None).unwrap_or(Patience::NONE);
+        Line::look(asks, self.call().holder.owner, patience, self.now.mono_us)
     }
 
     fn refuse_tokens(&mut self, limit: Limit, at_us: u64) -> Move {
-        let whose = if limit == Limit::KeyTokens { "this key" } else { "the gateway" };
-        if at_us == u64::MAX {
-            // The bound by bytes is four times the truth or so.
-            if let Some(moved) = self.count_input(Gate::CountForRate) {
-                return moved;
-            }
-            return self.refuse_too_large(limit, whose);
-        }
-        self.refuse_rate(limit, at_us)
+        // No waiting helps, but the bound by bytes is four times the truth or so.
+        let counted = (at_us == u64::MAX).then(|| self.count_input(Gate::CountForRate));
+        counted.flatten().unwrap_or_else(|| self.refuse_rate(limit, at_us))
     }
 
     /// No waiting helps: a whole minute's tokens are not enough.
@@ -136,7 +130,7 @@ impl Exchange {
         self.refuse(failure)
     }
 
-    pub(super) fn too_large_failure(&self, whose: &str) -> Failure {
+    fn too_large_failure(&self, whose: &str) -> Failure {
         let (_, wanted) = self.tokens_wanted();
         let words = format!("The request may use {wanted} tokens, more than {whose} may in a whole minute (rate_limit_tpm). Shorten it, or name a smaller max_tokens.");
         Failure::new(Code::OverRateLimit, words)
@@ -144,13 +138,15 @@ impl Exchange {
 
     fn refuse_rate(&mut self, limit: Limit, at_us: u64) -> Move {
         self.account.limited = Some(limit);
-        let failure = self.rate_failure(limit, at_us);
+        let failure = self.turn_failure(limit, at_us);
         self.refuse(failure)
     }
 
     /// What a caller is told who comes before its turn, at `at_us`.
-    pub(super) fn rate_failure(&self, limit: Limit, at_us: u64) -> Failure {
+    pub(super) fn turn_failure(&self, limit: Limit, at_us: u64) -> Failure {
         let words = match limit {
+            Limit::KeyTokens if at_us == u64::MAX => return self.too_large_failure("this key"),
+            Limit::GatewayTokens if at_us == u64::MAX => return self.too_large_failure("the gateway"),
             Limit::KeyTokens => "This key has used its tokens for the minute. Slow down, or raise its rate_limit_tpm.",
             Limit::GatewayTokens => {
                 "The gateway has had its tokens for the minute. Slow down, or raise [limits] rate_limit_tpm."
@@ -178,7 +174,7 @@ impl Exchange {
     }
 }
 
-fn narrowest_first<'a>(
+pub(super) fn narrowest_first<'a>(
     own: Option<(Limit, &'a Arc<Rate>)>,
     gateway: Option<(Limit, &'a Arc<Rate>)>,
 ) -> SmallVec<[(Limit, &'a Arc<Rate>); 2]> {

@@ -62,34 +62,36 @@ impl Exchange {
         Some(queued)
     }
 
-    /// Whether a request would wait for `obstacle` to go.
-    pub(super) fn would_wait_at(&self, upstream: &Upstream, obstacle: Obstacle) -> bool {
-        match obstacle.why {
-            Why::Rate => self.would_wait(&upstream.live.rate, obstacle.until_us),
-            Why::Tokens => self.would_wait(&upstream.live.tokens, obstacle.until_us),
-            Why::Throttled | Why::TooLarge | Why::Quota | Why::Credential | Why::Failing => false,
-        }
+    /// Whether a request that comes now would wait for `obstacle` to go.
+    pub(super) fn would_wait_at(&self, candidate: &Candidate, upstream: &Upstream, obstacle: Obstacle) -> bool {
+        matches!(obstacle.why, Why::Rate | Why::Tokens) && self.look_at(&self.rates_at(candidate, upstream)).is_ok()
     }
 
     /// Waits for the turn at the first of those that have only had their minute, if one comes in time: when to look again.
-    pub(super) fn await_turn(&mut self, candidates: &[Candidate], obstacles: &Obstacles) -> Option<u64> {
+    /// Else `obstacles` says of each when it would have come.
+    pub(super) fn await_turn(&mut self, candidates: &[Candidate], obstacles: &mut Obstacles) -> Option<u64> {
         let patience = self.turn_patience(self.choice.turn_until_us)?;
         let (owner, now_us) = (self.call().holder.owner, self.now.mono_us);
-        let mut rates = obstacles.rates.clone();
         // Where it stands already it stays.
-        rates.sort_by_key(|(at, until_us)| (self.choice.turn_at(*at).is_none(), *until_us));
+        obstacles.rates.sort_by_key(|(at, obstacle)| (self.choice.turn_at(*at).is_none(), obstacle.until_us));
         let mut before = self.choice.awaited.take();
-        for (at, _) in rates {
+        for (at, obstacle) in &mut obstacles.rates {
+            let at = *at;
             let upstream = self.snap.upstreams[candidates[at].provider as usize].clone();
             let asks = self.rates_at(&candidates[at], &upstream);
             let mut line = before.take().filter(|old| old.candidate == at).map_or_else(Line::default, |old| old.line);
-            if let Ok(due_us) = line.wait(&asks, owner, &self.waker, patience, now_us) {
-                let others_us = obstacles.others_us.filter(|at_us| *at_us > now_us);
-                let look_us = others_us.map_or(due_us, |at_us| at_us.min(due_us));
-                self.choice.turn_until_us = Some(patience.until_us);
-                self.choice.awaited = Some(Awaited { candidate: at, line, look_us });
-                return Some(look_us);
-            }
+            let due_us = match line.wait(&asks, owner, &self.waker, patience, now_us) {
+                Ok(due_us) => due_us,
+                Err((nth, until_us)) => {
+                    *obstacle = Obstacle::of_rate(&asks[nth], until_us);
+                    continue;
+                }
+            };
+            let others_us = obstacles.others_us.filter(|at_us| *at_us > now_us);
+            let look_us = others_us.map_or(due_us, |at_us| at_us.min(due_us));
+            self.choice.turn_until_us = Some(patience.until_us);
+            self.choice.awaited = Some(Awaited { candidate: at, line, look_us });
+            return Some(look_us);
         }
         None
     }

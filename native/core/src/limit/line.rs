@@ -46,6 +46,11 @@ pub struct Patience {
     pub max_waiting: u32,
 }
 
+impl Patience {
+    /// Nobody waits.
+    pub const NONE: Patience = Patience { until_us: 0, max_waiting: 0 };
+}
+
 /// One request's places in the lines of rates; none until it waits. Dropping it leaves them.
 #[derive(Debug, Default)]
 pub struct Line {
@@ -61,10 +66,18 @@ impl Line {
         (waits && !self.tickets.iter().any(Ticket::is_woken)).then_some(self.due_us)
     }
 
-    /// Whether all of them could be taken now: else which of them could not, the widest first, and from when on it could.
+    /// Whether all of them could be taken now: else which of those that could not has its turn last, and when: from then on
+    /// all could.
     pub fn peek(&self, asks: &[Ask<'_>], owner: u64, now_us: u64) -> Result<(), (usize, u64)> {
         let turn = |at: usize| lock(&asks[at].of.cell).turn(owner, self.id(at, asks), asks[at].many, now_us);
-        (0..asks.len()).rev().try_for_each(|at| turn(at).map(|_| ()).map_err(|at_us| (at, at_us)))
+        latest((0..asks.len()).filter_map(|at| Some((at, turn(at).err()?)))).map_or(Ok(()), Err)
+    }
+
+    /// What [`Self::wait`] would tell one who came now and stood nowhere yet; `now_us`: it could take all of them.
+    pub fn look(asks: &[Ask<'_>], owner: u64, patience: Patience, now_us: u64) -> Result<u64, (usize, u64)> {
+        let (line, cells) = (Line::default(), lock_all(asks));
+        let place = line.place(&cells, &line.turns(&cells, asks, owner, now_us), patience)?;
+        Ok(place.map_or(now_us, |(_, due_us)| due_us))
     }
 
     /// Takes all of `asks`, the narrowest first (no two exchanges may name them in different orders), or none: then as
@@ -79,7 +92,7 @@ impl Line {
         let mut taken = SmallVec::new();
         let mut cells = lock_all(asks);
         let turns = self.turns(&cells, asks, owner, now_us);
-        if let Some(refused) = refusal(&turns, 0) {
+        if let Some(refused) = latest(late(&turns)) {
             return Err(refused);
         }
         for (at, ask) in asks.iter().enumerate() {
@@ -116,18 +129,18 @@ impl Line {
         }
         let mut cells = lock_all(asks);
         let turns = self.turns(&cells, asks, owner, now_us);
-        let narrowest = turns.iter().enumerate().find_map(|(at, turn)| Some((at, turn.err()?)));
-        // Another thread made room in between.
-        let Some((last, due_us)) = narrowest else {
-            self.due_us = now_us;
-            return Ok(now_us);
+        let (last, due_us) = match self.place(&cells, &turns, patience) {
+            Ok(Some(place)) => place,
+            // Another thread made room in between.
+            Ok(None) => {
+                self.due_us = now_us;
+                return Ok(now_us);
+            }
+            Err(refused) => {
+                left.append(&mut self.tickets);
+                return Err(refused);
+            }
         };
-        let full = || (self.tickets.len()..=last).any(|at| cells[at].line.len() >= patience.max_waiting);
-        let refused = refusal(&turns, patience.until_us).or_else(|| full().then_some((last, due_us)));
-        if let Some(refused) = refused {
-            left.append(&mut self.tickets);
-            return Err(refused);
-        }
         left.extend(self.tickets.drain((last + 1).min(self.tickets.len())..));
         for (at, ask) in asks.iter().enumerate().take(last + 1) {
             let (cell, waits) = (&mut cells[at], at == last);
@@ -164,6 +177,21 @@ impl Line {
         self.tickets.clear();
     }
 
+    /// The last line to stand in, and until when; `None` where all have room. A place is needed in each line up to that.
+    fn place(
+        &self,
+        cells: &Cells<'_>,
+        turns: &[Result<u128, u64>],
+        patience: Patience,
+    ) -> Result<Option<(usize, u64)>, (usize, u64)> {
+        let (Some(narrowest), Some(latest)) = (late(turns).next(), latest(late(turns))) else { return Ok(None) };
+        let full = || (self.tickets.len()..=narrowest.0).any(|at| cells[at].line.len() >= patience.max_waiting);
+        if latest.1 > patience.until_us || full() {
+            return Err(latest);
+        }
+        Ok(Some(narrowest))
+    }
+
     fn turns(&self, cells: &Cells<'_>, asks: &[Ask<'_>], owner: u64, now_us: u64) -> SmallVec<[Result<u128, u64>; 2]> {
         let turn =
             |(at, cell): (usize, &MutexGuard<'_, Cell>)| cell.turn(owner, self.id(at, asks), asks[at].many, now_us);
@@ -181,11 +209,14 @@ fn lock_all<'a>(asks: &[Ask<'a>]) -> Cells<'a> {
     asks.iter().map(|ask| lock(&ask.of.cell)).collect()
 }
 
-/// The widest of those that come after `until_us`.
-fn refusal(turns: &[Result<u128, u64>], until_us: u64) -> Option<(usize, u64)> {
-    let late =
-        |(at, turn): (usize, &Result<u128, u64>)| turn.err().filter(|at_us| *at_us > until_us).map(|us| (at, us));
-    turns.iter().enumerate().rev().find_map(late)
+/// Those that cannot be taken now, the narrowest first, and from when on each can.
+fn late(turns: &[Result<u128, u64>]) -> impl Iterator<Item = (usize, u64)> + '_ {
+    turns.iter().enumerate().filter_map(|(at, turn)| Some((at, turn.err()?)))
+}
+
+/// Before that one has its turn, coming back is of no use; of two the wider.
+fn latest(late: impl Iterator<Item = (usize, u64)>) -> Option<(usize, u64)> {
+    late.max_by_key(|(_, at_us)| *at_us)
 }
 
 /// A place in one line. Dropping it leaves: those behind come sooner.

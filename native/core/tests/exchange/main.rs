@@ -11,6 +11,7 @@ mod credentials;
 mod engines;
 mod explain;
 mod fits;
+mod foretold;
 mod forms;
 mod headers;
 mod heads;

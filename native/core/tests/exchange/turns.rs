@@ -20,7 +20,7 @@ impl Wake for Calls {
     }
 }
 
-fn limits(lines: &str) -> String {
+pub fn limits(lines: &str) -> String {
     format!("[limits]\nrate_wait_secs = 100\n{lines}\n")
 }
 
@@ -32,18 +32,18 @@ fn three_a_minute() -> World {
 }
 
 /// Chats that wait, and each one's seconds from now until it looks by itself.
-fn waiting(world: &mut World, many: usize) -> (Vec<Call>, Vec<u64>) {
+pub fn waiting(world: &mut World, many: usize) -> (Vec<Call>, Vec<u64>) {
     let mut calls: Vec<Call> = (0..many).map(|_| world.post("/v1/chat/completions", CHAT)).collect();
     let due = calls.iter_mut().map(|call| due(call, world)).collect();
     (calls, due)
 }
 
-fn due(call: &mut Call, world: &mut World) -> u64 {
+pub fn due(call: &mut Call, world: &mut World) -> u64 {
     assert!(!call.pump(world), "it was let in");
     call.waits(world).expect("it waits for a time") / SECOND
 }
 
-fn gauge(world: &mut World, limit: &str) -> String {
+pub fn gauge(world: &mut World, limit: &str) -> String {
     world.metric(&format!("hoosh_limit_waiting{{limit=\"{limit}\"}}"))
 }
 
@@ -266,24 +266,4 @@ fn a_stream_that_waits_is_kept_company_and_told_if_it_waits_in_vain() {
     world.pass(5 * SECOND);
     assert!(call.until(&mut world, |step| matches!(step, Step::Start { .. })));
     assert!(call.until(&mut world, |step| matches!(step, Step::Emit { .. })));
-}
-
-#[test]
-fn what_explain_says_of_a_turn_is_what_is_met() {
-    for (lines, provider) in
-        [("rate_limit_rpm = 1", ""), ("", "rate_limit_rpm = 1\n"), ("", "rate_limit_tpm = 7_000\n")]
-    {
-        let mut world = World::new(&format!("{}{ONE}{provider}", limits(lines)));
-        let asked = format!("{{\"body\":{CHAT}}}");
-        let told = |world: &mut World| {
-            let reply = world.post("/v1/explain", &asked).reply(world);
-            String::from_utf8_lossy(&reply.body).into_owned()
-        };
-        assert!(told(&mut world).contains("\"outcome\":\"asked\""));
-        let mut first = world.post("/v1/chat/completions", CHAT);
-        first.sent(&mut world);
-        let words = told(&mut world);
-        assert!(words.contains("\"outcome\":\"waits\"") && words.contains("\"refusal\":null"), "{words}");
-        waiting(&mut world, 1);
-    }
 }
