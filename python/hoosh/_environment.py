@@ -7,9 +7,6 @@ from pathlib import Path
 from hoosh._native import Config
 from hoosh.errors import ConfigError
 
-COMMAND_SECONDS = 10
-"""How long a command may take that prints a credential."""
-
 
 def parse(text: str) -> Config:
     """Check a configuration's text; `$NAME` in it is the environment's.
@@ -28,26 +25,10 @@ def credential(kind: str, words: list[str]) -> str:
         OSError: why it cannot be had, in words that quote nothing of it.
 
     """
-    if kind == "file":
-        try:
-            return Path(words[0]).read_text(encoding="utf-8")
-        except OSError as error:
-            raise OSError(f"the file {words[0]} cannot be read: {error.strerror or error}") from error
-        except UnicodeDecodeError as error:
-            raise OSError(f"the file {words[0]} is no text in UTF-8") from error
-    import subprocess
+    # Few configurations have one, and what it needs takes its time to load.
+    from hoosh import _credential
 
-    try:
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise OSError(f"the command {words[0]} did not end within {COMMAND_SECONDS} seconds") from error
-    except (OSError, ValueError) as error:
-        raise OSError(f"the command {words[0]} cannot be run: {getattr(error, 'strerror', None) or error}") from error
-    if done.returncode != 0:
-        raise OSError(f"the command {words[0]} ended with {done.returncode}")
-    return done.stdout.decode("utf-8", "replace")
+    return _credential.read(kind, words)
 
 
 def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | None]:
