@@ -59,9 +59,9 @@ def while_waiting() -> Iterator[None]:
 
 @atexit.register
 def end_all() -> None:
-    """Kill every command that runs, and what it started. The process ends."""
+    """Kill every command that runs, and what it started: the process ends. It waits for nothing, for signal handlers."""
     for process in list(_running):
-        _kill(process)
+        _signal(process)
 
 
 def _file(named: str, path: str) -> bytes:
@@ -135,7 +135,14 @@ def _printed(named: str, process: subprocess.Popen[bytes]) -> bytes:
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """Kill it and what it started, if it runs. What a program leaves behind when it ends is its own affair."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+    if _signal(process):
         process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes]) -> bool:
+    """Send the signal. Returns whether it ran."""
+    if process.poll() is not None:
+        return False
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return True

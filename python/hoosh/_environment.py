@@ -15,7 +15,22 @@ def parse(text: str) -> Config:
         ConfigError: something in it is wrong.
 
     """
-    return Config.parse(text, dict(os.environ), credential)
+    interrupts: list[BaseException] = []
+
+    def read(kind: str, words: list[str]) -> str:
+        try:
+            return credential(kind, words)
+        except KeyboardInterrupt as interrupt:
+            interrupts.append(interrupt)
+            raise OSError("it was interrupted") from interrupt
+
+    try:
+        return Config.parse(text, dict(os.environ), read)
+    except ConfigError:
+        # The core makes a mistake in the file of whatever is raised there.
+        if interrupts:
+            raise interrupts[0] from None
+        raise
 
 
 def credential(kind: str, words: list[str]) -> str:
