@@ -2,22 +2,29 @@
 
 import os
 import sys
+from itertools import count
 from pathlib import Path
 
 from hoosh._native import Config
 from hoosh.errors import ConfigError
 
 
-def parse(text: str) -> Config:
+def parse(text: str, *, secrets: bool = True) -> Config:
     """Check a configuration's text; `$NAME` in it is the environment's.
+
+    Without `secrets` no file or command is read for a credential: it is for who asks no provider.
 
     Raises:
         ConfigError: something in it is wrong.
 
     """
     interrupts: list[BaseException] = []
+    numbers = count(1)
 
     def read(kind: str, words: list[str]) -> str:
+        if not secrets:
+            # Each is another, because two that are the same are a mistake.
+            return f"not-read-{next(numbers)}"
         try:
             return credential(kind, words)
         except KeyboardInterrupt as interrupt:
@@ -46,10 +53,10 @@ def credential(kind: str, words: list[str]) -> str:
     return _credential.read(kind, words)
 
 
-def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | None]:
+def load(path: str | os.PathLike[str] | None = None, *, secrets: bool = True) -> tuple[Config, Path | None]:
     """Find and check the configuration: the file given, else `$HOOSH_CONFIG`, else `hoosh.toml` here, else what is found.
 
-    Returns the configuration and the file that it came from, None if it was found.
+    Returns the configuration and the file that it came from, None if it was found; `secrets` is `parse`'s.
 
     Raises:
         ConfigError: the file cannot be read, or something in it is wrong.
@@ -58,7 +65,7 @@ def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | Non
     file = file_of(path)
     if file is None:
         return found(), None
-    return parse(_read(file, "Name another file with --config.")), file
+    return parse(_read(file, "Name another file with --config."), secrets=secrets), file
 
 
 def file_of(path: str | os.PathLike[str] | None = None) -> Path | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hoosh import _credential
+from hoosh import _credential, _environment
 
 MOST = _credential.MOST_BYTES
 PRINT = "import sys; sys.stdout.write('x' * int(sys.argv[1]))"
@@ -86,7 +86,7 @@ def test_a_command_is_killed_when_the_program_ends(tmp_path):
     child = tmp_path / "child"
     code = f"""
 import pathlib, threading, time
-from hoosh import _credential
+from hoosh import _credential, _environment
 words = ["sh", "-c", "sleep 777 & echo $! > '{child}'; wait"]
 threading.Thread(target=_credential.read, args=("command", words), daemon=True).start()
 while not (file := pathlib.Path({str(child)!r})).exists() or not file.read_text():
@@ -109,3 +109,12 @@ def test_nothing_is_told_as_nothing(tmp_path):
     (tmp_path / "key").write_text(" \n")
     assert refused("file", tmp_path / "key") == f"the file {tmp_path / 'key'} is empty"
     assert refused("command", "echo") == "the command echo printed nothing"
+
+
+def test_an_interrupt_while_one_is_read_is_no_mistake_of_the_file(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_environment, "credential", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _environment.parse("[[providers]]\ntype = 'openai'\napi_key = { file = 'key' }")
