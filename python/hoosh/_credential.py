@@ -8,7 +8,7 @@ import stat
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
@@ -19,7 +19,11 @@ MOST_BYTES = 64 << 10
 LOOK_SECONDS = 0.02
 """How often it is looked whether a command that holds its output open has ended, or nobody waits any more."""
 
+_thread_starts = threading.Lock()
+"""Held while a thread starts a command, which is not in `_running` yet."""
 _running: set[subprocess.Popen[bytes]] = set()
+_postponed: list[Callable[[], None]] | None = None
+"""While the main thread starts a command, which is not in `_running` yet: what signal handlers want done after it."""
 _nobody_waits: ContextVar[threading.Event | None] = ContextVar("nobody_waits", default=None)
 
 
@@ -58,10 +62,42 @@ def while_waiting() -> Iterator[None]:
 
 
 @atexit.register
+def _at_exit() -> None:
+    held = _thread_starts.acquire(timeout=1)  # in a fork nobody may be there to release it
+    end_all()
+    if held:
+        _thread_starts.release()
+
+
 def end_all() -> None:
     """Kill every command that runs, and what it started: the process ends. It waits for nothing, for signal handlers."""
     for process in list(_running):
         _signal(process)
+
+
+def postpone(do: Callable[[], None]) -> bool:
+    """For signal handlers: have it done once the command that is being started can be killed. Returns whether there is one."""
+    if _postponed is None:
+        return False
+    _postponed.append(do)
+    return True
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    global _postponed
+    if threading.current_thread() is not threading.main_thread():
+        with _thread_starts:
+            yield
+        return
+    postponed: list[Callable[[], None]] = []
+    _postponed = postponed
+    try:
+        yield
+    finally:
+        _postponed = None
+        for do in postponed:
+            do()
 
 
 def _file(named: str, path: str) -> bytes:
@@ -88,17 +124,18 @@ def _command(named: str, words: list[str]) -> bytes:
     """What it prints until it ends, up to one byte more than a credential may have."""
     try:
         # In a session of its own, so that it can be killed with all that it started.
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            bufsize=0,
-        )
+        with _starting():
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                bufsize=0,
+            )
+            _running.add(process)
     except (OSError, ValueError) as error:
         raise OSError(f"{named} cannot be run: {getattr(error, 'strerror', None) or error}") from error
-    _running.add(process)
     try:
         text = _printed(named, process)
     finally:

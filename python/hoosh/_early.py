@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 HANGUP: "signal.Signals | None" = getattr(signal, "SIGHUP", None)
@@ -60,8 +61,11 @@ def _remember(_number: int, _frame: FrameType | None) -> None:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    if credential := sys.modules.get("hoosh._credential"):
-        getattr(credential, "end_all", int)()  # it may be half loaded
+    credential = sys.modules.get("hoosh._credential")
+    if credential is not None and hasattr(credential, "_signal"):  # else it is half loaded, and nothing runs
+        if credential.postpone(partial(_end, number, None)):
+            return
+        credential.end_all()
     if number == signal.SIGINT:
         # An exception might come up in the middle of an import, with a traceback or as another one.
         os._exit(130)

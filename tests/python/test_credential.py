@@ -118,3 +118,17 @@ def test_an_interrupt_while_one_is_read_is_no_mistake_of_the_file(monkeypatch):
     monkeypatch.setattr(_environment, "credential", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _environment.parse("[[providers]]\ntype = 'openai'\napi_key = { file = 'key' }")
+
+
+def test_what_a_signal_wants_waits_until_the_command_that_is_being_started_is_known(monkeypatch):
+    known, start = [], subprocess.Popen
+
+    def started(*arguments, **options):
+        process = start(*arguments, **options)
+        assert _credential.postpone(lambda: known.append(process in _credential._running))
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    assert _credential.read("command", ["echo", "key"]) == "key\n"
+    assert known == [True]
+    assert not _credential.postpone(list)
