@@ -90,9 +90,9 @@ FAULTS = [
     Fault(
         "4 retries",
         "a provider's rate is looked at and never taken",
-        "exchange/choose.rs",
-        "upstream.live.rate.take(now_us)",
-        "upstream.live.rate.peek(now_us)",
+        "exchange/turn.rs",
+        "None => Line::default().take(&asks, owner, self.now.mono_us),",
+        "None => Ok(None),",
     ),
     Fault(
         "4 retries",
@@ -112,8 +112,8 @@ FAULTS = [
         "5 cache",
         "idempotency keys are not read",
         "exchange/gates.rs",
-        "if self.call().once.is_some() { Gate::Once } else { Gate::KeyRate }",
-        "Gate::KeyRate",
+        "if self.call().once.is_some() { Gate::Once } else { Gate::Rate }",
+        "Gate::Rate",
     ),
     Fault(
         "5 cache",

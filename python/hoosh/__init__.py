@@ -9,6 +9,12 @@ Everything that hoosh raises is in `hoosh.errors`.
 Importing this package is cheap: no event loop, HTTP client or command line library is loaded before it is used.
 """
 
+from hoosh import _early
+
+if _early.is_serve():
+    # The imports below are where a signal would meet it that comes right after the start.
+    _early.catch()
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

@@ -2,23 +2,42 @@
 
 import os
 import sys
+from itertools import count
 from pathlib import Path
 
 from hoosh._native import Config
 from hoosh.errors import ConfigError
 
-COMMAND_SECONDS = 10
-"""How long a command may take that prints a credential."""
 
-
-def parse(text: str) -> Config:
+def parse(text: str, *, secrets: bool = True) -> Config:
     """Check a configuration's text; `$NAME` in it is the environment's.
+
+    Without `secrets` no file or command is read for a credential: it is for who asks no provider.
 
     Raises:
         ConfigError: something in it is wrong.
 
     """
-    return Config.parse(text, dict(os.environ), credential)
+    interrupts: list[BaseException] = []
+    numbers = count(1)
+
+    def read(kind: str, words: list[str]) -> str:
+        if not secrets:
+            # Each is another, because two that are the same are a mistake.
+            return f"not-read-{next(numbers)}"
+        try:
+            return credential(kind, words)
+        except KeyboardInterrupt as interrupt:
+            interrupts.append(interrupt)
+            raise OSError("it was interrupted") from interrupt
+
+    try:
+        return Config.parse(text, dict(os.environ), read)
+    except ConfigError:
+        # The core makes a mistake in the file of whatever is raised there.
+        if interrupts:
+            raise interrupts[0] from None
+        raise
 
 
 def credential(kind: str, words: list[str]) -> str:
@@ -28,32 +47,16 @@ def credential(kind: str, words: list[str]) -> str:
         OSError: why it cannot be had, in words that quote nothing of it.
 
     """
-    if kind == "file":
-        try:
-            return Path(words[0]).read_text(encoding="utf-8")
-        except OSError as error:
-            raise OSError(f"the file {words[0]} cannot be read: {error.strerror or error}") from error
-        except UnicodeDecodeError as error:
-            raise OSError(f"the file {words[0]} is no text in UTF-8") from error
-    import subprocess
+    # Few configurations have one, and what it needs takes its time to load.
+    from hoosh import _credential
 
-    try:
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise OSError(f"the command {words[0]} did not end within {COMMAND_SECONDS} seconds") from error
-    except (OSError, ValueError) as error:
-        raise OSError(f"the command {words[0]} cannot be run: {getattr(error, 'strerror', None) or error}") from error
-    if done.returncode != 0:
-        raise OSError(f"the command {words[0]} ended with {done.returncode}")
-    return done.stdout.decode("utf-8", "replace")
+    return _credential.read(kind, words)
 
 
-def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | None]:
+def load(path: str | os.PathLike[str] | None = None, *, secrets: bool = True) -> tuple[Config, Path | None]:
     """Find and check the configuration: the file given, else `$HOOSH_CONFIG`, else `hoosh.toml` here, else what is found.
 
-    Returns the configuration and the file that it came from, None if it was found.
+    Returns the configuration and the file that it came from, None if it was found; `secrets` is `parse`'s.
 
     Raises:
         ConfigError: the file cannot be read, or something in it is wrong.
@@ -62,7 +65,7 @@ def load(path: str | os.PathLike[str] | None = None) -> tuple[Config, Path | Non
     file = file_of(path)
     if file is None:
         return found(), None
-    return parse(_read(file, "Name another file with --config.")), file
+    return parse(_read(file, "Name another file with --config."), secrets=secrets), file
 
 
 def file_of(path: str | os.PathLike[str] | None = None) -> Path | None:

@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +15,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
-from hoosh import announce, store
+from hoosh import _early, announce, store
 from hoosh._environment import load
 from hoosh._native import Config
 from hoosh.asgi import Asgi, Receive, Send
@@ -97,11 +98,12 @@ async def _serve(
     say = announce.Voice(app.driver)
     with say.hearing():
         async with trio.open_nursery() as nursery:
-            reload = partial(_reload, app, say, config, again, bind, port)
-            nursery.start_soon(_signals, app, say, reload, stop, hurry, nursery)
+            reloads = Reloads(partial(_reload, app, say, config, again, bind, port))
+            nursery.start_soon(_signals, app, say, reloads, stop, hurry, nursery)
             address = await nursery.start(partial(listen, app, listeners, stop, hurry=hurry))
             announce.listening(say, config, file, address, app.driver.engines, app.driver.store.path)
             nursery.start_soon(announce.found, say, app.driver, config, file, address + app.prefix)
+            nursery.start_soon(reloads.run)
             if show_first:
                 from hoosh.first import first_answer
 
@@ -213,20 +215,47 @@ async def _cut_at_the_end(wires: Iterable[GuardedStream]) -> None:
             wire.cut()
 
 
+class Reloads:
+    """The reloads, beside whoever hears the signals, one after another: what is asked for during one is done once after it."""
+
+    def __init__(self, reload: Callable[[], Awaitable[None]]) -> None:
+        self._reload, self._scope = reload, trio.CancelScope()
+        self._asking, self._asked = trio.open_memory_channel[None](1)
+
+    async def run(self) -> None:
+        """Do what is asked for, until it is given up."""
+        with self._scope:
+            async for _ in self._asked:
+                await self._reload()
+
+    def ask(self) -> None:
+        """Have the configuration read again."""
+        with suppress(trio.WouldBlock):  # one that has not begun will read what is there by then
+            self._asking.send_nowait(None)
+
+    def give_up(self) -> None:
+        """Abandon the one in progress, and do no other."""
+        self._scope.cancel()
+
+
 async def _signals(
     app: Asgi,
     say: announce.Say,
-    reload: Callable[[], Awaitable[None]],
+    reloads: Reloads,
     stop: trio.Event,
     hurry: trio.Event,
     nursery: trio.Nursery,
 ) -> None:
     going = 0
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+    numbers = [number for number in (signal.SIGTERM, signal.SIGINT, _early.HANGUP) if number is not None]
+    with trio.open_signal_receiver(*numbers) as signals:
+        if _early.reload_asked():
+            reloads.ask()
         async for number in signals:
-            if number == signal.SIGHUP:
-                await reload()
+            if number == _early.HANGUP:
+                reloads.ask()
                 continue
+            reloads.give_up()
             going += 1
             if going == 1:
                 say("Stopping: requests in progress may end. Signal again to stop at once.")
@@ -241,8 +270,12 @@ async def _reload(
     app: Asgi, say: announce.Say, started: Config, again: Callable[[], Config], bind: str | None, port: int | None
 ) -> None:
     """Take the configuration as it is now; the sockets stay as they were `started`, and the keys must be fit for them."""
+    from hoosh import _credential
+
     try:
-        new = await trio.to_thread.run_sync(again)  # a command may take its time
+        with _credential.while_waiting():
+            # A command may take its time, and a signal to end does not wait for it.
+            new = await trio.to_thread.run_sync(again, abandon_on_cancel=True)
         app.driver.reload(guarded(new.listening(started.bind, started.port)))
     except ConfigError as error:
         say(f"Kept the configuration, because the new one is wrong: {error}", "error")

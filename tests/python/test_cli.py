@@ -41,6 +41,47 @@ async def run(folder, *arguments, environment=None, stdout=None, stdin=b""):
     return done.returncode, done.stdout, done.stderr.decode()
 
 
+SECRET = """
+[server]
+port = 1
+[storage]
+path = "store.db"
+[[providers]]
+type = "openai"
+api_keys = [{ command = ["sh", "-c", "echo >> ran; exit 3"] }, { file = "none" }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("info", ""),
+        ("health", "http://127.0.0.1:1"),
+        ("pools", "http://127.0.0.1:1"),
+        ("costs", "http://127.0.0.1:1"),
+        ("store info", "store.db"),
+        ("store check", "store.db"),
+        ("store backup copy.db", "store.db"),
+    ],
+)
+async def test_who_asks_no_provider_needs_no_key_of_one(command, words, tmp_path):
+    (tmp_path / "hoosh.toml").write_text(SECRET)
+    code, _, said = await run(tmp_path, *command.split())
+    assert code == (1 if words else 0)
+    assert words in said
+    assert "cannot be had" not in said
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "models", "explain -m m", "infer -m m hi", "serve"])
+async def test_who_asks_providers_reads_their_keys_once(command, tmp_path):
+    (tmp_path / "hoosh.toml").write_text(SECRET)
+    code, _, said = await run(tmp_path, *command.split())
+    assert code == 1
+    assert "the command sh ended with 3" in one_sentence(said)
+    assert (tmp_path / "ran").read_text() == "\n"
+
+
 def one_sentence(said):
     assert said.startswith("hoosh")
     assert said.count("\n") == 1

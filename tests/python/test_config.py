@@ -12,7 +12,7 @@ import pytest
 import trio
 from tests.upstream import open_upstream
 
-from hoosh import Config, _environment
+from hoosh import Config, _credential, _environment
 from hoosh.errors import ConfigError
 
 TEXT = """\
@@ -76,7 +76,7 @@ KEYED = '[[providers]]\ntype = "openai_compatible"\nbase_url = "{url}"\nmodels =
 )
 def test_a_credential_that_cannot_be_had_is_told_without_its_text(key, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_environment, "COMMAND_SECONDS", 0.2 if "sleep" in key else 10)
+    monkeypatch.setattr(_credential, "COMMAND_SECONDS", 0.2 if "sleep" in key else 10)
     (tmp_path / "bytes").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match=words) as caught:
         _environment.parse(KEYED.format(url="http://localhost:1", key=key))

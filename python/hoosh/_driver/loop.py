@@ -134,8 +134,10 @@ class Loop:
         self.bell.ring()
 
     async def _read(self, id: int, kind: str, words: list[str], scope: anyio.CancelScope) -> None:
-        """Read a credential in a thread, which is left behind when its time is over."""
-        with scope:
+        """Read a credential in a thread, which is left behind when its time is over, and the command with it killed."""
+        from hoosh import _credential  # few gateways have one
+
+        with scope, _credential.while_waiting():
             try:
                 text = await anyio.to_thread.run_sync(
                     _environment.credential, kind, words, abandon_on_cancel=True, limiter=self._readers

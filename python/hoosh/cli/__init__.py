@@ -14,7 +14,7 @@ Each command is a file here. `main` turns whatever ends one into an exit code an
 import sys
 from collections.abc import Sequence
 
-from hoosh import __version__
+from hoosh import __version__, _early
 from hoosh.cli import output
 from hoosh.errors import ConfigError, HooshError
 
@@ -37,11 +37,8 @@ def _run(given: list[str]) -> int:
             output.put(f"hoosh {__version__}\n")
             return 0
         if given[:1] == ["serve"]:
-            from hoosh.cli import quick
-
-            said = quick.options(given[1:])
-            if said is not None:
-                return quick.serve(**said)
+            with _early.caught():
+                return _serve(given)
         from hoosh.cli.app import run
 
         return run(given)
@@ -57,6 +54,17 @@ def _run(given: list[str]) -> int:
         return _failed(f"{error} [{error.code}]")
     except KeyboardInterrupt:
         return 130
+
+
+def _serve(given: list[str]) -> int:
+    from hoosh.cli import quick
+
+    said = quick.options(given[1:])
+    if said is not None:
+        return quick.serve(**said)
+    from hoosh.cli.app import run
+
+    return run(given)
 
 
 def _failed(words: str) -> int:

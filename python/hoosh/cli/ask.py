@@ -31,7 +31,7 @@ def no_models(config: str | None, server: str | None) -> str:
         return f"No model can be asked: the server at {url} has none. Its log says why."
     from hoosh import advice
 
-    found, file = _environment.load(config)
+    found, file = _environment.load(config, secrets=False)
     return advice.no_models(file, len(found.providers)).sentence
 
 
@@ -48,7 +48,7 @@ def running(config: str | None, server: str | None, key: str | None) -> Server:
 def place(config: str | None, server: str | None, key: str | None) -> tuple[str, str | None]:
     """Where that server is, and the key for it. Raises as `running` does."""
     url = _environment.server(server)
-    return url or address(_environment.load(config)[0]), _environment.key(key)
+    return url or address(_environment.load(config, secrets=False)[0]), _environment.key(key)
 
 
 def address(config: Config) -> str:

@@ -41,7 +41,7 @@ def info(
     file, url, wrong = file_of(config), named(server), None
     facts["configuration"] = None if file is None else str(file.absolute())
     try:
-        found = load(config)[0]
+        found = load(config, secrets=False)[0]
     except ConfigError as error:
         wrong = error
         facts["error"] = {"message": error.message, "line": error.line}

@@ -69,4 +69,4 @@ def _file(config: str | None, path: str | None) -> os.PathLike[str]:
     from hoosh._environment import load
     from hoosh.store import path_of
 
-    return path_of(None, path) if path else path_of(load(config)[0])
+    return path_of(None, path) if path else path_of(load(config, secrets=False)[0])
