@@ -4,10 +4,10 @@ import logging
 import time
 
 import anyio
-import anyio.to_thread
 
 from hoosh import _environment
 from hoosh._driver import steps, upstream
+from hoosh._driver.aside import aside
 from hoosh._driver.connections import Connections, Request
 from hoosh._driver.hooks import Declined, HookFailed, Runner
 from hoosh._driver.log import Log
@@ -63,7 +63,7 @@ class Loop:
                 case (steps.LOOP_READ, id, kind, words):
                     self._readers = self._readers or anyio.CapacityLimiter(READERS)
                     self._fetches[id] = anyio.CancelScope()
-                    tasks.start_soon(self._read, id, kind, words, self._fetches[id])
+                    tasks.start_soon(self._read, id, kind, words, self._readers, self._fetches[id])
                 case (steps.CANCEL, id):
                     if scope := self._fetches.pop(id, None):
                         scope.cancel()
@@ -133,13 +133,13 @@ class Loop:
         self._fetches.pop(id, None)
         self.bell.ring()
 
-    async def _read(self, id: int, kind: str, words: list[str], scope: anyio.CancelScope) -> None:
+    async def _read(
+        self, id: int, kind: str, words: list[str], readers: anyio.CapacityLimiter, scope: anyio.CancelScope
+    ) -> None:
         """Read a credential in a thread, which is left behind when its time is over."""
         with scope:
             try:
-                text = await anyio.to_thread.run_sync(
-                    _environment.credential, kind, words, abandon_on_cancel=True, limiter=self._readers
-                )
+                text = await aside(_environment.credential, kind, words, limiter=readers)
                 self._gateway.read(id, text, None, *now())
             except OSError as error:
                 self._gateway.read(id, "", str(error), *now())
