@@ -34,11 +34,13 @@ COMPLAIN_SECONDS = 10
 class Loop:
     """What the gateway does without being asked."""
 
-    def __init__(self, gateway: Gateway, store: MemoryStore | Store, connections: Connections, hooks: Runner) -> None:
+    def __init__(
+        self, gateway: Gateway, store: MemoryStore | Store, connections: Connections, hooks: Runner, log: Log
+    ) -> None:
         self._gateway, self._store, self._connections, self._hooks = gateway, store, connections, hooks
         self._fetches: dict[int, anyio.CancelScope] = {}
         self._readers: anyio.CapacityLimiter | None = None
-        self._log = Log(lambda number, error: gateway.logged(number, error, *now()))
+        self._log = log
         self._complaints = Complaints()
         self.bell = Bell()
         self.listed = anyio.Event()
