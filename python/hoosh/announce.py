@@ -2,11 +2,9 @@
 
 import json
 import logging
-import select
 import shlex
-import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import trio
@@ -18,6 +16,8 @@ from hoosh._native import Config
 
 LIST_SECONDS = 10
 """How long providers have to say what they have: what the core gives them."""
+LAST_WORDS_SECONDS = 0.5
+"""How long the end waits for a reader of what was said."""
 Say = Callable[..., None]
 """Says words to whoever started it, at a level (`info` if none is named)."""
 NO_CHAT = ("embed", "rerank", "moderation", "whisper", "tts", "dall-e", "image", "transcribe")
@@ -82,6 +82,7 @@ class Voice(logging.Handler):
     def __init__(self, driver: Driver) -> None:
         super().__init__(logging.WARNING)
         self._driver = driver
+        self._left_out = 0
 
     @contextmanager
     def hearing(self) -> Iterator[None]:
@@ -93,22 +94,21 @@ class Voice(logging.Handler):
             yield
         finally:
             log.removeHandler(self)
+            self._driver.log.flush(LAST_WORDS_SECONDS)
 
     def __call__(self, words: str, level: str = "info") -> None:
-        """Say it, unless the standard error is a full pipe. `level`: `error`, `warn` or `info`."""
-        line = self._driver.gateway.told(level, words, *now()).decode("utf-8", "replace")
-        try:
-            # What poll() calls writable takes a line at once. Words for a full pipe are left out: nobody waits for its
-            # reader.
-            if not select.select([], [sys.stderr], [], 0)[1]:
-                return
-        except (OSError, TypeError, ValueError):
-            pass  # not a file that can be asked
-        with suppress(OSError, ValueError):  # it may be closed; a server goes on without
-            # In one piece: lines of the log go there too.
-            sys.stderr.write(line)
-            sys.stderr.flush()
+        """Say it, without waiting; left out if too much waits for a reader already. `level`: `error`, `warn` or `info`."""
+        line = self._line(words, level)
+        log = self._driver.log
+        if self._left_out:
+            mark = self._line(f"{self._left_out} messages before this were left out: nobody read them.", "warn")
+            line = mark + line
+        # In the log's own thread, in turn with its lines: a pipe that nobody reads holds up whoever writes to it.
+        self._left_out = 0 if log.say(line) else self._left_out + 1
 
     def emit(self, record: logging.LogRecord) -> None:
         """What is logged in Python."""
         self(self.format(record), "error" if record.levelno >= logging.ERROR else "warn")
+
+    def _line(self, words: str, level: str) -> bytes:
+        return bytes(self._driver.gateway.told(level, words, *now()))

@@ -293,3 +293,59 @@ def test_a_server_that_was_not_used_may_be_made_before_a_fork():
     """)
     code, out, err, _ = run(code)
     assert (code, out) == (0, "Hello\n" * 3 + BELONGS), err
+
+
+# --- what blocks in a thread -------------------------------------------------------------------------------------------
+
+
+def test_a_credential_that_cannot_be_read_keeps_no_asyncio_program_from_its_exit(tmp_path):
+    key = tmp_path / "key"
+    key.write_text("k")
+    code = f"""
+        import asyncio
+        file = {str(key)!r}
+        config = '[[providers]]\\nname = "one"\\ntype = "openai"\\nbase_url = "http://127.0.0.1:9/v1"\\nmodels = ["m"]\\n'
+        config += 'api_key = {{file = "' + file + '", refresh_secs = 1}}\\n'
+        from hoosh import _environment
+        stuck, read = threading.Event(), _environment.credential
+        def credential(*given):
+            if not os.path.isfile(file):
+                stuck.set()
+            return read(*given)
+        async def main():
+            async with hoosh.Gateway(config):
+                os.remove(file)
+                os.mkfifo(file)  # opening it waits for a writer, and there is none
+                _environment.credential = credential
+                while not stuck.is_set():
+                    await asyncio.sleep(0.01)
+        asyncio.run(main())
+        print("over")
+    """
+    code, out, err, _ = run(code)
+    assert (code, out) == (0, "over\n"), err
+
+
+def test_a_hook_that_never_returns_keeps_no_asyncio_program_from_its_exit():
+    code = """
+        import asyncio
+        stuck = threading.Event()
+        def auth(request):
+            stuck.set()
+            threading.Event().wait()
+        provider = hoosh.Provider(
+            type="openai", name="one", base_url="http://127.0.0.1:9/v1", models=["parrot"], auth=auth
+        )
+        server = hoosh.Server.builder().provider(provider).build()
+        async def main():
+            async with server.running():
+                asked = asyncio.ensure_future(server.gateway.chat(**ASK))
+                while not stuck.is_set():
+                    await asyncio.sleep(0.01)
+                asked.cancel()
+                await asyncio.wait([asked])
+        asyncio.run(main())
+        print("over")
+    """
+    code, out, err, _ = run(code)
+    assert (code, out) == (0, "over\n"), err

@@ -1,13 +1,20 @@
 """The log as `hoosh serve` writes it. What stands in its lines is tested in native/core/tests/exchange/journal.rs."""
 
 import json
+import os
 import re
 import signal
+import sys
+import threading
 
 import httpx2
 import trio
 from tests.python.conftest import provider
 from tests.python.test_server import program
+
+from hoosh._driver import Driver
+from hoosh._native import Config
+from hoosh.announce import Voice
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -64,3 +71,43 @@ async def test_a_standard_error_that_nobody_reads_stops_neither_the_server_nor_i
             assert (await http.get(f"http://127.0.0.1:{port}{path}", headers=headers)).status_code == 404
         process.send_signal(signal.SIGTERM)
         assert await ended(process) == 0
+
+
+def test_words_for_a_pipe_with_little_room_keep_nobody_waiting_and_come_in_order(monkeypatch):
+    """poll() calls a pipe writable that has one page left: less than a traceback may be."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    filled = 0
+    try:
+        while True:
+            filled += os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    os.read(reader, 4096)
+    with os.fdopen(writer, "w") as stderr, os.fdopen(reader, "rb") as pipe:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        driver = Driver(Config.parse("", {}))
+        voice = Voice(driver)
+
+        def speak():
+            voice("first " + "y" * 10_000)
+            driver.log.write(1, b"a line of the log\n", None)
+            for _ in range(2):
+                voice("too much " + "z" * 100_000)
+
+        speaker = threading.Thread(target=speak, daemon=True)
+        speaker.start()
+        speaker.join(10)
+        waits = speaker.is_alive()
+        pipe.read(filled - 4096)
+        assert not waits
+        assert pipe.readline() == b"first " + b"y" * 10_000 + b"\n"
+        assert pipe.readline() == b"a line of the log\n"
+        driver.log.flush(10)
+        voice("heard again")
+        assert pipe.readline() == b"2 messages before this were left out: nobody read them.\n"
+        assert pipe.readline() == b"heard again\n"
+        driver.log.flush(10)
+        driver.log.close()
+        voice("after the end")
+        assert pipe.readline() == b"after the end\n"

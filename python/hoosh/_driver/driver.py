@@ -13,6 +13,7 @@ from hoosh._driver.doors import Doors
 from hoosh._driver.engine import Engine
 from hoosh._driver.exchange import drive
 from hoosh._driver.hooks import Hooks, Runner
+from hoosh._driver.log import Log
 from hoosh._driver.stores import Place, opened
 from hoosh._driver.tasks import Bells, now, task_group
 from hoosh._native import Config, Gateway, MemoryStore, Store, WakeQueue, WireRefusal
@@ -36,6 +37,8 @@ class Driver:
         self._is_open = False
         self.engines: dict[str, Engine] = {}
         self.connections = Connections()
+        gateway = self.gateway  # not `self`: a driver that is dropped goes at once
+        self.log = Log(lambda number, error: gateway.logged(number, error, *now()))
         self._queue = WakeQueue()
         self._bells: Bells = {}
         self._last = loop.NUMBER
@@ -72,7 +75,7 @@ class Driver:
             raise InvalidRequest(f"This gateway {words}.", code="invalid_value", status=400)
         self.open()
         self.runs = True
-        own = self._loop = loop.Loop(self.gateway, self.store, self.connections, self.hooks)
+        own = self._loop = loop.Loop(self.gateway, self.store, self.connections, self.hooks, self.log)
         self._bells[loop.NUMBER] = own.bell
         self.gateway.set_waker(self._queue)
         try:
@@ -116,7 +119,7 @@ class Driver:
         self.gateway.drain()
         if self._loop is not None and not self.runs:
             return  # its run was ended in order, and the store let go of
-        own = self._loop or loop.Loop(self.gateway, self.store, self.connections, self.hooks)
+        own = self._loop or loop.Loop(self.gateway, self.store, self.connections, self.hooks, self.log)
         own.end_now()
         if not self.runs:
             self._let_go()

@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 import h11
 
+from hoosh._driver.aside import aside
 from hoosh._driver.connections import Request
 from hoosh.errors import RequestError
 
@@ -162,7 +163,7 @@ class Runner:
                 return await hook(given)
             if self._threads is None:
                 self._threads = anyio.CapacityLimiter(HOOK_THREADS)
-            made = await anyio.to_thread.run_sync(hook, given, abandon_on_cancel=True, limiter=self._threads)
+            made = await aside(hook, given, limiter=self._threads)
             return await made if inspect.isawaitable(made) else made
         except RequestError as why:
             raise Declined(why) from why

@@ -4,10 +4,10 @@ import logging
 import time
 
 import anyio
-import anyio.to_thread
 
 from hoosh import _environment
 from hoosh._driver import steps, upstream
+from hoosh._driver.aside import aside
 from hoosh._driver.connections import Connections, Request
 from hoosh._driver.hooks import Declined, HookFailed, Runner
 from hoosh._driver.log import Log
@@ -34,11 +34,13 @@ COMPLAIN_SECONDS = 10
 class Loop:
     """What the gateway does without being asked."""
 
-    def __init__(self, gateway: Gateway, store: MemoryStore | Store, connections: Connections, hooks: Runner) -> None:
+    def __init__(
+        self, gateway: Gateway, store: MemoryStore | Store, connections: Connections, hooks: Runner, log: Log
+    ) -> None:
         self._gateway, self._store, self._connections, self._hooks = gateway, store, connections, hooks
         self._fetches: dict[int, anyio.CancelScope] = {}
         self._readers: anyio.CapacityLimiter | None = None
-        self._log = Log(lambda number, error: gateway.logged(number, error, *now()))
+        self._log = log
         self._complaints = Complaints()
         self.bell = Bell()
         self.listed = anyio.Event()
@@ -63,7 +65,7 @@ class Loop:
                 case (steps.LOOP_READ, id, kind, words):
                     self._readers = self._readers or anyio.CapacityLimiter(READERS)
                     self._fetches[id] = anyio.CancelScope()
-                    tasks.start_soon(self._read, id, kind, words, self._fetches[id])
+                    tasks.start_soon(self._read, id, kind, words, self._readers, self._fetches[id])
                 case (steps.CANCEL, id):
                     if scope := self._fetches.pop(id, None):
                         scope.cancel()
@@ -133,15 +135,15 @@ class Loop:
         self._fetches.pop(id, None)
         self.bell.ring()
 
-    async def _read(self, id: int, kind: str, words: list[str], scope: anyio.CancelScope) -> None:
+    async def _read(
+        self, id: int, kind: str, words: list[str], readers: anyio.CapacityLimiter, scope: anyio.CancelScope
+    ) -> None:
         """Read a credential in a thread, which is left behind when its time is over, and the command with it killed."""
         from hoosh import _credential  # few gateways have one
 
         with scope, _credential.while_waiting():
             try:
-                text = await anyio.to_thread.run_sync(
-                    _environment.credential, kind, words, abandon_on_cancel=True, limiter=self._readers
-                )
+                text = await aside(_environment.credential, kind, words, limiter=readers)
                 self._gateway.read(id, text, None, *now())
             except OSError as error:
                 self._gateway.read(id, "", str(error), *now())
