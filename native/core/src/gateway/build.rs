@@ -111,15 +111,18 @@ impl Snapshot {
             wakes.add(minute(&live.tokens, token.rate_limit_tpm));
         }
         let limits = &self.config.limits;
-        for (rate, most) in [(&self.rate, limits.rate_limit_rpm), (&self.tokens, limits.rate_limit_tpm)] {
+        // One that is gone holds back nobody who waits at it.
+        let rate = self.rate.as_ref().or(before.rate.as_ref());
+        let tokens = self.tokens.as_ref().or(before.tokens.as_ref());
+        for (rate, most) in [(rate, limits.rate_limit_rpm), (tokens, limits.rate_limit_tpm)] {
             rate.iter().for_each(|rate| wakes.add(minute(rate, most)));
         }
         for (budget, pool) in self.config.budgets.iter().zip(&self.budgets) {
             wakes.add(pool.set_capacity(budget.capacity));
             wakes.add(pool.set_slice(budget.slice));
         }
-        if let (Some(max), Some(concurrency)) = (self.config.limits.max_concurrency, &self.concurrency) {
-            wakes.add(bound(concurrency, Some(max)));
+        if let Some(concurrency) = self.concurrency.as_ref().or(before.concurrency.as_ref()) {
+            wakes.add(bound(concurrency, limits.max_concurrency));
         }
         for pool in before.budgets.iter().filter(|pool| self.budget(pool.name()).is_none()) {
             wakes.add(pool.retire());
