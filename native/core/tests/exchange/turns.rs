@@ -389,16 +389,16 @@ fn a_limit_that_is_taken_away_lets_in_who_waits_for_it() {
     let provider = |lines: &str| format!("{}{ONE}{lines}\n", limits("wait_secs = 60"));
     let of: [(&str, &dyn Fn(&str) -> String); 3] = [("gateway", &all), ("key", &key), ("provider", &provider)];
     for (whose, text) in of {
-        for line in ["rate_limit_rpm = 1", "rate_limit_tpm = 4_200", "max_concurrency = 1"] {
+        for line in ["rate_limit_rpm = 1", "rate_limit_tpm = 7_000", "max_concurrency = 1"] {
             let mut world = World::new(&text(line));
             world.key = Some("a");
             let mut first = world.post("/v1/chat/completions", CHAT);
             first.sent(&mut world);
             let wakes = Arc::new(Calls::default());
             world.waker = wakes.clone();
-            let (mut calls, _) = waiting(&mut world, 2);
+            let (mut calls, _) = waiting(&mut world, 1);
             world.reload(&text(""));
-            assert_eq!(wakes.0.load(Ordering::SeqCst), 2, "{whose} {line}");
+            assert_eq!(wakes.0.load(Ordering::SeqCst), 1, "{whose} {line}");
             let before = world.now_us();
             calls.iter_mut().for_each(|call| drop(call.sent(&mut world)));
             assert_eq!(world.now_us(), before, "{whose} {line}");
