@@ -624,3 +624,23 @@ fn a_credential_knows_where_and_when_it_is_read_again() {
     let twice = with("api_keys = [{ file = \"/run/key\" }, { command = [\"op\", \"read\"] }]").unwrap_err();
     assert!(twice.message.contains("number 1 of `api_keys` already"), "{twice}");
 }
+
+#[test]
+fn a_minute_that_one_chat_without_a_cap_uses_up_is_warned_of() {
+    let provider = "[[providers]]\nname = \"one\"\ntype = \"vllm\"\n";
+    for (text, whose) in [
+        (format!("[limits]\nrate_limit_tpm = 4_096\n{provider}"), "[limits]"),
+        (format!("[[auth.tokens]]\ntoken = \"a\"\nname = \"app\"\nrate_limit_tpm = 1_000\n{provider}"), "key `app`"),
+        (format!("{provider}rate_limit_tpm = 1_000\n"), "provider `one`"),
+    ] {
+        let config = good(&text);
+        let [warning] = &config.warnings[..] else { panic!("{text} {:?}", config.warnings) };
+        assert!(warning.starts_with(whose), "{warning}");
+        assert!(warning.contains("rate_limit_tpm") && warning.contains("lower `[limits] reserve_output`"), "{warning}");
+    }
+    for lines in ["rate_limit_tpm = 4_097", "rate_limit_tpm = 1_000\nreserve_output = 500"] {
+        assert!(good(&format!("[limits]\n{lines}\n{provider}")).warnings.is_empty(), "{lines}");
+    }
+    let capped = "[[auth.tokens]]\ntoken = \"a\"\nrate_limit_tpm = 1_000\nmax_tokens_limit = 500\n";
+    assert!(good(&format!("{capped}{provider}")).warnings.is_empty());
+}

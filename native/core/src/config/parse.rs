@@ -74,10 +74,37 @@ pub fn parse(text: &str, environment: &dyn Environment) -> Result<Config, Config
         let at = top.table("server", &schema::SERVER)?.map_or(0..0, |t| t.at("bind"));
         return source.error(&at, message);
     }
+    warn_of_small_minutes(&mut config);
     if config.providers.is_empty() {
         config.warnings.push("no [[providers]]: every request will be refused with 404; add one".into());
     }
     Ok(config)
+}
+
+/// Of minutes whose tokens are not enough for one chat that names no cap, since its output is taken for `reserve_output`, or
+/// for a `max_tokens_limit` below that.
+fn warn_of_small_minutes(config: &mut Config) {
+    let reserve = config.limits.reserve_output;
+    let lowered = |most: Option<u32>| most.map_or(reserve, |most| reserve.min(u64::from(most)));
+    let tokens = config.auth.tokens.iter();
+    // Whoever has none below it meets it.
+    let longest = tokens.clone().map(|token| lowered(token.max_tokens_limit)).max().unwrap_or(reserve);
+    let gateway = ("[limits]".to_owned(), config.limits.rate_limit_tpm, longest);
+    let keys = tokens.map(|t| (format!("key `{}`", t.name), t.rate_limit_tpm, lowered(t.max_tokens_limit)));
+    let of = |p: &super::Provider| {
+        (format!("provider `{}`", p.name), p.rate_limit_tpm, lowered(p.max_tokens_limit).min(longest))
+    };
+    let all = [gateway].into_iter().chain(keys).chain(config.providers.iter().map(of));
+    let words = all.filter_map(|(whose, tpm, output)| {
+        let tpm = tpm.filter(|tpm| u64::from(*tpm) <= output)?;
+        Some(format!(
+            "{whose}: `rate_limit_tpm` ({tpm}) is not more than the output that a request without max_tokens is taken for \
+             ({output}, of `reserve_output`), so that each such chat is refused with 413; raise it, or lower `[limits] \
+             reserve_output`"
+        ))
+    });
+    let words: Vec<String> = words.collect();
+    config.warnings.extend(words);
 }
 
 /// Only the parser's own words: its full display quotes the line, which may hold a secret.

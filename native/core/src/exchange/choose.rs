@@ -123,7 +123,11 @@ impl Exchange {
                 self.may_use(&candidates[at]) && self.open_if_admitted(candidates, at, Some(permit), obstacles);
             return opened.then_some(Move::Again);
         }
-        let until_us = self.choice.queue_until_us.unwrap_or(0);
+        let (at, until_us) = (queued.candidate, self.choice.queue_until_us.unwrap_or(0));
+        if !self.may_use(&candidates[at]) {
+            self.choice.queued = None;
+            return None;
+        }
         if self.now.mono_us < until_us {
             return Some(Move::Wait(Some(until_us)));
         }
@@ -202,6 +206,9 @@ impl Exchange {
             return self.refuse_busy();
         }
         let Some(soonest) = obstacles.soonest() else {
+            if let Some(moved) = self.reroute() {
+                return moved;
+            }
             let words = "The model was withdrawn, or this key lost its right to it, while the request waited.";
             return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
         };

@@ -88,6 +88,11 @@ impl Holds {
         self.leader.is_some() || self.stores
     }
 
+    /// Follows nobody any more.
+    pub fn leave_flight(&mut self) {
+        self.follower = None;
+    }
+
     /// Everything but the reservation and its pool, which `book` settles.
     pub fn free(&mut self) {
         self.place = None;
@@ -143,7 +148,7 @@ impl Exchange {
         self.choice.turn = self.snap.routes.turn(&self.facts().model);
         let bounded = self.take_candidates(candidates);
         if let Err(failure) = self.in_scope() {
-            return self.refuse(failure);
+            return self.reroute().unwrap_or_else(|| self.refuse(failure));
         }
         if bounded {
             return self.go(Gate::Fit);
@@ -159,12 +164,17 @@ impl Exchange {
             return Move::Again;
         }
         // Before the cache is asked: a wrong name is wrong whether or not the answer is known.
-        match self.find_budget() {
-            // Files cost no tokens.
-            Ok(pool) => self.holds.pool = pool.filter(|_| self.service() != Some(Service::Files)),
-            Err(failure) => return self.refuse(failure),
+        if let Err(failure) = self.take_pool() {
+            return self.refuse(failure);
         }
         self.go(if self.call().once.is_some() { Gate::Once } else { Gate::Rate })
+    }
+
+    /// Finds the budget that pays.
+    pub(super) fn take_pool(&mut self) -> Result<(), Failure> {
+        // Files cost no tokens.
+        self.holds.pool = self.find_budget()?.filter(|_| self.service() != Some(Service::Files));
+        Ok(())
     }
 
     /// Who serves the model, or offers what is asked for.
@@ -294,6 +304,9 @@ impl Exchange {
     /// Gives a kept answer, unless the right to it was lost while the request waited.
     fn share(&mut self, entry: Arc<Entry>, result: CacheResult, otherwise: Gate) -> Move {
         if !self.may_ask_somebody() {
+            if let Some(moved) = self.reroute() {
+                return moved;
+            }
             let words = "The model was withdrawn, or this key lost its right to it, while the request waited.";
             return self.refuse(Failure::new(Code::ModelForbidden, words).param("model"));
         }

@@ -17,7 +17,7 @@
 //! admits; `choose` finds an upstream past every `obstacle`, or waits for its `turn`, and `again` another after a failure; `request` writes to it, or
 //! `children` ask it in `slices`. `follow` reads the answer: as a `whole`, `streamed`, or from an `engine`; a `verdict` says what
 //! a failure means, and `fall` gives the attempt up. `answer` writes to the caller, whose side is `out`, `alive` keeps it
-//! company, and who may `leave`; `kept` is what the cache gets of it, and `reform` puts what it has into the form that a caller
+//! company, and who may `leave`; `reloaded` is what a reload means for who waits; `kept` is what the cache gets of it, and `reform` puts what it has into the form that a caller
 //! wants. `settle` books. `tokens` answers those who spend elsewhere, of whose body `form` is the form. Dropping an exchange at
 //! any point settles it too.
 
@@ -58,6 +58,7 @@ mod patience;
 mod places;
 mod rates;
 mod reform;
+mod reloaded;
 mod request;
 mod sending;
 mod settle;
@@ -377,6 +378,9 @@ impl Exchange {
         let sign_us = self.sign_due_us();
         if sign_us.is_some_and(|at| at <= self.now.mono_us) {
             return self.give_sign();
+        }
+        if let Some(moved) = self.meet_reload() {
+            return moved;
         }
         let moved = match self.phase {
             Phase::Body => self.wait_for_body(),

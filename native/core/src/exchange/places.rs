@@ -23,7 +23,10 @@ enum Place {
 
 impl Exchange {
     pub(super) fn pass_place(&mut self) -> Move {
-        let Some(concurrency) = self.snap.concurrency.clone() else { return self.go(Gate::KeyPlace) };
+        let Some(concurrency) = self.snap.concurrency.clone() else {
+            self.holds.waiting = None;
+            return self.go(Gate::KeyPlace);
+        };
         match self.ask_place(&concurrency) {
             Place::Held(permit) => {
                 self.holds.place = Some(permit);
@@ -37,6 +40,7 @@ impl Exchange {
     pub(super) fn pass_key_place(&mut self) -> Move {
         let holder = self.call().holder.clone();
         if !holder.bounded {
+            self.holds.waiting = None;
             return self.go(Gate::Budget);
         }
         match self.ask_place(&holder.live.concurrency) {

@@ -40,6 +40,7 @@ pub(super) struct Turns {
 impl Exchange {
     pub(super) fn pass_rate(&mut self) -> Move {
         if self.snap.rate.is_none() && !self.call().holder.rated {
+            self.holds.turns.line.leave();
             return self.go(Gate::Cache);
         }
         let (snap, holder) = (self.snap.clone(), self.call().holder.clone());
@@ -55,6 +56,7 @@ impl Exchange {
 
     pub(super) fn pass_tokens(&mut self) -> Move {
         if self.snap.tokens.is_none() && !self.call().holder.token_rated {
+            self.holds.turns.line.leave();
             return self.go(Gate::Place);
         }
         let (snap, holder) = (self.snap.clone(), self.call().holder.clone());

@@ -83,12 +83,13 @@ impl Snapshot {
             rate,
             tokens,
             prices: (!config.prices.is_empty()).then(|| Prices::new(&config.prices)),
+            superseded: AtomicBool::new(false),
             config,
         }
     }
 
-    /// Gives what stays the limits of this configuration, and ends what of `before` does not, for exchanges that pinned
-    /// `before` too. Whoever that lets in is woken when the result is dropped.
+    /// Gives what stays the limits of this configuration, for exchanges that pinned `before` too, and ends budgets that do
+    /// not. Whoever that lets in is woken when the result is dropped.
     pub fn take_over(&self, before: &Snapshot, now_us: u64) -> Wakes {
         let mut wakes = Wakes::default();
         let waiting = self.config.limits.max_waiting;
@@ -110,23 +111,29 @@ impl Snapshot {
             wakes.add(minute(&live.tokens, token.rate_limit_tpm));
         }
         let limits = &self.config.limits;
-        for (rate, most) in [(&self.rate, limits.rate_limit_rpm), (&self.tokens, limits.rate_limit_tpm)] {
+        // One that is gone holds back nobody who waits at it.
+        let rate = self.rate.as_ref().or(before.rate.as_ref());
+        let tokens = self.tokens.as_ref().or(before.tokens.as_ref());
+        for (rate, most) in [(rate, limits.rate_limit_rpm), (tokens, limits.rate_limit_tpm)] {
             rate.iter().for_each(|rate| wakes.add(minute(rate, most)));
         }
         for (budget, pool) in self.config.budgets.iter().zip(&self.budgets) {
             wakes.add(pool.set_capacity(budget.capacity));
             wakes.add(pool.set_slice(budget.slice));
         }
-        if let (Some(max), Some(concurrency)) = (self.config.limits.max_concurrency, &self.concurrency) {
-            wakes.add(bound(concurrency, Some(max)));
+        if let Some(concurrency) = self.concurrency.as_ref().or(before.concurrency.as_ref()) {
+            wakes.add(bound(concurrency, limits.max_concurrency));
         }
-        wakes.add(before.retire(self));
+        for pool in before.budgets.iter().filter(|pool| self.budget(pool.name()).is_none()) {
+            wakes.add(pool.retire());
+        }
         wakes
     }
 
-    /// What `next` no longer has ends.
-    fn retire(&self, next: &Snapshot) -> Wakes {
-        let mut wakes = Wakes::default();
+    /// `next` is in force: what it no longer has ends, and all who wait look at once whether that concerns them.
+    pub fn retire(&self, next: &Snapshot) -> Wakes {
+        // Before anything else, so that whoever misses something knows why.
+        self.superseded.store(true, Ordering::Release);
         for upstream in &self.upstreams {
             if !next.upstreams.iter().any(|kept| Arc::ptr_eq(&kept.live, &upstream.live)) {
                 upstream.live.withdrawn.store(true, Ordering::Relaxed);
@@ -140,9 +147,16 @@ impl Snapshot {
         if self.holders.is_empty() && !next.holders.is_empty() {
             self.anonymous.live.revoked.store(true, Ordering::Relaxed);
         }
-        for pool in self.budgets.iter().filter(|pool| next.budget(pool.name()).is_none()) {
-            wakes.add(pool.retire());
+        let mut wakes = Wakes::default();
+        let upstreams = self.upstreams.iter().map(|u| (&u.live.concurrency, &u.live.rate, &u.live.tokens));
+        let holders = self.holders.iter().map(|h| (&h.live.concurrency, &h.live.rate, &h.live.tokens));
+        for (concurrency, rate, tokens) in upstreams.chain(holders) {
+            wakes.add(concurrency.wake_all());
+            wakes.add(rate.wake_all());
+            wakes.add(tokens.wake_all());
         }
+        self.concurrency.iter().for_each(|places| wakes.add(places.wake_all()));
+        self.rate.iter().chain(&self.tokens).for_each(|rate| wakes.add(rate.wake_all()));
         wakes
     }
 }

@@ -205,7 +205,15 @@ impl Gateway {
             next.budgets.iter().for_each(|pool| wakes.add(pool.on_lease_wanted(waker.clone())));
         }
         chores.exchange_pools(&before.budgets, &next.budgets);
-        self.snapshot.store(Arc::new(next));
+        let next = Arc::new(next);
+        self.snapshot.store(next.clone());
+        // Behind that: who finds its provider gone looks for it there.
+        wakes.add(before.retire(&next));
+    }
+
+    /// The configuration in force.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
     }
 
     /// Ends this run: no new exchange is admitted, and when those in progress are over and their rows stored, the store

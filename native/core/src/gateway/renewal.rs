@@ -33,7 +33,7 @@ struct Readings {
     in_progress: bool,
     /// From when `refresh_secs` counts: the last reading, or the loop's first look.
     since_us: Option<u64>,
-    /// When the loop had it read last.
+    /// When the loop had it read last: the end, so that a command that takes long has its pause too.
     read_us: Option<u64>,
     /// The last one failed.
     failed: bool,
@@ -101,7 +101,9 @@ impl Shown {
         }
         let pause_us = PAUSE_US.saturating_mul(1 << readings.in_vain.saturating_sub(1).min(32)).min(LONGEST_PAUSE_US);
         let demanded = wanted.then(|| readings.read_us.map_or(now_us, |read_us| read_us.saturating_add(pause_us)));
-        let regular = refresh_secs.map(|seconds| since_us.saturating_add(seconds.saturating_mul(SECOND)));
+        // While it brings nothing its own time does not count: it may be shorter than the pause.
+        let regular = refresh_secs.filter(|_| readings.in_vain == 0);
+        let regular = regular.map(|seconds| since_us.saturating_add(seconds.saturating_mul(SECOND)));
         demanded.into_iter().chain(regular).min()
     }
 
@@ -134,8 +136,9 @@ impl Shown {
     }
 
     /// A reading ended. `in_vain`: it failed, or said what is refused already.
-    fn end(&self, failed: bool, in_vain: bool) {
+    fn end(&self, failed: bool, in_vain: bool, now_us: u64) {
         let mut readings = lock(&self.readings);
+        readings.read_us = Some(now_us);
         (readings.in_progress, readings.failed) = (false, failed);
         readings.in_vain = if in_vain { readings.in_vain.saturating_add(1) } else { 0 };
     }
@@ -194,13 +197,13 @@ impl Gateway {
         });
         match text {
             Ok(secret) if shown.take(&secret, health, now.mono_us) => {
-                shown.end(false, false);
+                shown.end(false, false, now.mono_us);
                 lock(&self.chores).list_soon(provider);
                 self.say(LogLevel::Info, now, &format!("Credential {number} of provider {provider} was renewed."));
             }
-            Ok(_) => shown.end(false, !health.breaker.is_closed()),
+            Ok(_) => shown.end(false, !health.breaker.is_closed(), now.mono_us),
             Err(why) => {
-                shown.end(true, true);
+                shown.end(true, true, now.mono_us);
                 let words = format!(
                     "Credential {number} of provider {provider} could not be read again, so that the one before is kept: {why}."
                 );

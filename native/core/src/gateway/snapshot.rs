@@ -46,6 +46,8 @@ pub(crate) struct Snapshot {
     /// Tokens a minute, of all callers.
     pub tokens: Option<Arc<Rate>>,
     pub prices: Option<Prices>,
+    /// Another one is in force.
+    pub superseded: AtomicBool,
 }
 
 /// One provider, with everything about a request to it that is known beforehand.
@@ -283,6 +285,18 @@ impl Snapshot {
             old.name == provider.name && old.base_url == provider.base_url && old.kind == provider.kind
         })?;
         self.config.providers.get(at).zip(self.upstreams.get(at))
+    }
+
+    /// The same caller here, if it may still come.
+    pub fn holder_like(&self, holder: &Arc<Holder>) -> Option<Arc<Holder>> {
+        if holder.live.revoked.load(Ordering::Relaxed) {
+            return None;
+        }
+        match &holder.key {
+            Some(key) => self.holder_of(key).cloned(),
+            None if Arc::ptr_eq(&holder.live, &self.local.live) => Some(self.local.clone()),
+            None => Some(self.anonymous.clone()),
+        }
     }
 
     pub fn holder_of(&self, key: &Key) -> Option<&Arc<Holder>> {

@@ -96,6 +96,13 @@ impl Concurrency {
         lock(&self.places).max_waiting = max_waiting;
     }
 
+    /// Everybody in the queue, who is to look whether it still wants its place there.
+    pub fn wake_all(&self) -> Wakes {
+        let mut wakes = Wakes::default();
+        wakes.extend(lock(&self.places).queue.values().cloned());
+        wakes
+    }
+
     /// A snapshot.
     pub fn state(&self) -> ConcurrencyState {
         let places = lock(&self.places);

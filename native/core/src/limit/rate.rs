@@ -138,10 +138,14 @@ impl Rate {
         cell.per_minute = per_minute;
         cell.burst = burst.max(1);
         cell.empty_at = ticks(now_mono_us, per_minute) + backlog.min(u128::from(cell.burst) * COST);
-        wakes.extend(cell.line.values_mut().filter(|waiter| !waiter.woken).map(|waiter| {
-            waiter.woken = true;
-            waiter.waker.clone()
-        }));
+        wakes.extend(cell.wake_all());
+        wakes
+    }
+
+    /// Everybody in the line, who is to look whether it still wants its turn.
+    pub fn wake_all(&self) -> Wakes {
+        let mut wakes = Wakes::default();
+        wakes.extend(lock(&self.cell).wake_all());
         wakes
     }
 
@@ -194,6 +198,13 @@ impl Cell {
         let waiter = self.line.get_mut(owner, id).filter(|_| sooner)?;
         waiter.woken = true;
         Some(waiter.waker.clone())
+    }
+
+    fn wake_all(&mut self) -> impl Iterator<Item = Waker> + '_ {
+        self.line.values_mut().filter(|waiter| !waiter.woken).map(|waiter| {
+            waiter.woken = true;
+            waiter.waker.clone()
+        })
     }
 
     /// The same, as far as is known without a clock.

@@ -58,7 +58,7 @@ fn what_was_taken_away_and_comes_back_works() {
     world.reload(CACHED);
     assert_eq!(cache_says(&mut world, None), "miss");
     // Who began before keys were asked for is not let on again.
-    assert_eq!(early.reply(&mut world).status, 403);
+    assert_eq!(early.reply(&mut world).error().2, "invalid_api_key");
 }
 
 #[test]

@@ -188,10 +188,29 @@ fn a_reading_that_takes_too_long_is_given_up() {
     world.pass_seconds(1);
     assert!(world.cancelled.contains(&id));
     assert!(world.log.contains("it took too long"), "{}", world.log);
+    (0..9).for_each(|_| world.pass_seconds(1));
+    assert!(world.held.is_empty(), "its pause begins at its end");
+    world.pass_seconds(1);
     let again = world.held.pop().expect("it is not tried again");
     say(&world, id, "late-token");
     say(&world, again, "new-token");
     assert_eq!(answered_with(&mut world), "new-token");
+}
+
+#[test]
+fn what_brings_nothing_is_read_ever_more_seldom_however_often_it_is_to_be_read() {
+    let often = r#"api_key = { command = ["token", "print"], refresh_secs = 2 }"#;
+    let mut failing = world(often);
+    failing.said = Err("the command token ended with 1".into());
+    (0..400).for_each(|_| failing.pass_seconds(1));
+    assert_eq!(times(&failing), [2, 12, 32, 72, 152, 312]);
+    failing.said = Ok("new-token".into());
+    (0..212).for_each(|_| failing.pass_seconds(1));
+    assert_eq!(times(&failing)[6..], [612], "and the longest pause is five minutes");
+    let mut refusing = world(often);
+    refused(&mut refusing);
+    (0..100).for_each(|_| refusing.pass_seconds(1));
+    assert_eq!(times(&refusing), [1, 11, 31, 71]);
 }
 
 #[test]

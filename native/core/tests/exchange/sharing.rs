@@ -99,7 +99,7 @@ fn a_key_that_was_revoked_meanwhile_is_given_no_kept_answer() {
         first.answer(u, 200, "application/json", ANSWER);
         first.reply(&mut world);
         first.over(&mut world);
-        assert_eq!(second.reply(&mut world).error(), (403, None, "model_not_allowed".into()), "{limits}");
+        assert_eq!(second.reply(&mut world).error(), (401, None, "invalid_api_key".into()), "{limits}");
         second.over(&mut world);
     }
 }

@@ -267,3 +267,121 @@ fn a_stream_that_waits_is_kept_company_and_told_if_it_waits_in_vain() {
     assert!(call.until(&mut world, |step| matches!(step, Step::Start { .. })));
     assert!(call.until(&mut world, |step| matches!(step, Step::Emit { .. })));
 }
+
+#[test]
+fn who_waits_is_routed_by_the_new_configuration_where_its_provider_was_withdrawn() {
+    for elsewhere in [ONE.replace("127.0.0.1:1", "127.0.0.1:2"), ONE.replace("name = \"one\"", "name = \"other\"")] {
+        let mut world = three_a_minute();
+        let (mut calls, _) = waiting(&mut world, 2);
+        world.reload(&format!("{}{elsewhere}", limits("rate_limit_rpm = 3")));
+        assert_eq!(due(&mut calls[0], &mut world), 20, "its turn stays");
+        assert_eq!(due(&mut calls[1], &mut world), 40);
+        assert_eq!(gauge(&mut world, "gateway_rate"), "2");
+        world.pass(20 * SECOND);
+        let mut first = calls.remove(0);
+        let (u, _) = first.sent(&mut world);
+        first.answer(u, 200, "application/json", ANSWER);
+        assert_eq!(first.reply(&mut world).status, 200);
+    }
+}
+
+#[test]
+fn who_waits_for_a_model_that_nobody_serves_any_more_is_told_so_at_once() {
+    let mut world = three_a_minute();
+    let (mut calls, _) = waiting(&mut world, 1);
+    world.reload(&format!(
+        "{}{}",
+        limits("rate_limit_rpm = 3"),
+        ONE.replace("\"m\"", "\"n\"").replace("127.0.0.1:1", "127.0.0.1:2")
+    ));
+    let before = world.now_us();
+    assert_eq!(calls[0].reply(&mut world).error(), (404, None, "model_not_found".into()));
+    assert_eq!(world.now_us(), before);
+}
+
+#[test]
+fn who_waits_for_a_withdrawn_providers_turn_or_place_goes_elsewhere_at_once() {
+    let busy = "max_concurrency = 1\n";
+    for (bound, lines) in [("rate_limit_rpm = 1\n", ""), (busy, "wait_secs = 60")] {
+        let mut world = World::new(&format!("{}{ONE}{bound}", limits(lines)));
+        let mut first = world.post("/v1/chat/completions", CHAT);
+        first.sent(&mut world);
+        let wakes = Arc::new(Calls::default());
+        world.waker = wakes.clone();
+        let (mut calls, _) = waiting(&mut world, 1);
+        world.reload(&format!("{}{}", limits(lines), ONE.replace("127.0.0.1:1", "127.0.0.1:2")));
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 1, "{bound}");
+        let before = world.now_us();
+        calls[0].sent(&mut world);
+        assert_eq!(world.now_us(), before, "{bound}");
+    }
+}
+
+#[test]
+fn a_key_that_is_taken_back_while_it_waits_is_refused_at_once_and_those_behind_move_up() {
+    let text = |keys: &str, lines: &str| format!("[auth]\ntokens = [{keys}]\n{}{ONE}", limits(lines));
+    for lines in ["rate_limit_rpm = 3", "max_concurrency = 3\nwait_secs = 60"] {
+        let mut world = World::new(&text(r#""a", "b""#, lines));
+        world.key = Some("b");
+        let mut running: Vec<Call> = (0..3).map(|_| world.post("/v1/chat/completions", CHAT)).collect();
+        running.iter_mut().for_each(|call| drop(call.sent(&mut world)));
+        world.key = Some("a");
+        let wakes = Arc::new(Calls::default());
+        world.waker = wakes.clone();
+        let (mut of_a, _) = waiting(&mut world, 1);
+        world.key = Some("b");
+        let (mut of_b, _) = waiting(&mut world, 1);
+        world.reload(&text(r#""b""#, lines));
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 2, "{lines}");
+        let before = world.now_us();
+        assert_eq!(of_a[0].reply(&mut world).error(), (401, None, "invalid_api_key".into()), "{lines}");
+        assert_eq!(world.now_us(), before);
+        if lines.starts_with("rate") {
+            assert_eq!(due(&mut of_b[0], &mut world), 20, "the turn of the other is its own now");
+        } else {
+            drop(running.pop());
+            assert!(of_b[0].pump(&mut world), "it got the place");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_taken_back_while_it_waits_at_its_own_limit_is_refused_at_once() {
+    for own in ["rate_limit_rpm = 1", "max_concurrency = 1"] {
+        let text = format!("[[auth.tokens]]\ntoken = \"a\"\n{own}\n{}{ONE}", limits("wait_secs = 60"));
+        let mut world = World::new(&text);
+        world.key = Some("a");
+        let mut first = world.post("/v1/chat/completions", CHAT);
+        first.sent(&mut world);
+        let wakes = Arc::new(Calls::default());
+        world.waker = wakes.clone();
+        let (mut calls, _) = waiting(&mut world, 1);
+        world.reload(&text.replace("\"a\"", "\"b\""));
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 1, "{own}");
+        assert_eq!(calls[0].reply(&mut world).error().0, 401, "{own}");
+    }
+}
+
+#[test]
+fn a_limit_that_is_taken_away_lets_in_who_waits_for_it() {
+    let key = |lines: &str| format!("[[auth.tokens]]\ntoken = \"a\"\n{lines}\n{}{ONE}", limits("wait_secs = 60"));
+    let all = |lines: &str| format!("{}{ONE}", limits(&format!("wait_secs = 60\n{lines}")));
+    let provider = |lines: &str| format!("{}{ONE}{lines}\n", limits("wait_secs = 60"));
+    let of: [(&str, &dyn Fn(&str) -> String); 3] = [("gateway", &all), ("key", &key), ("provider", &provider)];
+    for (whose, text) in of {
+        for line in ["rate_limit_rpm = 1", "rate_limit_tpm = 7_000", "max_concurrency = 1"] {
+            let mut world = World::new(&text(line));
+            world.key = Some("a");
+            let mut first = world.post("/v1/chat/completions", CHAT);
+            first.sent(&mut world);
+            let wakes = Arc::new(Calls::default());
+            world.waker = wakes.clone();
+            let (mut calls, _) = waiting(&mut world, 1);
+            world.reload(&text(""));
+            assert_eq!(wakes.0.load(Ordering::SeqCst), 1, "{whose} {line}");
+            let before = world.now_us();
+            calls.iter_mut().for_each(|call| drop(call.sent(&mut world)));
+            assert_eq!(world.now_us(), before, "{whose} {line}");
+        }
+    }
+}
