@@ -367,8 +367,12 @@ fn a_limit_that_is_taken_away_lets_in_who_waits_for_it() {
     let key = |lines: &str| format!("[[auth.tokens]]\ntoken = \"a\"\n{lines}\n{}{ONE}", limits("wait_secs = 60"));
     let all = |lines: &str| format!("{}{ONE}", limits(&format!("wait_secs = 60\n{lines}")));
     let provider = |lines: &str| format!("{}{ONE}{lines}\n", limits("wait_secs = 60"));
-    let of: [(&str, &dyn Fn(&str) -> String); 3] = [("gateway", &all), ("key", &key), ("provider", &provider)];
-    for (whose, text) in of {
+    for whose in ["gateway", "key", "provider"] {
+        let text = |line: &str| match whose {
+            "gateway" => all(line),
+            "key" => key(line),
+            _ => provider(line),
+        };
         for line in ["rate_limit_rpm = 1", "rate_limit_tpm = 7_000", "max_concurrency = 1"] {
             let mut world = World::new(&text(line));
             world.key = Some("a");
