@@ -24,7 +24,7 @@ impl World {
             self.books.retries += 1;
         }
         let judged = self
-            .judge_place(x, to, body, request)
+            .judge_route(x, u, to, body, request)
             .map_err(|words| (Invariant::Scope, words))
             .and_then(|()| self.judge_retry(x, u).map_err(|words| (Invariant::Retries, words)))
             .and_then(|()| self.judge_rate(x, to).map_err(|words| (Invariant::Retries, words)))
@@ -38,6 +38,31 @@ impl World {
         if let Err((invariant, words)) = judged {
             self.fail(invariant, Some(x), words);
         }
+    }
+
+    /// Judges by the configuration that it began with. One that waited, and has asked nobody, may have been routed by one
+    /// that came since: from then on that is its own.
+    fn judge_route(
+        &mut self,
+        x: usize,
+        u: u32,
+        to: &str,
+        body: &[u8],
+        request: Option<&UpstreamRequest>,
+    ) -> Result<(), String> {
+        let began_with = self.xs[x].config;
+        let judged = self.judge_place(x, to, body, request);
+        if judged.is_ok() || u > 0 {
+            return judged;
+        }
+        for later in began_with + 1..=self.config {
+            self.xs[x].config = later;
+            if self.judge_place(x, to, body, request).is_ok() {
+                return Ok(());
+            }
+        }
+        self.xs[x].config = began_with;
+        judged
     }
 
     fn judge_place(&self, x: usize, to: &str, body: &[u8], request: Option<&UpstreamRequest>) -> Result<(), String> {
