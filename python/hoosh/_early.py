@@ -30,7 +30,10 @@ def catch() -> dict[signal.Signals, object]:
     before: dict[signal.Signals, object] = {}
     try:
         for number in (signal.SIGINT, signal.SIGTERM, HANGUP):
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            if number is None:
+                continue
+            # Also a hangup that nohup has ignored asks for a reload, as it does once the server is up.
+            if number == HANGUP or signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, _remember if number == HANGUP else _end)
     except ValueError:  # not the main thread, which alone has signals
         pass
