@@ -140,7 +140,8 @@ async def test_an_upstream_with_an_ipv6_address(on):
 
 @pytest.fixture
 async def tls(upstream):
-    """An address that speaks TLS for `upstream`, and the authority that vouches for it."""
+    """An address that speaks TLS for `upstream`, the authority that vouches for it, and the sizes of what came out there."""
+    carried = []
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
@@ -148,24 +149,25 @@ async def tls(upstream):
     async def carry(stream):
         async with await trio.open_tcp_stream("127.0.0.1", upstream.port) as behind, trio.open_nursery() as nursery:
 
-            async def pump(source, sink):
+            async def pump(source, sink, sizes):
                 with contextlib.suppress(trio.BrokenResourceError):
                     async for data in source:
                         await sink.send_all(data)
+                        sizes.append(len(data))
                 nursery.cancel_scope.cancel()
 
-            nursery.start_soon(pump, stream, behind)
-            nursery.start_soon(pump, behind, stream)
+            nursery.start_soon(pump, stream, behind, [])
+            nursery.start_soon(pump, behind, stream, carried)
 
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_ssl_over_tcp_listeners(0, context, host="127.0.0.1", https_compatible=True)
         nursery.start_soon(trio.serve_listeners, carry, listeners)
-        yield listeners[0].transport_listener.socket.getsockname()[1], authority
+        yield listeners[0].transport_listener.socket.getsockname()[1], authority, carried
         nursery.cancel_scope.cancel()
 
 
 async def test_tls_with_a_known_authority(upstream, tls, on, monkeypatch):
-    port, authority = tls
+    port, authority, _ = tls
     with authority.cert_pem.tempfile() as file:
         monkeypatch.setenv("SSL_CERT_FILE", file)
 
@@ -180,7 +182,7 @@ async def test_tls_with_a_known_authority(upstream, tls, on, monkeypatch):
 
 @pytest.mark.parametrize("wrong", ["authority", "name", "no tls"])
 async def test_tls_that_fails_is_unreachable(upstream, tls, on, monkeypatch, wrong):
-    port, authority = tls
+    port, authority, _ = tls
     trusted = trustme.CA() if wrong == "authority" else authority
     url = {"authority": f"https://localhost:{port}", "name": f"https://127.0.0.1:{port}"}.get(
         wrong, upstream.url.replace("http:", "https:")
@@ -241,16 +243,21 @@ def of_size(size):
 @pytest.mark.parametrize("size", [16 << 10, 64 << 10, 256 << 10], ids=["a record", "a read", "a delivery"])
 async def test_a_second_answer_behind_the_first_is_nobodys(upstream, tls, on, monkeypatch, scheme, size):
     """Not even where a record of TLS, a read, or what asyncio reads at once ends with the first."""
-    port, authority = tls
+    port, authority, carried = tls
     url = upstream.url if scheme == "http" else f"https://localhost:{port}"
-    upstream.plan(raw=of_size(size) + OK + LENGTH + b"\r\n" + BODY)
+    raw = of_size(size) + OK + LENGTH + b"\r\n" + BODY
+    upstream.plan(raw=raw)
+
+    def out():
+        return (upstream.requests[0].sent if scheme == "http" else sum(carried)) >= len(raw)
+
     with authority.cert_pem.tempfile() as file:
         monkeypatch.setenv("SSL_CERT_FILE", file)
 
         async def work():
             async with hoosh.Gateway(config(url)) as gateway:
                 assert await ask(gateway) == "Hello."
-                await anyio.sleep(0.1)  # what is still under way when a connection is taken again, nobody can see
+                await eventually(out)  # what is still to be written when a connection is taken again, nobody can see
                 assert await ask(gateway) == "You said: Say hello"
 
         await on(work)
