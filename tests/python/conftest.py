@@ -1,6 +1,7 @@
 """Fixtures: a fake upstream, and hoosh in front of it, each on a port that the system chose."""
 
 import os
+import signal
 import sys
 from contextlib import asynccontextmanager
 
@@ -17,6 +18,10 @@ from hoosh.server import listen, open_listeners
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.register_profile("fresh", print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+# A shell without job control runs what is in its background with interrupts ignored, and children of it inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROVIDER = """
 [[providers]]
