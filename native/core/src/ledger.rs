@@ -163,7 +163,7 @@ impl Row {
             match value {
                 Field::Text(Some(text)) => crate::json::write_string(&mut out, text),
                 Field::Text(None) => out.extend_from_slice(b"null"),
-                Field::Number(number) => out.extend_from_slice(number.to_string().as_bytes()),
+                Field::Number(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
                 Field::Flag(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
             }
         };
