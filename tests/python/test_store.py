@@ -48,7 +48,7 @@ async def served(file, *arguments):
     command = [sys.executable, "-m", "hoosh", "serve", "--config", str(file), "--port", "0", *arguments]
     process = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE)
     try:
-        yield process, re.search(r"http://\S+", await line(process))[0]
+        yield process, await address(process)
     finally:
         if process.poll() is None:
             process.kill()
@@ -57,15 +57,15 @@ async def served(file, *arguments):
             await process.stderr.aclose()
 
 
-async def line(process):
-    """The first line that a server says."""
+async def address(process):
+    """Where it says that it listens; its log may have a line before that."""
     said = b""
     with trio.fail_after(20):
-        while b"\n" not in said:
+        while not (found := re.search(rb"listening on (http://\S+) .*\n", said)):
             some = await process.stderr.receive_some()
             assert some, said.decode()
             said += some
-    return said.decode()
+    return found[1].decode()
 
 
 async def stopped(process):
