@@ -1,13 +1,16 @@
 //! Engines: what answers in this process. Asked by [`Step::Call`](crate::exchange::Step::Call), an engine speaks the neutral
 //! form, and goes through the same gates, budgets and breakers as an upstream over HTTP.
 //!
-//! A driver asks [`Engine::call`], hands on what [`Answer::next`] says through the exchange's doors (`delta`, `end`, `failed`, or `head` and
-//! `data` for a [`Refusal`]), and drops the answer where the exchange says `Abort`. Nothing here blocks, so that an event
-//! loop may hold an engine: what takes time happens in threads that are the engine's own, which call the waker.
+//! A driver asks [`Engine::call`], hands on what [`Answer::next`] says through the exchange's doors (`delta`, `end`, `failed`,
+//! or `head`, `data` and `end` for a [`Refusal`]), and drops the answer where the exchange says `Abort`. Nothing here blocks,
+//! so that an event loop may hold an engine: what takes time happens in threads that are the engine's own, which call the
+//! waker.
 
 mod card;
+mod refusal;
 
 pub use card::{Abilities, Card};
+pub use refusal::{headers as refusal_headers, Refusal};
 
 use crate::dialects::neutral::{Item, Request};
 use crate::wake::Waker;
@@ -37,8 +40,8 @@ pub trait Engine: Send + Sync {
 
 /// A request on its way through an engine. Dropping it cancels it: the engine stops within one token.
 pub trait Answer: Send {
-    /// What it says next, where that weighs no more than `credit` bytes; an item is never cut. An engine whose words are not
-    /// taken stops for this answer alone once it holds [`AHEAD`] bytes.
+    /// What it says next, where that [weighs](Item::weight) no more than `credit`; an item is never cut. An engine whose words
+    /// are not taken stops for this answer alone once it holds [`AHEAD`] bytes.
     fn next(&mut self, credit: usize) -> Said;
 }
 
@@ -48,7 +51,7 @@ pub const AHEAD: usize = 16 * 1024;
 /// One word of an [`Answer`].
 #[derive(Debug)]
 pub enum Said {
-    /// Nothing now, or nothing within the credit. The waker will be called.
+    /// Nothing now, and the waker will be called; or nothing within the credit, and it is asked again when there is more.
     Nothing,
     /// More of the answer.
     Item(Item),
@@ -58,18 +61,4 @@ pub enum Said {
     Refused(Refusal),
     /// It broke off: for the operator, not the caller. Nothing follows.
     Failed(String),
-}
-
-/// Why an engine does not answer, in the words that an upstream would use, so that one table judges both: 400 is the
-/// request's fault, 413 a context that is too long, 429 and 503 mean full, 5xx the engine's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// An HTTP status of 400 or more.
-    pub status: u16,
-    /// A stable word, such as `context_length_exceeded`.
-    pub code: &'static str,
-    /// What is wrong and what helps, for the caller.
-    pub message: String,
-    /// With 429 and 503: when to come again.
-    pub retry_after_secs: Option<u32>,
 }
