@@ -4,6 +4,7 @@ mod accounts;
 mod again;
 mod aliases;
 mod alive;
+mod capabilities;
 mod caps;
 mod costs;
 mod counts;
