@@ -60,12 +60,18 @@ class Config:
 
     @classmethod
     def parse(
-        cls, text: str, environment: dict[str, str], read: Callable[[str, list[str]], str] | None = None
+        cls,
+        text: str,
+        environment: dict[str, str],
+        read: Callable[[str, list[str]], str] | None = None,
+        engine_types: Callable[[], Sequence[str]] | None = None,
     ) -> Config:
         """Parse and check TOML text. `$NAME` in a value is looked up in `environment`.
 
         `read` gives the text of a credential's source, `("file", [path])` or `("command", [program, argument, ...])`, or raises
         an `OSError` that says why not.
+
+        `engine_types` gives the types of engines that installed packages offer; it is called only for a type that is not known.
 
         Raises:
             ConfigError: what is wrong, in which line, and how to mend it. Never holds a secret.
@@ -103,6 +109,13 @@ class Config:
     @property
     def providers(self) -> list[tuple[str, str, str | None]]:
         """Name, type and base URL of each provider, in the order of the file."""
+
+    def engines(self) -> list[tuple[str, str, str, str]]:
+        """Of each provider that is an engine of this process: its name, kind, target and options.
+
+        The kind is `python`, of which the target is `module:Name`, or `engine`: the target is `entry:NAME` for what a package
+        offers as `NAME`, and empty for what the program registers. The options are a JSON object, which may hold secrets.
+        """
 
     @property
     def budgets(self) -> list[tuple[str, int]]:
