@@ -78,7 +78,7 @@ class Gateway:
 
     def register(self, name: str, engine: Engine) -> None:
         """Have provider `name` (of type `engine`) answered by `engine`, a coroutine function of one `EngineCall`."""
-        self._driver.engines[name] = engine
+        self._driver.register(name, engine)
 
     @property
     def ledger(self) -> list[Json]:
@@ -117,6 +117,12 @@ class Gateway:
         answer = await self._ask("/v1/models", None)
         data: list[Json] = answer["data"]
         return data
+
+    async def capabilities(self) -> list[Json]:
+        """`GET /v1/providers`: what each provider and its models can do, each value with its source."""
+        answer = await self._ask("/v1/providers", None)
+        providers: list[Json] = answer["providers"]
+        return providers
 
     async def explain(self, question: Json) -> Json:
         """`POST /v1/explain`: what would become of a request, `{"endpoint": "chat", "body": {...}, "key": "team"}`."""

@@ -6,6 +6,7 @@ from hoosh import _toml
 from hoosh._driver.engine import Engine
 from hoosh._driver.hooks import Auth, Hooks, OnAnswer, OnRequest, ProviderAnswer, ProviderRequest
 from hoosh._keys import ProviderKeys
+from hoosh._native import NativeEngine
 from hoosh.errors import ConfigError
 
 __all__ = ["Auth", "Engine", "OnAnswer", "OnRequest", "Provider", "ProviderAnswer", "ProviderRequest"]
@@ -50,7 +51,8 @@ class Provider:
             ("on_answer", on_answer),
             ("engine", engine),
         ):
-            if given is not None and not callable(given):
+            native = argument == "engine" and isinstance(given, NativeEngine)
+            if given is not None and not callable(given) and not native:
                 raise ConfigError(f"`{argument}` is a function, not {type(given).__name__}")
         self.keys: dict[str, Any] = {name: value for name, value in keys.items() if value is not None}
         self.hooks = Hooks(auth, on_request, on_answer)

@@ -70,6 +70,10 @@ class SyncGateway:
         """See `Gateway.models`."""
         return self._running().call(self._gateway.models)
 
+    def capabilities(self) -> list[Json]:
+        """See `Gateway.capabilities`."""
+        return self._running().call(self._gateway.capabilities)
+
     def listed(self) -> None:
         """See `Gateway.listed`."""
         self._running().call(self._gateway.listed)

@@ -10,13 +10,15 @@ from hoosh._driver import loop, process
 from hoosh._driver.caller import Caller, Headers
 from hoosh._driver.connections import Connections
 from hoosh._driver.doors import Doors
-from hoosh._driver.engine import Engine
+from hoosh._driver.engine import Engine, EngineFunction
 from hoosh._driver.exchange import drive
 from hoosh._driver.hooks import Hooks, Runner
 from hoosh._driver.log import Log
+from hoosh._driver.native import Native
 from hoosh._driver.stores import Place, opened
-from hoosh._driver.tasks import Bells, now, task_group
-from hoosh._native import Config, Gateway, MemoryStore, Store, WakeQueue, WireRefusal
+from hoosh._driver.tasks import now, task_group
+from hoosh._driver.woken import Woken
+from hoosh._native import Config, Gateway, MemoryStore, NativeEngine, Store, WireRefusal
 from hoosh.errors import InvalidRequest
 
 KEPT_ROWS = 100_000
@@ -35,18 +37,28 @@ class Driver:
         self.store: MemoryStore | Store = MemoryStore(KEPT_ROWS)
         self._config, self._place = config, place
         self._is_open = False
-        self.engines: dict[str, Engine] = {}
+        self.engines: dict[str, EngineFunction] = {}
         self.connections = Connections()
         gateway = self.gateway  # not `self`: a driver that is dropped goes at once
         self.log = Log(lambda number, error: gateway.logged(number, error, *now()))
-        self._queue = WakeQueue()
-        self._bells: Bells = {}
-        self._last = loop.NUMBER
+        self._woken = Woken(loop.NUMBER)
         self._loop: loop.Loop | None = None
         self.runs = False
         """Whether the gateway's own loop runs."""
         self.closed = False
         process.close_at_exit(self)
+
+    def register(self, name: str, engine: Engine) -> None:
+        """Have provider `name` answered by `engine`."""
+        if isinstance(engine, NativeEngine):
+            gateway, native = self.gateway, engine  # not `self`: a driver that is dropped goes at once
+
+            def report() -> None:
+                gateway.report_engine(name, native, *now())
+
+            report()
+            engine = Native(self._woken, engine, report)
+        self.engines[name] = engine
 
     def open(self) -> None:
         """Open the store, if it is a file. `running` does, unless it is open already.
@@ -56,7 +68,7 @@ class Driver:
 
         """
         if self._place is not None and not self._is_open:
-            self.store = opened(self._place, self._config, self._queue)
+            self.store = opened(self._place, self._config, self._woken.queue)
         self._is_open = True
 
     @asynccontextmanager
@@ -76,11 +88,11 @@ class Driver:
         self.open()
         self.runs = True
         own = self._loop = loop.Loop(self.gateway, self.store, self.connections, self.hooks, self.log)
-        self._bells[loop.NUMBER] = own.bell
-        self.gateway.set_waker(self._queue)
+        self._woken.bells[loop.NUMBER] = own.bell
+        self.gateway.set_waker(self._woken.queue)
         try:
             async with task_group() as tasks:
-                tasks.start_soon(self._hear)
+                tasks.start_soon(self._woken.hear)
                 tasks.start_soon(own.run, tasks)
                 tasks.start_soon(self.connections.expire)
                 try:
@@ -145,31 +157,23 @@ class Driver:
     def stop(self) -> None:
         """End what is in progress: each caller is told that the gateway goes down."""
         self.gateway.stop()
-        for bell in self._bells.values():
+        for bell in self._woken.bells.values():
             bell.ring()
 
     async def drive(self, caller: Caller, method: str, target: str, headers: Headers, *, neutral: bool) -> None:
         """Answer one request."""
         doors, number = self._exchange()
         doors.exchange.begin(method, target, headers, neutral)
-        await drive(self, doors, caller, number, self._bells)
+        await drive(self, doors, caller, number, self._woken.bells)
 
     async def refuse(self, caller: Caller, refusal: WireRefusal) -> None:
         """Answer a request whose head could not be read."""
         doors, number = self._exchange()
         doors.exchange.refused(refusal)
-        await drive(self, doors, caller, number, self._bells)
+        await drive(self, doors, caller, number, self._woken.bells)
 
     def _exchange(self) -> tuple[Doors, int]:
         """A new one, and the number by which it is woken."""
         self._birth.check()
-        self._last += 1
-        return Doors(self.gateway.exchange(self._queue, self._last)), self._last
-
-    async def _hear(self) -> None:
-        """Ring for every exchange that another thread, or another exchange, woke."""
-        while True:
-            await anyio.wait_readable(self._queue.fileno())
-            for number in self._queue.take():
-                if bell := self._bells.get(number):
-                    bell.ring()
+        number = self._woken.number()
+        return Doors(self.gateway.exchange(self._woken.queue, number)), number
