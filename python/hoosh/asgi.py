@@ -22,13 +22,14 @@ import anyio
 import sniffio
 
 from hoosh import store
-from hoosh._driver import Driver, Engine, Headers, Took
+from hoosh._driver import Driver, EngineFunction, Headers, Took
 from hoosh._driver.hooks import Hooks
 from hoosh._environment import load
 from hoosh._native import Config, WireRefusal
 
 if TYPE_CHECKING:
     from hoosh._driver.stores import Place
+    from hoosh.engines.protocol import Engine
     from hoosh.wire import GuardedStream
 
 LOG = logging.getLogger("hoosh")
@@ -61,7 +62,7 @@ class Asgi:
         place: "Place | None" = None,
         *,
         hooks: Mapping[str, Hooks] | None = None,
-        engines: Mapping[str, Engine] | None = None,
+        engines: "Mapping[str, Engine | EngineFunction] | None" = None,
         prefix: str = "",
     ) -> None:
         self._config, self._place = config, place
@@ -81,7 +82,8 @@ class Asgi:
             needed = self._config is None and bool(config.budgets)
             place = self._place or store.place(config, "hoosh.asgi", needed=needed)
             self._driver = Driver(config, place, self._hooks)
-            self._driver.engines.update(self._engines or {})
+            for name, engine in (self._engines or {}).items():
+                self._driver.engines[name] = engine
         return self._driver
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

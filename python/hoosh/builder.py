@@ -5,10 +5,10 @@ import tomllib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from os import PathLike
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from hoosh import _environment, _toml
-from hoosh._driver import Engine
+from hoosh._driver import EngineFunction
 from hoosh._driver.hooks import Auth, Hooks, OnAnswer, OnRequest
 from hoosh._keys import (
     CacheKeys,
@@ -25,6 +25,9 @@ from hoosh.asgi import Asgi
 from hoosh.errors import ConfigError
 from hoosh.gateway import Gateway
 from hoosh.provider import Provider
+
+if TYPE_CHECKING:
+    from hoosh.engines.protocol import Engine
 
 __all__ = ["Builder", "Server"]
 
@@ -44,7 +47,7 @@ class Builder:
         self._tables: dict[str, dict[str, Any]] = {}
         self._lists: dict[str, list[Any]] = {name: [] for name in LISTS}
         self._hooks: dict[str, Hooks] = {}
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[str, EngineFunction] = {}
         self._prefix = ""
 
     def config(self, given: str | PathLike[str]) -> "Builder":
@@ -89,9 +92,16 @@ class Builder:
         self._hooks[provider] = Hooks(auth, on_request, on_answer)
         return self
 
-    def engine(self, provider: str, engine: Engine) -> "Builder":
-        """Have a provider of the file, of type `engine`, answered by `engine`."""
-        self._engines[provider] = engine
+    def engine(self, provider: str, engine: "Engine | EngineFunction") -> "Builder":
+        """Have a provider of the file, of type `engine`, answered by `engine`: see `Provider`.
+
+        Raises:
+            ConfigError: it is no engine.
+
+        """
+        from hoosh._driver.plugged import function
+
+        self._engines[provider] = function(provider, engine)
         return self
 
     def pool(self, name: str, capacity: int, **keys: Any) -> "Builder":
@@ -178,7 +188,7 @@ class Server:
     """
 
     def __init__(
-        self, compose: Callable[[], Config], hooks: dict[str, Hooks], engines: dict[str, Engine], prefix: str
+        self, compose: Callable[[], Config], hooks: dict[str, Hooks], engines: dict[str, EngineFunction], prefix: str
     ) -> None:
         self._compose = compose
         self.config = compose().hooked([name for name, given in hooks.items() if given])

@@ -1,7 +1,7 @@
 """One gateway on one event loop."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import anyio
@@ -10,7 +10,7 @@ from hoosh._driver import loop, process
 from hoosh._driver.caller import Caller, Headers
 from hoosh._driver.connections import Connections
 from hoosh._driver.doors import Doors
-from hoosh._driver.engine import Engine
+from hoosh._driver.engines import Engines, Made, declared
 from hoosh._driver.exchange import drive
 from hoosh._driver.hooks import Hooks, Runner
 from hoosh._driver.log import Log
@@ -35,7 +35,8 @@ class Driver:
         self.store: MemoryStore | Store = MemoryStore(KEPT_ROWS)
         self._config, self._place = config, place
         self._is_open = False
-        self.engines: dict[str, Engine] = {}
+        self.engines = Engines()
+        """By the provider's name; those of the configuration are made when it is opened."""
         self.connections = Connections()
         gateway = self.gateway  # not `self`: a driver that is dropped goes at once
         self.log = Log(lambda number, error: gateway.logged(number, error, *now()))
@@ -43,20 +44,25 @@ class Driver:
         self._bells: Bells = {}
         self._last = loop.NUMBER
         self._loop: loop.Loop | None = None
+        self._end_leaving: Callable[[], object] = int
+        """Has engines that left the configuration end; nobody's to do while nothing runs."""
         self.runs = False
         """Whether the gateway's own loop runs."""
         self.closed = False
         process.close_at_exit(self)
 
     def open(self) -> None:
-        """Open the store, if it is a file. `running` does, unless it is open already.
+        """Make the engines of the configuration, and open the store, if it is a file. `running` does, unless it was done.
 
         Raises:
             ConfigError: why it cannot be.
 
         """
-        if self._place is not None and not self._is_open:
-            self.store = opened(self._place, self._config, self._queue)
+        if not self._is_open:
+            made = self.engines.make(declared(self._config))
+            if self._place is not None:
+                self.store = opened(self._place, self._config, self._queue)
+            self.engines.take(made)
         self._is_open = True
 
     @asynccontextmanager
@@ -83,12 +89,14 @@ class Driver:
                 tasks.start_soon(self._hear)
                 tasks.start_soon(own.run, tasks)
                 tasks.start_soon(self.connections.expire)
+                self._end_leaving = lambda: tasks.start_soon(self.engines.end_leaving)
                 try:
                     yield self
                 finally:
                     with anyio.CancelScope(shield=True):
                         await own.end()
                         await self.connections.aclose()
+                        await self.engines.end()
                     tasks.cancel_scope.cancel()
         finally:
             self.runs = False
@@ -134,11 +142,24 @@ class Driver:
         if self._loop is not None:
             await self._loop.listed.wait()
 
-    def reload(self, config: Config) -> None:
-        """Use `config` for what begins from now on."""
+    def engines_of(self, config: Config) -> Made:
+        """What `reload` needs, made before: it may take long, and be called in any thread.
+
+        Raises:
+            ConfigError: an engine cannot be made.
+
+        """
+        return self.engines.make(declared(config))
+
+    def reload(self, config: Config, engines: Made | None = None) -> None:
+        """Use `config` for what begins from now on, with its `engines`, which are made here if they are not given."""
         self._birth.check()
+        made = self.engines_of(config) if engines is None else engines
         self._config = config
         self.gateway.reload(config.hooked(self._hooked), *now())
+        self.engines.take(made)
+        if self.runs:
+            self._end_leaving()
         if self._is_open:
             self.store.note_keys(config)
 

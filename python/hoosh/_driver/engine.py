@@ -1,10 +1,18 @@
-"""Engines: functions of this process that answer as an upstream does."""
+"""Engines: what answers in this process as an upstream does."""
 
-from collections.abc import Awaitable, Callable
+import json
+import math
+from collections.abc import Awaitable, Callable, Mapping
 
 from hoosh._driver.attempt import Attempt
-from hoosh._driver.caller import Caller
-from hoosh.errors import ConfigError
+from hoosh._driver.caller import Caller, Headers
+from hoosh.engines.refused import Refused
+from hoosh.errors import ConfigError, RequestError
+
+HEAVIEST = 32 << 10
+"""What one item costs of the credit at most: the core's `Item::weight`."""
+LARGEST_TEXT = 8 << 10
+"""Characters said at once, so that no piece is larger than a caller is behind."""
 
 
 class EngineCall:
@@ -13,20 +21,36 @@ class EngineCall:
     def __init__(self, endpoint: str, body: bytes, attempt: Attempt) -> None:
         self.endpoint, self.body = endpoint, body
         self._attempt, self._doors, self._u = attempt, attempt.doors, attempt.u
+        self.begun = False
+        """Whether anything was said, so that it cannot be refused any more."""
 
     async def text(self, text: str, choice: int = 0) -> None:
-        """Say more text."""
-        await self._take(len(text.encode()))
-        self._doors.exchange.delta_text(self._u, choice, text)
-        self._doors.step()
+        """Say more text. Saying none says that it lives."""
+        for piece in _pieces(text):
+            await self._take(len(piece.encode()))
+            self._doors.exchange.delta_text(self._u, choice, piece)
+            self._doors.step()
+
+    async def reasoning(self, text: str, choice: int = 0) -> None:
+        """Say more of what the model thinks before it answers."""
+        tell = getattr(self._doors.exchange, "delta_reasoning", None)
+        for piece in _pieces(text):
+            await self._take(len(piece.encode()))
+            if tell is None:  # an extension of before that has no place for it: it lives, and says nothing
+                self._doors.exchange.delta_text(self._u, choice, "")
+            else:
+                tell(self._u, choice, piece)
+            self._doors.step()
 
     async def tool_call(
         self, index: int, *, id: str | None = None, name: str | None = None, arguments: str = "", choice: int = 0
     ) -> None:
         """Call a tool, or say more of its arguments."""
-        await self._take(len(arguments.encode()) + len(id or "") + len(name or ""))
-        self._doors.exchange.delta_tool_call(self._u, choice, index, id, name, arguments)
-        self._doors.step()
+        for at, piece in enumerate(_pieces(arguments)):
+            called, named = (id, name) if at == 0 else (None, None)
+            await self._take(len(piece.encode()) + len((called or "").encode()) + len((named or "").encode()))
+            self._doors.exchange.delta_tool_call(self._u, choice, index, called, named, piece)
+            self._doors.step()
 
     async def embedding(self, index: int, vector: list[float]) -> None:
         """Give one input's vector."""
@@ -36,25 +60,33 @@ class EngineCall:
 
     async def finish(self, reason: str = "stop", choice: int = 0) -> None:
         """Finish a choice."""
+        await self._take(1)
         self._doors.exchange.delta_finish(self._u, choice, reason)
         self._doors.step()
 
     async def usage(self, input_tokens: int, output_tokens: int) -> None:
         """Say what it cost; without, hoosh counts."""
+        await self._take(1)
         self._doors.exchange.delta_usage(self._u, input_tokens, output_tokens)
         self._doors.step()
 
     async def _take(self, size: int) -> None:
-        left = max(size, 1)
+        left = min(max(size, 1), HEAVIEST)
         while left > 0:
             left -= await self._attempt.credit.take(left)
+        self.begun = True
 
 
-Engine = Callable[[EngineCall], Awaitable[None]]
+EngineFunction = Callable[[EngineCall], Awaitable[None]]
+"""An engine as the driver calls it."""
+
+
+def _pieces(text: str) -> list[str]:
+    return [text[at : at + LARGEST_TEXT] for at in range(0, max(len(text), 1), LARGEST_TEXT)]
 
 
 async def call(
-    engines: dict[str, Engine], caller: Caller, name: str, endpoint: str, body: bytes, attempt: Attempt
+    engines: Mapping[str, EngineFunction], caller: Caller, name: str, endpoint: str, body: bytes, attempt: Attempt
 ) -> None:
     """Have an engine answer, and report how that ended."""
     engine = engines.get(name)
@@ -66,11 +98,38 @@ async def call(
         return
     attempt.connected()
     attempt.doors.step()
+    asked = EngineCall(endpoint, body, attempt)
     try:
-        await engine(EngineCall(endpoint, body, attempt))
-    except Exception as error:
+        await engine(asked)
+    except RequestError as why:
+        # As hooks decline: nobody else is asked.
+        attempt.doors.exchange.declined(
+            attempt.u, why.status if 400 <= why.status < 500 else 400, why.message, why.param
+        )
+        attempt.doors.step()
+    except Refused as refused:
+        if asked.begun:
+            refused.add_note("An engine refuses before it says anything; this one had begun to answer.")
+            caller.raised(refused)
+            attempt.failed("body", reused=False)
+        else:
+            await refuse(attempt, refused)
+    except (Exception, SystemExit) as error:
         # An engine is foreign code: whatever it raises is an attempt that failed.
-        caller.raised(error)
+        caller.raised(error if isinstance(error, Exception) else RuntimeError(f"the engine called sys.exit({error})"))
         attempt.failed("body", reused=False)
     else:
         attempt.end()
+
+
+async def refuse(attempt: Attempt, refused: Refused) -> None:
+    """Say no as an upstream over HTTP does, so that the core judges it as it judges those."""
+    kind = "invalid_request_error" if refused.status < 500 else "server_error"
+    message = str(refused.message).encode(errors="replace").decode()  # half of a surrogate pair is no text
+    error = {"message": message, "type": kind, "param": refused.param, "code": refused.code}
+    headers: Headers = [(b"content-type", b"application/json")]
+    if refused.retry_after is not None:
+        headers.append((b"retry-after", str(math.ceil(refused.retry_after)).encode()))
+    attempt.head(refused.status, headers)
+    await attempt.data(json.dumps({"error": error}).encode())
+    attempt.end()

@@ -1,0 +1,286 @@
+"""An engine object, written by somebody else, as the function that the driver calls."""
+
+import inspect
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import anyio
+
+from hoosh._driver import asking, said
+from hoosh._driver.engine import EngineCall, EngineFunction
+from hoosh._driver.hooks import apart
+from hoosh._driver.places import Places
+from hoosh._driver.residence import Residence
+from hoosh._driver.stops import Stops
+from hoosh.engines.delta import Delta, Finish, Reasoning, Text, ToolCall, Usage
+from hoosh.engines.model import Model, Progress
+from hoosh.engines.protocol import Engine
+from hoosh.engines.refused import Refused
+from hoosh.engines.request import (
+    Cancelled,
+    ChatRequest,
+    CompletionRequest,
+    EmbedRequest,
+    chat_requests,
+    completion_requests,
+    embed_request,
+)
+from hoosh.errors import ConfigError, RequestError
+
+METHODS = {"chat": "chat", "completions": "complete", "embeddings": "embed"}
+"""Which method of an engine answers which endpoint."""
+CLOSE_SECONDS = 5
+"""How long an engine has to close: what takes longer is left behind."""
+
+
+def function(name: str, engine: Engine | EngineFunction) -> EngineFunction:
+    """What answers for provider `name`.
+
+    Raises:
+        ConfigError: it is neither an engine nor a function.
+
+    """
+    if isinstance(engine, type):
+        raise ConfigError(f"engine `{name}` is an instance: {engine.__name__}(...), not the class itself")
+    if isinstance(engine, Plugged):
+        return engine
+    if any(callable(getattr(engine, method, None)) for method in METHODS.values()):
+        return Plugged(name, engine)  # type: ignore[arg-type]  # what it is was just found out
+    if callable(engine):
+        return engine
+    words = "has a method `chat`, `complete` or `embed`, or is a coroutine function of one EngineCall"
+    raise ConfigError(f"engine `{name}` {words}; {type(engine).__name__} is neither")
+
+
+def concurrency(name: str, engine: object) -> int | None:
+    """How many calls an engine says that it takes at once; None where it says nothing.
+
+    Raises:
+        ConfigError: it says nonsense.
+
+    """
+    given = getattr(engine, "concurrency", None)
+    if given is None or (type(given) is int and given >= 1):
+        return given
+    raise ConfigError(f"`concurrency` of engine `{name}` is a number from 1 on, not {given!r}")
+
+
+def models_of(name: str, engine: object) -> list[Model] | None:
+    """What an engine lists, where it can be asked without an event loop; None where it says nothing.
+
+    Raises:
+        ConfigError: it fails, or lists nonsense.
+
+    """
+    method = getattr(engine, "models", None)
+    if not callable(method) or asking.is_async(method):
+        return None
+    try:
+        return said.models(method())
+    except Exception as error:
+        raise ConfigError(f"engine `{name}` does not say its models: {type(error).__name__}: {error}") from error
+
+
+class Plugged:
+    """An engine and what is known of it. It holds nothing of an exchange between two calls."""
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        self.name, self.engine = name, engine
+        self.places = Places(concurrency(name, engine))
+        self._residence = Residence(engine, self.places)
+        self._doubted = False
+        """Whether it failed, and has not been well since."""
+        self._closed = False
+        self._active = 0
+        self._quiet: anyio.Event | None = None
+
+    async def __call__(self, call: EngineCall) -> None:
+        """Answer `call`.
+
+        Raises:
+            Refused: it does not answer.
+            Exception: whatever the engine raises, or says wrongly.
+
+        """
+        cancelled = Cancelled()
+        self._active += 1
+        try:
+            await self._answer(call, cancelled)
+        except Refused as refused:
+            self._doubted |= refused.status >= 500
+            raise
+        except RequestError:
+            raise
+        except Exception as error:
+            self._doubted = True
+            error.add_note(f"in engine {self.name!r} ({type(self.engine).__qualname__}), asked for {call.endpoint}")
+            raise
+        finally:
+            cancelled.set()
+            self._active -= 1
+            if self._active == 0 and self._quiet is not None:
+                self._quiet.set()
+
+    async def models(self) -> list[Model] | None:
+        """What it serves; None where it does not say. Raises what the engine raises."""
+        return await self._residence.models()
+
+    async def load(self, model: str, progress: Progress | None = None) -> None:
+        """Have `model` in memory. Raises what the engine raises."""
+        await self._residence.load(model, progress)
+
+    async def unload(self, model: str) -> None:
+        """Let its memory go, where the engine can. Raises what the engine raises."""
+        await self._residence.unload(model)
+
+    async def aclose(self) -> None:
+        """End it, once its calls are over. Once is enough."""
+        while self._active:
+            self._quiet = anyio.Event()
+            await self._quiet.wait()
+        closed, self._closed = self._closed, True
+        if callable(close := getattr(self.engine, "close", None)) and not closed:
+            with anyio.move_on_after(CLOSE_SECONDS):
+                try:
+                    await asking.ask(Places(None), close)
+                except Exception:
+                    asking.LOG.exception("Engine %s did not close in order", self.name)
+
+    async def _answer(self, call: EngineCall, cancelled: Cancelled) -> None:
+        self.places.check()
+        method = self._method(call.endpoint)
+        body = await apart(len(call.body), _read, call.body)
+        await self._be_well()
+        await self._residence.ready(body["model"])
+        if call.endpoint == "embeddings":
+            await self._embed(call, method, embed_request(body, cancelled))
+            return
+        requests: Sequence[ChatRequest | CompletionRequest] = (
+            chat_requests(body, cancelled) if call.endpoint == "chat" else completion_requests(body, cancelled)
+        )
+        used = [await self._speak(call, method, request) for request in requests]
+        if all(usage is not None for usage in used):
+            named = [usage for usage in used if usage is not None]
+            # A prompt with several answers is read once.
+            await call.usage(max(u.input_tokens for u in named), sum(u.output_tokens for u in named))
+
+    def _method(self, endpoint: str) -> Callable[..., Any]:
+        method = getattr(self.engine, METHODS.get(endpoint, ""), None)
+        if callable(method):
+            return method  # type: ignore[no-any-return]
+        offered = [name for name, has in METHODS.items() if callable(getattr(self.engine, has, None))]
+        words = f"This model does not answer {endpoint}; it answers {' and '.join(offered)}."
+        raise Refused(404, words, code="endpoint_not_supported")
+
+    async def _be_well(self) -> None:
+        """After a failure, ask how it is before it is asked anything else."""
+        health = getattr(self.engine, "health", None)
+        if self._doubted and callable(health):
+            found = said.health(await asking.ask(self.places, health))
+            if not found.ok:
+                raise Refused(503, f"The engine is not well: {found.words or 'it does not say why'}", code="unhealthy")
+        self._doubted = False
+
+    async def _embed(self, call: EngineCall, method: Callable[..., Any], request: EmbedRequest) -> None:
+        if not request.inputs:
+            raise Refused(400, "'input' is empty.", code="invalid_value", param="input")
+
+        def checked(given: object) -> list[list[float]]:
+            return said.vectors(given, len(request.inputs), request.dimensions)
+
+        # What it gives back may be a generator that works when it is read: in the same thread.
+        if asking.is_async(method):
+            made = await asking.ask(self.places, method, request)
+            vectors = await self.places.thread(checked, made)
+        else:
+            made = await self.places.thread(lambda: _unless_awaitable(method(request), checked))
+            vectors = checked(await made) if inspect.isawaitable(made) else made
+        for index, vector in enumerate(vectors):
+            await call.embedding(index, vector)
+
+    async def _speak(
+        self, call: EngineCall, method: Callable[..., Any], request: ChatRequest | CompletionRequest
+    ) -> Usage | None:
+        """Have one answer said; what the engine says that it used."""
+        request = replace(request, cancelled=Cancelled())
+        speech = Speech(call, request)
+        try:
+            await asking.each(self.places, method, request, speech.take)
+        finally:
+            request.cancelled.set()
+        await speech.end()
+        return speech.usage
+
+
+class Speech:
+    """One answer of an engine on its way to the core."""
+
+    def __init__(self, call: EngineCall, request: ChatRequest | CompletionRequest) -> None:
+        self._call, self._choice = call, request.choice
+        self._judge, self._stops = said.Judge(), Stops(request.stop)
+        self._speaks_in_tools = call.endpoint == "chat"
+        self._stopped = False
+        self.usage: Usage | None = None
+
+    async def take(self, piece: object) -> bool:
+        """Say what an engine yielded; whether more is wanted.
+
+        Raises:
+            TypeError: see `said.Judge`.
+            ValueError: see `said.Judge`.
+
+        """
+        first = isinstance(piece, ToolCall) and self._judge.begins(piece)
+        await self._say(self._judge.see(piece), first=first)
+        return not self._stopped
+
+    async def end(self) -> None:
+        """Say that it is complete, unless the engine said so."""
+        if not self._judge.finished and not self._stopped:
+            await self._finish(self._judge.implied.reason)
+
+    async def _say(self, delta: Delta, *, first: bool) -> None:
+        match delta:
+            case Text(text):
+                words, self._stopped = self._stops.see(text)
+                if words or not text:
+                    await self._call.text(words, self._choice)
+                if self._stopped:
+                    await self._call.finish("stop", self._choice)
+            case Reasoning(text):
+                await self._call.reasoning(text, self._choice)
+            case ToolCall(index, id, name, arguments):
+                if not self._speaks_in_tools:
+                    raise ValueError("a completion is text: it calls no tools")
+                made = id or (f"call_{secrets.token_hex(12)}" if first else None)
+                await self._call.tool_call(index, id=made, name=name, arguments=arguments, choice=self._choice)
+            case Finish(reason):
+                await self._finish(reason)
+            case Usage():
+                self.usage = delta
+
+    async def _finish(self, reason: str) -> None:
+        if rest := self._stops.rest():
+            await self._call.text(rest, self._choice)
+        await self._call.finish(reason, self._choice)
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    """The request.
+
+    Raises:
+        Refused: Python cannot hold its numbers.
+
+    """
+    try:
+        made: dict[str, Any] = json.loads(body)
+        return made
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, f"The request cannot be read: {error}.", code="invalid_value") from error
+
+
+def _unless_awaitable(made: object, checked: Callable[[object], object]) -> object:
+    return made if inspect.isawaitable(made) else checked(made)
