@@ -83,7 +83,7 @@ class Asgi:
             place = self._place or store.place(config, "hoosh.asgi", needed=needed)
             self._driver = Driver(config, place, self._hooks)
             for name, engine in (self._engines or {}).items():
-                self._driver.engines[name] = engine
+                self._driver.register(name, engine)
         return self._driver
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

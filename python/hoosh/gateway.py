@@ -89,7 +89,7 @@ class Gateway:
             ConfigError: it is neither.
 
         """
-        self._driver.engines[name] = engine
+        self._driver.register(name, engine)
 
     async def load(self, name: str, model: str, progress: "Progress | None" = None) -> None:
         """Have a model of engine `name` in memory; without, it is loaded when it is asked first. Raises what the engine raises."""

@@ -35,8 +35,7 @@ class Provider:
         on_request: sees a request before it is sent, and may change `body` and `headers`, or return another body.
         on_answer: sees each answer of status 2xx, of a stream each event, and may change its `body` or return another.
         engine: answers itself, for `type="engine"`: an object with `chat`, `complete` or `embed` ([docs/engines.md](docs/engines.md)), or
-            a coroutine function of one `EngineCall`. Where `models` and `max_concurrency` are left out, they are what the
-            object says itself.
+            a coroutine function of one `EngineCall`. Where `max_concurrency` is left out, it is the object's `concurrency`.
 
     A callable may be `async`; it runs in the gateway's event loop then and must not block it. One that is not runs in a
     thread. `auth` and `on_request` have `[deadlines] connect_secs` together with the connection, `on_answer` has
@@ -76,13 +75,10 @@ class Provider:
 
 
 def _answering(engine: "Engine | EngineFunction", keys: dict[str, Any]) -> EngineFunction:
-    """What answers; `keys` that were left out are what it says of itself."""
+    """What answers. How much at once, it may say itself: then the core queues what is more, in its order."""
     from hoosh._driver import plugged
 
     name = str(keys.get("name", "engine"))
-    made = plugged.function(name, engine)
-    own: dict[str, Any] = {"max_concurrency": plugged.concurrency(name, engine)}
-    if "models" not in keys and (models := plugged.models_of(name, engine)):
-        own["models"] = [model.name for model in models]
-    keys.update({key: value for key, value in own.items() if key not in keys and value is not None})
-    return made
+    if most := plugged.concurrency(name, engine):
+        keys.setdefault("max_concurrency", most)
+    return plugged.function(name, engine)

@@ -183,6 +183,13 @@ SELF = {
     "models_string": ({"models": lambda: "m"}, "not of str"),
     "models_twice": ({"models": lambda: [Model(name="m")] * 2}, "lists 'm' twice"),
     "models_nameless": ({"models": lambda: [Model(name="")]}, "is empty"),
+    "models_context": ({"models": lambda: [Model(name="m", context="8k")]}, "context of Model 'm' is a number"),
+    "models_tools": ({"models": lambda: [Model(name="m", tools=1)]}, "tools of Model 'm' is True or False"),
+    "models_memory": ({"models": lambda: [Model(name="m", memory_bytes=-1)]}, "memory_bytes of Model 'm'"),
+    "models_quantization": (
+        {"models": lambda: [Model(name="m", quantization=8)]},
+        "quantization of Model 'm' is a str",
+    ),
     "models_bytes": ({"models": lambda: [Model(name=b"m")]}, "is a str"),
     "load_raises": ({"load": lambda model, progress: raises(None)}, "canary"),
     "load_exits": ({"load": lambda model, progress: exits(None)}, "canary"),
@@ -221,10 +228,14 @@ async def test_a_health_that_is_none_is_a_failure(health, words):
             assert wanted in str(caught.value.__cause__)
 
 
-@pytest.mark.parametrize("models", [lambda: raises(None), lambda: ["m"]])
-def test_a_provider_whose_engine_cannot_list_is_told_so(models):
-    with pytest.raises(errors.ConfigError, match="engine `mine` does not say its models"):
-        hoosh.Provider(type="engine", name="mine", engine=Of(lambda _: "yes", models=models))
+async def test_an_engine_that_cannot_list_is_told_of_at_the_start(caplog):
+    engine = Of(lambda _: "yes", models=lambda: raises(None))
+    server = hoosh.Server.builder().provider(hoosh.Provider(type="engine", name="mine", engine=engine)).build()
+    async with server.running():
+        with trio.fail_after(5):
+            while "Engine mine does not say its models" not in caplog.text:
+                await trio.sleep(0.01)
+    assert "canary" in caplog.text
 
 
 # --- breaker, budget, deadlines ----------------------------------------------------------------------------------------

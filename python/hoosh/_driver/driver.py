@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -10,6 +11,7 @@ from hoosh._driver import loop, process
 from hoosh._driver.caller import Caller, Headers
 from hoosh._driver.connections import Connections
 from hoosh._driver.doors import Doors
+from hoosh._driver.engine import EngineFunction
 from hoosh._driver.engines import Engines, Made, declared
 from hoosh._driver.exchange import drive
 from hoosh._driver.hooks import Hooks, Runner
@@ -18,6 +20,9 @@ from hoosh._driver.stores import Place, opened
 from hoosh._driver.tasks import Bells, now, task_group
 from hoosh._native import Config, Gateway, MemoryStore, Store, WakeQueue, WireRefusal
 from hoosh.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from hoosh.engines.protocol import Engine
 
 KEPT_ROWS = 100_000
 """Ledger rows that the memory store keeps."""
@@ -35,7 +40,7 @@ class Driver:
         self.store: MemoryStore | Store = MemoryStore(KEPT_ROWS)
         self._config, self._place = config, place
         self._is_open = False
-        self.engines = Engines()
+        self.engines = Engines(_reporter(self.gateway))
         """By the provider's name; those of the configuration are made when it is opened."""
         self.connections = Connections()
         gateway = self.gateway  # not `self`: a driver that is dropped goes at once
@@ -44,12 +49,21 @@ class Driver:
         self._bells: Bells = {}
         self._last = loop.NUMBER
         self._loop: loop.Loop | None = None
-        self._end_leaving: Callable[[], object] = int
-        """Has engines that left the configuration end; nobody's to do while nothing runs."""
+        self._after_reload: Callable[[], object]
+        """Has `_settle_engines` done, while it runs."""
         self.runs = False
         """Whether the gateway's own loop runs."""
         self.closed = False
         process.close_at_exit(self)
+
+    def register(self, name: str, engine: "Engine | EngineFunction") -> None:
+        """Have provider `name` answered by `engine`.
+
+        Raises:
+            ConfigError: it is none.
+
+        """
+        self.engines[name] = engine
 
     def open(self) -> None:
         """Make the engines of the configuration, and open the store, if it is a file. `running` does, unless it was done.
@@ -89,7 +103,8 @@ class Driver:
                 tasks.start_soon(self._hear)
                 tasks.start_soon(own.run, tasks)
                 tasks.start_soon(self.connections.expire)
-                self._end_leaving = lambda: tasks.start_soon(self.engines.end_leaving)
+                tasks.start_soon(self.engines.list_models)
+                self._after_reload = lambda: tasks.start_soon(self._settle_engines)
                 try:
                     yield self
                 finally:
@@ -159,9 +174,14 @@ class Driver:
         self.gateway.reload(config.hooked(self._hooked), *now())
         self.engines.take(made)
         if self.runs:
-            self._end_leaving()
+            self._after_reload()
         if self._is_open:
             self.store.note_keys(config)
+
+    async def _settle_engines(self) -> None:
+        """Have those that a reload brought say what they serve, and those that it took away end."""
+        await self.engines.list_models()
+        await self.engines.end_leaving()
 
     def stop(self) -> None:
         """End what is in progress: each caller is told that the gateway goes down."""
@@ -194,3 +214,13 @@ class Driver:
             for number in self._queue.take():
                 if bell := self._bells.get(number):
                     bell.ring()
+
+
+def _reporter(gateway: Gateway) -> Callable[[str, list[dict[str, Any]]], None]:
+    """Tells the core what an engine lists. Holds no driver: one that is dropped goes at once."""
+
+    def report(provider: str, cards: list[dict[str, Any]]) -> None:
+        if hasattr(gateway, "report_cards"):  # an extension of before does not ask
+            gateway.report_cards(provider, cards, *now())
+
+    return report

@@ -20,7 +20,7 @@ class EngineCall:
 
     def __init__(self, endpoint: str, body: bytes, attempt: Attempt) -> None:
         self.endpoint, self.body = endpoint, body
-        self._attempt, self._doors, self._u = attempt, attempt.doors, attempt.u
+        self.attempt, self._doors, self._u = attempt, attempt.doors, attempt.u
         self.begun = False
         """Whether anything was said, so that it cannot be refused any more."""
 
@@ -73,7 +73,7 @@ class EngineCall:
     async def _take(self, size: int) -> None:
         left = min(max(size, 1), HEAVIEST)
         while left > 0:
-            left -= await self._attempt.credit.take(left)
+            left -= await self.attempt.credit.take(left)
         self.begun = True
 
 
@@ -113,7 +113,7 @@ async def call(
             caller.raised(refused)
             attempt.failed("body", reused=False)
         else:
-            await refuse(attempt, refused)
+            await say_no(attempt, refused)
     except (Exception, SystemExit) as error:
         # An engine is foreign code: whatever it raises is an attempt that failed.
         caller.raised(error if isinstance(error, Exception) else RuntimeError(f"the engine called sys.exit({error})"))
@@ -122,7 +122,7 @@ async def call(
         attempt.end()
 
 
-async def refuse(attempt: Attempt, refused: Refused) -> None:
+async def say_no(attempt: Attempt, refused: Refused) -> None:
     """Say no as an upstream over HTTP does, so that the core judges it as it judges those."""
     kind = "invalid_request_error" if refused.status < 500 else "server_error"
     message = str(refused.message).encode(errors="replace").decode()  # half of a surrogate pair is no text

@@ -1,7 +1,8 @@
 """The engines of one gateway: those that its program registered, and those that its configuration has made."""
 
 from collections import UserDict
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 
@@ -11,12 +12,15 @@ from hoosh.errors import ConfigError
 
 if TYPE_CHECKING:
     from hoosh._driver.plugged import Plugged
+    from hoosh.engines.model import Model
     from hoosh.engines.protocol import Engine
 
 Declared = dict[str, tuple[str, str, str]]
 """By the provider's name: kind, target, options."""
 
 
+ENTRY = "entry:"
+"""Before the name of an entry point, in the core's words for what makes an engine."""
 END_SECONDS = 10
 """How long the end of a gateway waits for its engines, and for calls that are still in progress then."""
 
@@ -30,16 +34,24 @@ class Made(NamedTuple):
 
 def declared(config: Config) -> Declared:
     """The engines that a configuration has made: all but those that somebody must register."""
-    # An extension of before that knows no other kind.
+    # An extension of before knows no such types.
     told = config.engines() if hasattr(config, "engines") else []
-    return {name: (kind, target, options) for name, kind, target, options in told if kind in ("python", "entry")}
+    found: Declared = {}
+    for name, kind, target, options in told:
+        if kind == "python":
+            found[name] = (kind, target, options)
+        elif target.startswith(ENTRY):
+            found[name] = ("entry", target.removeprefix(ENTRY), options)
+    return found
 
 
 class Engines(UserDict[str, EngineFunction]):
     """By the provider's name. What is set may be an engine object or a function; what is there can be called."""
 
-    def __init__(self) -> None:
+    def __init__(self, report: Callable[[str, list[dict[str, Any]]], None]) -> None:
+        """`report` is told what the engine of a provider lists: a dict for each model."""
         super().__init__()
+        self._report = report
         self._made: Made = Made({}, {})
         self._leaving: list[Plugged] = []
 
@@ -52,7 +64,20 @@ class Engines(UserDict[str, EngineFunction]):
         """
         from hoosh._driver.plugged import function
 
-        self.data[name] = function(name, engine)
+        self._set(name, function(name, engine))
+
+    def _set(self, name: str, engine: EngineFunction) -> None:
+        self.data[name] = engine
+        if callable(report_to := getattr(engine, "report_to", None)):
+            report = self._report  # not `self`: a driver that is dropped goes at once
+            report_to(lambda models: report(name, [_card(model) for model in models]))
+
+    async def list_models(self) -> None:
+        """Have every engine say what it serves."""
+        async with anyio.create_task_group() as tasks:
+            for engine in list(self.data.values()):
+                if callable(listed := getattr(engine, "list_models", None)):
+                    tasks.start_soon(listed)
 
     def plugged(self, name: str) -> "Plugged":
         """The engine object of provider `name`.
@@ -96,7 +121,8 @@ class Engines(UserDict[str, EngineFunction]):
                 if callable(getattr(before, "aclose", None)):
                     self._leaving.append(before)  # type: ignore[arg-type]  # functions have no such method
         for name, engine in made.engines.items():
-            self.data.setdefault(name, engine)
+            if name not in self.data:
+                self._set(name, engine)
         self._made = made
 
     async def end_leaving(self) -> None:
@@ -115,3 +141,11 @@ class Engines(UserDict[str, EngineFunction]):
         await engine.aclose()
         if engine in self._leaving:
             self._leaving.remove(engine)
+
+
+def _card(model: "Model") -> dict[str, Any]:
+    """A model as the core reads it."""
+    from dataclasses import asdict
+
+    told = asdict(model)
+    return {"model": told.pop("name"), **told}

@@ -68,22 +68,6 @@ def concurrency(name: str, engine: object) -> int | None:
     raise ConfigError(f"`concurrency` of engine `{name}` is a number from 1 on, not {given!r}")
 
 
-def models_of(name: str, engine: object) -> list[Model] | None:
-    """What an engine lists, where it can be asked without an event loop; None where it says nothing.
-
-    Raises:
-        ConfigError: it fails, or lists nonsense.
-
-    """
-    method = getattr(engine, "models", None)
-    if not callable(method) or asking.is_async(method):
-        return None
-    try:
-        return said.models(method())
-    except Exception as error:
-        raise ConfigError(f"engine `{name}` does not say its models: {type(error).__name__}: {error}") from error
-
-
 class Plugged:
     """An engine and what is known of it. It holds nothing of an exchange between two calls."""
 
@@ -124,9 +108,20 @@ class Plugged:
             if self._active == 0 and self._quiet is not None:
                 self._quiet.set()
 
+    def report_to(self, report: Callable[[list[Model]], None]) -> None:
+        """Have `report` told what it serves, whenever it says so anew."""
+        self._residence.report = report
+
     async def models(self) -> list[Model] | None:
         """What it serves; None where it does not say. Raises what the engine raises."""
         return await self._residence.models()
+
+    async def list_models(self) -> None:
+        """Have it say what it serves, if it does, and the log told where it fails: it is asked again with the next request."""
+        try:
+            await self.models()
+        except Exception:
+            asking.LOG.exception("Engine %s does not say its models", self.name)
 
     async def load(self, model: str, progress: Progress | None = None) -> None:
         """Have `model` in memory. Raises what the engine raises."""

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from hoosh._driver import asking, said
@@ -48,6 +49,8 @@ class Residence:
 
     def __init__(self, engine: Engine, places: Places) -> None:
         self._engine, self._places = engine, places
+        self.report: Callable[[list[Model]], None] | None = None
+        """Told what the engine lists, whenever it lists anew."""
         self._known: list[Model] | None = None
         self._loaded: set[str] = set()
         self._loading: dict[str, Loading] = {}
@@ -59,6 +62,8 @@ class Residence:
             return None
         if self._known is None:
             self._known = said.models(await asking.ask(self._places, method))
+            if self.report is not None:
+                self.report(self._known)
         return self._known
 
     async def ready(self, model: str) -> None:

@@ -5,6 +5,7 @@ Whatever is wrong is a `TypeError` or a `ValueError`, in words for the engine's 
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any, get_args
 
 from hoosh.engines.delta import Delta, Finish, Reason, Reasoning, Text, ToolCall, Usage
@@ -125,11 +126,23 @@ def models(given: object) -> list[Model]:
             raise TypeError(f"models gives a list of hoosh.engines.Model, not of {_kind(model)}")
         if not whole_text(model.name, "the name of a Model"):
             raise ValueError("the name of a Model is empty")
+        _check_fields(model)
         listed.append(model)
     names = [model.name for model in listed]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"models lists {twice[0]!r} twice")
     return listed
+
+
+def _check_fields(model: Model) -> None:
+    for field in fields(model):
+        given, kind = getattr(model, field.name), field.type
+        if kind is bool and type(given) is not bool:
+            raise TypeError(f"{field.name} of Model {model.name!r} is True or False, not {given!r}")
+        if kind == int | None and given is not None and (type(given) is not int or not 0 <= given < MOST_TOKENS):
+            raise TypeError(f"{field.name} of Model {model.name!r} is a number or None, not {given!r}")
+        if kind == str | None and given is not None:
+            whole_text(given, f"{field.name} of Model {model.name!r}")
 
 
 def health(given: object) -> Health:
