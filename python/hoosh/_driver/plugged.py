@@ -16,7 +16,7 @@ from hoosh._driver.places import Places
 from hoosh._driver.residence import Residence
 from hoosh._driver.stops import Stops
 from hoosh.engines.delta import Delta, Finish, Reasoning, Text, ToolCall, Usage
-from hoosh.engines.model import Model, Progress
+from hoosh.engines.model import Health, Model, Progress
 from hoosh.engines.protocol import Engine
 from hoosh.engines.refused import Refused
 from hoosh.engines.request import (
@@ -123,6 +123,11 @@ class Plugged:
         except Exception:
             asking.LOG.exception("Engine %s does not say its models", self.name)
 
+    async def health(self) -> Health | None:
+        """How it says that it is; None where it does not say. Raises what the engine raises."""
+        method = getattr(self.engine, "health", None)
+        return said.health(await asking.ask(self.places, method)) if callable(method) else None
+
     async def load(self, model: str, progress: Progress | None = None) -> None:
         """Have `model` in memory. Raises what the engine raises."""
         await self._residence.load(model, progress)
@@ -137,12 +142,18 @@ class Plugged:
             self._quiet = anyio.Event()
             await self._quiet.wait()
         closed, self._closed = self._closed, True
-        if callable(close := getattr(self.engine, "close", None)) and not closed:
+        if not closed:
             with anyio.move_on_after(CLOSE_SECONDS):
                 try:
-                    await asking.ask(Places(None), close)
+                    await self.close()
                 except Exception:
                     asking.LOG.exception("Engine %s did not close in order", self.name)
+
+    async def close(self) -> None:
+        """Have it close, if it can. Raises what the engine raises."""
+        if callable(close := getattr(self.engine, "close", None)):
+            # Not in one of its places, which calls may hold that never come back.
+            await asking.ask(Places(None), close)
 
     async def _answer(self, call: EngineCall, cancelled: Cancelled) -> None:
         self.places.check()
@@ -172,11 +183,9 @@ class Plugged:
 
     async def _be_well(self) -> None:
         """After a failure, ask how it is before it is asked anything else."""
-        health = getattr(self.engine, "health", None)
-        if self._doubted and callable(health):
-            found = said.health(await asking.ask(self.places, health))
-            if not found.ok:
-                raise Refused(503, f"The engine is not well: {found.words or 'it does not say why'}", code="unhealthy")
+        health = await self.health() if self._doubted else None
+        if health is not None and not health.ok:
+            raise Refused(503, f"The engine is not well: {health.words or 'it does not say why'}", code="unhealthy")
         self._doubted = False
 
     async def _embed(self, call: EngineCall, method: Callable[..., Any], request: EmbedRequest) -> None:
