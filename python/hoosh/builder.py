@@ -47,7 +47,7 @@ class Builder:
         self._tables: dict[str, dict[str, Any]] = {}
         self._lists: dict[str, list[Any]] = {name: [] for name in LISTS}
         self._hooks: dict[str, Hooks] = {}
-        self._engines: dict[str, EngineFunction] = {}
+        self._engines: dict[str, Engine | EngineFunction] = {}
         self._prefix = ""
 
     def config(self, given: str | PathLike[str]) -> "Builder":
@@ -101,7 +101,8 @@ class Builder:
         """
         from hoosh._driver.plugged import function
 
-        self._engines[provider] = function(provider, engine)
+        function(provider, engine)
+        self._engines[provider] = engine
         return self
 
     def pool(self, name: str, capacity: int, **keys: Any) -> "Builder":
@@ -188,7 +189,11 @@ class Server:
     """
 
     def __init__(
-        self, compose: Callable[[], Config], hooks: dict[str, Hooks], engines: dict[str, EngineFunction], prefix: str
+        self,
+        compose: Callable[[], Config],
+        hooks: dict[str, Hooks],
+        engines: "Mapping[str, Engine | EngineFunction]",
+        prefix: str,
     ) -> None:
         self._compose = compose
         self.config = compose().hooked([name for name, given in hooks.items() if given])

@@ -62,7 +62,9 @@ class Provider:
                 raise ConfigError(f"`{argument}` is a function, not {type(given).__name__}")
         self.keys: dict[str, Any] = {name: value for name, value in keys.items() if value is not None}
         self.hooks = Hooks(auth, on_request, on_answer)
-        self.engine = None if engine is None else _answering(engine, self.keys)
+        self.engine = engine
+        if engine is not None:
+            _check(engine, self.keys)
         config = _toml.parse({"providers": [self.keys]})
         self.name, self.type, self.base_url = config.providers[0]
         if self.hooks:
@@ -74,11 +76,16 @@ class Provider:
         return f"<Provider {self.name} ({self.type}) {self.base_url or 'in this process'}>"
 
 
-def _answering(engine: "Engine | EngineFunction", keys: dict[str, Any]) -> EngineFunction:
-    """What answers. How much at once, it may say itself: then the core queues what is more, in its order."""
+def _check(engine: "Engine | EngineFunction", keys: dict[str, Any]) -> None:
+    """It is an engine. How much at once, it may say itself: then the core queues what is more, in its order.
+
+    Raises:
+        ConfigError: it is none, or says nonsense.
+
+    """
     from hoosh._driver import plugged
 
     name = str(keys.get("name", "engine"))
+    plugged.function(name, engine)
     if most := plugged.concurrency(name, engine):
         keys.setdefault("max_concurrency", most)
-    return plugged.function(name, engine)

@@ -256,7 +256,7 @@ async def test_a_reload_keeps_makes_and_ends(module):
     async with serving(first) as (_, app):
         gateway = hoosh.Gateway._of(app.driver)
         assert await said(gateway) == "one "
-        app.driver.reload(Config.parse(first + "[limits]\nmax_in_flight = 9\n", {}))
+        app.driver.reload(Config.parse(first + "[limits]\nmax_concurrency = 9\n", {}))
         assert len(module().MADE) == 1
         app.driver.reload(Config.parse(text_of("python:my_models:Echo", greeting="two"), {}))
         assert await said(gateway) == "two "

@@ -444,8 +444,8 @@ async def test_what_it_does_not_offer_is_told():
 async def test_numbers_of_tokens_are_refused(tokens):
     async with serving(ONCE + ENGINE) as (url, app), httpx2.AsyncClient(base_url=url) as http:
         app.driver.engines["mine"] = Parrot()
-        for path, field in (("/v1/embeddings", "input"), ("/v1/completions", "prompt")):
-            answer = await http.post(path, json={"model": "m", field: tokens})
+        for path, model, field in (("/v1/embeddings", "e", "input"), ("/v1/completions", "m", "prompt")):
+            answer = await http.post(path, json={"model": model, field: tokens})
             assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
 
 

@@ -17,7 +17,7 @@ from hoosh._driver.exchange import drive
 from hoosh._driver.hooks import Hooks, Runner
 from hoosh._driver.log import Log
 from hoosh._driver.stores import Place, opened
-from hoosh._driver.tasks import Bells, now, task_group
+from hoosh._driver.tasks import Bells, Tasks, now, task_group
 from hoosh._native import Config, Gateway, MemoryStore, Store, WakeQueue, WireRefusal
 from hoosh.errors import InvalidRequest
 
@@ -49,8 +49,8 @@ class Driver:
         self._bells: Bells = {}
         self._last = loop.NUMBER
         self._loop: loop.Loop | None = None
-        self._after_reload: Callable[[], object]
-        """Has `_settle_engines` done, while it runs."""
+        self._tasks: Tasks | None = None
+        """Work for as long as it runs."""
         self.runs = False
         """Whether the gateway's own loop runs."""
         self.closed = False
@@ -104,7 +104,7 @@ class Driver:
                 tasks.start_soon(own.run, tasks)
                 tasks.start_soon(self.connections.expire)
                 tasks.start_soon(self.engines.list_models)
-                self._after_reload = lambda: tasks.start_soon(self._settle_engines)
+                self._tasks = tasks
                 try:
                     yield self
                 finally:
@@ -114,7 +114,7 @@ class Driver:
                         await self.engines.end()
                     tasks.cancel_scope.cancel()
         finally:
-            self.runs = False
+            self.runs, self._tasks = False, None
             self._let_go()
 
     @property
@@ -173,8 +173,8 @@ class Driver:
         self._config = config
         self.gateway.reload(config.hooked(self._hooked), *now())
         self.engines.take(made)
-        if self.runs:
-            self._after_reload()
+        if self._tasks is not None:
+            self._tasks.start_soon(self._settle_engines)
         if self._is_open:
             self.store.note_keys(config)
 

@@ -40,6 +40,8 @@ class Loading:
                 self._waiting.append(signal)
         if signal is not None:
             await signal.wait()
+        if isinstance(self._error, Refused):
+            raise self._error
         if self._error is not None:
             raise RuntimeError(f"the model could not be loaded: {self._error!r}") from self._error
 
@@ -89,6 +91,7 @@ class Residence:
                 continue
             loading = self._loading[model] = Loading()
             await self._load(model, loading, method, progress or _logged(model))
+            await self.models()
 
     async def unload(self, model: str) -> None:
         """Let its memory go, where the engine can."""
@@ -96,6 +99,7 @@ class Residence:
         self._known = None
         if callable(method := getattr(self._engine, "unload", None)):
             await asking.ask(self._places, method, model)
+        await self.models()
 
     async def _load(self, model: str, loading: Loading, method: Any, progress: Progress) -> None:
         begun = False
