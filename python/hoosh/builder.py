@@ -8,7 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Unpack
 
 from hoosh import _environment, _toml
-from hoosh._driver import EngineFunction
+from hoosh._driver import EngineFunction, kinds
 from hoosh._driver.hooks import Auth, Hooks, OnAnswer, OnRequest
 from hoosh._keys import (
     CacheKeys,
@@ -99,9 +99,7 @@ class Builder:
             ConfigError: it is no engine.
 
         """
-        from hoosh._driver.plugged import function
-
-        function(provider, engine)
+        kinds.check(engine)
         self._engines[provider] = engine
         return self
 

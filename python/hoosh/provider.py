@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Unpack
 
 from hoosh import _toml
+from hoosh._driver import kinds
 from hoosh._driver.engine import EngineCall, EngineFunction
 from hoosh._driver.hooks import Auth, Hooks, OnAnswer, OnRequest, ProviderAnswer, ProviderRequest
 from hoosh._keys import ProviderKeys
@@ -83,9 +84,5 @@ def _check(engine: "Engine | EngineFunction", keys: dict[str, Any]) -> None:
         ConfigError: it is none, or says nonsense.
 
     """
-    from hoosh._driver import plugged
-
-    name = str(keys.get("name", "engine"))
-    plugged.function(name, engine)
-    if most := plugged.concurrency(name, engine):
+    if kinds.is_object(engine) and (most := kinds.concurrency(engine)):
         keys.setdefault("max_concurrency", most)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 
 from hoosh._driver.engine import EngineFunction
+from hoosh._driver.kinds import function, is_plugged
 from hoosh._native import Config
 from hoosh.errors import ConfigError
 
@@ -62,22 +63,22 @@ class Engines(UserDict[str, EngineFunction]):
             ConfigError: it is none.
 
         """
-        from hoosh._driver.plugged import function
-
         self._set(name, function(name, engine))
 
     def _set(self, name: str, engine: EngineFunction) -> None:
         self.data[name] = engine
-        if callable(report_to := getattr(engine, "report_to", None)):
+        if name in (objects := self._objects()):
             report = self._report  # not `self`: a driver that is dropped goes at once
-            report_to(lambda models: report(name, [_card(model) for model in models]))
+            objects[name].report_to(lambda models: report(name, [_card(model) for model in models]))
+
+    def _objects(self) -> dict[str, "Plugged"]:
+        return {name: engine for name, engine in self.data.items() if is_plugged(engine)}
 
     async def list_models(self) -> None:
         """Have every engine say what it serves."""
         async with anyio.create_task_group() as tasks:
-            for engine in list(self.data.values()):
-                if callable(listed := getattr(engine, "list_models", None)):
-                    tasks.start_soon(listed)
+            for engine in self._objects().values():
+                tasks.start_soon(engine.list_models)
 
     def plugged(self, name: str) -> "Plugged":
         """The engine object of provider `name`.
@@ -86,12 +87,11 @@ class Engines(UserDict[str, EngineFunction]):
             ConfigError: there is none.
 
         """
-        from hoosh._driver.plugged import Plugged
-
-        if isinstance(engine := self.data.get(name), Plugged):
-            return engine
-        known = [one for one, engine in self.data.items() if isinstance(engine, Plugged)]
-        raise ConfigError(f"no engine with models to load is called `{name}`; there are: {', '.join(known) or 'none'}")
+        objects = self._objects()
+        if name in objects:
+            return objects[name]
+        words = f"there are: {', '.join(objects) or 'none'}"
+        raise ConfigError(f"no engine with models to load is called `{name}`; {words}")
 
     def make(self, wanted: Declared) -> Made:
         """Make what is wanted and not there yet. May take long, and be called in any thread.
@@ -103,7 +103,6 @@ class Engines(UserDict[str, EngineFunction]):
         if not wanted:
             return Made({}, {})
         # What a gateway without such engines need not load: it starts the sooner.
-        from hoosh._driver.plugged import function
         from hoosh.engines import found
 
         engines: dict[str, EngineFunction] = {}
@@ -118,8 +117,8 @@ class Engines(UserDict[str, EngineFunction]):
             if made.engines.get(name) is not before:
                 if self.data.get(name) is before:
                     del self.data[name]
-                if callable(getattr(before, "aclose", None)):
-                    self._leaving.append(before)  # type: ignore[arg-type]  # functions have no such method
+                if is_plugged(before):
+                    self._leaving.append(before)
         for name, engine in made.engines.items():
             if name not in self.data:
                 self._set(name, engine)

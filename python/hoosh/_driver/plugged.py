@@ -9,8 +9,9 @@ from typing import Any
 import anyio
 
 from hoosh._driver import asking, said
-from hoosh._driver.engine import EngineCall, EngineFunction
+from hoosh._driver.engine import EngineCall
 from hoosh._driver.hooks import apart
+from hoosh._driver.kinds import METHODS, concurrency
 from hoosh._driver.places import Places
 from hoosh._driver.residence import Residence
 from hoosh._driver.speech import Speech
@@ -27,44 +28,10 @@ from hoosh.engines.request import (
     completion_requests,
     embed_request,
 )
-from hoosh.errors import ConfigError, RequestError
+from hoosh.errors import RequestError
 
-METHODS = {"chat": "chat", "completions": "complete", "embeddings": "embed"}
-"""Which method of an engine answers which endpoint."""
 CLOSE_SECONDS = 5
 """How long an engine has to close: what takes longer is left behind."""
-
-
-def function(name: str, engine: Engine | EngineFunction) -> EngineFunction:
-    """What answers for provider `name`.
-
-    Raises:
-        ConfigError: it is neither an engine nor a function.
-
-    """
-    if isinstance(engine, type):
-        raise ConfigError(f"engine `{name}` is an instance: {engine.__name__}(...), not the class itself")
-    if isinstance(engine, Plugged):
-        return engine
-    if any(callable(getattr(engine, method, None)) for method in METHODS.values()):
-        return Plugged(name, engine)  # type: ignore[arg-type]  # what it is was just found out
-    if callable(engine):
-        return engine
-    words = "has a method `chat`, `complete` or `embed`, or is a coroutine function of one EngineCall"
-    raise ConfigError(f"engine `{name}` {words}; {type(engine).__name__} is neither")
-
-
-def concurrency(name: str, engine: object) -> int | None:
-    """How many calls an engine says that it takes at once; None where it says nothing.
-
-    Raises:
-        ConfigError: it says nonsense.
-
-    """
-    given = getattr(engine, "concurrency", None)
-    if given is None or (type(given) is int and given >= 1):
-        return given
-    raise ConfigError(f"`concurrency` of engine `{name}` is a number from 1 on, not {given!r}")
 
 
 class Plugged:
@@ -72,10 +39,10 @@ class Plugged:
 
     def __init__(self, name: str, engine: Engine) -> None:
         self.name, self.engine = name, engine
-        self.places = Places(concurrency(name, engine))
+        self.places = Places(concurrency(engine))
         self._residence = Residence(engine, self.places)
         self._doubted = False
-        """Whether it failed, and has not been well since."""
+        """Whether it failed or was silent until nobody waited any more, and has not been well since."""
         self._closed = False
         self._active = 0
         self._quiet: anyio.Event | None = None
@@ -99,7 +66,13 @@ class Plugged:
             raise
         except Exception as error:
             self._doubted = True
-            error.add_note(f"in engine {self.name!r} ({type(self.engine).__qualname__}), asked for {call.endpoint}")
+            note = f"in engine {self.name!r} ({type(self.engine).__qualname__}), asked for {call.endpoint}"
+            if note not in getattr(error, "__notes__", ()):  # an error may be raised again
+                error.add_note(note)
+            raise
+        except BaseException:
+            # Nobody wants it any more: of one that was silent until then it is not known whether it ever answers.
+            self._doubted |= not call.begun
             raise
         finally:
             cancelled.set()
@@ -181,7 +154,7 @@ class Plugged:
         raise Refused(404, words, code="endpoint_not_supported")
 
     async def _be_well(self) -> None:
-        """After a failure, ask how it is before it is asked anything else."""
+        """Where it is doubted, ask how it is before it is asked anything else."""
         health = await self.health() if self._doubted else None
         if health is not None and not health.ok:
             raise Refused(503, f"The engine is not well: {health.words or 'it does not say why'}", code="unhealthy")
