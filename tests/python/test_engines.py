@@ -102,10 +102,19 @@ async def test_tools_are_called():
         assert (second.id, second.function.name, second.function.arguments) == ("mine", "clock", "")
 
 
-async def test_a_model_that_it_does_not_have_is_named(sdk):
-    with pytest.raises(openai.NotFoundError, match="There is no model 'other' here, but m, e") as caught:
+async def test_a_model_that_it_does_not_have_is_not_found(sdk):
+    # By the core, if it was told by then what there is, else by the engine.
+    with pytest.raises(openai.NotFoundError) as caught:
         await sdk.chat.completions.create(model="mine/other", messages=MESSAGES)
-    assert caught.value.param == "model"
+    assert caught.value.code == "model_not_found"
+
+
+async def test_a_model_that_nobody_was_told_of_is_named():
+    async with hoosh.Gateway(ENGINE) as gateway:
+        gateway.register("mine", Parrot())
+        with pytest.raises(errors.HooshError, match="There is no model 'other' here, but m, e") as caught:
+            await text(gateway, model="mine/other")
+    assert (caught.value.status, caught.value.param) == (404, "model")
 
 
 # --- what it is asked --------------------------------------------------------------------------------------------------
