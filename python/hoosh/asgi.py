@@ -61,7 +61,7 @@ class Asgi:
         place: "Place | None" = None,
         *,
         hooks: Mapping[str, Hooks] | None = None,
-        engines: Mapping[str, Engine] | None = None,
+        engines: "Mapping[str, Engine] | None" = None,
         prefix: str = "",
     ) -> None:
         self._config, self._place = config, place

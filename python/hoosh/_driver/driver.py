@@ -1,8 +1,9 @@
 """One gateway on one event loop."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 
@@ -10,13 +11,14 @@ from hoosh._driver import loop, process
 from hoosh._driver.caller import Caller, Headers
 from hoosh._driver.connections import Connections
 from hoosh._driver.doors import Doors
-from hoosh._driver.engine import Engine, EngineFunction
+from hoosh._driver.engine import Engine
+from hoosh._driver.engines import Engines, Made, declared
 from hoosh._driver.exchange import drive
 from hoosh._driver.hooks import Hooks, Runner
 from hoosh._driver.log import Log
 from hoosh._driver.native import Native
 from hoosh._driver.stores import Place, opened
-from hoosh._driver.tasks import now, task_group
+from hoosh._driver.tasks import Tasks, now, task_group
 from hoosh._driver.woken import Woken
 from hoosh._native import Config, Gateway, MemoryStore, NativeEngine, Store, WireRefusal
 from hoosh.errors import InvalidRequest
@@ -37,19 +39,27 @@ class Driver:
         self.store: MemoryStore | Store = MemoryStore(KEPT_ROWS)
         self._config, self._place = config, place
         self._is_open = False
-        self.engines: dict[str, EngineFunction] = {}
+        self.engines = Engines(_reporter(self.gateway))
+        """By the provider's name; those of the configuration are made when it is opened."""
         self.connections = Connections()
         gateway = self.gateway  # not `self`: a driver that is dropped goes at once
         self.log = Log(lambda number, error: gateway.logged(number, error, *now()))
         self._woken = Woken(loop.NUMBER)
         self._loop: loop.Loop | None = None
+        self._tasks: Tasks | None = None
+        """Work for as long as it runs."""
         self.runs = False
         """Whether the gateway's own loop runs."""
         self.closed = False
         process.close_at_exit(self)
 
-    def register(self, name: str, engine: Engine) -> None:
-        """Have provider `name` answered by `engine`."""
+    def register(self, name: str, engine: "Engine") -> None:
+        """Have provider `name` answered by `engine`.
+
+        Raises:
+            ConfigError: it is none.
+
+        """
         if isinstance(engine, NativeEngine):
             gateway, native = self.gateway, engine  # not `self`: a driver that is dropped goes at once
 
@@ -61,14 +71,17 @@ class Driver:
         self.engines[name] = engine
 
     def open(self) -> None:
-        """Open the store, if it is a file. `running` does, unless it is open already.
+        """Make the engines of the configuration, and open the store, if it is a file. `running` does, unless it was done.
 
         Raises:
             ConfigError: why it cannot be.
 
         """
-        if self._place is not None and not self._is_open:
-            self.store = opened(self._place, self._config, self._woken.queue)
+        if not self._is_open:
+            made = self.engines.make(declared(self._config))
+            if self._place is not None:
+                self.store = opened(self._place, self._config, self._woken.queue)
+            self.engines.take(made)
         self._is_open = True
 
     @asynccontextmanager
@@ -95,15 +108,18 @@ class Driver:
                 tasks.start_soon(self._woken.hear)
                 tasks.start_soon(own.run, tasks)
                 tasks.start_soon(self.connections.expire)
+                tasks.start_soon(self.engines.list_models)
+                self._tasks = tasks
                 try:
                     yield self
                 finally:
                     with anyio.CancelScope(shield=True):
                         await own.end()
                         await self.connections.aclose()
+                        await self.engines.end()
                     tasks.cancel_scope.cancel()
         finally:
-            self.runs = False
+            self.runs, self._tasks = False, None
             self._let_go()
 
     @property
@@ -146,13 +162,31 @@ class Driver:
         if self._loop is not None:
             await self._loop.listed.wait()
 
-    def reload(self, config: Config) -> None:
-        """Use `config` for what begins from now on."""
+    def engines_of(self, config: Config) -> Made:
+        """What `reload` needs, made before: it may take long, and be called in any thread.
+
+        Raises:
+            ConfigError: an engine cannot be made.
+
+        """
+        return self.engines.make(declared(config))
+
+    def reload(self, config: Config, engines: Made | None = None) -> None:
+        """Use `config` for what begins from now on, with its `engines`, which are made here if they are not given."""
         self._birth.check()
+        made = self.engines_of(config) if engines is None else engines
         self._config = config
         self.gateway.reload(config.hooked(self._hooked), *now())
+        self.engines.take(made)
+        if self._tasks is not None:
+            self._tasks.start_soon(self._settle_engines)
         if self._is_open:
             self.store.note_keys(config)
+
+    async def _settle_engines(self) -> None:
+        """Have those that a reload brought say what they serve, and those that it took away end."""
+        await self.engines.list_models()
+        await self.engines.end_leaving()
 
     def stop(self) -> None:
         """End what is in progress: each caller is told that the gateway goes down."""
@@ -177,3 +211,12 @@ class Driver:
         self._birth.check()
         number = self._woken.number()
         return Doors(self.gateway.exchange(self._woken.queue, number)), number
+
+
+def _reporter(gateway: Gateway) -> Callable[[str, list[dict[str, Any]]], None]:
+    """Tells the core what an engine lists. Holds no driver: one that is dropped goes at once."""
+
+    def report(provider: str, cards: list[dict[str, Any]]) -> None:
+        gateway.report_cards(provider, cards, *now())
+
+    return report
