@@ -287,9 +287,8 @@ async def test_what_it_lists_is_listed(on):
 
     async def work():
         async with server.running():
-            with anyio.fail_after(5):
-                while len(models := await server.gateway.models()) < 2:
-                    await anyio.sleep(0.01)
+            await server.gateway.listed()
+            models = await server.gateway.models()
             assert [model["id"] for model in models] == ["m", "e"]
             with pytest.raises(errors.UnknownModel):
                 await text(server.gateway, model="other")

@@ -51,6 +51,12 @@ class Broken:
     def __init__(self):
         raise ValueError("the weights are cut off")
 
+class Fileless:
+    def __init__(self):
+        import pathlib
+
+        pathlib.Path("nowhere/at/all").read_text()
+
 class Particular:
     def __init__(self):
         raise hoosh.errors.ConfigError("write a better path")
@@ -129,6 +135,11 @@ WRONG = {
     "target": ("my_models", {}, 'write type = "python:module:Class"'),
     "number": ("my_models:NUMBER", {}, "is int, and no class or function"),
     "raises": ("my_models:Broken", {}, r"could not be made: ValueError: the weights are cut off \(my_models.py, line "),
+    "library": (
+        "my_models:Fileless",
+        {},
+        r"could not be made: FileNotFoundError: .*nowhere/at/all' \(my_models.py, line ",
+    ),
     "config": ("my_models:Particular", {}, "provider `mine`: write a better path$"),
     "awaitable": ("my_models:later", {"a": 1}, "takes no options"),
     "option": ("my_models:Echo", {"greetnig": "Hi"}, "does not know the option `greetnig`; did you mean `greeting`"),

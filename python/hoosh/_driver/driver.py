@@ -25,6 +25,8 @@ from hoosh.errors import InvalidRequest
 
 KEPT_ROWS = 100_000
 """Ledger rows that the memory store keeps."""
+LIST_SECONDS = 10
+"""How long engines have to say what they serve, as providers over HTTP have."""
 
 
 class Driver:
@@ -108,7 +110,8 @@ class Driver:
                 tasks.start_soon(self._woken.hear)
                 tasks.start_soon(own.run, tasks)
                 tasks.start_soon(self.connections.expire)
-                tasks.start_soon(self.engines.list_models)
+                self._engines_listed = anyio.Event()
+                tasks.start_soon(self._list_engines, self._engines_listed)
                 self._tasks = tasks
                 try:
                     yield self
@@ -160,7 +163,13 @@ class Driver:
     async def listed(self) -> None:
         """Return when the first lists of models are there, or had their time."""
         if self._loop is not None:
+            with anyio.move_on_after(LIST_SECONDS):
+                await self._engines_listed.wait()
             await self._loop.listed.wait()
+
+    async def _list_engines(self, done: anyio.Event) -> None:
+        await self.engines.list_models()
+        done.set()
 
     def engines_of(self, config: Config) -> Made:
         """What `reload` needs, made before: it may take long, and be called in any thread.

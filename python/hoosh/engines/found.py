@@ -63,12 +63,14 @@ def made(provider: str, kind: str, target: str, options: str) -> Any:
 
 
 def last_line(error: BaseException) -> str:
-    """What a traceback ends with, and where it was raised, in one line."""
+    """What a traceback ends with, in one line, and where: the last place that is not the standard library's."""
     words = "".join(traceback.format_exception_only(error)).strip().splitlines()
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SyntaxError) or not frames:
         return " ".join(line.strip() for line in words)
-    return f"{words[0]} ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})"
+    library = os.path.dirname(os.__file__)
+    own = [frame for frame in frames if not frame.filename.startswith((library, "<"))] or frames
+    return f"{words[0]} ({os.path.basename(own[-1].filename)}, line {own[-1].lineno})"
 
 
 def _imported(where: str, target: str) -> Any:
