@@ -69,7 +69,10 @@ def last_line(error: BaseException) -> str:
     if isinstance(error, SyntaxError) or not frames:
         return " ".join(line.strip() for line in words)
     library = os.path.dirname(os.__file__)
-    own = [frame for frame in frames if not frame.filename.startswith((library, "<"))] or frames
+    theirs = [
+        frame for frame in frames if frame.filename.startswith((library, "<")) and "-packages" not in frame.filename
+    ]
+    own = [frame for frame in frames if frame not in theirs] or frames
     return f"{words[0]} ({os.path.basename(own[-1].filename)}, line {own[-1].lineno})"
 
 
