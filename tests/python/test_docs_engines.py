@@ -1,5 +1,6 @@
 """The worked example of docs/engines.md: its files as they stand there, run by its commands."""
 
+import functools
 import os
 import re
 import subprocess
@@ -88,3 +89,19 @@ def test_the_entry_point_is_of_the_group_that_is_looked_for():
 def test_the_example_is_as_short_as_it_says():
     lines = [line for line in ENGINE[ENGINE.index("class") :].splitlines() if line.strip()]
     assert len(lines) <= 32
+
+
+async def test_it_is_served_and_named_at_the_start(folder):
+    (folder / "hoosh.toml").write_text("[server]\nport = 0\n" + CONFIG)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-m", "hoosh", "serve"]
+    said = b""
+    async with trio.open_nursery() as nursery:
+        run_ = functools.partial(trio.run_process, command, env=environment, check=False, stdin=subprocess.PIPE)
+        process = await nursery.start(functools.partial(run_, stderr=subprocess.PIPE))
+        with trio.fail_after(30):
+            while b"Try: " not in said and (more := await process.stderr.receive_some()):
+                said += more
+        process.terminate()
+    assert "provider mine (python:my_models:Markov) in this process\n  mine has 1 model\n" in said.decode()
+    assert '"model": "markov"' in said.decode()
