@@ -92,11 +92,11 @@ class Gateway:
 
     async def load(self, name: str, model: str, progress: "Progress | None" = None) -> None:
         """Have a model of engine `name` in memory; without, it is loaded when it is asked first. Raises what the engine raises."""
-        await self._running().engines.plugged(name).load(model, progress)
+        await self._running().engines.loader(name).load(model, progress)
 
     async def unload(self, name: str, model: str) -> None:
         """Have a model of engine `name` leave memory, until it is asked again. Raises what the engine raises."""
-        await self._running().engines.plugged(name).unload(model)
+        await self._running().engines.loader(name).unload(model)
 
     @property
     def ledger(self) -> list[Json]:

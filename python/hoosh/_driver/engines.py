@@ -2,7 +2,7 @@
 
 from collections import UserDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import anyio
 
@@ -13,7 +13,7 @@ from hoosh.errors import ConfigError
 
 if TYPE_CHECKING:
     from hoosh._driver.plugged import Plugged
-    from hoosh.engines.model import Model
+    from hoosh.engines.model import Model, Progress
     from hoosh.engines.protocol import Engine
 
 Declared = dict[str, tuple[str, str, str]]
@@ -24,6 +24,16 @@ ENTRY = "entry:"
 """Before the name of an entry point, in the core's words for what makes an engine."""
 END_SECONDS = 10
 """How long the end of a gateway waits for its engines, and for calls that are still in progress then."""
+
+
+class Loader(Protocol):
+    """What has models to load, whatever it is written in."""
+
+    async def load(self, model: str, progress: "Progress | None" = None) -> None:
+        """Have `model` in memory."""
+
+    async def unload(self, model: str) -> None:
+        """Let its memory go."""
 
 
 class Made(NamedTuple):
@@ -78,18 +88,22 @@ class Engines(UserDict[str, EngineFunction]):
             for engine in self._objects().values():
                 tasks.start_soon(engine.list_models)
 
-    def plugged(self, name: str) -> "Plugged":
-        """The engine object of provider `name`.
+    def loader(self, name: str) -> "Loader":
+        """What loads the models of provider `name`.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: there is nothing.
 
         """
-        objects = self._objects()
-        if name in objects:
-            return objects[name]
-        words = f"there are: {', '.join(objects) or 'none'}"
+        loaders = {known: engine for known, engine in self.data.items() if callable(getattr(engine, "load", None))}
+        if name in loaders:
+            return cast("Loader", loaders[name])
+        words = f"there are: {', '.join(loaders) or 'none'}"
         raise ConfigError(f"no engine with models to load is called `{name}`; {words}")
+
+    def plugged(self, name: str) -> "Plugged":
+        """The engine object of provider `name`, which has one."""
+        return self._objects()[name]
 
     def make(self, wanted: Declared) -> Made:
         """Make what is wanted and not there yet. May take long, and be called in any thread.
