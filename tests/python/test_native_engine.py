@@ -209,6 +209,19 @@ def test_what_it_has_is_told_and_loaded():
     assert not engine.unload("other")
 
 
+async def test_its_models_are_loaded_by_the_gateway_too():
+    engine, _ = scripted([])
+    steps = []
+    async with hoosh.Gateway(ENGINE) as gateway:
+        gateway.register("mine", engine)
+        await gateway.load("mine", "scripted", lambda done, of: steps.append((done, of)))
+        assert steps == [(1, 2), (2, 2)]
+        await gateway.unload("mine", "scripted")
+        with pytest.raises(hoosh.Refused, match="There is no other") as caught:
+            await gateway.load("mine", "other")
+    assert (caught.value.status, caught.value.code) == (404, "model_not_found")
+
+
 def test_progress_that_raises_is_raised_once():
     engine, _ = scripted([])
     calls = []

@@ -3,9 +3,17 @@
 from collections.abc import Callable
 from contextlib import closing
 
+import anyio
+
+from hoosh._driver.aside import aside
 from hoosh._driver.engine import EngineCall, refuse
 from hoosh._driver.woken import Woken
 from hoosh._native import NativeEngine
+from hoosh.engines.refused import Refused
+
+LOADS = 4
+"""Loads of one engine that are waited for at once."""
+Progress = Callable[[int, int], object]
 
 
 class EngineFailed(Exception):
@@ -18,6 +26,7 @@ class Native:
     def __init__(self, woken: Woken, engine: NativeEngine, report: Callable[[], None]) -> None:
         """`report` is called when what the engine says of itself may have changed."""
         self._woken, self.engine, self._report = woken, engine, report
+        self._loads: anyio.CapacityLimiter | None = None
 
     async def __call__(self, call: EngineCall) -> None:
         """Have its words handed on whenever it has some, as there is credit for them.
@@ -31,6 +40,28 @@ class Native:
         finally:
             # Its model may be in memory now.
             self._report()
+
+    async def load(self, model: str, progress: Progress | None = None) -> None:
+        """Have `model` in memory. A load that nobody waits for any more goes on.
+
+        Raises:
+            Refused: it cannot be.
+
+        """
+        if self._loads is None:
+            self._loads = anyio.CapacityLimiter(LOADS)
+        try:
+            why = await aside(self.engine.load, model, progress, limiter=self._loads)
+        finally:
+            self._report()
+        if why is not None:
+            status, code, words, after = why
+            raise Refused(status, words, code=code, retry_after=after)
+
+    async def unload(self, model: str) -> None:
+        """Let its memory go as soon as nobody is answered by it."""
+        self.engine.unload(model)
+        self._report()
 
     async def _answer(self, call: EngineCall) -> None:
         attempt = call.attempt
