@@ -67,9 +67,10 @@ $(VENV)/.dev: $(VENV)/.run
 	@touch $@
 
 # `--profile dev` is the profile of `cargo test` too (Cargo.toml says why), so the crates are compiled once for both.
+# `test-engine`: for the tests; no wheel has it.
 $(VENV)/.extension: $(VENV)/.run $(RUST_SOURCES)
 	@echo "Building the extension (about 1 minute the first time) ..."
-	@PIP_QUIET=1 $(VENV)/bin/maturin develop --profile dev
+	@PIP_QUIET=1 $(VENV)/bin/maturin develop --profile dev --features test-engine
 	@touch $@
 
 # --- tests ------------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ $(VENV)/.extension: $(VENV)/.run $(RUST_SOURCES)
 # would rebuild pyo3 in turn.
 lint: $(VENV)/.dev $(VENV)/.extension
 	cargo fmt --all --check
-	cargo clippy --target-dir $${CARGO_TARGET_DIR:-target}/lint --workspace --all-targets -- -D warnings
+	cargo clippy --target-dir $${CARGO_TARGET_DIR:-target}/lint --workspace --all-targets --features hoosh-py/test-engine -- -D warnings
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy

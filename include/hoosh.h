@@ -96,13 +96,14 @@ typedef enum hoosh_step_kind {
   HOOSH_STEP_KIND_SEND = 2,
   // Hand over at most `credit` more bytes of the body of answer `u` by `hoosh_exchange_data`, and at its end call
   // `hoosh_exchange_end`. Credits add up. For an engine it is what its deltas may cost: the bytes of their
-  // texts, 4 for a number of a vector, and at least 1.
+  // texts, 4 for a number of a vector, at least 1, and at most 32 KiB each.
   HOOSH_STEP_KIND_READ = 3,
   // Drop attempt `u` now and close its connection, or stop its engine. What is still told about it is ignored.
   HOOSH_STEP_KIND_ABORT = 4,
   // Ask the engine of this program that the configuration calls `engine`, as attempt `u`: `body` is a checked JSON
   // object in the OpenAI form for `endpoint`. Report `hoosh_exchange_connected`, deltas against credit, and
-  // `_end`; or `_failed`.
+  // `_end`; or `_failed`. One that refuses says so before any delta, as an upstream would: by `hoosh_exchange_head`
+  // with a status of 400 or more, `_data` and `_end`.
   HOOSH_STEP_KIND_CALL = 5,
   // Have `job` done by `hoosh_job_run` on any thread, then hand it to `hoosh_exchange_worked`. The job is yours.
   HOOSH_STEP_KIND_WORK = 6,

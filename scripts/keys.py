@@ -21,6 +21,7 @@ TYPES = {
     "integer": "int",
     "texts": "Sequence[str]",
     "credentials": "Sequence[str | CredentialKeys]",
+    "table": "Mapping[str, object]",
     "headers": "Mapping[str, str]",
     "decimal": "str | int | float",
     "tables": "Sequence[str | Mapping[str, object]]",

@@ -4,6 +4,7 @@ Kernels, each useful alone: `hoosh.sse` (event streams), `hoosh.tokens` (countin
 `hoosh.body` (fields of a JSON object, read and changed in place).
 The gateway in process: `hoosh.Gateway`, `hoosh.SyncGateway`. As an ASGI application: `hoosh.asgi`. Both from one program,
 with providers, keys and budgets of its own: `hoosh.Server.builder()`, `hoosh.Provider`.
+Models of your own that answer in this process: `hoosh.engines`, with `hoosh.testing` to try them.
 Everything that hoosh raises is in `hoosh.errors`.
 
 Importing this package is cheap: no event loop, HTTP client or command line library is loaded before it is used.
@@ -23,6 +24,7 @@ from hoosh.errors import HooshError
 
 if TYPE_CHECKING:
     from hoosh.builder import Server
+    from hoosh.engines.refused import Refused
     from hoosh.gateway import Gateway
     from hoosh.provider import Provider, ProviderAnswer, ProviderRequest
     from hoosh.sync import SyncGateway
@@ -34,6 +36,7 @@ __all__ = [
     "Provider",
     "ProviderAnswer",
     "ProviderRequest",
+    "Refused",
     "Server",
     "SyncGateway",
     "__version__",
@@ -44,6 +47,7 @@ _HOMES = {
     "Provider": "provider",
     "ProviderAnswer": "provider",
     "ProviderRequest": "provider",
+    "Refused": "engines.refused",
     "Server": "builder",
     "SyncGateway": "sync",
 }

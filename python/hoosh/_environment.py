@@ -8,6 +8,9 @@ from pathlib import Path
 from hoosh._native import Config
 from hoosh.errors import ConfigError
 
+ENGINES = "hoosh.providers"
+"""The group of entry points by which packages offer engines."""
+
 
 def parse(text: str, *, secrets: bool = True) -> Config:
     """Check a configuration's text; `$NAME` in it is the environment's.
@@ -32,12 +35,20 @@ def parse(text: str, *, secrets: bool = True) -> Config:
             raise OSError("it was interrupted") from interrupt
 
     try:
-        return Config.parse(text, dict(os.environ), read)
+        return Config.parse(text, dict(os.environ), read, engine_types)
     except ConfigError:
         # The core makes a mistake in the file of whatever is raised there.
         if interrupts:
             raise interrupts[0] from None
         raise
+
+
+def engine_types() -> list[str]:
+    """The types of engines that installed packages offer, by entry point."""
+    # Few configurations have one, and looking takes its time.
+    from importlib.metadata import entry_points
+
+    return sorted(entry_points(group=ENGINES).names)
 
 
 def credential(kind: str, words: list[str]) -> str:

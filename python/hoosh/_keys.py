@@ -70,7 +70,7 @@ class ProviderKeys(TypedDict, total=False):
     """Keys of `[[providers]]`."""
 
     type: Required[str]
-    """One of the types."""
+    """One of the types, or `python:module:Name` for an engine that is made so, or a type that an installed package offers."""
 
     name: str
     """Unique, 1 to 64 of the letters, digits and `-_.:@`. The prefix in `provider/model`. Left out: the type."""
@@ -104,6 +104,9 @@ class ProviderKeys(TypedDict, total=False):
 
     headers: Mapping[str, str]
     """Headers that every request to it says. Left out: none."""
+
+    options: Mapping[str, object]
+    """What an engine of `python:module:Name` or of a package is made with, as it stands here. Left out: none."""
 
     connect_secs: int
     """To connect to it. Left out: that of `[deadlines]`."""

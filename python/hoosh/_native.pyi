@@ -6,12 +6,16 @@ from typing import Any, Final, Literal, final
 from typing_extensions import Buffer
 
 __all__ = [
+    "HEAVIEST",
+    "Answer",
     "Config",
     "Exchange",
     "Gateway",
+    "Gauge",
     "Job",
     "JobResult",
     "MemoryStore",
+    "NativeEngine",
     "SseEvent",
     "SseParser",
     "Store",
@@ -28,15 +32,18 @@ __all__ = [
     "config_schema",
     "error_codes",
     "provider_types",
+    "refusal",
     "sse_write",
     "step_names",
     "store_backup",
     "store_inspect",
+    "test_engine",
     "tokens_count",
     "tokens_count_messages",
     "tokens_encode",
     "tokens_encoding_for_model",
 ]
+HEAVIEST: Final[int]
 __version__: Final[str]
 
 def body_edit(body: Buffer, changes: list[tuple[str, Buffer | None]]) -> bytes: ...
@@ -50,6 +57,52 @@ def config_keys() -> list[tuple[str, list[tuple[str, str, list[str], bool, str, 
     """
 
 def error_codes() -> list[tuple[str, int, str, str]]: ...
+def refusal(
+    status: int, code: str | None, message: str, retry_after_secs: int | None = None, param: str | None = None
+) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """A refusal of an engine for its exchange: the headers and the body of its answer."""
+
+def test_engine(script: list[tuple[str, str]]) -> tuple[NativeEngine, Gauge]:
+    """An engine that says `script` to every request, from a thread of its own, and how many of its answers are not dropped.
+
+    Lines are a kind and a text: `text`, `reasoning`, `finish`, `usage` (two numbers), `refuse` (status, code), `fail`, `panic`,
+    `silence`.
+    """
+
+@final
+class Answer:
+    """What such an engine says to one request. Closing or dropping it cancels."""
+
+    def close(self) -> None:
+        """Cancel it: nothing more is wanted."""
+
+@final
+class Gauge:
+    """How many answers are under way."""
+
+    def alive(self) -> int:
+        """Answers that nobody dropped yet."""
+
+@final
+class NativeEngine:
+    """An engine of this process that is no Python. Made by whoever brings one."""
+
+    def call(self, endpoint: str, body: bytes, queue: WakeQueue, number: int) -> Answer:
+        """Begin to answer a request to `endpoint`. As number `number` of `queue`, whoever asks the answer is told of more."""
+
+    def cards(self) -> list[dict[str, Any]]:
+        """The models that it can be asked for: a dict for each."""
+
+    def load(
+        self, model: str, progress: Callable[[int, int], object] | None = None
+    ) -> tuple[int, str, str, int | None] | None:
+        """Bring a model into memory, for which the calling thread waits. `progress` is called with bytes done and all bytes.
+
+        None, or why not: status, code, message and seconds after which to come again.
+        """
+
+    def unload(self, model: str) -> bool:
+        """Let a model's memory go as soon as nobody is answered by it. Whether it was loaded."""
 
 @final
 class Config:
@@ -60,12 +113,18 @@ class Config:
 
     @classmethod
     def parse(
-        cls, text: str, environment: dict[str, str], read: Callable[[str, list[str]], str] | None = None
+        cls,
+        text: str,
+        environment: dict[str, str],
+        read: Callable[[str, list[str]], str] | None = None,
+        engine_types: Callable[[], Sequence[str]] | None = None,
     ) -> Config:
         """Parse and check TOML text. `$NAME` in a value is looked up in `environment`.
 
         `read` gives the text of a credential's source, `("file", [path])` or `("command", [program, argument, ...])`, or raises
         an `OSError` that says why not.
+
+        `engine_types` gives the types of engines that installed packages offer; it is called only for a type that is not known.
 
         Raises:
             ConfigError: what is wrong, in which line, and how to mend it. Never holds a secret.
@@ -103,6 +162,13 @@ class Config:
     @property
     def providers(self) -> list[tuple[str, str, str | None]]:
         """Name, type and base URL of each provider, in the order of the file."""
+
+    def engines(self) -> list[tuple[str, str, str, str]]:
+        """Of each provider that is an engine of this process: its name, kind, target and options.
+
+        The kind is `python`, of which the target is `module:Name`, or `engine`: the target is `entry:NAME` for what a package
+        offers as `NAME`, and empty for what the program registers. The options are a JSON object, which may hold secrets.
+        """
 
     @property
     def budgets(self) -> list[tuple[str, int]]:
@@ -162,8 +228,23 @@ class Exchange:
     def declined(self, u: int, status: int, message: str, param: str | None) -> None:
         """A hook of the provider declines; `status` (400 to 499), `message` and `param` are for the caller."""
 
-    def delta_text(self, u: int, choice: int, text: str) -> None:
-        """An engine said more text."""
+    def pump(self, u: int, answer: Answer, credit: int) -> tuple[int, tuple[Any, ...] | None]:
+        """Hand on what an engine of Rust says, as far as the credit goes: bytes handed on, and how its answer stands.
+
+        That is None where more will come, `("end",)`, `("refused", status, headers, body)` or `("failed", words)`.
+        """
+
+    def delta_text(
+        self,
+        u: int,
+        choice: int,
+        text: str,
+        logprobs: Sequence[tuple[str, bytes, float, Sequence[tuple[str, bytes, float]]]] | None = None,
+    ) -> None:
+        """An engine said more text, with how likely its tokens were."""
+
+    def delta_reasoning(self, u: int, choice: int, text: str) -> None:
+        """An engine said more of what it thinks."""
 
     def delta_tool_call(
         self, u: int, choice: int, index: int, id: str | None, name: str | None, arguments: str
@@ -176,7 +257,7 @@ class Exchange:
     def delta_embedding(self, u: int, index: int, vector: Sequence[float]) -> None:
         """An engine gave one input's vector."""
 
-    def delta_usage(self, u: int, input_tokens: int, output_tokens: int) -> None:
+    def delta_usage(self, u: int, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> None:
         """An engine said what it used."""
 
     def worked(self, result: JobResult) -> None:
@@ -229,6 +310,16 @@ class Gateway:
 
     def reload(self, config: Config, mono_us: int, wall_us: int) -> None:
         """A new configuration for exchanges that begin from now on."""
+
+    def report_engine(self, provider: str, engine: NativeEngine, mono_us: int, wall_us: int) -> None:
+        """What the engine of `provider` can do, as it says now: its models are listed, and asked only for what they can do."""
+
+    def report_cards(self, provider: str, cards: list[dict[str, Any]], mono_us: int, wall_us: int) -> None:
+        """The same of an engine that is Python: a dict for each model, as `NativeEngine.cards` gives them; `model` must be there.
+
+        Raises:
+            ValueError: a dict lacks `model`, or holds what it cannot.
+        """
 
     def way_down(self) -> tuple[int, int]:
         """On the way down: seconds for which all is served, then seconds that requests in progress may take."""

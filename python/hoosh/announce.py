@@ -49,7 +49,8 @@ async def found(say: Say, driver: Driver, config: Config, file: Path | str | Non
     answered = dict(driver.gateway.discovered())
     for name, _, url in config.providers:
         if name in answered:
-            say(f"  {name} at {url} has {_counted(answered[name])}")
+            place = f"{name} at {url}" if url else name
+            say(f"  {place} has {_counted(answered[name])}")
     model = await first_model(driver)
     if model is None:
         say(str(advice.no_models(file, len(config.providers))))

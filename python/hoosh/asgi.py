@@ -61,7 +61,7 @@ class Asgi:
         place: "Place | None" = None,
         *,
         hooks: Mapping[str, Hooks] | None = None,
-        engines: Mapping[str, Engine] | None = None,
+        engines: "Mapping[str, Engine] | None" = None,
         prefix: str = "",
     ) -> None:
         self._config, self._place = config, place
@@ -81,7 +81,8 @@ class Asgi:
             needed = self._config is None and bool(config.budgets)
             place = self._place or store.place(config, "hoosh.asgi", needed=needed)
             self._driver = Driver(config, place, self._hooks)
-            self._driver.engines.update(self._engines or {})
+            for name, engine in (self._engines or {}).items():
+                self._driver.register(name, engine)
         return self._driver
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

@@ -8,7 +8,7 @@ from os import PathLike
 from typing import Any, Unpack
 
 from hoosh import _environment, _toml
-from hoosh._driver import Engine
+from hoosh._driver import Engine, kinds
 from hoosh._driver.hooks import Auth, Hooks, OnAnswer, OnRequest
 from hoosh._keys import (
     CacheKeys,
@@ -89,8 +89,14 @@ class Builder:
         self._hooks[provider] = Hooks(auth, on_request, on_answer)
         return self
 
-    def engine(self, provider: str, engine: Engine) -> "Builder":
-        """Have a provider of the file, of type `engine`, answered by `engine`."""
+    def engine(self, provider: str, engine: "Engine") -> "Builder":
+        """Have a provider of the file, of type `engine`, answered by `engine`: see `Provider`.
+
+        Raises:
+            ConfigError: it is no engine.
+
+        """
+        kinds.check(engine)
         self._engines[provider] = engine
         return self
 
@@ -178,7 +184,11 @@ class Server:
     """
 
     def __init__(
-        self, compose: Callable[[], Config], hooks: dict[str, Hooks], engines: dict[str, Engine], prefix: str
+        self,
+        compose: Callable[[], Config],
+        hooks: dict[str, Hooks],
+        engines: "Mapping[str, Engine]",
+        prefix: str,
     ) -> None:
         self._compose = compose
         self.config = compose().hooked([name for name, given in hooks.items() if given])

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -19,6 +19,9 @@ from hoosh import _environment, store
 from hoosh._driver import Driver, Engine, Headers, Kept, Took
 from hoosh._native import Config
 from hoosh.errors import HooshError, InvalidRequest, from_code
+
+if TYPE_CHECKING:
+    from hoosh.engines.model import Progress
 
 Json = dict[str, Any]
 
@@ -76,9 +79,24 @@ class Gateway:
         if getattr(self, "_entered", False) and not self._driver.closed:
             unclosed(self)
 
-    def register(self, name: str, engine: Engine) -> None:
-        """Have provider `name` (of type `engine`) answered by `engine`, a coroutine function of one `EngineCall`."""
-        self._driver.engines[name] = engine
+    def register(self, name: str, engine: "Engine") -> None:
+        """Have provider `name` (of type `engine`) answered by `engine`.
+
+        That is an object with `chat`, `complete` or `embed` (docs/engines.md), or a coroutine function of one `EngineCall`.
+
+        Raises:
+            ConfigError: it is neither.
+
+        """
+        self._driver.register(name, engine)
+
+    async def load(self, name: str, model: str, progress: "Progress | None" = None) -> None:
+        """Have a model of engine `name` in memory; without, it is loaded when it is asked first. Raises what the engine raises."""
+        await self._running().engines.loader(name).load(model, progress)
+
+    async def unload(self, name: str, model: str) -> None:
+        """Have a model of engine `name` leave memory, until it is asked again. Raises what the engine raises."""
+        await self._running().engines.loader(name).unload(model)
 
     @property
     def ledger(self) -> list[Json]:
@@ -117,6 +135,12 @@ class Gateway:
         answer = await self._ask("/v1/models", None)
         data: list[Json] = answer["data"]
         return data
+
+    async def capabilities(self) -> list[Json]:
+        """`GET /v1/providers`: what each provider and its models can do, each value with its source."""
+        answer = await self._ask("/v1/providers", None)
+        providers: list[Json] = answer["providers"]
+        return providers
 
     async def explain(self, question: Json) -> Json:
         """`POST /v1/explain`: what would become of a request, `{"endpoint": "chat", "body": {...}, "key": "team"}`."""

@@ -3,12 +3,23 @@
 from typing import Any, Unpack
 
 from hoosh import _toml
-from hoosh._driver.engine import Engine
+from hoosh._driver import kinds
+from hoosh._driver.engine import Engine, EngineCall, EngineFunction
 from hoosh._driver.hooks import Auth, Hooks, OnAnswer, OnRequest, ProviderAnswer, ProviderRequest
 from hoosh._keys import ProviderKeys
 from hoosh.errors import ConfigError
 
-__all__ = ["Auth", "Engine", "OnAnswer", "OnRequest", "Provider", "ProviderAnswer", "ProviderRequest"]
+__all__ = [
+    "Auth",
+    "Engine",
+    "EngineCall",
+    "EngineFunction",
+    "OnAnswer",
+    "OnRequest",
+    "Provider",
+    "ProviderAnswer",
+    "ProviderRequest",
+]
 
 
 class Provider:
@@ -22,7 +33,8 @@ class Provider:
             Asked for every request, and for the provider's list of models: it keeps what it may use again.
         on_request: sees a request before it is sent, and may change `body` and `headers`, or return another body.
         on_answer: sees each answer of status 2xx, of a stream each event, and may change its `body` or return another.
-        engine: answers itself, for `type="engine"`: a coroutine function of one `EngineCall`.
+        engine: answers itself, for `type="engine"`: an object with `chat`, `complete` or `embed` ([docs/engines.md](docs/engines.md)), or
+            a coroutine function of one `EngineCall`. Where `max_concurrency` is left out, it is the object's `concurrency`.
 
     A callable may be `async`; it runs in the gateway's event loop then and must not block it. One that is not runs in a
     thread. `auth` and `on_request` have `[deadlines] connect_secs` together with the connection, `on_answer` has
@@ -41,20 +53,17 @@ class Provider:
         auth: Auth | None = None,
         on_request: OnRequest | None = None,
         on_answer: OnAnswer | None = None,
-        engine: Engine | None = None,
+        engine: "Engine | None" = None,
         **keys: Unpack[ProviderKeys],
     ) -> None:
-        for argument, given in (
-            ("auth", auth),
-            ("on_request", on_request),
-            ("on_answer", on_answer),
-            ("engine", engine),
-        ):
+        for argument, given in (("auth", auth), ("on_request", on_request), ("on_answer", on_answer)):
             if given is not None and not callable(given):
                 raise ConfigError(f"`{argument}` is a function, not {type(given).__name__}")
         self.keys: dict[str, Any] = {name: value for name, value in keys.items() if value is not None}
         self.hooks = Hooks(auth, on_request, on_answer)
         self.engine = engine
+        if engine is not None:
+            _check(engine, self.keys)
         config = _toml.parse({"providers": [self.keys]})
         self.name, self.type, self.base_url = config.providers[0]
         if self.hooks:
@@ -64,3 +73,15 @@ class Provider:
 
     def __repr__(self) -> str:
         return f"<Provider {self.name} ({self.type}) {self.base_url or 'in this process'}>"
+
+
+def _check(engine: "Engine", keys: dict[str, Any]) -> None:
+    """It is an engine. How much at once, it may say itself: then the core queues what is more, in its order.
+
+    Raises:
+        ConfigError: it is none, or says nonsense.
+
+    """
+    kinds.check(engine)
+    if most := kinds.concurrency(engine):
+        keys.setdefault("max_concurrency", most)

@@ -276,7 +276,9 @@ async def _reload(
         with _credential.while_waiting():
             # A command may take its time, and a signal to end does not wait for it.
             new = await trio.to_thread.run_sync(again, abandon_on_cancel=True)
-        app.driver.reload(guarded(new.listening(started.bind, started.port)))
+        new_here = guarded(new.listening(started.bind, started.port))
+        engines = await trio.to_thread.run_sync(app.driver.engines_of, new_here, abandon_on_cancel=True)
+        app.driver.reload(new_here, engines)
     except ConfigError as error:
         say(f"Kept the configuration, because the new one is wrong: {error}", "error")
         return

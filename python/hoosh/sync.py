@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyio.from_thread import BlockingPortal
 
@@ -13,6 +13,9 @@ from hoosh._driver.process import close_at_exit
 from hoosh._driver.thread import LoopThread
 from hoosh._native import Config
 from hoosh.gateway import Gateway, Json, misused, unclosed
+
+if TYPE_CHECKING:
+    from hoosh.engines.model import Progress
 
 
 class SyncGateway:
@@ -54,9 +57,17 @@ class SyncGateway:
     ) -> None:
         self._end()
 
-    def register(self, name: str, engine: Engine) -> None:
-        """See `Gateway.register`: the engine runs in a trio event loop, in a thread of its own."""
+    def register(self, name: str, engine: "Engine") -> None:
+        """See `Gateway.register`: what is `async` runs in a trio event loop, in a thread of its own."""
         self._gateway.register(name, engine)
+
+    def load(self, name: str, model: str, progress: "Progress | None" = None) -> None:
+        """See `Gateway.load`."""
+        self._running().call(lambda: self._gateway.load(name, model, progress))
+
+    def unload(self, name: str, model: str) -> None:
+        """See `Gateway.unload`."""
+        self._running().call(lambda: self._gateway.unload(name, model))
 
     def chat(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Json:
         """See `Gateway.chat`."""
@@ -69,6 +80,10 @@ class SyncGateway:
     def models(self) -> list[Json]:
         """See `Gateway.models`."""
         return self._running().call(self._gateway.models)
+
+    def capabilities(self) -> list[Json]:
+        """See `Gateway.capabilities`."""
+        return self._running().call(self._gateway.capabilities)
 
     def listed(self) -> None:
         """See `Gateway.listed`."""

@@ -55,6 +55,48 @@ def test_without_a_file_the_environment_decides():
     assert "api.openai.com" not in Config.found({}).describe()
 
 
+def test_engines_are_told_with_who_makes_them():
+    text = """
+[[providers]]
+type = "engine"
+name = "mine"
+[[providers]]
+type = "python:my_models:Echo"
+options = { greeting = "Hello", at = 2026-01-02 }
+[[providers]]
+type = "deep-thought"
+[[providers]]
+type = "ollama"
+"""
+    config = Config.parse(text, {}, None, lambda: ["deep-thought"])
+    assert config.engines() == [
+        ("mine", "engine", "", "{}"),
+        ("Echo", "python", "my_models:Echo", '{"at":"2026-01-02","greeting":"Hello"}'),
+        ("deep-thought", "engine", "entry:deep-thought", "{}"),
+    ]
+    assert "Hello" not in config.describe()
+
+
+def test_what_packages_offer_is_looked_up_by_their_entry_points(tmp_path, monkeypatch):
+    package = tmp_path / "thinking-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: thinking\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[hoosh.providers]\ndeep-thought = thinking:Thought\n")
+    text = '[[providers]]\ntype = "deep-thought"\n'
+    with pytest.raises(ConfigError, match="known are ollama"):
+        _environment.parse(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert _environment.parse(text).engines()[0][2] == "entry:deep-thought"
+    with pytest.raises(ConfigError, match="did you mean `deep-thought`"):
+        _environment.parse(text.replace("thought", "thougt"))
+
+
+@pytest.mark.parametrize("offered", [lambda: 1 / 0, lambda: 3])
+def test_a_type_that_cannot_be_looked_up_is_not_known(offered):
+    with pytest.raises(ConfigError, match="is not known"):
+        Config.parse('[[providers]]\ntype = "deep-thought"\n', {}, None, offered)
+
+
 def test_the_example_file_is_whole():
     text = (Path(__file__).parents[2] / "hoosh.example.toml").read_text(encoding="utf-8")
     assert Config.parse(text, {"OPENAI_API_KEY": "x"}).warnings == []

@@ -47,6 +47,15 @@ async def test_each_metric_and_column_has_its_line(upstream):
     }
 
 
+async def test_each_capability_has_its_line():
+    config = '[[providers]]\ntype = "ollama"\nmodels = ["m"]\n'
+    async with serving(config) as (url, _), httpx2.AsyncClient(base_url=url) as http:
+        [told] = (await http.get("/v1/providers")).json()["providers"]
+    [model] = told["models"]
+    rows = [words(row[0])[0] for row in table("Capabilities") if words(row[0])]
+    assert rows == ["configured", "probed", "catalogue", "unknown", *list(model)[1:]]
+
+
 def labels_of(name: str, page: str) -> set[str]:
     """Labels of its first series; a histogram's bounds are its form."""
     series = re.search(rf"^{name}(?:_sum)?(?:\{{(.*)\}})? \S+$", page, re.MULTILINE)

@@ -33,7 +33,7 @@ pub unsafe extern "C" fn hoosh_exchange_delta_text(
     text: hoosh_bytes,
 ) -> hoosh_result {
     // SAFETY: the program's promise.
-    unsafe { delta(exchange, u, || Ok(Item::Text { choice, text: text.text()?.to_owned() })) }
+    unsafe { delta(exchange, u, || Ok(Item::Text { choice, text: text.text()?.to_owned(), logprobs: Vec::new() })) }
 }
 
 /// A tool call, or more of its `arguments`, which are JSON text to be joined. `index`: which call of the choice, from

@@ -194,21 +194,41 @@ impl Failure {
 
     /// The OpenAI error object: `{"error":{"message","type","param","code"}}`.
     pub fn openai_body(&self) -> Bytes {
-        let mut out = Vec::with_capacity(128 + self.message.len());
-        out.extend_from_slice(b"{\"error\":{\"message\":");
-        crate::json::write_string(&mut out, &self.message);
-        out.extend_from_slice(b",\"type\":\"");
-        out.extend_from_slice(self.code.openai_type().as_bytes());
-        out.extend_from_slice(b"\",\"param\":");
-        match &self.param {
-            Some(param) => crate::json::write_string(&mut out, param),
+        openai_body(&self.message, self.code.openai_type(), self.param.as_deref(), Some(self.code.as_str()))
+    }
+}
+
+/// The OpenAI error object of an engine of this process that refuses with `status`, for a reason of its own words; `param`
+/// is the field of the request that it means.
+pub fn refusal_body(status: u16, code: Option<&str>, message: &str, param: Option<&str>) -> Bytes {
+    let kind = match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        _ => "api_error",
+    };
+    openai_body(message, kind, param, code)
+}
+
+fn openai_body(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> Bytes {
+    let mut out = Vec::with_capacity(128 + message.len());
+    out.extend_from_slice(b"{\"error\":{\"message\":");
+    crate::json::write_string(&mut out, message);
+    out.extend_from_slice(b",\"type\":\"");
+    out.extend_from_slice(kind.as_bytes());
+    out.push(b'"');
+    for (name, word) in [("param", param), ("code", code)] {
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+        match word {
+            Some(word) => crate::json::write_string(&mut out, word),
             None => out.extend_from_slice(b"null"),
         }
-        out.extend_from_slice(b",\"code\":\"");
-        out.extend_from_slice(self.code.as_str().as_bytes());
-        out.extend_from_slice(b"\"}}");
-        Bytes::from(out)
     }
+    out.extend_from_slice(b"}}");
+    Bytes::from(out)
 }
 
 impl std::fmt::Display for Failure {

@@ -38,6 +38,7 @@ pub mod route;
 pub mod store;
 
 pub mod dialects;
+pub mod engine;
 
 // The machine.
 pub mod exchange;

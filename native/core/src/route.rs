@@ -169,6 +169,11 @@ impl Routes {
         self.listers.get(model).is_some_and(|listers| listers.binary_search(&provider).is_ok())
     }
 
+    /// What the operator says of `model` at `provider`.
+    pub fn configured(&self, provider: u32, model: &str) -> Option<Bounds> {
+        self.known.configured(provider, model)
+    }
+
     /// Who serves `model`; while aliases are built, without them.
     fn find(&self, model: &str) -> Option<Arc<[Candidate]>> {
         let hash = self.hash(model.as_bytes());

@@ -1,8 +1,8 @@
 //! Configuration: what is accepted, what every mistake is answered with, and that the documents tell the truth.
 
 use hoosh_core::config::{
-    catalogue, parse, schema, CacheMode, CapField, Config, ConfigError, CredentialSource, ProviderKind, Renewal,
-    Strategy as Choice,
+    catalogue, parse, schema, CacheMode, CapField, Config, ConfigError, CredentialSource, Environment, Maker,
+    ProviderKind, Renewal, Strategy as Choice,
 };
 use proptest::prelude::*;
 
@@ -325,6 +325,88 @@ fn a_full_file() {
     assert_eq!((config.budgets[0].slice, config.budgets[1].slice), (62_500, 25));
     assert_eq!((config.cache.enabled, config.cache.mode), (true, CacheMode::Always));
     assert_eq!((config.deadlines.idle_secs, config.deadlines.connect_secs), (7, 5));
+}
+
+#[test]
+fn an_engine_says_who_makes_it_and_with_what() {
+    let config = good(
+        "[[providers]]\ntype = \"engine\"\n\
+         [[providers]]\ntype = \"python:my_models.echo:Echo.loud\"\n\
+         options = { a = 1_000, b = 0xff, c = -1.5e3, d = true, e = [\"x\\\"\", 1979-05-27T07:32:00Z], f = { \"g h\" = [] } }\n\
+         [[providers]]\nname = \"plain\"\ntype = \"python:m:f\"",
+    );
+    let of = |at: usize| {
+        let provider = &config.providers[at];
+        assert_eq!(provider.kind, ProviderKind::Engine);
+        (provider.name.as_str(), provider.engine.kind(), provider.engine.target(), provider.engine.options())
+    };
+    assert_eq!(of(0), ("engine", "engine", String::new(), "{}"));
+    let options = r#"{"a":1000,"b":255,"c":-1500.0,"d":true,"e":["x\"","1979-05-27T07:32:00Z"],"f":{"g h":[]}}"#;
+    assert_eq!(of(1), ("Echo.loud", "python", "my_models.echo:Echo.loud".into(), options));
+    assert_eq!(of(2), ("plain", "python", "m:f".into(), "{}"));
+    let described = config.describe();
+    assert!(described.contains("type = \"python:my_models.echo:Echo.loud\""), "{described}");
+    let again = good(&described);
+    assert_eq!(again.providers[1].engine.option_names, ["a", "b", "c", "d", "e", "f"]);
+    assert!(again.providers[1].engine.options().contains(r#""a":"***""#), "its values may be secrets");
+}
+
+#[test]
+fn what_is_wrong_with_an_engine_is_said() {
+    let table = |keys: &str| format!("[[providers]]\nname = \"mine\"\n{keys}");
+    for (keys, words) in [
+        ("type = \"python:\"", "`python:module:Name`"),
+        ("type = \"python:m\"", "such as `python:my_models.echo:Echo`"),
+        ("type = \"python:m:\"", "must name a module"),
+        ("type = \"python:m:a:b\"", "must name a module"),
+        ("type = \"python:../m:a\"", "must name a module"),
+        ("type = \"python:m.:a\"", "must name a module"),
+        ("type = \"python:1m:a\"", "must name a module"),
+        ("type = \"pyton:m:a\"", "(known are ollama, "),
+        ("type = \"python:m:a\"\nbase_url = \"http://x\"", "`base_url` in [[providers]] has no meaning for an engine"),
+        ("type = \"python:m:a\"\noptions = []", "`options` in [[providers]] must be a table, not an array"),
+        ("type = \"python:m:a\"\noptions = { x = inf }", "must be a finite number"),
+        ("type = \"python:m:a\"\noptions = { x = 9223372036854775808 }", "no integer of 64 bits"),
+        ("type = \"python:m:a\"\noption = {}", "did you mean `options`?"),
+        ("type = \"engine\"\noptions = {}", "has no meaning for `engine`"),
+        ("type = \"vllm\"\noptions = {}", "has no meaning for a provider over HTTP"),
+    ] {
+        let error = bad(&table(keys));
+        assert!(error.message.contains(words), "{keys}: {error}");
+    }
+    let long = format!("[[providers]]\ntype = \"python:m:{}\"", "x".repeat(65));
+    assert!(bad(&long).message.contains("`name`"), "{}", bad(&long));
+}
+
+/// Packages offer two types.
+struct Packages;
+
+impl Environment for Packages {
+    fn get(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn engine_types(&self) -> Vec<String> {
+        vec!["deep-thought".into(), "ollama".into()]
+    }
+}
+
+#[test]
+fn a_package_offers_types_that_the_catalogue_has_not() {
+    let text = |type_name: &str| format!("[[providers]]\ntype = \"{type_name}\"");
+    for spelled in ["deep-thought", "Deep_Thought"] {
+        let config = parse(&text(spelled), &Packages).unwrap();
+        let provider = &config.providers[0];
+        assert_eq!((provider.name.as_str(), provider.kind), ("deep-thought", ProviderKind::Engine));
+        assert_eq!(provider.engine.maker, Maker::Package("deep-thought".into()));
+        assert_eq!((provider.engine.kind(), provider.engine.target()), ("engine", "entry:deep-thought".into()));
+    }
+    let ours = parse(&text("ollama"), &Packages).unwrap();
+    assert_eq!(ours.providers[0].kind, ProviderKind::OpenAi, "what hoosh knows means what it means everywhere");
+    let error = parse(&text("deep-thougt"), &Packages).unwrap_err();
+    assert!(error.message.contains("did you mean `deep-thought`?"), "{error}");
+    assert!(error.message.ends_with("engine, deep-thought, ollama, python:module:Name)"), "{error}");
+    assert!(bad(&text("deep-thought")).message.contains("not known"));
 }
 
 #[test]

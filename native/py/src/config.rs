@@ -46,6 +46,7 @@ pub fn source_words(source: &config::CredentialSource) -> (&'static str, Vec<Str
 struct Outside {
     environment: HashMap<String, String>,
     read: Option<Py<PyAny>>,
+    engine_types: Option<Py<PyAny>>,
 }
 
 impl config::Environment for Outside {
@@ -61,6 +62,12 @@ impl config::Environment for Outside {
             said.map_err(|error| error.value(py).to_string())
         })
     }
+
+    fn engine_types(&self) -> Vec<String> {
+        let Some(offered) = &self.engine_types else { return Vec::new() };
+        // A type that cannot be looked up is not known.
+        Python::attach(|py| offered.call0(py).and_then(|names| names.extract(py)).unwrap_or_default())
+    }
 }
 
 #[pymethods]
@@ -70,18 +77,21 @@ impl Config {
     /// `read` gives the text of a credential's source, `("file", [path])` or `("command", [program, argument, ...])`, or raises
     /// an `OSError` that says why not.
     ///
+    /// `engine_types` gives the types of engines that installed packages offer; it is called only for a type that is not known.
+    ///
     /// Raises:
     ///     ConfigError: what is wrong, in which line, and how to mend it. Never holds a secret.
     #[classmethod]
-    #[pyo3(signature = (text, environment, read = None))]
+    #[pyo3(signature = (text, environment, read = None, engine_types = None))]
     fn parse(
         cls: &Bound<'_, PyType>,
         text: &str,
         environment: HashMap<String, String>,
         read: Option<Py<PyAny>>,
+        engine_types: Option<Py<PyAny>>,
     ) -> PyResult<Config> {
         let py = cls.py();
-        let outside = Outside { environment, read };
+        let outside = Outside { environment, read, engine_types };
         let parsed = py.detach(|| config::parse(text, &outside));
         parsed.map(|config| Config(Arc::new(config))).map_err(|error| raise(py, &error))
     }
@@ -134,6 +144,17 @@ impl Config {
         let row =
             |p: &config::Provider| (p.name.clone(), p.type_name.clone(), p.base_url.as_ref().map(ToString::to_string));
         self.0.providers.iter().map(row).collect()
+    }
+
+    /// Of each provider that is an engine of this process: its name, kind, target and options.
+    ///
+    /// The kind is `python`, of which the target is `module:Name`, or `engine`: the target is `entry:NAME` for what a package
+    /// offers as `NAME`, and empty for what the program registers. The options are a JSON object, which may hold secrets.
+    fn engines(&self) -> Vec<(String, &'static str, String, String)> {
+        let engines = self.0.providers.iter().filter(|provider| provider.kind == config::ProviderKind::Engine);
+        let row =
+            |p: &config::Provider| (p.name.clone(), p.engine.kind(), p.engine.target(), p.engine.options().to_owned());
+        engines.map(row).collect()
     }
 
     /// Name and capacity in tokens of each budget.

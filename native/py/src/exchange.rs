@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use bytes::Bytes;
 use hoosh_core::clock::Now;
-use hoosh_core::dialects::neutral::{Item, Request};
+use hoosh_core::dialects::neutral::{Item, Request, TokenLogprob};
 use hoosh_core::error::{Code, Failure};
 use hoosh_core::exchange::{self as core, Caller, ChildAnswer, RequestHead, Stage, Step};
 use hoosh_core::http::{Body, HeaderView, Headers, UpstreamRequest};
@@ -13,6 +13,11 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use crate::engine;
+
+/// Text, bytes and logarithm of a token, and the same of the likeliest in its place.
+type Logprob = (String, Vec<u8>, f32, Vec<(String, Vec<u8>, f32)>);
 
 /// Kinds of steps, as the first member of what `Exchange.next` returns, in this order.
 const STEPS: [&str; 17] = [
@@ -61,12 +66,12 @@ impl HeaderView for View {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// A buffer of Python's as a slice of the core, without a copy.
-fn shared(bytes: PyBackedBytes) -> Bytes {
+pub fn shared(bytes: PyBackedBytes) -> Bytes {
     Bytes::from_owner(bytes)
 }
 
@@ -154,9 +159,30 @@ impl Exchange {
         lock(&self.0).declined(u, why);
     }
 
-    /// An engine said more text.
-    fn delta_text(&self, u: u32, choice: u32, text: String) {
-        lock(&self.0).delta(u, Item::Text { choice, text });
+    /// Hand on what an engine of Rust says, as far as the credit goes: bytes handed on, and how its answer stands.
+    ///
+    /// That is None where more will come, `("end",)`, `("refused", status, headers, body)` or `("failed", words)`.
+    fn pump<'py>(
+        &self,
+        py: Python<'py>,
+        u: u32,
+        answer: &engine::Answer,
+        credit: usize,
+    ) -> PyResult<(usize, Option<Bound<'py, PyTuple>>)> {
+        engine::pump(py, &self.0, u, answer, credit)
+    }
+
+    /// An engine said more text, with how likely its tokens were.
+    #[pyo3(signature = (u, choice, text, logprobs = None))]
+    fn delta_text(&self, u: u32, choice: u32, text: String, logprobs: Option<Vec<Logprob>>) {
+        let token = |(token, bytes, logprob, top): Logprob| TokenLogprob { token, bytes, logprob, top };
+        let logprobs = logprobs.unwrap_or_default().into_iter().map(token).collect();
+        lock(&self.0).delta(u, Item::Text { choice, text, logprobs });
+    }
+
+    /// An engine said more of what it thinks.
+    fn delta_reasoning(&self, u: u32, choice: u32, text: String) {
+        lock(&self.0).delta(u, Item::Reasoning { choice, text });
     }
 
     /// An engine said more of a tool call.
@@ -184,8 +210,9 @@ impl Exchange {
     }
 
     /// An engine said what it used.
-    fn delta_usage(&self, u: u32, input_tokens: u64, output_tokens: u64) {
-        let usage = Usage { input_tokens, output_tokens, cached_tokens: 0, source: UsageSource::Reported };
+    #[pyo3(signature = (u, input_tokens, output_tokens, cached_tokens = 0))]
+    fn delta_usage(&self, u: u32, input_tokens: u64, output_tokens: u64, cached_tokens: u64) {
+        let usage = Usage { input_tokens, output_tokens, cached_tokens, source: UsageSource::Reported };
         lock(&self.0).delta(u, Item::Usage(usage));
     }
 
@@ -262,7 +289,7 @@ impl Job {
     }
 }
 
-fn header_list<'py>(py: Python<'py>, headers: &Headers) -> PyResult<Bound<'py, PyList>> {
+pub fn header_list<'py>(py: Python<'py>, headers: &Headers) -> PyResult<Bound<'py, PyList>> {
     PyList::new(py, headers.iter().map(|(name, value)| (PyBytes::new(py, name), PyBytes::new(py, value))))
 }
 

@@ -8,9 +8,10 @@ use hoosh_core::config::{LogLevel, Secret};
 use hoosh_core::gateway::{self, LoopResult, LoopStep};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::config::{source_words, Config};
+use crate::engine::{card_of, NativeEngine};
 use crate::exchange::{send_tuple, Exchange};
 use crate::store::{StoreOp, StoreOutcome};
 use crate::wake::WakeQueue;
@@ -104,6 +105,21 @@ impl Gateway {
     /// A new configuration for exchanges that begin from now on.
     fn reload(&self, config: &Config, mono_us: u64, wall_us: i64) {
         self.0.reload(config.core().clone(), Now::new(mono_us, wall_us));
+    }
+
+    /// What the engine of `provider` can do, as it says now: its models are listed, and asked only for what they can do.
+    fn report_engine(&self, py: Python<'_>, provider: &str, engine: &NativeEngine, mono_us: u64, wall_us: i64) {
+        py.detach(|| self.0.report_engine(provider, engine.reported(), Now::new(mono_us, wall_us)));
+    }
+
+    /// The same of an engine that is Python: a dict for each model, as `NativeEngine.cards` gives them; `model` must be there.
+    ///
+    /// Raises:
+    ///     ValueError: a dict lacks `model`, or holds what it cannot.
+    fn report_cards(&self, provider: &str, cards: Vec<Bound<'_, PyDict>>, mono_us: u64, wall_us: i64) -> PyResult<()> {
+        let cards = cards.iter().map(card_of).collect::<PyResult<_>>()?;
+        self.0.report_engine(provider, cards, Now::new(mono_us, wall_us));
+        Ok(())
     }
 
     /// On the way down: seconds for which all is served, then seconds that requests in progress may take.

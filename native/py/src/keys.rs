@@ -23,6 +23,7 @@ pub fn config_keys() -> Vec<(&'static str, Vec<Key>)> {
             Kind::Word(words) => ("word", words),
             Kind::Texts => ("texts", &[]),
             Kind::Secrets => ("credentials", &[]),
+            Kind::Table => ("table", &[]),
             Kind::Headers => ("headers", &[]),
             Kind::Decimal => ("decimal", &[]),
             Kind::Tables => ("tables", &[]),

@@ -3,6 +3,7 @@
 
 mod body;
 mod config;
+mod engine;
 mod errors;
 mod exchange;
 mod gateway;
@@ -11,6 +12,8 @@ mod keys;
 mod messages;
 mod sse;
 mod store;
+#[cfg(feature = "test-engine")]
+mod test_engine;
 mod tokens;
 mod wake;
 mod wire;
@@ -26,6 +29,8 @@ mod _native {
     use super::body::{body_edit, body_scan, cache_key};
     #[pymodule_export]
     use super::config::{config_schema, provider_types, Config};
+    #[pymodule_export]
+    use super::engine::{refusal, Answer, NativeEngine};
     #[pymodule_export]
     use super::errors::error_codes;
     #[pymodule_export]
@@ -47,6 +52,10 @@ mod _native {
     #[pymodule_export]
     use super::wire::{WireGuard, WireRefusal};
 
+    /// What an item of an engine costs of its credit at most, bytes.
+    #[pymodule_export]
+    const HEAVIEST: usize = super::engine::HEAVIEST_ITEM;
+
     /// The version of hoosh, from the crate that built this module.
     #[pymodule_export]
     #[allow(non_upper_case_globals)]
@@ -57,6 +66,11 @@ mod _native {
     #[pymodule_init]
     fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        #[cfg(feature = "test-engine")]
+        {
+            module.add_function(pyo3::wrap_pyfunction!(super::test_engine::test_engine, module)?)?;
+            module.add_class::<super::test_engine::Gauge>()?;
+        }
         module.add("SseEvent", py.get_type::<super::sse::SseEvent>())?;
         module.add("SseParser", py.get_type::<super::sse::SseParser>())
     }

@@ -257,7 +257,7 @@ impl World {
                     self.count("bad credential");
                     upstream::http(&mut self.dice, Mood::Locked(100), asked, self.now.wall_us, number, &mut said)
                 } else if way == Way::Engine {
-                    upstream::engine(&mut self.dice, mood, asked, number, &mut said)
+                    upstream::engine(&mut self.dice, mood, asked, self.now.wall_us, number, &mut said)
                 } else {
                     upstream::http(&mut self.dice, mood, asked, self.now.wall_us, number, &mut said)
                 }
@@ -307,7 +307,7 @@ impl World {
         let waits = match act {
             Act::Data(_) => up.credit == 0,
             Act::Sent => !up.body_over || up.untaken > 0,
-            Act::Delta(item) => up.credit < cost(item),
+            Act::Delta(item) => up.credit < item.weight(),
             _ => false,
         };
         if !waits {
@@ -359,7 +359,7 @@ impl World {
                 }
             }
             Act::Delta(item) => {
-                up.credit -= cost(&item);
+                up.credit -= item.weight();
                 up.sent = true;
                 *ended = Some(now_us);
                 exchange.delta(u, item);
@@ -399,14 +399,4 @@ enum Way {
 fn inputs_of(body: &[u8]) -> usize {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     body["input"].as_array().map_or(1, Vec::len)
-}
-
-/// What an item costs of the credit.
-fn cost(item: &hoosh_core::dialects::neutral::Item) -> usize {
-    use hoosh_core::dialects::neutral::Item;
-    match item {
-        Item::Text { text, .. } => text.len().max(1),
-        Item::ToolCall { arguments, .. } => arguments.len().max(1),
-        _ => 1,
-    }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
     Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, CredentialSource, Deadlines,
-    Idempotency, Limits, Log, LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Renewal, Retry,
-    Route, Secret, Server, Storage, Strategy, Token,
+    EngineSource, Idempotency, Limits, Log, LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind,
+    Renewal, Retry, Route, Secret, Server, Storage, Strategy, Token,
 };
 use hoosh_core::dialects::passed::Services;
 use hoosh_core::http::Origin;
@@ -274,6 +274,7 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         name: name.clone(),
         type_name: if engine { "engine" } else { "openai_compatible" }.into(),
         kind: if engine { ProviderKind::Engine } else { ProviderKind::OpenAi },
+        engine: EngineSource::default(),
         base_url: (!engine).then(|| BaseUrl { origin, prefix: "/v1".into() }),
         credentials: credentials(dice, &name),
         priority: dice.range(0, 2) as i64,

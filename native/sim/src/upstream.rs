@@ -288,7 +288,7 @@ fn split(dice: &mut Dice, bytes: Vec<u8>) -> Vec<Bytes> {
 }
 
 /// Draws the script of a call to an engine of this process.
-pub fn engine(dice: &mut Dice, mood: Mood, asked: Asked, number: usize, said: &mut Said) -> Script {
+pub fn engine(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: usize, said: &mut Said) -> Script {
     let mut acts = vec![Act::Connected];
     let pieces = answer::words(dice, number, false);
     said.fit = true;
@@ -298,7 +298,7 @@ pub fn engine(dice: &mut Dice, mood: Mood, asked: Asked, number: usize, said: &m
         acts.extend((0..asked.inputs).rev().map(|at| Act::Delta(vector(at))));
     } else {
         said.words = pieces.concat();
-        acts.extend(pieces.into_iter().map(|text| Act::Delta(Item::Text { choice: 0, text })));
+        acts.extend(pieces.into_iter().map(|text| Act::Delta(Item::Text { choice: 0, text, logprobs: Vec::new() })));
         let reason = if dice.chance(10) { "length" } else { "stop" };
         said.fit = reason == "stop";
         acts.push(Act::Delta(Item::Finish { choice: 0, reason: reason.into() }));
@@ -315,7 +315,13 @@ pub fn engine(dice: &mut Dice, mood: Mood, asked: Asked, number: usize, said: &m
         Mood::Storm | Mood::Long | Mood::Locked(_) | Mood::Down => 90,
         Mood::StormOf(_) => 0,
     };
-    if dice.chance(fault) {
+    if dice.chance(fault) && dice.chance(30) {
+        (said.fit, said.usage) = (false, None);
+        said.words.clear();
+        acts.truncate(1);
+        let status = dice.pick(&[400, 413, 429, 500, 503, 200]);
+        refusal(dice, status, wall_us, &mut acts);
+    } else if dice.chance(fault) {
         said.fit = false;
         let cut = dice.below(acts.len());
         acts.truncate(cut);

@@ -2,13 +2,17 @@
 
 In the order of one request: `driver` begins an exchange, held by its `doors`, and `exchange` takes its steps; `caller` is
 who asked, `writer` writes to it. Each `attempt` is answered over `connections` by an `upstream`, or by an `engine` of this
-process; where the provider has `hooks`, `hooked` puts them in front of both ends of the upstream's answer. `loop` is the
+process. Where the provider has `hooks`, `hooked` puts them in front of both ends of the upstream's answer. `loop` is the
 gateway's own loop, `tasks` what all need of an event loop, `process` about forks and exits, `thread` about callers without
-an event loop. The contract of steps and doors is `native/core/src/exchange/step.rs`.
+an event loop.
+
+`engines` are those of one gateway. `plugged` asks an engine object: its methods may block (`asking`), so that they run in
+threads (`places`, `aside`) and what they yield comes by a `handover`; each answer is a `speech`, whose pieces are checked
+(`said`) and cut (`stops`); its models are loaded and let go (`residence`). The contract of steps and doors is `native/core/src/exchange/step.rs`.
 """
 
 from hoosh._driver.caller import Caller, Headers, Kept, Took
 from hoosh._driver.driver import Driver
-from hoosh._driver.engine import Engine, EngineCall
+from hoosh._driver.engine import Engine, EngineCall, EngineFunction
 
-__all__ = ["Caller", "Driver", "Engine", "EngineCall", "Headers", "Kept", "Took"]
+__all__ = ["Caller", "Driver", "Engine", "EngineCall", "EngineFunction", "Headers", "Kept", "Took"]

@@ -1,8 +1,9 @@
 """One gateway on one event loop."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 
@@ -11,16 +12,21 @@ from hoosh._driver.caller import Caller, Headers
 from hoosh._driver.connections import Connections
 from hoosh._driver.doors import Doors
 from hoosh._driver.engine import Engine
+from hoosh._driver.engines import Engines, Made, declared
 from hoosh._driver.exchange import drive
 from hoosh._driver.hooks import Hooks, Runner
 from hoosh._driver.log import Log
+from hoosh._driver.native import Native
 from hoosh._driver.stores import Place, opened
-from hoosh._driver.tasks import Bells, now, task_group
-from hoosh._native import Config, Gateway, MemoryStore, Store, WakeQueue, WireRefusal
+from hoosh._driver.tasks import Tasks, now, task_group
+from hoosh._driver.woken import Woken
+from hoosh._native import Config, Gateway, MemoryStore, NativeEngine, Store, WireRefusal
 from hoosh.errors import InvalidRequest
 
 KEPT_ROWS = 100_000
 """Ledger rows that the memory store keeps."""
+LIST_SECONDS = 10
+"""How long engines have to say what they serve, as providers over HTTP have."""
 
 
 class Driver:
@@ -35,28 +41,49 @@ class Driver:
         self.store: MemoryStore | Store = MemoryStore(KEPT_ROWS)
         self._config, self._place = config, place
         self._is_open = False
-        self.engines: dict[str, Engine] = {}
+        self.engines = Engines(_reporter(self.gateway))
+        """By the provider's name; those of the configuration are made when it is opened."""
         self.connections = Connections()
         gateway = self.gateway  # not `self`: a driver that is dropped goes at once
         self.log = Log(lambda number, error: gateway.logged(number, error, *now()))
-        self._queue = WakeQueue()
-        self._bells: Bells = {}
-        self._last = loop.NUMBER
+        self._woken = Woken(loop.NUMBER)
         self._loop: loop.Loop | None = None
+        self._tasks: Tasks | None = None
+        """Work for as long as it runs."""
         self.runs = False
         """Whether the gateway's own loop runs."""
         self.closed = False
         process.close_at_exit(self)
 
+    def register(self, name: str, engine: "Engine") -> None:
+        """Have provider `name` answered by `engine`.
+
+        Raises:
+            ConfigError: it is none.
+
+        """
+        if isinstance(engine, NativeEngine):
+            gateway, native = self.gateway, engine  # not `self`: a driver that is dropped goes at once
+
+            def report() -> None:
+                gateway.report_engine(name, native, *now())
+
+            report()
+            engine = Native(self._woken, engine, report)
+        self.engines[name] = engine
+
     def open(self) -> None:
-        """Open the store, if it is a file. `running` does, unless it is open already.
+        """Make the engines of the configuration, and open the store, if it is a file. `running` does, unless it was done.
 
         Raises:
             ConfigError: why it cannot be.
 
         """
-        if self._place is not None and not self._is_open:
-            self.store = opened(self._place, self._config, self._queue)
+        if not self._is_open:
+            made = self.engines.make(declared(self._config))
+            if self._place is not None:
+                self.store = opened(self._place, self._config, self._woken.queue)
+            self.engines.take(made)
         self._is_open = True
 
     @asynccontextmanager
@@ -76,22 +103,26 @@ class Driver:
         self.open()
         self.runs = True
         own = self._loop = loop.Loop(self.gateway, self.store, self.connections, self.hooks, self.log)
-        self._bells[loop.NUMBER] = own.bell
-        self.gateway.set_waker(self._queue)
+        self._woken.bells[loop.NUMBER] = own.bell
+        self.gateway.set_waker(self._woken.queue)
         try:
             async with task_group() as tasks:
-                tasks.start_soon(self._hear)
+                tasks.start_soon(self._woken.hear)
                 tasks.start_soon(own.run, tasks)
                 tasks.start_soon(self.connections.expire)
+                self._engines_listed = anyio.Event()
+                tasks.start_soon(self._list_engines, self._engines_listed)
+                self._tasks = tasks
                 try:
                     yield self
                 finally:
                     with anyio.CancelScope(shield=True):
                         await own.end()
                         await self.connections.aclose()
+                        await self.engines.end()
                     tasks.cancel_scope.cancel()
         finally:
-            self.runs = False
+            self.runs, self._tasks = False, None
             self._let_go()
 
     @property
@@ -132,44 +163,69 @@ class Driver:
     async def listed(self) -> None:
         """Return when the first lists of models are there, or had their time."""
         if self._loop is not None:
+            with anyio.move_on_after(LIST_SECONDS):
+                await self._engines_listed.wait()
             await self._loop.listed.wait()
 
-    def reload(self, config: Config) -> None:
-        """Use `config` for what begins from now on."""
+    async def _list_engines(self, done: anyio.Event) -> None:
+        await self.engines.list_models()
+        done.set()
+
+    def engines_of(self, config: Config) -> Made:
+        """What `reload` needs, made before: it may take long, and be called in any thread.
+
+        Raises:
+            ConfigError: an engine cannot be made.
+
+        """
+        return self.engines.make(declared(config))
+
+    def reload(self, config: Config, engines: Made | None = None) -> None:
+        """Use `config` for what begins from now on, with its `engines`, which are made here if they are not given."""
         self._birth.check()
+        made = self.engines_of(config) if engines is None else engines
         self._config = config
         self.gateway.reload(config.hooked(self._hooked), *now())
+        self.engines.take(made)
+        if self._tasks is not None:
+            self._tasks.start_soon(self._settle_engines)
         if self._is_open:
             self.store.note_keys(config)
+
+    async def _settle_engines(self) -> None:
+        """Have those that a reload brought say what they serve, and those that it took away end."""
+        await self.engines.list_models()
+        await self.engines.end_leaving()
 
     def stop(self) -> None:
         """End what is in progress: each caller is told that the gateway goes down."""
         self.gateway.stop()
-        for bell in self._bells.values():
+        for bell in self._woken.bells.values():
             bell.ring()
 
     async def drive(self, caller: Caller, method: str, target: str, headers: Headers, *, neutral: bool) -> None:
         """Answer one request."""
         doors, number = self._exchange()
         doors.exchange.begin(method, target, headers, neutral)
-        await drive(self, doors, caller, number, self._bells)
+        await drive(self, doors, caller, number, self._woken.bells)
 
     async def refuse(self, caller: Caller, refusal: WireRefusal) -> None:
         """Answer a request whose head could not be read."""
         doors, number = self._exchange()
         doors.exchange.refused(refusal)
-        await drive(self, doors, caller, number, self._bells)
+        await drive(self, doors, caller, number, self._woken.bells)
 
     def _exchange(self) -> tuple[Doors, int]:
         """A new one, and the number by which it is woken."""
         self._birth.check()
-        self._last += 1
-        return Doors(self.gateway.exchange(self._queue, self._last)), self._last
+        number = self._woken.number()
+        return Doors(self.gateway.exchange(self._woken.queue, number)), number
 
-    async def _hear(self) -> None:
-        """Ring for every exchange that another thread, or another exchange, woke."""
-        while True:
-            await anyio.wait_readable(self._queue.fileno())
-            for number in self._queue.take():
-                if bell := self._bells.get(number):
-                    bell.ring()
+
+def _reporter(gateway: Gateway) -> Callable[[str, list[dict[str, Any]]], None]:
+    """Tells the core what an engine lists. Holds no driver: one that is dropped goes at once."""
+
+    def report(provider: str, cards: list[dict[str, Any]]) -> None:
+        gateway.report_cards(provider, cards, *now())
+
+    return report

@@ -68,12 +68,25 @@ class Credit:
     def __init__(self) -> None:
         self._bytes = 0
         self._more: anyio.Event | None = None
+        self.told: Callable[[], None] | None = None
+        """Called when there is more."""
+
+    @property
+    def left(self) -> int:
+        """Bytes that there is credit for now."""
+        return self._bytes
 
     def add(self, size: int) -> None:
         """Credits add up."""
         self._bytes += size
         if self._more is not None:
             self._more.set()
+        if self.told is not None:
+            self.told()
+
+    def spend(self, size: int) -> None:
+        """So many of those that were left were handed over."""
+        self._bytes = max(0, self._bytes - size)
 
     async def take(self, wanted: int) -> int:
         """Wait for credit, and take as much of it as is wanted."""

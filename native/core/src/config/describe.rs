@@ -141,6 +141,11 @@ fn describe_provider(out: &mut Out, provider: &Provider) {
         let hidden = provider.headers.iter().map(|(name, _)| format!("{} = \"{HIDDEN}\"", toml::Value::from(&**name)));
         out.value("headers", format!("{{ {} }}", hidden.collect::<Vec<_>>().join(", ")));
     }
+    if !provider.engine.option_names.is_empty() {
+        let names = provider.engine.option_names.iter();
+        let hidden = names.map(|name| format!("{} = \"{HIDDEN}\"", toml::Value::from(name.as_str())));
+        out.value("options", format!("{{ {} }}", hidden.collect::<Vec<_>>().join(", ")));
+    }
     out.patience(&provider.patience);
 }
 

@@ -9,6 +9,10 @@ use super::catalogue::TYPES;
 use super::schema::{Default, Key, Kind, Section, CREDENTIAL, SECTIONS, TOP};
 use crate::json::Tree;
 
+/// A class of Python as a type: each name with dots.
+const PYTHON_TYPE: &str =
+    "^python:[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)*$";
+
 /// Pretty JSON, one line end at its end.
 pub fn json_schema() -> String {
     let mut fields = vec![
@@ -84,10 +88,17 @@ fn shape(key: &Key, path: &str) -> Vec<(&'static str, Tree)> {
             fields
         }
         Kind::Word(words) => word(words.iter().copied(), words.iter().copied()),
-        Kind::Type => word(
-            TYPES.iter().map(|kind| kind.name),
-            TYPES.iter().flat_map(|kind| std::iter::once(kind.name).chain(kind.aliases.iter().copied())),
-        ),
+        Kind::Type => {
+            let mut fields = word(
+                TYPES.iter().map(|kind| kind.name),
+                TYPES.iter().flat_map(|kind| std::iter::once(kind.name).chain(kind.aliases.iter().copied())),
+            );
+            if let Some((_, Tree::Array(forms))) = fields.last_mut() {
+                forms.push(Tree::Object(vec![("pattern", PYTHON_TYPE.into())]));
+            }
+            fields
+        }
+        Kind::Table => vec![("type", "object".into())],
         Kind::Texts => array(Tree::Object(vec![("type", "string".into())])),
         Kind::Section => match section(key.name, path) {
             Some((section, path)) if section.header.starts_with("[[") => array(table(section, &path)),

@@ -10,6 +10,7 @@
 //! | `headers` | headers that go through |
 //! | `routes` | `[[routes]]`, and deadlines that a table sets for itself |
 //! | `credential` | keys from files and commands |
+//! | `engines` | who makes an engine of this process, and with which options |
 //! | `found` | the configuration without a file |
 //! | `hooked` | which providers have callables of this process |
 //! | `describe` | [`Config`] to text, secrets hidden |
@@ -17,6 +18,7 @@
 pub mod catalogue;
 mod credential;
 mod describe;
+mod engines;
 mod found;
 mod headers;
 mod hooked;
@@ -34,6 +36,7 @@ mod tables;
 mod url;
 
 pub use credential::{Renewal, Source as CredentialSource};
+pub use engines::{EngineSource, Maker};
 pub use names::{Alias, Model};
 pub use parse::{parse, ConfigError, Environment};
 pub(crate) use providers::is_loopback;

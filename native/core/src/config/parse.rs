@@ -21,6 +21,11 @@ pub trait Environment {
         let _ = source;
         Err("files and commands are not read here; use `$NAME`".into())
     }
+
+    /// Types of engines that installed packages offer. Asked only where a `type` is not known.
+    fn engine_types(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl<F: Fn(&str) -> Option<String>> Environment for F {

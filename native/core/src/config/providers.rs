@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 use super::catalogue::{self, ProviderType, TYPES};
 use super::credential::credential;
+use super::engines::{self, Maker};
 use super::reader::{unknown_word, Checked, Source, Table};
 use super::{schema, url, BaseUrl, Budget, Credential, Provider, ProviderKind, Secret, Token};
 
@@ -35,9 +36,9 @@ pub fn providers(top: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Vec<Pro
 }
 
 fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
-    let kind = provider_type(t)?;
+    let (kind, maker) = provider_type(t)?;
     let mut provider = Provider { priority: 10, ..kind.provider() };
-    if let Some(name) = t.string("name")? {
+    if let Some(name) = t.string("name")?.or(maker.default_name()) {
         check_name(t, "name", name)?;
         provider.name = name.to_owned();
     }
@@ -55,7 +56,14 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
                 return t.fail(key, "has no meaning for an engine, which runs in this process; remove it");
             }
         }
+        if maker != Maker::Program {
+            provider.type_name = t.string("type")?.unwrap_or_default().to_owned();
+        }
+        provider.engine = engines::source(t, maker)?;
         return Ok(provider);
+    }
+    if t.value("options").is_some() {
+        return t.fail("options", "has no meaning for a provider over HTTP; it is for engines of this process");
     }
     if let Some(text) = t.expanded("base_url")? {
         match url::base_url(&text, kind.prefix) {
@@ -112,16 +120,22 @@ fn credentials(t: &Table<'_>) -> Checked<Option<Vec<Credential>>> {
     }
 }
 
-fn provider_type(t: &Table<'_>) -> Checked<&'static ProviderType> {
+/// A type of the catalogue; or who makes an engine that is in none.
+fn provider_type(t: &Table<'_>) -> Checked<(&'static ProviderType, Maker)> {
     let known = || TYPES.iter().map(|t| t.name);
     let Some(text) = t.string("type")? else {
         let known = known().collect::<Vec<_>>().join(", ");
         return t.fail("type", format_args!("is missing; it is one of {known}"));
     };
-    match catalogue::find(text) {
-        Some(found) => Ok(found),
-        None => t.fail("type", format_args!("is {}", unknown_word(text, known()))),
+    if let Some(found) = catalogue::find(text) {
+        return Ok((found, Maker::Program));
     }
+    if let Some((engine, maker)) = catalogue::find("engine").zip(engines::maker(t, text)?) {
+        return Ok((engine, maker));
+    }
+    let offered = t.source.engine_types();
+    let known: Vec<&str> = known().chain(offered.iter().map(String::as_str)).chain(["python:module:Name"]).collect();
+    t.fail("type", format_args!("is {}", unknown_word(text, known.into_iter())))
 }
 
 /// The type's own variable, but only for the type's own service: a key found in the environment must not travel to

@@ -38,6 +38,11 @@ impl<'a> Source<'a> {
         self.environment.read(source)
     }
 
+    /// Types of engines that packages offer.
+    pub fn engine_types(&self) -> Vec<String> {
+        self.environment.engine_types()
+    }
+
     /// Line of a byte offset, from 1.
     pub fn line(&self, offset: usize) -> usize {
         1 + memchr::memchr_iter(b'\n', &self.text.as_bytes()[..offset.min(self.text.len())]).count()

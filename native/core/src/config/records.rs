@@ -1,6 +1,6 @@
 //! The tables of the file that may be many: providers, keys, budgets, prices.
 
-use super::{Patience, Renewal};
+use super::{EngineSource, Patience, Renewal};
 
 /// A secret: never shown by `Debug` or `Display`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -57,10 +57,12 @@ pub enum CapField {
 pub struct Provider {
     /// Unique; the prefix of `provider/model`. Default: the type.
     pub name: String,
-    /// The catalogue's name of the type: `openai`, `ollama`, …, however it was spelled.
+    /// The catalogue's name of the type: `openai`, `ollama`, …, however it was spelled; of an engine that is in none, as it is written.
     pub type_name: String,
     /// From `type`.
     pub kind: ProviderKind,
+    /// Of an engine: from `type` and `options`.
+    pub engine: EngineSource,
     /// Scheme, host, port and path prefix before `/chat/completions`, such as `https://api.openai.com/v1`. `None` for engines.
     pub base_url: Option<BaseUrl>,
     /// From `api_key` or `api_keys`. Empty: asked without any.

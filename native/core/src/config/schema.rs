@@ -55,6 +55,8 @@ pub enum Kind {
     Tables,
     /// A table or several, as the header of their section says.
     Section,
+    /// A table of whatever is wanted.
+    Table,
     /// A table of header names and their values, which are never shown; `$NAME` takes one from the environment.
     Headers,
     /// A decimal number, as a number or a string: at least 0, with at most six places.
@@ -208,7 +210,12 @@ pub const SERVER: Section = Section {
 pub const PROVIDERS: Section = Section {
     header: "[[providers]]",
     keys: &[
-        Key::new("type", Kind::Type, Default::Required, "One of the types."),
+        Key::new(
+            "type",
+            Kind::Type,
+            Default::Required,
+            "One of the types, or `python:module:Name` for an engine that is made so, or a type that an installed package offers.",
+        ),
         Key::new(
             "name",
             Kind::Text,
@@ -255,6 +262,12 @@ pub const PROVIDERS: Section = Section {
             "Most output tokens for each choice: sent as the cap where the caller names more, or none.",
         ),
         Key::new("headers", Kind::Headers, Default::None("none"), "Headers that every request to it says."),
+        Key::new(
+            "options",
+            Kind::Table,
+            Default::None("none"),
+            "What an engine of `python:module:Name` or of a package is made with, as it stands here.",
+        ),
         Key::new("connect_secs", SECONDS, Default::None("that of `[deadlines]`"), "To connect to it."),
         Key::new("first_byte_secs", SECONDS, Default::None("that of `[deadlines]`"), "To its first byte."),
         Key::new("idle_secs", SECONDS, Default::None("that of `[deadlines]`"), "Between two reads of its answer."),

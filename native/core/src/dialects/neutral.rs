@@ -56,6 +56,15 @@ pub enum Item {
         choice: u32,
         /// Whole characters.
         text: String,
+        /// The tokens of `text`, where they were asked for; empty else.
+        logprobs: Vec<TokenLogprob>,
+    },
+    /// More of what a model thinks before it answers.
+    Reasoning {
+        /// Which choice, from 0.
+        choice: u32,
+        /// Whole characters.
+        text: String,
     },
     /// A tool call or the next piece of its arguments.
     ToolCall {
@@ -86,4 +95,48 @@ pub enum Item {
     },
     /// Tokens used; the last one counts.
     Usage(Usage),
+}
+
+/// How likely a token was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenLogprob {
+    /// As text; a part of a character is written as the replacement character.
+    pub token: String,
+    /// As it is.
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of its probability.
+    pub logprob: f32,
+    /// The likeliest in its place, each as the three above, the likeliest first.
+    pub top: Vec<(String, Vec<u8>, f32)>,
+}
+
+/// The heaviest that an item can be. As half of a window it always comes within some credit, whatever it holds.
+pub const HEAVIEST: usize = 32 << 10;
+
+impl Item {
+    /// What it costs of the credit that an engine is given: its bytes, at least 1 and at most [`HEAVIEST`].
+    pub fn weight(&self) -> usize {
+        self.bytes().clamp(1, HEAVIEST)
+    }
+
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Item::Text { text, logprobs, .. } => text.len() + logprobs.iter().map(TokenLogprob::bytes).sum::<usize>(),
+            Item::Reasoning { text, .. } => text.len(),
+            Item::ToolCall { id, name, arguments, .. } => {
+                id.as_ref().map_or(0, String::len) + name.as_ref().map_or(0, String::len) + arguments.len()
+            }
+            Item::Embedding { vector, .. } => vector.len() * 4,
+            Item::Finish { .. } | Item::Usage(_) => 0,
+        }
+    }
+}
+
+impl TokenLogprob {
+    /// Bytes that it holds, numbers included.
+    fn bytes(&self) -> usize {
+        let one = |token: &str, bytes: &[u8]| token.len() + bytes.len() + 4;
+        one(&self.token, &self.bytes) + self.top.iter().map(|(token, bytes, _)| one(token, bytes)).sum::<usize>()
+    }
 }

@@ -113,6 +113,14 @@ impl Attempt {
         Some(self.since_us.saturating_add(seconds.saturating_mul(SECOND)))
     }
 
+    /// Where it stood when it fell silent. An engine stands inside its answer at once, but has begun with its first word.
+    pub fn silent_since(&self) -> Reached {
+        match self.follow {
+            Follow::Engine(_) if self.first_byte_us.is_none() => Reached::Sent,
+            _ => self.reached,
+        }
+    }
+
     pub fn reach(&mut self, reached: Reached, now_us: u64) {
         self.reached = reached;
         self.since_us = now_us;

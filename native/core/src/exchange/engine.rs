@@ -3,8 +3,10 @@
 use bytes::Bytes;
 
 use super::account::Owed;
-use super::attempt::Follow;
+use super::attempt::{Follow, Reached};
+use super::inbox::AnswerHead;
 use super::verdict::Fall;
+use super::whole::Whole;
 use super::Exchange;
 use crate::clock::SECOND;
 use crate::dialects::neutral::{Endpoint, Item};
@@ -12,6 +14,7 @@ use crate::dialects::openai::collected::Collected;
 use crate::dialects::openai::encode::Stamp;
 use crate::dialects::openai::pieces::{framed, Pieces};
 use crate::ledger::Usage;
+use crate::retry::retry_after;
 
 /// What an engine said so far.
 #[derive(Debug)]
@@ -36,21 +39,54 @@ impl Engine {
 }
 
 impl Exchange {
-    pub(super) fn take_delta(&mut self, item: Item) {
+    /// It has no request to write: once it stands, it works.
+    pub(super) fn begin_engine(&mut self) {
+        let now_us = self.now.mono_us;
+        let engine = Engine::new(self.stamp());
+        let Some(attempt) = &mut self.attempt else { return };
+        attempt.reach(Reached::Body, now_us);
+        attempt.follow = Follow::Engine(Box::new(engine));
+    }
+
+    /// It refuses, in HTTP's words: judged as the answer of an upstream is. Whoever has said something cannot refuse any
+    /// more, and none says 200.
+    pub(super) fn take_engine_head(&mut self, head: &AnswerHead) {
+        let now = self.now;
+        let Some(attempt) = &mut self.attempt else { return };
+        if !matches!(attempt.follow, Follow::Head | Follow::Engine(_)) {
+            return;
+        }
+        if head.status < 400 || attempt.first_byte_us.is_some() {
+            let words = "The engine gave a status where only a refusal before its answer has one.";
+            return self.fall(Fall::malformed(words));
+        }
+        attempt.reach(Reached::Body, now.mono_us);
+        attempt.first_byte_us = Some(now.mono_us - attempt.opened_us);
+        attempt.follow = Follow::Whole(Whole::new(head.status, retry_after(head, now)));
+    }
+
+    pub(super) fn take_delta(&mut self, mut item: Item) {
         let (endpoint, neutral, streams) = (self.endpoint(), self.is_neutral(), self.facts().stream);
         let now_us = self.now.mono_us;
         let Some(attempt) = &mut self.attempt else { return };
         let Follow::Engine(engine) = &mut attempt.follow else { return };
-        let bytes = item_bytes(&item);
         attempt.since_us = now_us;
-        attempt.credit = attempt.credit.saturating_sub(bytes);
+        attempt.credit = attempt.credit.saturating_sub(item.weight());
         attempt.first_byte_us.get_or_insert(now_us - attempt.opened_us);
         if let Item::Usage(usage) = item {
             engine.usage = Some(usage);
             return;
         }
-        let chunk = if streams { engine.stamp.chunk(endpoint, &item) } else { None };
         let content = is_content(&item);
+        let mut chunk = None;
+        if streams {
+            chunk = engine.stamp.chunk(endpoint, &item, engine.collected.said(&item));
+            if let Item::Text { logprobs, .. } = &mut item {
+                // They are told; only words are needed later.
+                logprobs.clear();
+            }
+        }
+        let bytes = item.bytes();
         if !engine.collected.add(item) {
             self.fall(Fall::malformed("The engine said something that makes no sense."));
             return;
@@ -112,21 +148,8 @@ impl Exchange {
 /// Whether a caller would act on it.
 fn is_content(item: &Item) -> bool {
     match item {
-        Item::Text { text, .. } => !text.is_empty(),
+        Item::Text { text, .. } | Item::Reasoning { text, .. } => !text.is_empty(),
         Item::ToolCall { .. } => true,
         Item::Finish { .. } | Item::Embedding { .. } | Item::Usage(_) => false,
     }
-}
-
-/// What an item counts against credit and buffers.
-fn item_bytes(item: &Item) -> usize {
-    let bytes = match item {
-        Item::Text { text, .. } => text.len(),
-        Item::ToolCall { id, name, arguments, .. } => {
-            id.as_ref().map_or(0, String::len) + name.as_ref().map_or(0, String::len) + arguments.len()
-        }
-        Item::Embedding { vector, .. } => vector.len() * 4,
-        Item::Finish { .. } | Item::Usage(_) => 1,
-    };
-    bytes.max(1)
 }

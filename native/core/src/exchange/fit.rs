@@ -1,5 +1,5 @@
 //! Whom a request can be put to: candidates whose model cannot do what it needs are left out, each for a reason that the
-//! caller is told if nobody is left. Only where `[[models]]` says anything.
+//! caller is told if nobody is left. Only where `[[models]]`, or an engine of this process, says anything.
 
 use super::gates::Gate;
 use super::work::Job;
@@ -72,7 +72,17 @@ impl Exchange {
         let facts = self.facts();
         let bound = self.holds.counted_input.unwrap_or(facts.input_bound);
         let [tools, images, audio] = facts.abilities();
-        Needs { tools, images, audio, input_tokens: bound, is_counted: self.holds.counted_input.is_some() }
+        let embeddings = self.endpoint() == Endpoint::Embeddings;
+        Needs {
+            tools,
+            images,
+            audio,
+            chat: !embeddings,
+            embeddings,
+            structured_output: facts.wants_schema(),
+            input_tokens: bound,
+            is_counted: self.holds.counted_input.is_some(),
+        }
     }
 
     /// What the caller is told if nobody is left.
@@ -94,6 +104,8 @@ impl Exchange {
         let words = format!("'{asked}' cannot answer this request: {}. {ask}.", told.join("; "));
         let param = match reasons.first() {
             Some((_, Lack::Tools)) => "tools",
+            Some((_, Lack::Schema)) => "response_format",
+            Some((_, Lack::Chat | Lack::Embeddings)) => "model",
             _ => self.input_field(),
         };
         Failure::new(code, words).param(param)

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::attempt::{Follow, Reached, WINDOW};
-use super::engine::Engine;
 use super::inbox::{AnswerHead, Event};
 use super::leave::Stall;
 use super::step::Stage;
@@ -49,7 +48,7 @@ impl Exchange {
             deadline = None;
         }
         if deadline.is_some_and(|at| at <= self.now.mono_us) {
-            let fall = verdict::of_silence(attempt.reached, attempt.upstream.hooked);
+            let fall = verdict::of_silence(attempt.silent_since(), attempt.upstream.hooked);
             self.break_off(fall);
             return Move::Again;
         }
@@ -75,18 +74,13 @@ impl Exchange {
         // After its end or failure only a driver in disorder says more of it.
         let Some(attempt) = self.attempt.as_mut().filter(|attempt| !attempt.over) else { return };
         match event {
-            Event::Connected(_) if attempt.reached == Reached::Nothing => {
-                if attempt.upstream.kind == ProviderKind::Engine {
-                    // It has no request to write: once it stands, it works.
-                    attempt.reach(Reached::Body, now_us);
-                    let engine = Engine::new(self.stamp());
-                    self.follow_as(Follow::Engine(Box::new(engine)));
-                } else {
-                    attempt.reach(Reached::Connected, now_us);
-                }
-            }
+            Event::Connected(_) if attempt.reached == Reached::Nothing => match attempt.upstream.kind {
+                ProviderKind::Engine => self.begin_engine(),
+                ProviderKind::OpenAi => attempt.reach(Reached::Connected, now_us),
+            },
             Event::Took(_, bytes) => self.take_took(bytes),
             Event::Sent(_) if attempt.reached < Reached::Sent => attempt.reach(Reached::Sent, now_us),
+            Event::Head(_, head) if attempt.upstream.kind == ProviderKind::Engine => self.take_engine_head(&head),
             Event::Head(_, head) if attempt.reached < Reached::Body => self.take_head(head),
             Event::Data(_, bytes) if attempt.reached == Reached::Body => self.take_data(bytes),
             Event::Delta(_, item) if attempt.reached == Reached::Body => self.take_delta(item),

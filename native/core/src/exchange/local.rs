@@ -37,6 +37,10 @@ impl Exchange {
                 let report = self.gateway.report_providers(self.now.mono_us);
                 self.reply_json(200, report);
             }
+            Target::Capabilities => {
+                let report = self.gateway.report_capabilities(self.now.mono_us);
+                self.reply_json(200, report);
+            }
             Target::Metrics => {
                 let text = self.gateway.render_metrics();
                 let headers = self.headers(b"text/plain; version=0.0.4; charset=utf-8", 0);

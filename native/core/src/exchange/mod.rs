@@ -299,7 +299,7 @@ impl Exchange {
         self.inbox.push_back(Event::Declined(u, Box::new(why)));
     }
 
-    /// An engine of this process said something, within the credit given (an item costs its bytes of text, at least 1).
+    /// An engine of this process said something, within the credit given, of which it costs its [`Item::weight`].
     pub fn delta(&mut self, u: UpstreamId, item: Item) {
         self.inbox.push_back(Event::Delta(u, item));
     }

@@ -97,7 +97,8 @@ pub enum Step {
         /// Which attempt.
         u: UpstreamId,
     },
-    /// Run an engine of this process. Report `connected`, then `delta`s against credit, then `end` or `failed`.
+    /// Run an engine of this process. Report `connected`, then `delta`s against credit, then `end` or `failed`. One that
+    /// refuses says so before any `delta`: `head` with a status of 400 or more, `data` and `end`, as an upstream would.
     /// Where `request.upstream` is given, run the callables of the provider of that name instead: those that see the
     /// request, then what [`Step::Send`] does, then those that see the answer. Report as there; or `declined`.
     Call {

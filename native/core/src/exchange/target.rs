@@ -17,6 +17,8 @@ pub(super) enum Target {
     Health,
     Ready,
     Providers,
+    /// What each provider and its models can do.
+    Capabilities,
     Metrics,
     /// What would become of a request.
     Explain,
@@ -61,6 +63,7 @@ impl Target {
             "/v1/health" => Target::Health,
             "/v1/health/ready" => Target::Ready,
             "/v1/health/providers" => Target::Providers,
+            "/v1/providers" => Target::Capabilities,
             "/metrics" => Target::Metrics,
             "/v1/explain" => Target::Explain,
             "/v1/cache" => Target::Cache,
@@ -99,6 +102,7 @@ impl Target {
             Target::Health => "/v1/health",
             Target::Ready => "/v1/health/ready",
             Target::Providers => "/v1/health/providers",
+            Target::Capabilities => "/v1/providers",
             Target::Cache => "/v1/cache",
             Target::CacheStats => "/v1/cache/stats",
             Target::Metrics => "/metrics",
@@ -118,6 +122,7 @@ impl Target {
             Target::Passed(passed, _) => passed.service().as_str(),
             Target::Models | Target::Model(_) => "models",
             Target::Health | Target::Ready | Target::Providers => "health",
+            Target::Capabilities => "providers",
             Target::Cache | Target::CacheStats => "cache",
             Target::Metrics => "metrics",
             Target::Tokens(_) => "tokens",
@@ -135,6 +140,7 @@ impl Target {
         match self {
             Target::Health | Target::Ready => Access::Open,
             Target::Providers
+            | Target::Capabilities
             | Target::Metrics
             | Target::Costs
             | Target::Cache

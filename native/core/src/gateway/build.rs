@@ -1,6 +1,6 @@
 //! How one configuration follows another: what stays keeps its live state, what goes ends at once.
 
-use super::chores::Discovered;
+use super::discovered::{cards, lists, Discovered};
 use super::renewal::Shown;
 use super::snapshot::{Holder, HolderLive, Snapshot, Upstream, UpstreamLive};
 use crate::budget::Pool;
@@ -68,7 +68,7 @@ impl Snapshot {
         // Revoked for good for those who began before keys were asked for: who comes when none are again is another.
         let anonymous = before.map(|before| &before.anonymous).filter(|old| !old.live.revoked.load(Ordering::Relaxed));
         Snapshot {
-            routes: Routes::build(&config, &lists(&config, discovered)),
+            routes: Routes::build_probed(&config, &lists(&config, discovered), &cards(&config, discovered)),
             upstreams: upstreams(&config, before, metrics),
             holders: holders.collect(),
             keys,
@@ -201,11 +201,6 @@ fn credentials(provider: &Provider, before: Option<&Snapshot>) -> (Credentials, 
 
 fn per_minute(most: Option<u32>) -> Arc<Rate> {
     Arc::new(Rate::new(most.unwrap_or(UNBOUNDED), most.unwrap_or(UNBOUNDED)))
-}
-
-/// The models found of each provider.
-fn lists(config: &Config, discovered: &Discovered) -> Vec<Vec<String>> {
-    config.providers.iter().map(|p| discovered.get(p.name.as_str()).cloned().unwrap_or_default()).collect()
 }
 
 pub(super) fn holder_live(max: Option<u32>, rpm: Option<u32>, tpm: Option<u32>, max_waiting: u32) -> Arc<HolderLive> {

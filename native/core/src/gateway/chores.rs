@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use hashbrown::HashMap;
 
+use super::discovered::Discovered;
 use super::renewal::Reading;
 use super::snapshot::Upstream;
 use super::LoopStep;
@@ -12,7 +13,6 @@ use crate::budget::Pool;
 use crate::clock::{Now, MILLISECOND, SECOND};
 use crate::health::{Attempt, State};
 use crate::http::{Body, UpstreamRequest};
-use crate::json;
 use crate::ledger::Row;
 use crate::store::Op;
 use crate::sync::Arc;
@@ -28,9 +28,6 @@ const STORE_PAUSE_US: u64 = SECOND;
 /// Model lists are asked for again after so long; one that did not come, after this. Until then the last one holds.
 const DISCOVER_US: u64 = 300 * SECOND;
 const DISCOVER_AGAIN_US: u64 = 60 * SECOND;
-
-/// The models found of each provider, by its name.
-pub(super) type Discovered = HashMap<Arc<str>, Vec<String>, foldhash::fast::FixedState>;
 
 /// What the loop has to do and has asked for. Its lock is held for these books alone, not while a pool, a limit or an
 /// exchange is touched: those wake. `swap` alone holds it while limits change; whom they let in is woken after.
@@ -50,7 +47,7 @@ pub(super) struct Chores {
     /// What the store said that it did not take back.
     pub returns: Vec<Return>,
     pub ending: Ending,
-    discovered: Discovered,
+    pub discovered: Discovered,
     /// When each provider's list is to be asked for again, by name.
     list_due_us: HashMap<Arc<str>, u64, foldhash::fast::FixedState>,
 }
@@ -118,13 +115,9 @@ impl Chores {
             retired: Vec::new(),
             returns: Vec::new(),
             ending: Ending::No,
-            discovered: HashMap::with_hasher(hasher.clone()),
+            discovered: Discovered::default(),
             list_due_us: HashMap::with_hasher(hasher),
         }
-    }
-
-    pub fn discovered(&self) -> &Discovered {
-        &self.discovered
     }
 
     /// Another configuration: of a budget that left it, what nobody holds goes back to the store, at once and whenever
@@ -242,22 +235,9 @@ impl Chores {
 
     /// Its list may come now, if none came until now.
     pub fn list_soon(&mut self, provider: &Arc<str>) {
-        if !self.discovered.contains_key(provider) {
+        if !self.discovered.has_list(provider) {
             self.list_due_us.remove(provider);
         }
-    }
-
-    /// Whether these models of a provider are news. That it has none is noted, but takes no known ones away.
-    pub fn learn(&mut self, provider: Arc<str>, models: Vec<String>) -> bool {
-        if models.is_empty() {
-            self.discovered.entry(provider).or_default();
-            return false;
-        }
-        let news = self.discovered.get(&provider) != Some(&models);
-        if news {
-            self.discovered.insert(provider, models);
-        }
-        news
     }
 }
 
@@ -284,18 +264,4 @@ fn models_request_as(upstream: &Upstream, n: u16) -> Option<UpstreamRequest> {
         headers,
         body: Body::Whole(Bytes::new()),
     })
-}
-
-/// Most models that a list may add; what is longer is no list of models.
-const MAX_LISTED: usize = 10_000;
-
-pub(super) fn read_list(body: &[u8]) -> Vec<String> {
-    let Ok(index) = json::Index::scan(body, json::Limits::default()) else { return Vec::new() };
-    let data = index.get(body, "data").filter(|data| data.kind() == json::Kind::Array);
-    let ids = data.into_iter().flat_map(|data| data.elements()).filter(|model| model.kind() == json::Kind::Object);
-    ids.filter_map(|model| model.get("id").and_then(|id| id.as_str()))
-        .filter(|id| !id.is_empty() && id.len() <= crate::dialects::openai::fields::MAX_MODEL_BYTES)
-        .take(MAX_LISTED)
-        .map(|id| id.into_owned())
-        .collect()
 }

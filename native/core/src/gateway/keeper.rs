@@ -3,7 +3,8 @@
 //! Each question to the outside has a number and a deadline. One that is not answered in time counts as failed; its
 //! late answer is ignored, and so is a second one.
 
-use super::chores::{read_list, Asked, Ending, Return, What, GATHER_US};
+use super::chores::{Asked, Ending, Return, What, GATHER_US};
+use super::discovered::read_list;
 use super::reservations::Expired;
 use super::snapshot::Snapshot;
 use super::{Gateway, LoopResult, LoopStep};
@@ -96,7 +97,7 @@ impl Gateway {
                 _ => attempt.inconclusive(now.mono_us),
             },
             (What::List(name), LoopResult::Fetched(Ok((200, body)))) => {
-                if lock(&self.chores).learn(name, read_list(&body)) {
+                if lock(&self.chores).discovered.learn(name, read_list(&body)) {
                     self.swap(None, now);
                 }
             }

@@ -3,11 +3,14 @@
 
 mod build;
 mod cached;
+mod capabilities;
 mod chores;
 mod costs;
+mod discovered;
 mod going;
 mod journal;
 mod keeper;
+mod page;
 mod records;
 mod renewal;
 mod report;
@@ -138,7 +141,7 @@ impl Gateway {
     pub fn new(config: Config, seed: u64) -> Arc<Gateway> {
         let metrics = Metrics::new(LANES);
         let chores = Chores::new(seed);
-        let snapshot = Snapshot::build(config, None, &[], chores.discovered(), &metrics, seed);
+        let snapshot = Snapshot::build(config, None, &[], &chores.discovered, &metrics, seed);
         Arc::new(Gateway {
             snapshot: ArcSwap::from_pointee(snapshot),
             seed: exchange_seed(seed),
@@ -196,7 +199,7 @@ impl Gateway {
         let was_read = config.is_some();
         let config = config.unwrap_or_else(|| before.config.clone());
         let next =
-            Snapshot::build(config, Some(&before), &chores.retired, chores.discovered(), &self.metrics, self.seed);
+            Snapshot::build(config, Some(&before), &chores.retired, &chores.discovered, &self.metrics, self.seed);
         wakes.add(next.take_over(&before, now.mono_us));
         if was_read {
             next.take_credentials(now.mono_us);
@@ -267,7 +270,7 @@ impl Gateway {
     pub fn discovered(&self) -> Vec<(Arc<str>, Vec<String>)> {
         let snapshot = self.snapshot.load();
         let chores = lock(&self.chores);
-        let said = |u: &Arc<Upstream>| Some((u.name.clone(), chores.discovered().get(&u.name)?.clone()));
+        let said = |u: &Arc<Upstream>| Some((u.name.clone(), chores.discovered.models(&u.name, u.kind)?));
         snapshot.upstreams.iter().filter_map(said).collect()
     }
 

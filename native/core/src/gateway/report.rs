@@ -1,17 +1,17 @@
 //! How the providers are, and whether the gateway is ready: for operators and load balancers. Stable words and numbers; no
 //! secret, and nothing that an upstream said.
 
+use super::page::Page;
 use super::snapshot::{Snapshot, Upstream};
 use super::Gateway;
 use crate::clock::SECOND;
 use crate::health::{Bench, CredentialHealth, Health, State};
-use crate::json::write_string;
 use crate::limit::{Concurrency, Rate};
 use crate::metrics::Limit;
 
 /// How something is: a word, why it is so, and when that ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Condition {
+pub(super) struct Condition {
     status: &'static str,
     reason: &'static str,
     /// Monotonic microseconds; 0 where it began with the process, or is as it should be.
@@ -44,7 +44,7 @@ impl Condition {
 }
 
 impl Upstream {
-    fn condition(&self, now_us: u64) -> Condition {
+    pub(super) fn condition(&self, now_us: u64) -> Condition {
         if let Some(out) = Condition::of_breaker(&self.live.health, now_us) {
             return out;
         }
@@ -140,6 +140,15 @@ impl Gateway {
     }
 }
 
+impl Page {
+    pub(super) fn condition(&mut self, condition: &Condition, now_us: u64) {
+        self.text("status", Some(condition.status));
+        self.text("reason", Some(condition.reason).filter(|reason| !reason.is_empty()));
+        let left_us = condition.until_us.saturating_sub(now_us);
+        self.number("retry_in_secs", (left_us > 0).then(|| left_us.div_ceil(SECOND)));
+    }
+}
+
 impl Snapshot {
     pub(super) fn most_credentials(&self) -> usize {
         self.upstreams.iter().map(|upstream| upstream.credentials.all().len()).max().unwrap_or(0)
@@ -171,57 +180,5 @@ impl Snapshot {
             (up, all) if up == all => "up",
             _ => "degraded",
         }
-    }
-}
-
-/// A JSON text in the making.
-struct Page(Vec<u8>);
-
-impl Page {
-    fn name(&mut self, name: &str) {
-        self.comma();
-        write_string(&mut self.0, name);
-        self.0.push(b':');
-    }
-
-    /// Before whatever is not the first of its object or list.
-    fn comma(&mut self) {
-        if !matches!(self.0.last(), Some(b'{' | b'[')) {
-            self.0.push(b',');
-        }
-    }
-
-    fn text(&mut self, name: &str, text: Option<&str>) {
-        self.name(name);
-        match text {
-            Some(text) => write_string(&mut self.0, text),
-            None => self.0.extend_from_slice(b"null"),
-        }
-    }
-
-    fn number(&mut self, name: &str, number: Option<u64>) {
-        self.name(name);
-        let digits = number.map_or("null".into(), |number| number.to_string());
-        self.0.extend_from_slice(digits.as_bytes());
-    }
-
-    /// A list of objects, each filled by `fill`.
-    fn list<T>(&mut self, name: &str, all: impl Iterator<Item = T>, fill: impl Fn(&mut Page, T)) {
-        self.name(name);
-        self.0.push(b'[');
-        for one in all {
-            self.comma();
-            self.0.push(b'{');
-            fill(self, one);
-            self.0.push(b'}');
-        }
-        self.0.push(b']');
-    }
-
-    fn condition(&mut self, condition: &Condition, now_us: u64) {
-        self.text("status", Some(condition.status));
-        self.text("reason", Some(condition.reason).filter(|reason| !reason.is_empty()));
-        let left_us = condition.until_us.saturating_sub(now_us);
-        self.number("retry_in_secs", (left_us > 0).then(|| left_us.div_ceil(SECOND)));
     }
 }

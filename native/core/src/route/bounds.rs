@@ -1,4 +1,4 @@
-//! What models can and cannot do, as the operator says (`[[models]]`).
+//! What models can and cannot do: as the operator says (`[[models]]`), else as engines of this process report.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::config::{Config, Model};
+use crate::engine::Card;
 use crate::glob::Glob;
 
 /// What is known of a model at a provider. `None` is not known.
@@ -21,6 +22,12 @@ pub struct Bounds {
     pub context_tokens: Option<u64>,
     /// Output tokens that it may be asked for.
     pub max_output_tokens: Option<u64>,
+    /// Chats, or goes on with a text.
+    pub chat: Option<bool>,
+    /// Makes embeddings.
+    pub embeddings: Option<bool>,
+    /// Keeps to a JSON schema.
+    pub structured_output: Option<bool>,
 }
 
 /// What a request needs of a model.
@@ -32,6 +39,12 @@ pub struct Needs {
     pub images: bool,
     /// It holds or wants audio.
     pub audio: bool,
+    /// It is a chat or a completion.
+    pub chat: bool,
+    /// It wants embeddings.
+    pub embeddings: bool,
+    /// Its answer must keep to a JSON schema.
+    pub structured_output: bool,
     /// Input tokens: counted, or a bound that is several times the truth.
     pub input_tokens: u64,
     /// Which of the two.
@@ -47,6 +60,12 @@ pub enum Lack {
     Images,
     /// It neither takes nor gives audio.
     Audio,
+    /// It answers no chats and completions.
+    Chat,
+    /// It makes no embeddings.
+    Embeddings,
+    /// It keeps to no JSON schema.
+    Schema,
     /// The input is longer than it holds.
     Context {
         /// Tokens that it holds.
@@ -63,6 +82,9 @@ impl Lack {
             Lack::Tools => "takes_no_tools",
             Lack::Images => "takes_no_images",
             Lack::Audio => "has_no_audio",
+            Lack::Chat => "answers_no_chats",
+            Lack::Embeddings => "makes_no_embeddings",
+            Lack::Schema => "keeps_to_no_schema",
             Lack::Context { .. } => "context_too_short",
         }
     }
@@ -74,6 +96,9 @@ impl std::fmt::Display for Lack {
             Lack::Tools => f.write_str("takes no tools"),
             Lack::Images => f.write_str("takes no images"),
             Lack::Audio => f.write_str("has no audio"),
+            Lack::Chat => f.write_str("answers no chats"),
+            Lack::Embeddings => f.write_str("makes no embeddings"),
+            Lack::Schema => f.write_str("keeps to no JSON schema"),
             Lack::Context { holds, input } => write!(f, "holds {holds} tokens of input, and this has about {input}"),
         }
     }
@@ -85,6 +110,8 @@ pub(super) struct Known {
     exact: HashMap<Box<str>, Vec<Said>, FixedState>,
     /// The longest text first.
     patterns: Vec<(Glob, Said)>,
+    /// What engines report, by the model's name.
+    probed: HashMap<Box<str>, Vec<Said>, FixedState>,
 }
 
 struct Said {
@@ -94,8 +121,14 @@ struct Said {
 }
 
 impl Known {
-    pub fn of(config: &Config, hasher: FixedState) -> Known {
-        let mut known = Known { exact: HashMap::with_hasher(hasher), patterns: Vec::new() };
+    /// `probed`: what the engine of provider `p` reports, in place `p`, which may be missing.
+    pub fn of(config: &Config, probed: &[Vec<Card>], hasher: FixedState) -> Known {
+        let exact = HashMap::with_hasher(hasher.clone());
+        let mut known = Known { exact, patterns: Vec::new(), probed: HashMap::with_hasher(hasher) };
+        for (provider, card) in (0..).zip(probed).flat_map(|(at, cards)| cards.iter().map(move |card| (at, card))) {
+            let said = Said { provider: Some(provider), bounds: Bounds::probed(card) };
+            known.probed.entry(card.model.as_str().into()).or_default().push(said);
+        }
         for model in &config.models {
             let provider = model.provider.as_ref().map(|name| {
                 let at = config.providers.iter().position(|provider| provider.name == *name);
@@ -115,15 +148,23 @@ impl Known {
     }
 
     /// What is known of `model` at `provider`, each fact from the most exact of those that tell it: the model's name
-    /// before a pattern, a longer pattern before a shorter one, and of equals one that names the provider.
+    /// before a pattern, a longer pattern before a shorter one, and of equals one that names the provider. What nobody says
+    /// is as its engine reports.
     pub fn get(&self, provider: u32, model: &str) -> Option<Arc<Bounds>> {
-        if self.exact.is_empty() && self.patterns.is_empty() {
+        if self.exact.is_empty() && self.patterns.is_empty() && self.probed.is_empty() {
             return None;
         }
+        let probed = self.probed.get(model).into_iter().flatten().find(|said| said.provider == Some(provider));
+        let all = self.configured(provider, model).into_iter().chain(probed.map(|said| said.bounds.clone()));
+        all.reduce(Bounds::or).map(Arc::new)
+    }
+
+    /// What the operator says of it.
+    pub fn configured(&self, provider: u32, model: &str) -> Option<Bounds> {
         let exact = self.exact.get(model).into_iter().flatten();
         let patterns = self.patterns.iter().filter(|(glob, _)| glob.matches(model)).map(|(_, said)| said);
         let all = exact.chain(patterns).filter(|said| said.provider.is_none_or(|own| own == provider));
-        all.map(|said| said.bounds.clone()).reduce(Bounds::or).map(Arc::new)
+        all.map(|said| said.bounds.clone()).reduce(Bounds::or)
     }
 }
 
@@ -141,6 +182,15 @@ impl Bounds {
         if cannot(self.audio, needs.audio) {
             return Some(Lack::Audio);
         }
+        if cannot(self.chat, needs.chat) {
+            return Some(Lack::Chat);
+        }
+        if cannot(self.embeddings, needs.embeddings) {
+            return Some(Lack::Embeddings);
+        }
+        if cannot(self.structured_output, needs.structured_output) {
+            return Some(Lack::Schema);
+        }
         let holds = self.context_tokens.filter(|holds| needs.is_counted && needs.input_tokens > *holds)?;
         Some(Lack::Context { holds, input: needs.input_tokens })
     }
@@ -157,6 +207,21 @@ impl Bounds {
             audio: model.audio,
             context_tokens: model.context_tokens,
             max_output_tokens: model.max_output_tokens,
+            ..Bounds::default()
+        }
+    }
+
+    fn probed(card: &Card) -> Bounds {
+        let able = &card.abilities;
+        Bounds {
+            tools: Some(able.tools),
+            images: Some(able.vision),
+            audio: Some(able.audio),
+            context_tokens: card.context.map(u64::from),
+            max_output_tokens: card.max_output.map(u64::from),
+            chat: Some(able.chat),
+            embeddings: Some(able.embeddings),
+            structured_output: Some(able.structured_output),
         }
     }
 
@@ -168,6 +233,9 @@ impl Bounds {
             audio: self.audio.or(other.audio),
             context_tokens: self.context_tokens.or(other.context_tokens),
             max_output_tokens: self.max_output_tokens.or(other.max_output_tokens),
+            chat: self.chat.or(other.chat),
+            embeddings: self.embeddings.or(other.embeddings),
+            structured_output: self.structured_output.or(other.structured_output),
         }
     }
 }

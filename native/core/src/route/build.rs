@@ -10,7 +10,8 @@ use super::aliases::Aliases;
 use super::bounds::Known;
 use super::merged::Merged;
 use super::{Candidate, Exact, Listed, Routes};
-use crate::config::{Config, Provider, Strategy};
+use crate::config::{Config, Provider, ProviderKind, Strategy};
+use crate::engine::Card;
 use crate::glob::Glob;
 use crate::sync::atomic::AtomicU64;
 
@@ -31,8 +32,13 @@ struct Names {
 impl Routes {
     /// Builds the table. `discovered[p]` are the models that provider `p` reported itself (`GET /models`); the slice
     /// may be shorter than the providers. They are listed as far as the provider's `models` admit them, and they are
-    /// all that a *found* provider without `models` serves.
+    /// all that a *found* provider, or an engine of this process, serves without `models`.
     pub fn build(config: &Config, discovered: &[Vec<String>]) -> Routes {
+        Routes::build_probed(config, discovered, &[])
+    }
+
+    /// The same, where `probed[p]` is what the engine of provider `p` says of its models.
+    pub fn build_probed(config: &Config, discovered: &[Vec<String>], probed: &[Vec<Card>]) -> Routes {
         let hasher = FixedState::with_seed(0x726f_7574_6573);
         let providers = &config.providers;
         let (ranks, by_rank) = ranks(providers);
@@ -51,7 +57,7 @@ impl Routes {
             globs: Vec::new(),
             listed: Vec::new(),
             aliases: Aliases::none(hasher.clone()),
-            known: Known::of(config, hasher.clone()),
+            known: Known::of(config, probed, hasher.clone()),
             merged: Merged::default(),
             turns: (0..TURNS).map(|_| AtomicU64::new(0)).collect(),
             hasher,
@@ -89,7 +95,9 @@ impl Routes {
                 glob => self.globs.push((glob, rank)),
             }
         }
-        if provider.models.is_empty() && (!provider.found || discovered.is_empty()) {
+        // One that was found may not be what it seems, and an engine of this process knows all that it has.
+        let says_all = provider.found || provider.kind == ProviderKind::Engine;
+        if provider.models.is_empty() && (!says_all || discovered.is_empty()) {
             self.everything.push(rank);
         }
         for model in discovered.iter().filter(|m| !m.is_empty() && admits(provider, m)) {

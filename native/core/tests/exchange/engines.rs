@@ -9,7 +9,7 @@ use super::world::*;
 use super::{CHAT, STREAM};
 
 fn text(words: &str) -> Item {
-    Item::Text { choice: 0, text: words.into() }
+    Item::Text { choice: 0, text: words.into(), logprobs: Vec::new() }
 }
 
 fn finish(reason: &str) -> Item {

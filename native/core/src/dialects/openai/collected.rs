@@ -1,8 +1,9 @@
 //! What an engine of this process said, joined into an answer.
 
 use super::choices::is_clean;
+use super::logprobs::offsets;
 use super::words::{Words, BETWEEN};
-use crate::dialects::neutral::{Endpoint, Item};
+use crate::dialects::neutral::{Endpoint, Item, TokenLogprob};
 
 /// What an engine said so far, joined.
 #[derive(Debug, Default)]
@@ -14,6 +15,13 @@ pub struct Collected {
 #[derive(Debug, Default)]
 pub(super) struct Choice {
     pub text: String,
+    /// Characters of `text`.
+    characters: usize,
+    pub reasoning: String,
+    /// Of the tokens of `text`, where they were asked for.
+    pub logprobs: Vec<TokenLogprob>,
+    /// Where each of these tokens begins in `text`, in characters.
+    pub offsets: Vec<usize>,
     pub calls: Vec<Call>,
     pub finish: Option<String>,
 }
@@ -32,7 +40,8 @@ impl Collected {
     /// Adds an item. `false` if it makes no sense (an index out of all proportion).
     pub fn add(&mut self, item: Item) -> bool {
         match item {
-            Item::Text { choice, text } => self.choice(choice).map(|c| c.text.push_str(&text)).is_some(),
+            Item::Text { choice, text, logprobs } => self.choice(choice).map(|c| c.say(&text, logprobs)).is_some(),
+            Item::Reasoning { choice, text } => self.choice(choice).map(|c| c.reasoning.push_str(&text)).is_some(),
             Item::Finish { choice, reason } => self.choice(choice).map(|c| c.finish = Some(reason)).is_some(),
             Item::ToolCall { choice, index, id, name, arguments } => {
                 let Some(call) = self.choice(choice).and_then(|c| c.call(index)) else { return false };
@@ -47,6 +56,12 @@ impl Collected {
             }
             Item::Usage(_) => true,
         }
+    }
+
+    /// Characters that the choice of a piece of text said before it.
+    pub fn said(&self, item: &Item) -> usize {
+        let Item::Text { choice, .. } = item else { return 0 };
+        self.choices.get(*choice as usize).map_or(0, |choice| choice.characters)
     }
 
     /// Every choice has its finish reason, and there is one; or there are vectors.
@@ -70,6 +85,7 @@ impl Collected {
                 words.add(|all| all.push(BETWEEN));
             }
             let mut add = |text: &str| words.add(|all| all.extend_from_slice(text.as_bytes()));
+            add(&choice.reasoning);
             add(&choice.text);
             for call in &choice.calls {
                 add(&call.name);
@@ -90,6 +106,13 @@ impl Collected {
 }
 
 impl Choice {
+    fn say(&mut self, text: &str, logprobs: Vec<TokenLogprob>) {
+        self.offsets.extend(offsets(self.characters, &logprobs));
+        self.logprobs.extend(logprobs);
+        self.characters += text.chars().count();
+        self.text.push_str(text);
+    }
+
     fn call(&mut self, at: u32) -> Option<&mut Call> {
         grow(&mut self.calls, at)
     }

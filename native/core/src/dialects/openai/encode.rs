@@ -1,6 +1,7 @@
 //! Writes OpenAI answers from what an engine of this process says: chunks of a stream, or one whole answer.
 
 use super::collected::{Choice, Collected};
+use super::logprobs::{self, offsets};
 use crate::dialects::neutral::{Endpoint, Item};
 use crate::json::write_string;
 use crate::ledger::Usage;
@@ -28,13 +29,14 @@ impl Stamp {
         write_string(out, &self.model);
     }
 
-    /// One chunk of a stream for `item`; `None` where a stream has no place for it (embeddings; usage has its own).
-    pub fn chunk(&self, endpoint: Endpoint, item: &Item) -> Option<Vec<u8>> {
+    /// One chunk of a stream for `item`, before which `said` characters of its choice came; `None` where a stream has no
+    /// place for it (embeddings; thoughts of a completion; usage has its own).
+    pub fn chunk(&self, endpoint: Endpoint, item: &Item, said: usize) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(192);
         self.open(&mut out, chunk_object(endpoint));
         out.extend_from_slice(b",\"choices\":[{\"index\":");
         match item {
-            Item::Text { choice, text } => {
+            Item::Text { choice, text, logprobs } => {
                 write_number(&mut out, u64::from(*choice));
                 let open: &[u8] = match endpoint {
                     Endpoint::Completions => b",\"text\":",
@@ -43,7 +45,14 @@ impl Stamp {
                 out.extend_from_slice(open);
                 write_string(&mut out, text);
                 out.extend_from_slice(if endpoint == Endpoint::Completions { b"" } else { b"}" });
+                logprobs::write(&mut out, endpoint, logprobs, offsets(said, logprobs));
                 out.extend_from_slice(b",\"finish_reason\":null}]}");
+            }
+            Item::Reasoning { choice, text } if endpoint == Endpoint::Chat => {
+                write_number(&mut out, u64::from(*choice));
+                out.extend_from_slice(b",\"delta\":{\"reasoning_content\":");
+                write_string(&mut out, text);
+                out.extend_from_slice(b"},\"finish_reason\":null}]}");
             }
             Item::ToolCall { choice, index, id, name, arguments } => {
                 write_number(&mut out, u64::from(*choice));
@@ -60,7 +69,7 @@ impl Stamp {
                 write_string(&mut out, reason);
                 out.extend_from_slice(b"}]}");
             }
-            Item::Embedding { .. } | Item::Usage(_) => return None,
+            Item::Reasoning { .. } | Item::Embedding { .. } | Item::Usage(_) => return None,
         }
         Some(out)
     }
@@ -129,6 +138,10 @@ impl Choice {
             } else {
                 write_string(out, &self.text);
             }
+            if !self.reasoning.is_empty() {
+                out.extend_from_slice(b",\"reasoning_content\":");
+                write_string(out, &self.reasoning);
+            }
             for (at, call) in self.calls.iter().enumerate() {
                 out.extend_from_slice(if at == 0 {
                     b",\"tool_calls\":[{\"type\":\"function\""
@@ -139,6 +152,7 @@ impl Choice {
             }
             out.extend_from_slice(if self.calls.is_empty() { b"}" } else { b"]}" });
         }
+        logprobs::write(out, endpoint, &self.logprobs, self.offsets.iter().copied());
         out.extend_from_slice(b",\"finish_reason\":");
         write_string(out, self.finish.as_deref().unwrap_or("stop"));
         out.push(b'}');
@@ -190,19 +204,23 @@ pub fn write_usage(out: &mut Vec<u8>, endpoint: Endpoint, usage: &Usage) {
     out.push(b'}');
 }
 
-fn write_number(out: &mut Vec<u8>, number: u64) {
+pub(super) fn write_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// A finite number.
+pub(super) fn write_float(out: &mut Vec<u8>, number: f32) {
+    out.extend_from_slice(ryu::Buffer::new().format_finite(number).as_bytes());
 }
 
 fn write_vector(out: &mut Vec<u8>, vector: &[f32]) {
     out.push(b'[');
-    let mut buffer = ryu::Buffer::new();
     for (at, number) in vector.iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }
         // JSON has no NaN or infinity; an engine that gives one is wrong, and 0 harms least.
-        out.extend_from_slice(if number.is_finite() { buffer.format_finite(*number) } else { "0.0" }.as_bytes());
+        write_float(out, if number.is_finite() { *number } else { 0.0 });
     }
     out.push(b']');
 }

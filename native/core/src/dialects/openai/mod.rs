@@ -10,6 +10,7 @@ pub mod count;
 pub mod encode;
 pub(crate) mod fields;
 pub mod join;
+mod logprobs;
 mod members;
 mod messages;
 pub mod models;

@@ -61,6 +61,12 @@ impl Facts {
         let spoken = list("modalities").is_some_and(|all| all.elements().any(|one| one.str_eq("audio")));
         [any("tools") || any("functions"), self.images, self.audio || spoken]
     }
+
+    /// Whether the answer must keep to a JSON schema.
+    pub fn wants_schema(&self) -> bool {
+        let format = self.index.get(&self.body, "response_format").filter(|value| value.kind() == json::Kind::Object);
+        format.and_then(|format| format.get("type")).is_some_and(|kind| kind.str_eq("json_schema"))
+    }
 }
 
 /// A part of a request whose tokens nobody can bound.

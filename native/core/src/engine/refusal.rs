@@ -1,0 +1,40 @@
+//! How an engine says no: in the words that an upstream would use.
+
+use bytes::Bytes;
+
+use crate::error::refusal_body;
+use crate::http::Headers;
+
+/// Why an engine does not answer, so that one table judges it and an upstream over HTTP: 400 is the request's fault, 413 a
+/// context that is too long, 429 and 503 mean full, 5xx the engine's own. Its exchange is told by `head`, `data` and `end`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// An HTTP status of 400 or more.
+    pub status: u16,
+    /// A stable word, such as `context_length_exceeded`.
+    pub code: &'static str,
+    /// What is wrong and what helps, for the caller.
+    pub message: String,
+    /// With 429 and 503: when to come again.
+    pub retry_after_secs: Option<u32>,
+}
+
+impl Refusal {
+    /// For the door `head`.
+    pub fn headers(&self) -> Headers {
+        headers(self.retry_after_secs)
+    }
+
+    /// For the door `data`: an error as OpenAI writes it.
+    pub fn body(&self) -> Bytes {
+        refusal_body(self.status, Some(self.code), &self.message, None)
+    }
+}
+
+/// The headers of a refusal.
+pub fn headers(retry_after_secs: Option<u32>) -> Headers {
+    let mut headers = vec![(Bytes::from_static(b"content-type"), Bytes::from_static(b"application/json"))];
+    let after = retry_after_secs.map(|seconds| Bytes::from(seconds.to_string()));
+    headers.extend(after.map(|after| (Bytes::from_static(b"retry-after"), after)));
+    headers
+}

@@ -1,0 +1,174 @@
+//! What engines report: their models are listed and asked, and what they cannot do keeps a request away.
+
+use hoosh_core::engine::{Abilities, Card};
+use hoosh_core::exchange::Step;
+use serde_json::{json, Value};
+
+use super::world::*;
+use super::CHAT;
+
+const MIXED: &str = r#"
+[auth]
+tokens = ["all", { token = "bound", models = ["m"] }]
+[[models]]
+name = "tiny"
+tools = false
+[[providers]]
+name = "local"
+type = "engine"
+priority = 1
+[[providers]]
+name = "far"
+type = "openai_compatible"
+base_url = "http://far.example/v1"
+models = ["big", "tiny*"]
+priority = 2
+"#;
+
+fn card(model: &str, abilities: Abilities) -> Card {
+    Card {
+        model: model.into(),
+        context: Some(64),
+        max_output: None,
+        abilities,
+        quantization: Some("Q8_0".into()),
+        accelerator: Some("cpu".into()),
+        memory_bytes: Some(8 << 20),
+        loaded: false,
+    }
+}
+
+fn chats() -> Abilities {
+    Abilities { chat: true, tools: true, ..Abilities::default() }
+}
+
+fn world() -> World {
+    let mut world = World::new(MIXED);
+    world.key = Some("all");
+    let vectors = Abilities { embeddings: true, ..Abilities::default() };
+    world.gateway.report_engine("local", vec![card("tiny", chats()), card("vec", vectors)], world.now);
+    world
+}
+
+fn get(world: &mut World, path: &str) -> Value {
+    let reply = world.get(path);
+    assert_eq!(reply.status, 200, "{:?}", reply.body);
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+fn named(model: &str, body: &str) -> String {
+    body.replace("\"m\"", &format!("\"{model}\""))
+}
+
+fn who(world: &mut World, path: &str, body: &str) -> String {
+    let mut call = world.post(path, body);
+    match call.step(world) {
+        Step::Call { engine, .. } => engine.to_string(),
+        Step::Send { request, .. } => request.origin.host.clone(),
+        step => call.take_reply(step).error().2,
+    }
+}
+
+#[test]
+fn its_models_are_listed_and_asked_without_a_probe() {
+    let mut world = world();
+    let ids = |list: &Value| list["data"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&get(&mut world, "/v1/models")), ["tiny", "vec", "big"]);
+    assert_eq!(who(&mut world, "/v1/chat/completions", &named("tiny", CHAT)), "local");
+    assert_eq!(who(&mut world, "/v1/chat/completions", &named("other", CHAT)), "model_not_found", "it said all it has");
+    let told = world.gateway.discovered();
+    assert_eq!((&*told[0].0, told[0].1.as_slice()), ("local", &["tiny".to_string(), "vec".to_string()][..]));
+    // What it reports later holds from then on, and a reload forgets nothing.
+    world.gateway.report_engine("local", vec![card("new", chats())], world.now);
+    assert_eq!(ids(&get(&mut world, "/v1/models")), ["new", "big"]);
+    world.reload(MIXED);
+    assert_eq!(ids(&get(&mut world, "/v1/models")), ["new", "big"]);
+}
+
+#[test]
+fn what_it_cannot_do_is_asked_of_another_or_refused() {
+    let chat = |model: &str, more: &str| named(model, CHAT).replacen('{', &format!("{{{more},"), 1);
+    let (path, embed) = ("/v1/chat/completions", r#"{"model":"vec","input":"a"}"#);
+    let schema = r#""response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{}}}"#;
+    let image = r#"{"model":"local/tiny","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,"}}]}]}"#;
+    let long = named("tiny", CHAT).replace("\"hi\"", &format!("\"{}\"", "why ".repeat(80)));
+    for (path, body, wanted) in [
+        (path, chat("tiny", r#""response_format":{"type":"text"}"#), "local"),
+        (path, chat("tiny", schema), "far.example"),
+        (path, chat("local/tiny", schema), "unsupported_by_model"),
+        (path, image.into(), "unsupported_by_model"),
+        (path, named("vec", CHAT), "unsupported_by_model"),
+        ("/v1/embeddings", embed.into(), "local"),
+        ("/v1/embeddings", embed.replace("vec", "local/tiny"), "unsupported_by_model"),
+        (path, long.clone(), "far.example"),
+        (path, long.replace("tiny", "local/tiny"), "context_length_exceeded"),
+    ] {
+        assert_eq!(who(&mut world(), path, &body), wanted, "{body}");
+    }
+    // The operator's word goes before: of both `tiny` it was said that they take no tools.
+    let tools = chat("tiny", r#""tools":[{"type":"function","function":{"name":"f"}}]"#);
+    assert_eq!(who(&mut world(), path, &tools), "unsupported_by_model");
+}
+
+#[test]
+fn what_is_known_is_told_with_its_source() {
+    let mut world = world();
+    let report = get(&mut world, "/v1/providers");
+    let [local, far] = report["providers"].as_array().unwrap().as_slice() else { panic!("{report}") };
+    assert_eq!(
+        (&local["kind"], &local["type"], &local["base_url"]),
+        (&json!("engine"), &json!("engine"), &Value::Null)
+    );
+    assert_eq!(local["health"], json!({"status": "unknown", "reason": null, "retry_in_secs": null}));
+    let probed = |value: Value| json!({"value": value, "source": "probed"});
+    let unknown = json!({"value": null, "source": "unknown"});
+    let tiny = json!({
+        "model": "tiny",
+        "accelerator": probed(json!("cpu")),
+        "context": probed(json!(64)),
+        "max_output": unknown,
+        "streaming": {"value": true, "source": "catalogue"},
+        "chat": probed(json!(true)),
+        "tools": {"value": false, "source": "configured"},
+        "vision": probed(json!(false)),
+        "audio": probed(json!(false)),
+        "embeddings": probed(json!(false)),
+        "structured_output": probed(json!(false)),
+        "reasoning": probed(json!(false)),
+        "quantization": probed(json!("Q8_0")),
+        "memory_bytes": probed(json!(8 << 20)),
+        "loaded": probed(json!(false)),
+    });
+    assert_eq!(local["models"][0], tiny);
+    assert_eq!(local["models"].as_array().unwrap().len(), 2);
+    assert_eq!((&far["kind"], &far["base_url"]), (&json!("http"), &json!("http://far.example/v1")));
+    assert_eq!(far["models"].as_array().unwrap().len(), 1, "a pattern is no model");
+    assert_eq!((&far["models"][0]["model"], &far["models"][0]["context"]), (&json!("big"), &unknown));
+
+    // What is in memory changes without routing being made anew.
+    let loaded = Card { loaded: true, ..card("tiny", chats()) };
+    world.gateway.report_engine("local", vec![loaded], world.now);
+    assert_eq!(get(&mut world, "/v1/providers")["providers"][0]["models"][0]["loaded"]["value"], true);
+}
+
+#[test]
+fn it_is_for_keys_that_see_everything() {
+    let mut world = world();
+    world.key = Some("bound");
+    assert_eq!(world.get("/v1/providers").status, 403);
+    world.key = None;
+    assert_eq!(world.get("/v1/providers").status, 401);
+    world.key = Some("all");
+    assert_eq!(world.ask("POST", "/v1/providers").status, 405);
+}
+
+#[test]
+fn names_that_are_none_are_left_out() {
+    let mut world = world();
+    let odd = ["", "a\nb", &"x".repeat(257)].map(|name| card(name, chats()));
+    world.gateway.report_engine("local", [&odd[..], &[card("good", chats())]].concat(), world.now);
+    assert_eq!(get(&mut world, "/v1/models")["data"].as_array().unwrap().len(), 2);
+    // Nor does an engine speak for a provider over HTTP, whatever it is called.
+    world.gateway.report_engine("far", vec![card("evil", chats())], world.now);
+    assert_eq!(get(&mut world, "/v1/models")["data"].as_array().unwrap().len(), 2);
+}
