@@ -291,7 +291,6 @@ text = '[[providers]]\\ntype = "engine"\\nname = "mine"\\nmodels = ["m"]\\n[stor
 gateway = SyncGateway(text)
 gateway.__enter__()
 driver = gateway._gateway._driver
-read, write = os.pipe()
 if os.fork() == 0:
     try:
         driver._exchange()
@@ -301,12 +300,12 @@ if os.fork() == 0:
         driver.store.take()
     except RuntimeError as error:
         print(error, flush=True)
-    os.read(read, 1)  # until told to go: the parent is gone by then
+    sys.stdin.read()  # until told to go: the parent is gone by then
     os._exit(0)
 os._exit(0)
 """
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", script], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        [sys.executable, "-W", "ignore", "-c", script], stdout=subprocess.PIPE, stdin=subprocess.PIPE
     )
     assert process.wait(20) == 0
     said = process.stdout.readline() + process.stdout.readline()
@@ -316,6 +315,7 @@ os._exit(0)
     # The child lives, and the store can be had.
     with hoosh.SyncGateway(f"[storage]\npath = '{tmp_path}/hoosh.db'\n"):
         pass
+    process.stdin.close()
 
 
 def test_the_default_place_is_the_platforms(data_folder, tmp_path):
