@@ -51,7 +51,7 @@ fn guard_filters(environment: &mut Environment<'static>, guard: &Arc<Guard>) {
         let guard = guard.clone();
         move |value: Value| {
             let before = text_of(&value);
-            Value::from(guard.mark_made(&change(&before), &[&before]).into_owned())
+            Value::from(guard.mark_made(&change(&before), &before).into_owned())
         }
     };
     environment.add_filter("lower", remade(str::to_lowercase));
@@ -60,8 +60,7 @@ fn guard_filters(environment: &mut Environment<'static>, guard: &Arc<Guard>) {
     environment.add_filter("capitalize", remade(capitalized));
     let guarding = guard.clone();
     environment.add_filter("replace", move |value: Value, from: Value, to: Value| {
-        let (before, from, to) = (text_of(&value), text_of(&from), text_of(&to));
-        Value::from(guarding.mark_made(&before.replace(&from, &to), &[&before, &to]).into_owned())
+        replaced(&guarding, &text_of(&value), &[from, to])
     });
     let guarding = guard.clone();
     environment.add_filter("split", move |value: Value, at: Option<String>, most: Option<i64>| {
@@ -82,12 +81,13 @@ fn guard_filters(environment: &mut Environment<'static>, guard: &Arc<Guard>) {
 fn guard_methods(environment: &mut Environment<'static>, guard: &Arc<Guard>) {
     let guard = guard.clone();
     environment.set_unknown_method_callback(move |state, value, method, arguments| {
+        if method == "replace" && value.as_str().is_some() {
+            return replaced(&guard, &text_of(value), arguments);
+        }
         let made = unknown_method_callback(state, value, method, arguments)?;
         match method {
-            "replace" | "lower" | "upper" | "title" | "capitalize" => {
-                let before: Vec<String> = std::iter::once(value).chain(arguments).map(text_of).collect();
-                let before: Vec<&str> = before.iter().map(String::as_str).collect();
-                Ok(Value::from(guard.mark_made(&text_of(&made), &before).into_owned()))
+            "lower" | "upper" | "title" | "capitalize" => {
+                Ok(Value::from(guard.mark_made(&text_of(&made), &text_of(value)).into_owned()))
             }
             "split" | "splitlines" => pieces(&guard, &made),
             // Without letters they take white space away, which the marks allow for.
@@ -95,6 +95,19 @@ fn guard_methods(environment: &mut Environment<'static>, guard: &Arc<Guard>) {
             _ => Ok(made),
         }
     });
+}
+
+/// `text` with the first of `arguments` replaced by the second; a third says how often at most.
+fn replaced(guard: &Guard, text: &str, arguments: &[Value]) -> Result<Value, Error> {
+    let (from, to, most) = match arguments {
+        [from, to] => (text_of(from), text_of(to), None),
+        [from, to, most] => (text_of(from), text_of(to), most.as_usize()),
+        _ => return Err(Error::new(ErrorKind::MissingArgument, "replace needs what is replaced, and by what")),
+    };
+    Ok(Value::from(match most {
+        Some(most) => guard.join(text.splitn(most.saturating_add(1), from.as_str()), &to),
+        None => guard.join(text.split(from.as_str()), &to),
+    }))
 }
 
 /// `made`, or what it lists, as pieces of a text.

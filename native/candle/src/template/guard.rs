@@ -68,18 +68,42 @@ impl Guard {
         insert(clean, places)
     }
 
-    /// `text` as a filter made it of `before`, where what it made anew is marked: `before` holds control tokens only where
-    /// the template wrote them.
-    pub fn mark_made<'a>(&self, text: &'a str, before: &[&str]) -> Cow<'a, str> {
+    /// `text` as a filter made it of `before`. Where it holds a control token more often than `before`, which of them the
+    /// template wrote cannot be told, and all are marked.
+    pub fn mark_made<'a>(&self, text: &'a str, before: &str) -> Cow<'a, str> {
         let Some(everywhere) = &self.everywhere else { return Cow::Borrowed(text) };
         let mut places = Vec::new();
+        let mut new: HashMap<&str, bool> = HashMap::new();
         for found in everywhere.find_overlapping_iter(text) {
             let token = &text[found.range()];
-            if !before.iter().any(|before| before.contains(token)) {
+            let is_new = || text.matches(token).count() > before.matches(token).count();
+            if *new.entry(token).or_insert_with(is_new) {
                 places.push(found.start() + first_length(token));
             }
         }
         insert(Cow::Borrowed(text), places)
+    }
+
+    /// `pieces` with `glue` between them, marked where a control token came together across a border.
+    pub fn join<'a>(&self, pieces: impl Iterator<Item = &'a str>, glue: &str) -> String {
+        let mut whole = String::new();
+        let mut borders = Vec::new();
+        for (index, piece) in pieces.enumerate() {
+            for text in [if index > 0 { glue } else { "" }, piece] {
+                whole.push_str(text);
+                borders.push(whole.len());
+            }
+        }
+        let found = self.everywhere.iter().flat_map(|everywhere| everywhere.find_overlapping_iter(&whole));
+        let crosses = |start: usize, end: usize| {
+            let next = borders.partition_point(|&border| border <= start);
+            borders.get(next).is_some_and(|&border| border < end)
+        };
+        let places: Vec<usize> = found
+            .filter(|found| crosses(found.start(), found.end()))
+            .map(|found| found.start() + first_length(&whole[found.range()]))
+            .collect();
+        insert(Cow::Owned(whole), places).into_owned()
     }
 
     /// A piece of a text that was cut up, marked where it could be put together otherwise.
@@ -271,8 +295,10 @@ mod tests {
     #[test]
     fn what_a_filter_makes_is_marked_and_what_it_keeps_is_not() {
         let guard = guard();
-        assert_eq!(guard.mark_made("<s> a", &["<xs> a"]), "<\u{fdd0}s> a");
-        assert_eq!(guard.mark_made("<s> a", &["<s> b"]), "<s> a");
+        assert_eq!(guard.mark_made("<s> a", "<S> a"), "<\u{fdd0}s> a");
+        assert_eq!(guard.mark_made("<s> a", "<s> A"), "<s> a");
+        assert_eq!(guard.join(["<", "s>"].into_iter(), ""), "<\u{fdd0}s>");
+        assert_eq!(guard.join(["<s>a", "b<s>", "c"].into_iter(), "</s>"), "<s>a</s>b<s></s>c");
     }
 
     #[test]

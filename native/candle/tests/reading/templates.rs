@@ -1,4 +1,4 @@
-//! Chat templates write what Python's Jinja writes: `fixtures/make_prompts.py` asked it.
+//! Chat templates write what Python's Jinja writes: `tests/llamacpp/make_prompts.py` asked it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

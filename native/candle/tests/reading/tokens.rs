@@ -1,4 +1,4 @@
-//! Tokens are llama.cpp's, for every text and every way of splitting: `fixtures/make.py` asked it.
+//! Tokens are llama.cpp's, for every text and every way of splitting: `tests/llamacpp/make_vocabularies.py` asked it.
 
 use std::path::{Path, PathBuf};
 
