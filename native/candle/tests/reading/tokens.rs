@@ -35,7 +35,7 @@ fn compare(name: &str, tokenizer: &Tokenizer) {
     assert_eq!(found, ends, "{name}: the ends");
     assert_eq!(lines.clone().count(), texts.len());
     for (text, line) in texts.iter().zip(lines) {
-        let (parsed, plain) = line.split_once('|').unwrap();
+        let (parsed, plain) = line.split_once('|').unwrap_or((line, line));
         assert_eq!(tokenizer.encode(text, true), ids(parsed), "{name}: {text:?} with special texts");
         assert_eq!(tokenizer.encode(text, false), ids(plain), "{name}: {text:?} without");
     }
