@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn marks_of_users_are_taken_out() {
         let guard = guard();
-        assert_eq!(guard.mark("<\u{fdd0}s>"), "<\u{fdd0}s>");
+        assert_eq!(guard.mark("x <\u{fdd0}s> x"), "x <\u{fdd0}s> x");
         assert_eq!(guard.mark("a\u{fdd0}b"), "ab");
         assert_eq!(guard.cut("a\u{fdd0}b"), [Part::Text("ab".into())]);
     }

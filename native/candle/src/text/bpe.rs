@@ -1,6 +1,9 @@
 //! Byte-pair encoding over GPT-2's alphabet: the letters of a word are merged pair by pair, the pair of the lowest rank
 //! first and the leftmost of equals.
 //!
+//! A merge that makes the text of a control token is left out: llama.cpp would take it, and with it what a user wrote for that
+//! token. No vocabulary in use has any.
+//!
 //! A heap holds the pairs that could be merged, so that a word of a million letters takes n log n steps, not n².
 
 use std::cmp::Reverse;
@@ -53,7 +56,11 @@ impl Bpe {
             // The space is looked for after the first byte, since a merge may begin with one.
             let Some(at) = line.bytes().skip(1).position(|byte| byte == b' ').map(|at| at + 1) else { continue };
             let (left, right) = (&line[..at], &line[at + 1..]);
-            let whole = symbols.number(&[left, right].concat())?;
+            let whole = [left, right].concat();
+            if vocabulary.is_guarded(&whole) {
+                continue;
+            }
+            let whole = symbols.number(&whole)?;
             let pair = (symbols.number(left)?, symbols.number(right)?);
             table.entry(pair).or_insert((rank as u32, whole));
         }
@@ -73,7 +80,7 @@ impl Bpe {
         let mut word_of_symbols = Word::default();
         for word in self.splitter.words(text) {
             if self.whole_words {
-                if let Some(token) = vocabulary.id(&bytes::encode(word)) {
+                if let Some(token) = vocabulary.plain_id(&bytes::encode(word)) {
                     out.push(token);
                     continue;
                 }

@@ -75,7 +75,8 @@ fn pattern(name: &str) -> Option<Pattern> {
             Exact(r"[\r\n]"),
             Exact(r"\s?\p{L}+"),
             Exact(r"\s?\p{P}+"),
-            Exact("[一-龥ࠀ-一가-\u{d7ff}]+"),
+            // The spaces in the range are none of its letters for llama.cpp, which writes them otherwise before it looks.
+            Exact("[[一-龥ࠀ-一가-\u{d7ff}]&&\\S]+"),
             Exact(r"\p{N}"),
         ]),
         "deepseek-v3" | "hunyuan-dense" | "joyai-llm" => {

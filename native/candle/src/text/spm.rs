@@ -1,7 +1,8 @@
 //! Byte-pair encoding as SentencePiece has it: neighbours that together are a token are joined, the token of the highest
 //! score first and the leftmost of equals. What is no token at the end comes out as bytes.
 //!
-//! As llama.cpp's `llm_tokenizer_spm`, which differs from SentencePiece where scores tie.
+//! As llama.cpp's `llm_tokenizer_spm`, which differs from SentencePiece where scores tie; but letters that happen to be the
+//! text of a control token are never joined to it, so that no text that is not trusted becomes one.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -117,7 +118,7 @@ impl<'a> Line<'a> {
         if length > vocabulary.longest() {
             return;
         }
-        if let Some(token) = vocabulary.id(&self.text[start..start + length]) {
+        if let Some(token) = vocabulary.plain_id(&self.text[start..start + length]) {
             self.queue.push(Candidate { score: spm.scores[token as usize], left, right, length });
         }
     }
@@ -136,7 +137,7 @@ impl<'a> Line<'a> {
         let mut at = if self.symbols.is_empty() { END } else { 0 };
         while let Some(symbol) = self.symbols.get(at) {
             let text = &self.text[symbol.start..symbol.start + symbol.length];
-            match vocabulary.id(text) {
+            match vocabulary.plain_id(text) {
                 Some(token) => out.push(token),
                 None => out.extend(text.bytes().filter_map(|byte| spm.bytes[usize::from(byte)])),
             }

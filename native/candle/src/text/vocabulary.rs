@@ -108,6 +108,16 @@ impl Vocabulary {
         self.ids.get(text).copied()
     }
 
+    /// The token `text`, unless it is one that only trusted text is made of.
+    pub fn plain_id(&self, text: &str) -> Option<u32> {
+        self.id(text).filter(|&token| !self.kind(token).is_guarded())
+    }
+
+    /// Whether `text` is a token that only trusted text is made of.
+    pub fn is_guarded(&self, text: &str) -> bool {
+        self.id(text).is_some_and(|token| self.kind(token).is_guarded())
+    }
+
     pub fn text(&self, token: u32) -> &str {
         self.texts.get(token as usize).map_or("", String::as_str)
     }

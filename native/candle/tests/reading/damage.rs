@@ -41,7 +41,10 @@ fn counts_that_the_file_cannot_hold_are_refused_at_once() {
     let long = (1u64 << 62).to_le_bytes();
     says(Gguf::new().raw("x", TEXT, &long).bytes(), "bytes of text");
     says(Gguf::new().raw("x", ARRAY, &[&U32.to_le_bytes()[..], &long].concat()).bytes(), "values of an array");
-    says(Gguf::new().raw("x", ARRAY, &[&TEXT.to_le_bytes()[..], &9u64.to_le_bytes(), &[0; 24]].concat()).bytes(), "9 values");
+    says(
+        Gguf::new().raw("x", ARRAY, &[&TEXT.to_le_bytes()[..], &9u64.to_le_bytes(), &[0; 24]].concat()).bytes(),
+        "9 values",
+    );
     let nested = [&ARRAY.to_le_bytes()[..], &1u64.to_le_bytes(), &U32.to_le_bytes(), &0u64.to_le_bytes()].concat();
     says(Gguf::new().raw("x", ARRAY, &nested).bytes(), "holds arrays");
 }
@@ -51,7 +54,10 @@ fn entries_are_checked() {
     says(Gguf::new().u32("a", 1).u32("a", 2).bytes(), "entry a is there twice");
     says(Gguf::new().raw("a", 13, &[0; 8]).bytes(), "type 13");
     says(Gguf::new().raw("a", FLAG, &[2]).bytes(), "neither 0 nor 1");
-    says(Gguf::new().raw("a", ARRAY, &[&FLAG.to_le_bytes()[..], &1u64.to_le_bytes(), &[9]].concat()).bytes(), "neither 0 nor 1");
+    says(
+        Gguf::new().raw("a", ARRAY, &[&FLAG.to_le_bytes()[..], &1u64.to_le_bytes(), &[9]].concat()).bytes(),
+        "neither 0 nor 1",
+    );
     says(Gguf::new().u32("", 1).bytes(), "a name has 0 bytes");
     says(Gguf::new().u32(&"x".repeat(65_536), 1).bytes(), "a name has 65536 bytes");
 }
@@ -70,7 +76,8 @@ fn alignment_is_a_power_of_two() {
 
 #[test]
 fn tensors_are_checked() {
-    let one = |dimensions: &[u64], kind, bytes: usize| Gguf::new().tensor("t", dimensions, kind, vec![0; bytes]).bytes();
+    let one =
+        |dimensions: &[u64], kind, bytes: usize| Gguf::new().tensor("t", dimensions, kind, vec![0; bytes]).bytes();
     says(one(&[1; 5], 0, 4), "5 dimensions");
     says(one(&[0], 0, 0), "a dimension of 0");
     says(one(&[1 << 62, 1 << 62], 0, 4), "more than any memory");
@@ -86,7 +93,10 @@ fn tensors_are_checked() {
     says(two.bytes_with(&[0, 33]), "no multiple");
     says(two.bytes_with(&[0, u64::MAX - 31]), "tensor b");
     says(two.bytes_with(&[1 << 40, 0]), "tensor a needs bytes");
-    says(Gguf::new().tensor("a", &[1], 0, vec![0; 4]).tensor("a", &[1], 0, vec![0; 4]).bytes(), "tensor a is there twice");
+    says(
+        Gguf::new().tensor("a", &[1], 0, vec![0; 4]).tensor("a", &[1], 0, vec![0; 4]).bytes(),
+        "tensor a is there twice",
+    );
 }
 
 #[test]

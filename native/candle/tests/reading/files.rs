@@ -36,7 +36,10 @@ fn a_value_of_another_type_is_named_with_what_is_expected() {
     let said = |error: hoosh_candle::file::FileError| error.to_string();
     for (problem, words) in [
         (said(metadata.get_u32("absent").unwrap_err()), "entry absent is missing"),
-        (said(metadata.get_u32("of.i8").unwrap_err()), "of.i8 is the whole number -1, and has to be a whole number of 0 to"),
+        (
+            said(metadata.get_u32("of.i8").unwrap_err()),
+            "of.i8 is the whole number -1, and has to be a whole number of 0 to",
+        ),
         (said(metadata.get_u32("of.u64").unwrap_err()), "18446744073709551615"),
         (said(metadata.get_u32("of.texts").unwrap_err()), "an array of 3 texts"),
         (said(metadata.f32_or("of.f64", 0.0).unwrap_err()), "has to be a finite number"),

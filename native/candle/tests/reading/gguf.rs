@@ -8,12 +8,12 @@ use hoosh_candle::file::ModelFile;
 pub struct Gguf {
     pub version: u32,
     pub alignment: usize,
-    entries: Vec<Vec<u8>>,
-    tensors: Vec<TensorOf>,
+    pub entries: Vec<Vec<u8>>,
+    pub tensors: Vec<TensorOf>,
 }
 
 #[derive(Clone)]
-struct TensorOf {
+pub struct TensorOf {
     name: String,
     dimensions: Vec<u64>,
     kind: u32,
@@ -74,11 +74,15 @@ impl Gguf {
 
     pub fn bytes(&self) -> Vec<u8> {
         let mut offset = 0;
-        let offsets: Vec<u64> = self.tensors.iter().map(|tensor| {
-            let at = offset;
-            offset = (at + tensor.data.len()).next_multiple_of(self.alignment);
-            at as u64
-        }).collect();
+        let offsets: Vec<u64> = self
+            .tensors
+            .iter()
+            .map(|tensor| {
+                let at = offset;
+                offset = (at + tensor.data.len()).next_multiple_of(self.alignment);
+                at as u64
+            })
+            .collect();
         self.bytes_with(&offsets)
     }
 

@@ -63,7 +63,8 @@ fn nothing_is_in_reach() {
         "{{ self.__init__ }}",
         "{{ cycler.__init__.__globals__ }}",
     ] {
-        let outcome = made(source).map(|template| template.render(&json!({ "messages": [{ "role": "user", "content": "x" }] })));
+        let outcome =
+            made(source).map(|template| template.render(&json!({ "messages": [{ "role": "user", "content": "x" }] })));
         // An attribute that is not there prints as nothing, as in Jinja.
         let reached = outcome.as_ref().is_ok_and(|rendered| rendered.as_ref().is_ok_and(|text| !text.is_empty()));
         assert!(!reached, "{source}: {:?}", outcome.ok());

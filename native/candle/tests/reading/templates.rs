@@ -24,7 +24,8 @@ fn fixtures() -> PathBuf {
 
 #[test]
 fn prompts_are_those_of_python() {
-    let cases: Vec<Value> = serde_json::from_str(&fs::read_to_string(fixtures().join("prompts.json")).unwrap()).unwrap();
+    let cases: Vec<Value> =
+        serde_json::from_str(&fs::read_to_string(fixtures().join("prompts.json")).unwrap()).unwrap();
     let tokenizer = tokenizer();
     for case in &cases {
         let name = case["template"].as_str().unwrap();
@@ -38,7 +39,9 @@ fn prompts_are_those_of_python() {
                 assert_eq!(parts.iter().map(text_of).collect::<String>(), expected, "{what}");
                 assert_eq!(encode_parts(&tokenizer, &parts), tokenizer.encode(expected, true), "{what}");
             }
-            (Err(TemplateError::Refused(words)), None) => assert_eq!(words, case["prompt"]["refused"].as_str().unwrap()),
+            (Err(TemplateError::Refused(words)), None) => {
+                assert_eq!(words, case["prompt"]["refused"].as_str().unwrap())
+            }
             (found, _) => panic!("{what}: {found:?}"),
         }
     }
@@ -84,7 +87,10 @@ fn a_system_message_goes_to_the_user_where_the_template_has_no_place_for_it() {
     let of = |messages: Value| template("gemma-2").render(&json!({ "messages": messages })).unwrap();
     let user = |text: &str| json!({ "role": "user", "content": text });
     let system = |text: &str| json!({ "role": "system", "content": text });
-    assert_eq!(of(json!([system("a"), system("b"), user("c")])), "<s><start_of_turn>user\na\n\nb\n\nc<end_of_turn>\n<start_of_turn>model\n");
+    assert_eq!(
+        of(json!([system("a"), system("b"), user("c")])),
+        "<s><start_of_turn>user\na\n\nb\n\nc<end_of_turn>\n<start_of_turn>model\n"
+    );
     assert_eq!(of(json!([system("a")])), "<s><start_of_turn>user\na<end_of_turn>\n<start_of_turn>model\n");
     let developer = json!({ "messages": [{ "role": "developer", "content": "D" }, user("c")] });
     assert!(template("chatml").render(&developer).unwrap().starts_with("<|im_start|>system\nD<|im_end|>"));
@@ -117,7 +123,10 @@ fn what_is_wrong_with_a_request_is_said() {
         (json!({ "messages": [{ "role": "user", "content": [{ "type": "text" }] }] }), "content[0] has no text"),
         (json!({ "messages": [{ "role": "assistant", "tool_calls": 3 }] }), "tool_calls has to be a list"),
         (json!({ "messages": [{ "role": "user", "content": "x" }], "tools": 3 }), "tools has to be a list"),
-        (json!({ "messages": [{ "role": "user", "content": "x" }], "chat_template_kwargs": [] }), "has to be an object"),
+        (
+            json!({ "messages": [{ "role": "user", "content": "x" }], "chat_template_kwargs": [] }),
+            "has to be an object",
+        ),
     ] {
         let error = template("chatml").render(&body).unwrap_err();
         assert!(error.is_callers() && error.to_string().contains(words), "{error}");
@@ -128,7 +137,10 @@ fn what_is_wrong_with_a_request_is_said() {
 fn a_template_that_refuses_says_why() {
     let twice = json!({ "role": "user", "content": "x" });
     let error = template("gemma-2").render(&json!({ "messages": [twice, twice] })).unwrap_err();
-    assert_eq!(error, TemplateError::Refused("Conversation roles must alternate user/assistant/user/assistant/...".into()));
+    assert_eq!(
+        error,
+        TemplateError::Refused("Conversation roles must alternate user/assistant/user/assistant/...".into())
+    );
     assert!(error.to_string().starts_with("the model's chat template does not take these messages: Conversation"));
     let call = json!({ "id": "x", "type": "function", "function": { "name": "f", "arguments": "{}" } });
     let call = json!({ "messages": [twice, { "role": "assistant", "content": null, "tool_calls": [call] }] });
