@@ -43,10 +43,10 @@ pub struct Tokenizer {
 }
 
 enum Model {
-    Bpe(Bpe),
-    Spm(Spm),
+    Bpe(Box<Bpe>),
+    Spm(Box<Spm>),
     #[cfg(feature = "tokenizer-json")]
-    Json(json::Json),
+    Json(Box<json::Json>),
 }
 
 impl Tokenizer {
@@ -74,7 +74,16 @@ impl Tokenizer {
         let ends = ends::by_text(&vocabulary);
         let bos = json.first_token();
         let add_bos = bos.is_some();
-        Ok(Tokenizer { vocabulary, specials, model: Model::Json(json), bos, eos: None, add_bos, ends, note: None })
+        Ok(Tokenizer {
+            vocabulary,
+            specials,
+            model: Model::Json(Box::new(json)),
+            bos,
+            eos: None,
+            add_bos,
+            ends,
+            note: None,
+        })
     }
 
     /// Without the feature `tokenizer-json`: an error that says so.
@@ -91,7 +100,7 @@ impl Tokenizer {
         let bpe = Bpe::new(&vocabulary, merges, habits.splitter, habits.whole_words)?;
         // Where the metadata is silent, 11 is what llama.cpp takes for GPT-2's vocabulary.
         let ends = Some(11);
-        Tokenizer::with_metadata(file, vocabulary, Model::Bpe(bpe), (ends, ends), habits.begins, habits.note)
+        Tokenizer::with_metadata(file, vocabulary, Model::Bpe(Box::new(bpe)), (ends, ends), habits.begins, habits.note)
     }
 
     fn spm(file: &ModelFile) -> Result<Tokenizer, FileError> {
@@ -105,7 +114,7 @@ impl Tokenizer {
         let space_first = metadata.bool_or("tokenizer.ggml.add_space_prefix", true)?;
         let unknown = token(file, &vocabulary, "tokenizer.ggml.unknown_token_id", Some(0))?;
         let spm = Spm::new(&vocabulary, scores, space_first, unknown)?;
-        Tokenizer::with_metadata(file, vocabulary, Model::Spm(spm), (Some(1), Some(2)), true, None)
+        Tokenizer::with_metadata(file, vocabulary, Model::Spm(Box::new(spm)), (Some(1), Some(2)), true, None)
     }
 
     /// `default` are the tokens before and after a text, and `begins` whether the first is put there, where the metadata
@@ -144,9 +153,7 @@ impl Tokenizer {
         if let Model::Json(json) = &self.model {
             return json.encode(text, parse_special);
         }
-        let mut fragments = self.specials.split(text, parse_special);
-        self.specials.strip(&mut fragments);
-        self.encode_fragments(&fragments)
+        self.encode_fragments(&self.specials.split(text, parse_special))
     }
 
     /// The tokens of a prompt. Where no part that is only text holds the text of a control token, they are those of the
@@ -157,12 +164,12 @@ impl Tokenizer {
         if let Model::Json(json) = &self.model {
             return self.encode_parts_by(json, &joined);
         }
-        let mut fragments = Vec::new();
+        let mut fragments: Vec<Fragment<'_>> = Vec::new();
         for part in &joined {
             let (text, trusted) = part.content();
-            fragments.extend(self.specials.split(text, trusted));
+            let next = self.specials.split_after(fragments.last(), text, trusted);
+            fragments.extend(next);
         }
-        self.specials.strip(&mut fragments);
         self.encode_fragments(&fragments)
     }
 

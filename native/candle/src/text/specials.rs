@@ -77,25 +77,13 @@ impl Specials {
         fragments
     }
 
-    /// Takes away the white space that special tokens swallow.
-    pub fn strip(&self, fragments: &mut Vec<Fragment<'_>>) {
-        if !self.tokens.iter().any(|token| token.strips) {
-            return;
+    /// Splits `text`, which follows `before`.
+    pub fn split_after<'a>(&self, before: Option<&Fragment<'_>>, text: &'a str, trusted: bool) -> Vec<Fragment<'a>> {
+        let strips = |id: u32| self.tokens.iter().any(|token| token.strips && token.id == id);
+        match before {
+            Some(Fragment::Token(id)) if strips(*id) => self.split(trimmed(text), trusted),
+            _ => self.split(text, trusted),
         }
-        let strips = |id: u32| self.tokens.iter().any(|token| token.id == id && token.strips);
-        let mut after = false;
-        for fragment in fragments.iter_mut() {
-            match fragment {
-                Fragment::Token(id) => after = strips(*id),
-                Fragment::Text(text) => {
-                    if after {
-                        *text = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
-                    }
-                    after = false;
-                }
-            }
-        }
-        fragments.retain(|fragment| *fragment != Fragment::Text(""));
     }
 
     /// Which special tokens occur in `text`, longest first.
@@ -113,6 +101,11 @@ impl Specials {
     }
 }
 
+/// `text` without the white space, by C's `isspace`, that it begins with.
+fn trimmed(text: &str) -> &str {
+    text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r'])
+}
+
 fn split_at<'a>(fragments: Vec<Fragment<'a>>, token: &Special) -> Vec<Fragment<'a>> {
     let finder = memmem::Finder::new(&token.text);
     let mut out = Vec::with_capacity(fragments.len());
@@ -127,6 +120,9 @@ fn split_at<'a>(fragments: Vec<Fragment<'a>>, token: &Special) -> Vec<Fragment<'
             }
             out.push(Fragment::Token(token.id));
             text = &text[at + token.text.len()..];
+            if token.strips {
+                text = trimmed(text);
+            }
         }
         if !text.is_empty() {
             out.push(Fragment::Text(text));
@@ -166,10 +162,11 @@ mod tests {
     #[test]
     fn some_swallow_the_white_space_after_them() {
         let specials = specials(&[("<e>", Kind::Control), ("<u>", Kind::Control)], "<e>");
-        let mut fragments = specials.split("<e> \n a <u> b<e>\n", true);
-        specials.strip(&mut fragments);
+        let fragments = specials.split("<e> \n a <u> b<e>\n", true);
         let expected =
             [Fragment::Token(0), Fragment::Text("a "), Fragment::Token(1), Fragment::Text(" b"), Fragment::Token(0)];
         assert_eq!(fragments, expected);
+        assert_eq!(specials.split_after(fragments.last(), "\n c", true), [Fragment::Text("c")]);
+        assert_eq!(specials.split_after(None, "\n c", true), [Fragment::Text("\n c")]);
     }
 }

@@ -126,7 +126,7 @@ impl Splitter {
 
     /// The words of `text`, which together are all of it.
     pub fn words<'a>(&self, text: &'a str) -> impl Iterator<Item = &'a str> {
-        let mut words = vec![0..text.len()];
+        let mut words: Vec<Range<usize>> = std::iter::once(0..text.len()).collect();
         for step in &self.steps {
             let mut finer = Vec::with_capacity(words.len());
             for word in words {

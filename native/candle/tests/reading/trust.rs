@@ -47,8 +47,8 @@ fn controls(name: &str, evil: &str) -> (Vec<usize>, String) {
     let tokenizer = &*TOKENIZER;
     let parts = MADE[name].render_parts(&body(name, evil)).unwrap();
     let tokens = encode_parts(tokenizer, &parts);
-    let count = |text: &&str| tokens.iter().filter(|&&token| Some(token) == tokenizer.special(text)).count();
-    (CONTROL.iter().map(|text| count(&text)).collect(), parts.iter().map(text_of).collect())
+    let count = |text: &str| tokens.iter().filter(|&&token| Some(token) == tokenizer.special(text)).count();
+    (CONTROL.iter().map(|text| count(text)).collect(), parts.iter().map(text_of).collect())
 }
 
 #[test]
