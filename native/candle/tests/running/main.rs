@@ -1,0 +1,7 @@
+//! Models that run: the decoder, what is made of its tokens, and the engine. One program, since each links all of Candle.
+
+mod common;
+mod decoder;
+mod engine;
+mod soak;
+mod stop;
