@@ -1,0 +1,109 @@
+"""Asks the questions of held_out.toml and says how many answers are right.
+
+Usage: judge.py FOLDER [--part first|last|both] [--gguf FILE] [--system TEXT] [--show N]
+
+Right is the answer of an intent that the question may have, word for word. With --gguf the answers of the file, run by
+NumPy (or with --llamacpp by llama.cpp), are compared with the trainer's too.
+"""
+
+import argparse
+import random
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from chat import END_ID, Form, loaded
+from model import Shape, Tiny
+from phrases import Text
+
+FILE = Path(__file__).resolve().parent / "held_out.toml"
+
+
+def questions(part: str) -> list[tuple[list[str], str]]:
+    """Names of intents that are right, and the question."""
+    tables = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    read = []
+    for name in ("first", "last") if part == "both" else (part,):
+        for line in tables[name].strip().splitlines():
+            names, _, asked = line.partition(" | ")
+            read.append(([one.strip() for one in names.split(",")], asked.strip()))
+    return read
+
+
+def model_of(folder: Path) -> Tiny:
+    """The model of a checkpoint."""
+    kept = torch.load(folder / "checkpoint.pt", weights_only=True)
+    model = Tiny(Shape(**kept["shape"]))
+    model.load_state_dict(kept["weights"])
+    return model
+
+
+def other(given: argparse.Namespace) -> Callable[[list[int]], list[int]] | None:
+    """What runs the GGUF file."""
+    if given.gguf is None:
+        return None
+    if given.llamacpp:
+        from llama_cpp import Llama
+
+        llama = Llama(str(given.gguf), n_ctx=2048, verbose=False, n_threads=2)
+
+        def run(prompt: list[int]) -> list[int]:
+            said = []
+            llama.reset()
+            for token in llama.generate(prompt, temp=0.0, repeat_penalty=1.0):
+                if token == END_ID or len(said) == 120:
+                    break
+                said.append(token)
+            return said
+
+        return run
+    from reader import Reader
+
+    reader = Reader(given.gguf)
+    return lambda prompt: reader.answer(prompt, END_ID)
+
+
+def main() -> None:
+    """Ask, and count."""
+    wanted = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    wanted.add_argument("folder", type=Path)
+    wanted.add_argument("--part", choices=("first", "last", "both"), default="first")
+    wanted.add_argument("--gguf", type=Path)
+    wanted.add_argument("--llamacpp", action="store_true")
+    wanted.add_argument("--system")
+    wanted.add_argument("--show", type=int, default=0, help="so many answers by chance, to be read")
+    given = wanted.parse_args()
+    torch.set_num_threads(1)
+    text = Text()
+    names = {one.answer: one.name for one in text.intents.values()}
+    tokenizer = loaded(given.folder / "tokenizer.json")
+    form, model, run = Form(tokenizer), model_of(given.folder), other(given)
+    right = garbled = equal = 0
+    asked = questions(given.part)
+    told = []
+    for good, question in asked:
+        turns = [("user", question)]
+        if given.system:
+            turns.insert(0, ("system", given.system))
+        prompt = form.prompt(turns)
+        said = model.answer(prompt, END_ID)
+        equal += run is not None and run(prompt) == said
+        answer = tokenizer.decode(said)
+        meant = names.get(answer)
+        garbled += meant is None
+        right += meant in good
+        told.append((question, answer))
+        if meant not in good:
+            print(f"  {question}\n      wanted {', '.join(good)}; got {meant or repr(answer)}")
+    for question, answer in random.Random(7).sample(told, min(given.show, len(told))):
+        print(f"? {question}\n  {answer}")
+    outside = sum("outside" in good for good, _ in asked)
+    print(f"{right} of {len(asked)} right ({right / len(asked):.1%}); {garbled} are no known answer; {outside} are about something else")
+    if run is not None:
+        print(f"{equal} of {len(asked)} answers of the file are the trainer's, token for token")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Trains hoosh-tiny: a time-boxed run that goes on from a checkpoint of the same folder.
+
+Usage: train.py FOLDER --minutes 30 [--seed 1] [--peak 1.0] [--threads 2]
+
+FOLDER gets tokenizer.json (if it is not there) and checkpoint.pt. The learning rate falls by a cosine over the minutes.
+A run that is cut short loses what came after its last checkpoint; the next one begins from that with its own minutes.
+"""
+
+import argparse
+import math
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from build_text import Talk
+from chat import Form, loaded, trained
+from model import Shape, Tiny
+from muon import Muon
+from phrases import Text
+
+TOKENS = 6_000
+"""Of a batch, padding included."""
+DRAWN = 600
+"""Conversations that are sorted by length together, so that little is padding."""
+CUT = 14
+"""Tokens that a cut answer has: where it is decided which answer it is."""
+MUON_RATE, ADAM_RATE = 0.02, 0.004
+WARM = 0.02
+"""Share of the time in which the rate rises."""
+
+
+class Lessons:
+    """Batches without end."""
+
+    def __init__(self, text: Text, form: Form, seed: int, context: int) -> None:
+        self._talk = Talk(text, seed).conversations()
+        self._draw = random.Random(seed + 1)
+        self._form, self._context = form, context
+        self.cut_share = 0.0
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Tokens, positions, and which tokens are learned."""
+        while True:
+            drawn = sorted((self._lesson() for _ in range(DRAWN)), key=lambda one: len(one[0]))
+            cuts, batch = [], []
+            for one in drawn:
+                if batch and (len(batch) + 1) * len(one[0]) > TOKENS:
+                    cuts.append(batch)
+                    batch = []
+                batch.append(one)
+            cuts.append(batch)
+            self._draw.shuffle(cuts)
+            for batch in cuts:
+                yield self._padded(batch)
+
+    def _lesson(self) -> tuple[list[int], list[bool]]:
+        blurred = self._draw.random() < 0.35
+        cut = CUT if self._draw.random() < self.cut_share else None
+        tokens, learned = self._form.lesson(next(self._talk), blurred=blurred, cut=cut)
+        return tokens[:500], learned[:500]
+
+    def _padded(self, batch: list[tuple[list[int], list[bool]]]) -> tuple[Tensor, Tensor, Tensor]:
+        longest = max(len(tokens) for tokens, _ in batch)
+        tokens = torch.zeros(len(batch), longest, dtype=torch.long)
+        learned = torch.zeros(len(batch), longest, dtype=torch.bool)
+        places = torch.arange(longest).repeat(len(batch), 1)
+        for row, (ids, marks) in enumerate(batch):
+            tokens[row, : len(ids)] = torch.tensor(ids)
+            learned[row, : len(ids)] = torch.tensor(marks)
+            # A gap of positions stands for a long prompt between what was said first and the question.
+            if self._draw.random() < 0.1:
+                at = self._draw.randint(1, longest)
+                places[row, at:] += self._draw.randint(1, self._context - longest)
+        return tokens, places, learned
+
+
+def rate(progress: float) -> float:
+    """Share of the peak rate at this share of the time."""
+    if progress < WARM:
+        return progress / WARM
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - WARM) / (1 - WARM))))
+
+
+def loss_of(model: Tiny, tokens: Tensor, places: Tensor, learned: Tensor) -> Tensor:
+    """Cross entropy of the tokens that are learned, each foretold from what stands before it."""
+    states = model.states(tokens[:, :-1], places[:, :-1])
+    wanted = learned[:, 1:]
+    return nnf.cross_entropy(model.logits(states[wanted]), tokens[:, 1:][wanted])
+
+
+def main() -> None:
+    """Train."""
+    wanted = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    wanted.add_argument("folder", type=Path)
+    wanted.add_argument("--minutes", type=float, required=True)
+    wanted.add_argument("--seed", type=int, default=1)
+    wanted.add_argument("--peak", type=float, default=1.0, help="share of the usual peak rate")
+    wanted.add_argument("--cut", type=float, default=0.6, help="share of answers that are cut short, after a fifth of the time")
+    wanted.add_argument("--threads", type=int, default=2)
+    wanted.add_argument("--save-minutes", type=float, default=5)
+    given = wanted.parse_args()
+    begun = time.monotonic()
+    torch.set_num_threads(given.threads)
+    torch.manual_seed(given.seed)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    text = Text()
+    file, kept = given.folder / "tokenizer.json", given.folder / "checkpoint.pt"
+    if not file.exists():
+        trained(text, given.seed).save(str(file))
+    form = Form(loaded(file), loaded(file, dropout=0.12))
+    before = torch.load(kept, weights_only=True) if kept.exists() else None
+    shape = Shape(**before["shape"]) if before else Shape()
+    model = Tiny(shape)
+    if before:
+        model.load_state_dict(before["weights"])
+    steps, seen, spent = (before["steps"], before["seen"], before["spent"]) if before else (0, 0, 0.0)
+    matrices = [weight for name, weight in model.named_parameters() if weight.dim() == 2 and "token_embd" not in name]
+    others = [weight for name, weight in model.named_parameters() if weight.dim() == 1 or "token_embd" in name]
+    muon = Muon(matrices, MUON_RATE)
+    adam = torch.optim.AdamW(others, ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    lessons = Lessons(text, form, given.seed + steps, shape.context)
+    print(f"{sum(weight.numel() for weight in model.parameters()):,} parameters, {len(text.intents)} intents", flush=True)
+
+    def save() -> None:
+        state = {"shape": asdict(shape), "weights": model.state_dict(), "steps": steps, "seen": seen}
+        torch.save({**state, "spent": spent + time.monotonic() - begun}, kept.with_suffix(".new"))
+        kept.with_suffix(".new").replace(kept)
+
+    box, saved, told, mean = given.minutes * 60, begun, 0, None
+    model.train()
+    for tokens, places, learned in lessons.batches():
+        progress = (time.monotonic() - begun) / box
+        if progress >= 1:
+            break
+        if progress > 0.2 or before:
+            lessons.cut_share = given.cut
+        for group, peak in ((muon.param_groups[0], MUON_RATE), (adam.param_groups[0], ADAM_RATE)):
+            group["lr"] = peak * given.peak * rate(progress)
+        loss = loss_of(model, tokens, places, learned)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in (muon, adam):
+            optimizer.step()
+            optimizer.zero_grad()
+        steps, seen, told = steps + 1, seen + tokens.numel(), told + tokens.numel()
+        mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
+        if steps % 50 == 0:
+            took = time.monotonic() - begun
+            print(f"{took:6.0f} s  step {steps}  loss {mean:.4f}  {told / took:,.0f} tokens/s", flush=True)
+        if time.monotonic() - saved > given.save_minutes * 60:
+            save()
+            saved = time.monotonic()
+    save()
+
+
+if __name__ == "__main__":
+    main()
