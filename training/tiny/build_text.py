@@ -34,15 +34,15 @@ class Talk:
 
     def _conversation(self) -> list[Turn]:
         draw, turns = self._draw, []
-        if draw.random() < 0.35:
+        if draw.random() < 0.22:
             turns.append(("system", self._system()))
         kind = draw.random()
-        if kind < 0.06:
+        if kind < 0.05:
             after, then, asked = draw.choice(self._text.follows)
             turns += self._turn(self._text.intents[draw.choice(after)])
             turns += [("user", self._worn(draw.choice(asked), plain=True)), ("assistant", self._text.intents[then].answer)]
         else:
-            for _ in range(1 if kind > 0.12 else draw.randint(2, 3)):
+            for _ in range(1 if kind > 0.09 else draw.choices((2, 3), (80, 20))[0]):
                 turns += self._turn(self._any())
         return turns
 
@@ -54,15 +54,20 @@ class Talk:
 
     def question(self, intent: Intent) -> str:
         """A question that the intent's answer belongs to."""
+        said = self.bare(intent)
+        if intent.name == "outside" and self._draw.random() < 0.06:
+            said = ". ".join([said, *(self.bare(intent) for _ in range(self._draw.randint(1, 4)))])
+        return self._worn(said, plain=intent.plain or intent.name == "outside", short=len(said.split()) < 3)
+
+    def bare(self, intent: Intent) -> str:
+        """The same as it stands in the text, without what people add and leave out."""
         draw = self._draw
         kinds = [(kind, share) for kind, share in (("ask", 5), ("do", 3), ("about", 3)) if getattr(intent, kind)]
         kind = draw.choices([kind for kind, _ in kinds], [share for _, share in kinds])[0]
         said = self._text.said(draw.choice(getattr(intent, kind)), draw)
         if kind != "ask":
             said = self._text.said(draw.choice(self._text.frames[kind]).replace("{x}", said), draw)
-        if intent.name == "outside" and draw.random() < 0.06:
-            said = ". ".join([said, *(self._text.said(draw.choice(intent.ask), draw) for _ in range(draw.randint(1, 4)))])
-        return self._worn(said, plain=intent.plain or intent.name == "outside", short=len(said.split()) < 3)
+        return said
 
     def _worn(self, said: str, *, plain: bool, short: bool = False) -> str:
         """`said` as people say it: politely, tersely, hastily."""
@@ -149,7 +154,7 @@ class Talk:
         if draw.random() < 0.75:
             return " ".join(draw.choice(self._text.systems) for _ in range(draw.choices((1, 2, 3), (70, 20, 10))[0]))
         anything = self._text.intents["outside"].ask
-        count = draw.choices((2, 5, 12), (60, 35, 5))[0]
+        count = draw.choices((2, 5, 12), (72, 25, 3))[0]
         said = [self._text.said(draw.choice(anything), draw) for _ in range(count)]
         return " ".join(f"{one[:1].upper()}{one[1:]}." for one in said)
 

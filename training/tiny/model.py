@@ -12,11 +12,11 @@ class Shape:
     """How large it is."""
 
     vocabulary: int = 2048
-    dim: int = 192
-    layers: int = 6
-    heads: int = 6
-    kv_heads: int = 3
-    hidden: int = 512
+    dim: int = 128
+    layers: int = 4
+    heads: int = 4
+    kv_heads: int = 2
+    hidden: int = 384
     context: int = 2048
     rope_base: float = 10_000.0
     epsilon: float = 1e-5
@@ -91,7 +91,7 @@ class Block(nn.Module):
 class Tiny(nn.Module):
     """The whole model."""
 
-    def __init__(self, shape: Shape, dropout: float = 0.1) -> None:
+    def __init__(self, shape: Shape, dropout: float = 0.0) -> None:
         super().__init__()
         self.shape, self.dropout = shape, dropout
         self.token_embd = nn.Embedding(shape.vocabulary, shape.dim)

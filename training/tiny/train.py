@@ -1,9 +1,10 @@
 """Trains hoosh-tiny: a time-boxed run that goes on from a checkpoint of the same folder.
 
-Usage: train.py FOLDER --minutes 30 [--seed 1] [--peak 1.0] [--threads 2]
+Usage: train.py FOLDER --minutes 30 [--decay 0.4] [--seed 1] [--threads 2]
 
-FOLDER gets tokenizer.json (if it is not there) and checkpoint.pt. The learning rate falls by a cosine over the minutes.
-A run that is cut short loses what came after its last checkpoint; the next one begins from that with its own minutes.
+FOLDER gets tokenizer.json (if it is not there) and checkpoint.pt. The learning rate stays, and falls by a cosine over the
+last share of the minutes (--decay; 0: never, for a run that is to be gone on with). A run that is cut short loses what came
+after its last checkpoint; the next one goes on from that with its own minutes.
 """
 
 import argparse
@@ -24,15 +25,17 @@ from model import Shape, Tiny
 from muon import Muon
 from phrases import Text
 
-TOKENS = 6_000
+TOKENS = 2_800
 """Of a batch, padding included."""
 DRAWN = 600
 """Conversations that are sorted by length together, so that little is padding."""
-CUT = 14
+CUT = 10
 """Tokens that a cut answer has: where it is decided which answer it is."""
 MUON_RATE, ADAM_RATE = 0.02, 0.004
-WARM = 0.02
-"""Share of the time in which the rate rises."""
+KNOWN_STEPS = 300
+"""Steps after which answers are known by heart, so that most may be cut."""
+WARM_STEPS = 40
+"""Steps in which the rate rises, from the first one of a model."""
 
 
 class Lessons:
@@ -80,11 +83,13 @@ class Lessons:
         return tokens, places, learned
 
 
-def rate(progress: float) -> float:
-    """Share of the peak rate at this share of the time."""
-    if progress < WARM:
-        return progress / WARM
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - WARM) / (1 - WARM))))
+def rate(steps: int, progress: float, decay: float) -> float:
+    """Share of the peak rate after so many steps, at this share of the time."""
+    if steps < WARM_STEPS:
+        return (steps + 1) / WARM_STEPS
+    if progress <= 1 - decay:
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (progress - 1 + decay) / decay))
 
 
 def loss_of(model: Tiny, tokens: Tensor, places: Tensor, learned: Tensor) -> Tensor:
@@ -100,8 +105,8 @@ def main() -> None:
     wanted.add_argument("folder", type=Path)
     wanted.add_argument("--minutes", type=float, required=True)
     wanted.add_argument("--seed", type=int, default=1)
-    wanted.add_argument("--peak", type=float, default=1.0, help="share of the usual peak rate")
-    wanted.add_argument("--cut", type=float, default=0.6, help="share of answers that are cut short, after a fifth of the time")
+    wanted.add_argument("--decay", type=float, default=0.4, help="share of the minutes in which the rate falls")
+    wanted.add_argument("--cut", type=float, default=0.7, help="share of answers that are cut short, once they are known")
     wanted.add_argument("--threads", type=int, default=2)
     wanted.add_argument("--save-minutes", type=float, default=5)
     given = wanted.parse_args()
@@ -124,11 +129,15 @@ def main() -> None:
     others = [weight for name, weight in model.named_parameters() if weight.dim() == 1 or "token_embd" in name]
     muon = Muon(matrices, MUON_RATE)
     adam = torch.optim.AdamW(others, ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    if before:
+        muon.load_state_dict(before["muon"])
+        adam.load_state_dict(before["adam"])
     lessons = Lessons(text, form, given.seed + steps, shape.context)
     print(f"{sum(weight.numel() for weight in model.parameters()):,} parameters, {len(text.intents)} intents", flush=True)
 
     def save() -> None:
         state = {"shape": asdict(shape), "weights": model.state_dict(), "steps": steps, "seen": seen}
+        state |= {"muon": muon.state_dict(), "adam": adam.state_dict()}
         torch.save({**state, "spent": spent + time.monotonic() - begun}, kept.with_suffix(".new"))
         kept.with_suffix(".new").replace(kept)
 
@@ -138,10 +147,10 @@ def main() -> None:
         progress = (time.monotonic() - begun) / box
         if progress >= 1:
             break
-        if progress > 0.2 or before:
+        if steps > KNOWN_STEPS:
             lessons.cut_share = given.cut
         for group, peak in ((muon.param_groups[0], MUON_RATE), (adam.param_groups[0], ADAM_RATE)):
-            group["lr"] = peak * given.peak * rate(progress)
+            group["lr"] = peak * rate(steps, progress, given.decay)
         loss = loss_of(model, tokens, places, learned)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -149,8 +158,8 @@ def main() -> None:
             optimizer.step()
             optimizer.zero_grad()
         steps, seen, told = steps + 1, seen + tokens.numel(), told + tokens.numel()
-        mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
-        if steps % 50 == 0:
+        mean = loss.item() if mean is None else 0.95 * mean + 0.05 * loss.item()
+        if steps % 20 == 0:
             took = time.monotonic() - begun
             print(f"{took:6.0f} s  step {steps}  loss {mean:.4f}  {told / took:,.0f} tokens/s", flush=True)
         if time.monotonic() - saved > given.save_minutes * 60:
