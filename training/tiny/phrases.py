@@ -75,7 +75,7 @@ class Text:
         self.systems = _lines(tables.pop("systems")["prompts"])
         follows = tables.pop("dialogues")["follow"]
         self.follows = [(follow["after"], follow["then"], _lines(follow["ask"])) for follow in follows]
-        more = tables.pop("more")["ask"]
+        more, weights = tables.pop("more")["ask"], tables.pop("weights")
         self.intents: dict[str, Intent] = {}
         for table in tables.values():
             made = [one for family in table.get("family", []) for one in _family(family)]
@@ -89,6 +89,8 @@ class Text:
                 self.intents[one.name] = one
         for name, lines in more.items():
             self.intents[name].ask += _lines(lines)
+        for name, weight in weights.items():
+            self.intents[name].weight = weight
 
     def said(self, line: str, draw: random.Random) -> str:
         """`line` with one of each choice and a word in each slot."""

@@ -29,10 +29,10 @@ TOKENS = 2_800
 """Of a batch, padding included."""
 DRAWN = 600
 """Conversations that are sorted by length together, so that little is padding."""
-CUT = 10
+CUT = 7
 """Tokens that a cut answer has: where it is decided which answer it is."""
 MUON_RATE, ADAM_RATE = 0.02, 0.004
-KNOWN_STEPS = 300
+KNOWN_STEPS = 250
 """Steps after which answers are known by heart, so that most may be cut."""
 WARM_STEPS = 40
 """Steps in which the rate rises, from the first one of a model."""
@@ -105,8 +105,9 @@ def main() -> None:
     wanted.add_argument("folder", type=Path)
     wanted.add_argument("--minutes", type=float, required=True)
     wanted.add_argument("--seed", type=int, default=1)
+    wanted.add_argument("--peak", type=float, default=1.0, help="share of the usual rate, to go on with a lower one")
     wanted.add_argument("--decay", type=float, default=0.4, help="share of the minutes in which the rate falls")
-    wanted.add_argument("--cut", type=float, default=0.7, help="share of answers that are cut short, once they are known")
+    wanted.add_argument("--cut", type=float, default=0.85, help="share of answers that are cut short, once they are known")
     wanted.add_argument("--threads", type=int, default=2)
     wanted.add_argument("--save-minutes", type=float, default=5)
     given = wanted.parse_args()
@@ -150,7 +151,7 @@ def main() -> None:
         if steps > KNOWN_STEPS:
             lessons.cut_share = given.cut
         for group, peak in ((muon.param_groups[0], MUON_RATE), (adam.param_groups[0], ADAM_RATE)):
-            group["lr"] = peak * rate(steps, progress, given.decay)
+            group["lr"] = peak * given.peak * rate(steps, progress, given.decay)
         loss = loss_of(model, tokens, places, learned)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
