@@ -34,7 +34,7 @@ class Talk:
 
     def _conversation(self) -> list[Turn]:
         draw, turns = self._draw, []
-        if draw.random() < 0.22:
+        if draw.random() < 0.16:
             turns.append(("system", self._system()))
         kind = draw.random()
         if kind < 0.05:
@@ -42,7 +42,7 @@ class Talk:
             turns += self._turn(self._text.intents[draw.choice(after)])
             turns += [("user", self._worn(draw.choice(asked), plain=True)), ("assistant", self._text.intents[then].answer)]
         else:
-            for _ in range(1 if kind > 0.09 else draw.choices((2, 3), (80, 20))[0]):
+            for _ in range(1 if kind > 0.08 else draw.choices((2, 3), (80, 20))[0]):
                 turns += self._turn(self._any())
         return turns
 
@@ -82,22 +82,23 @@ class Talk:
             words.insert(draw.randint(1, len(words)), draw.choice(self._text.fillers))
             said = " ".join(words)
         asking = said.startswith(ASKING)
-        if draw.random() < 0.16:
+        if draw.random() < 0.12:
             said = f"{draw.choice(frames['before'])} {said}"
-        if draw.random() < 0.1:
+        if draw.random() < 0.07:
             said = f"{said} {draw.choice(frames['after'])}".replace(" ,", ",").replace(" ?", "?")
         if not plain and draw.random() < 0.05:
             said = f"{draw.choice(frames['context'])} {said}"
-        for _ in range(draw.choices((0, 1, 2), (80, 15, 5))[0]):
+        for _ in range(draw.choices((0, 1, 2), (89, 9, 2))[0]):
             said = self._typo(said)
         return self._pointed(self._cased(said), asking)
 
     def _other_words(self, said: str) -> str:
         draw = self._draw
-        words = []
+        words: list[str] = []
         for word in said.split():
-            others = self._text.synonyms.get(word)
-            words.append(draw.choice(others) if others and draw.random() < 0.14 else word)
+            # The words of a command stay: `hoosh check`, `make run`.
+            others = None if words and words[-1] in ("hoosh", "make") else self._text.synonyms.get(word)
+            words.append(draw.choice(others) if others and draw.random() < 0.18 else word)
         return " ".join(words)
 
     def _terse(self, said: str) -> str:
@@ -125,7 +126,7 @@ class Talk:
         draw = self._draw
         if draw.random() < 0.1:
             said = said.replace("'", "")
-        style = draw.choices(("lower", "sentence", "plain", "upper", "title"), (38, 48, 8, 3, 3))[0]
+        style = draw.choices(("lower", "sentence", "plain", "upper", "title"), (42, 47, 8, 1, 2))[0]
         if style == "lower":
             return said.lower()
         if style == "upper":

@@ -71,7 +71,11 @@ class Text:
         self.fillers, self.dropped = _words(frames["fillers"]), set(_words(frames["dropped"]))
         self.names = {name.lower(): name for name in _words(frames["names"])}
         groups = [line.split() for line in _lines(frames["synonyms"])]
-        self.synonyms = {word: [other for other in group if other != word] for group in groups for word in group}
+        self.synonyms: dict[str, list[str]] = {}
+        for group in groups:
+            for word in group:
+                known = self.synonyms.setdefault(word, [])
+                known += [other for other in group if other != word and other not in known]
         self.systems = _lines(tables.pop("systems")["prompts"])
         follows = tables.pop("dialogues")["follow"]
         self.follows = [(follow["after"], follow["then"], _lines(follow["ask"])) for follow in follows]

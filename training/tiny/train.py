@@ -3,13 +3,14 @@
 Usage: train.py FOLDER --minutes 30 [--decay 0.4] [--seed 1] [--threads 2]
 
 FOLDER gets tokenizer.json (if it is not there) and checkpoint.pt. The learning rate stays, and falls by a cosine over the
-last share of the minutes (--decay; 0: never, for a run that is to be gone on with). A run that is cut short loses what came
-after its last checkpoint; the next one goes on from that with its own minutes.
+last share of the minutes (--decay; 0: never, for a run that is to be gone on with). SIGTERM ends a run early.
+The next one goes on from the checkpoint with its own minutes.
 """
 
 import argparse
 import math
 import random
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -31,6 +32,10 @@ DRAWN = 600
 """Conversations that are sorted by length together, so that little is padding."""
 CUT = 7
 """Tokens that a cut answer has: where it is decided which answer it is."""
+WHOLE_FROM, WHOLE_CUT = 0.8, 0.6
+"""From this share of the time on, when the rate falls, so many answers are cut: their ends are learned once more."""
+BLURRED = 0.12
+"""Share of conversations whose questions are spelled by chance."""
 MUON_RATE, ADAM_RATE = 0.02, 0.004
 KNOWN_STEPS = 250
 """Steps after which answers are known by heart, so that most may be cut."""
@@ -63,7 +68,7 @@ class Lessons:
                 yield self._padded(batch)
 
     def _lesson(self) -> tuple[list[int], list[bool]]:
-        blurred = self._draw.random() < 0.35
+        blurred = self._draw.random() < BLURRED
         cut = CUT if self._draw.random() < self.cut_share else None
         tokens, learned = self._form.lesson(next(self._talk), blurred=blurred, cut=cut)
         return tokens[:500], learned[:500]
@@ -107,7 +112,7 @@ def main() -> None:
     wanted.add_argument("--seed", type=int, default=1)
     wanted.add_argument("--peak", type=float, default=1.0, help="share of the usual rate, to go on with a lower one")
     wanted.add_argument("--decay", type=float, default=0.4, help="share of the minutes in which the rate falls")
-    wanted.add_argument("--cut", type=float, default=0.85, help="share of answers that are cut short, once they are known")
+    wanted.add_argument("--cut", type=float, default=0.92, help="share of answers that are cut short, once they are known")
     wanted.add_argument("--threads", type=int, default=2)
     wanted.add_argument("--save-minutes", type=float, default=5)
     given = wanted.parse_args()
@@ -144,12 +149,14 @@ def main() -> None:
 
     box, saved, told, mean = given.minutes * 60, begun, 0, None
     model.train()
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     for tokens, places, learned in lessons.batches():
         progress = (time.monotonic() - begun) / box
-        if progress >= 1:
+        if progress >= 1 or ended:
             break
         if steps > KNOWN_STEPS:
-            lessons.cut_share = given.cut
+            lessons.cut_share = min(given.cut, WHOLE_CUT) if given.decay and progress > WHOLE_FROM else given.cut
         for group, peak in ((muon.param_groups[0], MUON_RATE), (adam.param_groups[0], ADAM_RATE)):
             group["lr"] = peak * given.peak * rate(steps, progress, given.decay)
         loss = loss_of(model, tokens, places, learned)
