@@ -1,6 +1,6 @@
 """Asks the questions of held_out.toml and says how many answers are right.
 
-Usage: judge.py FOLDER [--part first|last|both] [--gguf FILE] [--system TEXT] [--show N]
+Usage: judge.py FOLDER [--quick] [--gguf FILE] [--system TEXT] [--show N]
 
 Right is the answer of an intent that the question may have, word for word. With --gguf the answers of the file, run by
 NumPy (or with --llamacpp by llama.cpp), are compared with the trainer's too.
@@ -27,14 +27,12 @@ QUICK = 20
 FILE = Path(__file__).resolve().parent / "held_out.toml"
 
 
-def questions(part: str) -> list[tuple[list[str], str]]:
+def questions() -> list[tuple[list[str], str]]:
     """Names of intents that are right, and the question."""
-    tables = tomllib.loads(FILE.read_text(encoding="utf-8"))
     read = []
-    for name in ("first", "last") if part == "both" else (part,):
-        for line in tables[name].strip().splitlines():
-            names, _, asked = line.partition(" | ")
-            read.append(([one.strip() for one in names.split(",")], asked.strip()))
+    for line in tomllib.loads(FILE.read_text(encoding="utf-8"))["questions"].strip().splitlines():
+        names, _, asked = line.partition(" | ")
+        read.append(([one.strip() for one in names.split(",")], asked.strip()))
     return read
 
 
@@ -87,7 +85,6 @@ def main() -> None:
     """Ask, and count."""
     wanted = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     wanted.add_argument("folder", type=Path)
-    wanted.add_argument("--part", choices=("first", "last", "both"), default="first")
     wanted.add_argument("--gguf", type=Path)
     wanted.add_argument("--llamacpp", action="store_true")
     wanted.add_argument("--system")
@@ -100,7 +97,7 @@ def main() -> None:
     tokenizer = loaded(given.folder / "tokenizer.json")
     form, model, run = Form(tokenizer), model_of(given.folder), other(given)
     right = garbled = equal = 0
-    every = questions(given.part)
+    every = questions()
     asked = unseen(every, text)
     for _, question in every:
         if all(question != other for _, other in asked):

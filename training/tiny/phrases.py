@@ -79,7 +79,7 @@ class Text:
         self.systems = _lines(tables.pop("systems")["prompts"])
         follows = tables.pop("dialogues")["follow"]
         self.follows = [(follow["after"], follow["then"], _lines(follow["ask"])) for follow in follows]
-        more, weights = tables.pop("more")["ask"], tables.pop("weights")
+        more, weights = [tables.pop("more")["ask"], tables.pop("wider")["ask"]], tables.pop("weights")
         self.intents: dict[str, Intent] = {}
         for table in tables.values():
             made = [one for family in table.get("family", []) for one in _family(family)]
@@ -91,7 +91,7 @@ class Text:
                 if one.name in self.intents:
                     raise ValueError(f"two intents are called {one.name}")
                 self.intents[one.name] = one
-        for name, lines in more.items():
+        for name, lines in (one for table in more for one in table.items()):
             self.intents[name].ask += _lines(lines)
         for name, weight in weights.items():
             self.intents[name].weight = weight

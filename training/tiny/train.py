@@ -32,7 +32,7 @@ DRAWN = 600
 """Conversations that are sorted by length together, so that little is padding."""
 CUT = 7
 """Tokens that a cut answer has: where it is decided which answer it is."""
-WHOLE_FROM, WHOLE_CUT = 0.8, 0.6
+WHOLE_FROM, WHOLE_CUT = 0.65, 0.6
 """From this share of the time on, when the rate falls, so many answers are cut: their ends are learned once more."""
 BLURRED = 0.12
 """Share of conversations whose questions are spelled by chance."""
