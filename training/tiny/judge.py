@@ -56,29 +56,24 @@ def model_of(folder: Path) -> Tiny:
     return model
 
 
-def other(given: argparse.Namespace) -> Callable[[list[int]], list[int]] | None:
-    """What runs the GGUF file."""
+def other(given: argparse.Namespace) -> Callable[[list[int], list[int]], bool] | None:
+    """Whether the GGUF file says the same after a prompt."""
     if given.gguf is None:
         return None
-    if given.llamacpp:
-        from llama_cpp import Llama
+    if not given.llamacpp:
+        from reader import Reader
 
-        llama = Llama(str(given.gguf), n_ctx=2048, verbose=False, n_threads=2)
+        return Reader(given.gguf).says
+    from llama_cpp import Llama
 
-        def run(prompt: list[int]) -> list[int]:
-            said = []
-            llama.reset()
-            for token in llama.generate(prompt, temp=0.0, repeat_penalty=1.0):
-                if token == END_ID or len(said) == 120:
-                    break
-                said.append(token)
-            return said
+    llama = Llama(str(given.gguf), n_ctx=2048, verbose=False, n_threads=2)
 
-        return run
-    from reader import Reader
+    def says(prompt: list[int], said: list[int]) -> bool:
+        llama.reset()
+        drawn = llama.generate(prompt, temp=0.0, repeat_penalty=1.0)
+        return all(token == wanted for token, wanted in zip(drawn, said, strict=False))
 
-    reader = Reader(given.gguf)
-    return lambda prompt: reader.answer(prompt, END_ID)
+    return says
 
 
 def main() -> None:
@@ -95,7 +90,7 @@ def main() -> None:
     text = Text()
     names = {one.answer: one.name for one in text.intents.values()}
     tokenizer = loaded(given.folder / "tokenizer.json")
-    form, model, run = Form(tokenizer), model_of(given.folder), other(given)
+    form, model, says = Form(tokenizer), model_of(given.folder), other(given)
     right = garbled = equal = 0
     every = questions()
     asked = unseen(every, text)
@@ -109,7 +104,7 @@ def main() -> None:
             turns.insert(0, ("system", given.system))
         prompt = form.prompt(turns)
         said = model.answer(prompt, END_ID, QUICK if given.quick else 120)
-        equal += run is not None and run(prompt) == said
+        equal += says is not None and says(prompt, said if given.quick else [*said, END_ID])
         answer = tokenizer.decode(said)
         if given.quick:
             answer = next((whole for whole in names if whole.startswith(answer)), answer)
@@ -123,7 +118,7 @@ def main() -> None:
         print(f"? {question}\n  {answer}")
     outside = sum("outside" in good for good, _ in asked)
     print(f"{right} of {len(asked)} right ({right / len(asked):.1%}); {garbled} are no known answer; {outside} are about something else")
-    if run is not None:
+    if says is not None:
         print(f"{equal} of {len(asked)} answers of the file are the trainer's, token for token")
 
 
