@@ -20,6 +20,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONHOME PYTHONPATH
 # Property tests draw the same cases each time, so that a change is judged by the change; `make property` draws others.
 export PROPTEST_RNG_SEED ?= 4
+# The tiny models of the tests are computed faster by one thread than by several that wait for each other.
+export CANDLE_NUM_THREADS ?= 1
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard native/*/Cargo.toml cffi/Cargo.toml) $(shell find native/*/src cffi/src -name '*.rs')
 
@@ -69,7 +71,7 @@ $(VENV)/.dev: $(VENV)/.run
 # `--profile dev` is the profile of `cargo test` too (Cargo.toml says why), so the crates are compiled once for both.
 # `test-engine`: for the tests; no wheel has it.
 $(VENV)/.extension: $(VENV)/.run $(RUST_SOURCES)
-	@echo "Building the extension (about 1 minute the first time) ..."
+	@echo "Building the extension (about 4 minutes the first time) ..."
 	@PIP_QUIET=1 $(VENV)/bin/maturin develop --profile dev --features test-engine
 	@touch $@
 

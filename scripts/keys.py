@@ -22,7 +22,7 @@ TYPES = {
     "texts": "Sequence[str]",
     "credentials": "Sequence[str | CredentialKeys]",
     "table": "Mapping[str, object]",
-    "headers": "Mapping[str, str]",
+    "named": "Mapping[str, str]",
     "decimal": "str | int | float",
     "tables": "Sequence[str | Mapping[str, object]]",
 }

@@ -120,6 +120,15 @@ def key(given: str | None) -> str | None:
     return given or os.environ.get("HOOSH_KEY") or None
 
 
+def leave_a_core() -> None:
+    """Have what computes models leave one core to the gateway, unless the environment says how many threads it takes.
+
+    Its library has no other way to be told (`native/candle/src/threads.rs`).
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ.setdefault("CANDLE_NUM_THREADS", str(max(1, cores - 1)))
+
+
 def found() -> Config:
     """What hoosh does without a file."""
     return Config.found(dict(os.environ))

@@ -108,6 +108,24 @@ class ProviderKeys(TypedDict, total=False):
     options: Mapping[str, object]
     """What an engine of `python:module:Name` or of a package is made with, as it stands here. Left out: none."""
 
+    files: Mapping[str, str]
+    """Of `candle`: the models that this process computes, and the GGUF file of each; `$NAME` takes one from the environment. Left out: the demonstration model `hoosh-tiny`."""
+
+    context_tokens: int
+    """Of `candle`: tokens of prompt and answer together. Left out: what each model was made for."""
+
+    max_sequences: int
+    """Of `candle`: answers that a model computes at once. Left out: 4."""
+
+    cache_bytes: int
+    """Of `candle`: memory for what a model keeps of the texts that it works on, for each model. Left out: 1 GiB."""
+
+    memory_bytes: int
+    """Of `candle`: memory for the weights of all its models; the one that was asked least lately goes first. Left out: no bound."""
+
+    idle_unload_secs: int
+    """Of `candle`: after how long a model leaves memory that nobody asks. Left out: never."""
+
     connect_secs: int
     """To connect to it. Left out: that of `[deadlines]`."""
 

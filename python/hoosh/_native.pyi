@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, final
 from typing_extensions import Buffer
 
 __all__ = [
+    "DEMONSTRATION",
     "HEAVIEST",
     "Answer",
     "Config",
@@ -28,6 +29,7 @@ __all__ = [
     "body_edit",
     "body_scan",
     "cache_key",
+    "candle",
     "config_keys",
     "config_schema",
     "error_codes",
@@ -43,12 +45,21 @@ __all__ = [
     "tokens_encode",
     "tokens_encoding_for_model",
 ]
+DEMONSTRATION: Final[str]
 HEAVIEST: Final[int]
 __version__: Final[str]
 
 def body_edit(body: Buffer, changes: list[tuple[str, Buffer | None]]) -> bytes: ...
 def body_scan(body: Buffer) -> dict[str, slice[int, int, int]]: ...
 def cache_key(body: Buffer, tenant: str) -> str: ...
+def candle(options: str, demonstration: str) -> NativeEngine:
+    """The engine of models out of files. `options` are JSON, as `Config.engines` gives them; `demonstration` is the file of that model.
+
+    Raises:
+        ConfigError: a file is not there, or is no model that it knows.
+
+    """
+
 def config_schema() -> str: ...
 def config_keys() -> list[tuple[str, list[tuple[str, str, list[str], bool, str, str]]]]:
     """What a credential may hold, then each table of the file.

@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from hoosh._native import DEMONSTRATION
+
+NO_CHAT = ("embed", "rerank", "moderation", "whisper", "tts", "dall-e", "image", "transcribe")
+"""In the names of models that are no good for a question."""
 FINDS = "Ollama (port 11434), llama.cpp (8080), LM Studio (1234) or vLLM (8000)"
 
 
@@ -21,6 +25,29 @@ class Advice(NamedTuple):
         """The same in one line."""
         *others, last = self.ways
         return f"{self.state} Do one of these: {'; '.join(others)}; or {last}."
+
+
+def first_model(names: Sequence[str]) -> str | None:
+    """Of models that are there one for a question: the first that can chat, by its name; the demonstration if there is no other."""
+    chats = [name for name in names if name.isprintable() and not any(word in name for word in NO_CHAT)]
+    return next((name for name in chats if not is_demonstration(name)), chats[0] if chats else None)
+
+
+def is_demonstration(model: str) -> bool:
+    """Whether this is the model that comes with hoosh, with its provider in front or not."""
+    return model.rpartition("/")[2] == DEMONSTRATION
+
+
+def only_demonstration() -> Advice:
+    """Advice where nothing was found, and the model that comes with hoosh is all there is."""
+    return Advice(
+        "No other model was found than hoosh-tiny, a demonstration that can tell of hoosh and of nothing else.",
+        [
+            f"start a local server: {FINDS} is found by itself, within five minutes if it starts later",
+            "set the key of a service, such as OPENAI_API_KEY, and start again",
+            "have hoosh compute a model out of a GGUF file, or name other providers: `hoosh init` writes a file to begin with",
+        ],
+    )
 
 
 def no_models(file: Path | str | None, providers: int) -> Advice:

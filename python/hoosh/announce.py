@@ -20,8 +20,6 @@ LAST_WORDS_SECONDS = 0.5
 """How long the end waits for a reader of what was said."""
 Say = Callable[..., None]
 """Says words to whoever started it, at a level (`info` if none is named)."""
-NO_CHAT = ("embed", "rerank", "moderation", "whisper", "tts", "dall-e", "image", "transcribe")
-"""In the names of models that are no good for a first question."""
 
 
 def listening(
@@ -54,23 +52,30 @@ async def found(say: Say, driver: Driver, config: Config, file: Path | str | Non
     model = await first_model(driver)
     if model is None:
         say(str(advice.no_models(file, len(config.providers))))
-    else:
-        say(trial(address, model, keyed=config.keyed))
+        return
+    if advice.is_demonstration(model) and file is None:
+        say(str(advice.only_demonstration()))
+    say(trial(address, model, keyed=config.keyed))
 
 
 def trial(address: str, model: str, *, keyed: bool) -> str:
     """One command to try, with a model that is there."""
-    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}]}, ensure_ascii=False)
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": question(model)}]}, ensure_ascii=False)
     key = " -H 'authorization: Bearer YOUR_KEY'" if keyed else ""
     return f"Try: curl {address}/v1/chat/completions -H 'content-type: application/json'{key} -d {shlex.quote(body)}"
 
 
 async def first_model(driver: Driver) -> str | None:
-    """A model for a first question: the first one listed that can chat, by its name."""
+    """A model for a first question: the first one listed that can chat, by its name; the demonstration where there is no other."""
     caller = Kept()
     await driver.drive(caller, "GET", "/v1/models", [], neutral=True)
     names = [str(model["id"]) for model in json.loads(b"".join(caller.pieces))["data"]]
-    return next((name for name in names if name.isprintable() and not any(word in name for word in NO_CHAT)), None)
+    return advice.first_model(names)
+
+
+def question(model: str) -> str:
+    """One that `model` can answer."""
+    return "What is hoosh?" if advice.is_demonstration(model) else "Say hello in one short sentence."
 
 
 def _counted(models: list[str]) -> str:

@@ -1,13 +1,17 @@
 """The first answer: what `make run` shows, so that a newcomer sees the gateway work or reads what to do next."""
 
+import json
+
 import httpx2
 import trio
 
+from hoosh import sse
 from hoosh._driver import Driver
 from hoosh._native import Config
-from hoosh.announce import LIST_SECONDS, Say, first_model
+from hoosh.announce import LIST_SECONDS, Say, first_model, question
 
-QUESTION = "Say hello in one short sentence."
+LINE = 100
+"""Characters of an answer that make a line of it."""
 LOOK_SECONDS = 10
 """With no model at the start, what the providers have said is looked at so often: no request, and nothing is written down."""
 KEYED = "Keys are configured, so the first question is yours: send one as 'Authorization: Bearer YOUR_KEY'."
@@ -46,15 +50,62 @@ async def _model(driver: Driver, config: Config) -> str | None:
 
 
 async def _ask(say: Say, address: str, model: str) -> None:
-    say(f"Asking {model}: {QUESTION}")
-    body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "max_tokens": 64}
+    asked = question(model)
+    say(f"Asking {model}: {asked}")
+    body = {"model": model, "messages": [{"role": "user", "content": asked}], "max_tokens": 64, "stream": True}
+    told = Told(say)
     try:
-        async with httpx2.AsyncClient(timeout=120) as http:
-            answer = (await http.post(f"{address}/v1/chat/completions", json=body)).json()
+        async with (
+            httpx2.AsyncClient(timeout=120) as http,
+            http.stream("POST", f"{address}/v1/chat/completions", json=body) as answer,
+        ):
+            if answer.status_code != 200:
+                told.refused(await answer.aread())
+            parser = sse.Parser()
+            async for piece in answer.aiter_bytes():
+                for event in parser.feed(piece):
+                    told.event(event.data)
     except httpx2.HTTPError as error:
         say(f"The first question failed: {error}", "warn")
         return
-    if "error" in answer:
-        say(f"It did not answer: {answer['error']['message']}", "warn")
-    else:
-        say(f"It answered: {answer['choices'][0]['message']['content']}")
+    told.end()
+
+
+class Told:
+    """What a stream says, given on line by line while it comes."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._text, self._error = "", ""
+        self._begun = False
+
+    def event(self, data: str) -> None:
+        """One event of the stream."""
+        if data == "[DONE]":
+            return
+        chunk = json.loads(data)
+        if "error" in chunk:
+            self._error = chunk["error"]["message"]
+        for choice in chunk.get("choices", []):
+            self._text += choice["delta"].get("content") or ""
+        while len(self._text) > LINE and (cut := self._text.rfind(" ", 0, LINE)) > 0:
+            self._line(self._text[:cut])
+            self._text = self._text[cut + 1 :]
+
+    def refused(self, body: bytes) -> None:
+        """The body of an answer that is no stream."""
+        try:
+            self._error = json.loads(body)["error"]["message"]
+        except (ValueError, KeyError, TypeError):
+            self._error = body.decode(errors="replace")
+
+    def end(self) -> None:
+        """The answer is over."""
+        if self._error:
+            self._say(f"It did not answer: {self._error}", "warn")
+        elif self._text.strip():
+            self._line(self._text)
+
+    def _line(self, text: str) -> None:
+        self._say(text.strip() if self._begun else f"It answers: {text.strip()}")
+        self._begun = True

@@ -352,6 +352,41 @@ fn an_engine_says_who_makes_it_and_with_what() {
 }
 
 #[test]
+fn candle_serves_the_models_of_its_files() {
+    let config = good(
+        "[[providers]]\ntype = \"Candle\"\nname = \"local\"\nfiles = { \"a/b\" = \"/m/a \\\" b.gguf\", c = \"$URL\" }\n\
+         max_sequences = 2\nidle_unload_secs = 600\n[[providers]]\ntype = \"candle\"",
+    );
+    let [named, plain] = &config.providers[..] else { panic!("two") };
+    let url = environment("URL").expect("a variable");
+    let options = format!(
+        "{{\"files\":{{\"a/b\":\"/m/a \\\" b.gguf\",\"c\":\"{url}\"}},\"max_sequences\":2,\"idle_unload_secs\":600}}"
+    );
+    assert_eq!((named.engine.options(), &named.models[..]), (&*options, &["a/b".to_owned(), "c".to_owned()][..]));
+    assert_eq!((plain.engine.options(), &plain.models[..]), ("{\"files\":{}}", &["hoosh-tiny".to_owned()][..]));
+    assert_eq!(good(&config.describe()).providers, config.providers);
+}
+
+#[test]
+fn what_is_wrong_with_files_is_said() {
+    let table = |kind: &str, keys: &str| format!("[[providers]]\ntype = \"{kind}\"\nname = \"mine\"\n{keys}");
+    for (kind, keys, words) in [
+        ("candle", "files = 3", "must be a table"),
+        ("candle", "files = { m = 3 }", "named by its path"),
+        ("candle", "files = { \"\" = \"x\" }", "must not be empty"),
+        ("candle", "files = { m = \"$NOT_SET\" }", "`NOT_SET`"),
+        ("candle", "max_sequences = 0", "from 1 to 64"),
+        ("candle", "base_url = \"http://x\"", "no meaning for an engine"),
+        ("candle", "options = {}", "no meaning for `candle`"),
+        ("ollama", "files = { m = \"x\" }", "no meaning for `ollama`; it is for `candle`"),
+        ("engine", "memory_bytes = 9_999_999", "no meaning for `engine`; it is for `candle`"),
+    ] {
+        let error = bad(&table(kind, keys));
+        assert!(error.message.contains(words) && error.line == Some(4), "{keys}: {error}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_an_engine_is_said() {
     let table = |keys: &str| format!("[[providers]]\nname = \"mine\"\n{keys}");
     for (keys, words) in [
@@ -453,10 +488,17 @@ fn prices_are_read_exactly() {
 fn without_a_file_local_servers_come_before_services() {
     let config = Config::found(&environment);
     let names: Vec<_> = config.providers.iter().map(|p| (p.name.as_str(), p.priority)).collect();
-    assert_eq!(names, [("ollama", 10), ("llamacpp", 10), ("lmstudio", 10), ("vllm", 10), ("openai", 20)]);
-    assert!(config.providers.iter().all(|p| p.found && p.base_url.is_some()));
+    let servers = [("ollama", 10), ("llamacpp", 10), ("lmstudio", 10), ("vllm", 10)];
+    assert_eq!(names, [&servers[..], &[("openai", 20), ("local", 0)]].concat());
+    assert!(config.providers.iter().all(|p| p.found && p.base_url.is_some() == (p.kind == ProviderKind::OpenAi)));
     assert!(config.providers[4].credentials.len() == 1);
-    assert_eq!(Config::found(&nothing).providers.len(), 4);
+    assert_eq!(Config::found(&nothing).providers.len(), 5);
+    let demonstration = &config.providers[5];
+    assert_eq!((&*demonstration.type_name, &*demonstration.models), ("candle", &["hoosh-tiny".to_owned()][..]));
+    assert_eq!(
+        (demonstration.engine.target(), demonstration.engine.options()),
+        ("native:candle".into(), "{\"files\":{}}")
+    );
 }
 
 #[test]

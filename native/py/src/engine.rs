@@ -29,7 +29,6 @@ pub struct Answer(Mutex<Option<Box<dyn engine::Answer>>>);
 
 impl NativeEngine {
     /// Hands an engine to Python.
-    #[cfg_attr(not(feature = "test-engine"), allow(dead_code))]
     pub fn new(engine: Arc<dyn Engine>) -> NativeEngine {
         NativeEngine(engine)
     }

@@ -24,7 +24,7 @@ pub fn config_keys() -> Vec<(&'static str, Vec<Key>)> {
             Kind::Texts => ("texts", &[]),
             Kind::Secrets => ("credentials", &[]),
             Kind::Table => ("table", &[]),
-            Kind::Headers => ("headers", &[]),
+            Kind::Named => ("named", &[]),
             Kind::Decimal => ("decimal", &[]),
             Kind::Tables => ("tables", &[]),
             Kind::Section => ("section", &[]),

@@ -2,6 +2,7 @@
 //! documented faces are in `python/hoosh`.
 
 mod body;
+mod candle;
 mod config;
 mod engine;
 mod errors;
@@ -27,6 +28,8 @@ mod _native {
 
     #[pymodule_export]
     use super::body::{body_edit, body_scan, cache_key};
+    #[pymodule_export]
+    use super::candle::candle;
     #[pymodule_export]
     use super::config::{config_schema, provider_types, Config};
     #[pymodule_export]
@@ -55,6 +58,10 @@ mod _native {
     /// What an item of an engine costs of its credit at most, bytes.
     #[pymodule_export]
     const HEAVIEST: usize = super::engine::HEAVIEST_ITEM;
+
+    /// The model that comes with hoosh.
+    #[pymodule_export]
+    const DEMONSTRATION: &str = hoosh_core::config::candle::DEMONSTRATION;
 
     /// The version of hoosh, from the crate that built this module.
     #[pymodule_export]

@@ -41,12 +41,12 @@ class Driver:
         self.store: MemoryStore | Store = MemoryStore(KEPT_ROWS)
         self._config, self._place = config, place
         self._is_open = False
-        self.engines = Engines(_reporter(self.gateway))
-        """By the provider's name; those of the configuration are made when it is opened."""
         self.connections = Connections()
         gateway = self.gateway  # not `self`: a driver that is dropped goes at once
         self.log = Log(lambda number, error: gateway.logged(number, error, *now()))
         self._woken = Woken(loop.NUMBER)
+        self.engines = Engines(_reporter(self.gateway), _wrapper(self.gateway, self._woken))
+        """By the provider's name; those of the configuration are made when it is opened."""
         self._loop: loop.Loop | None = None
         self._tasks: Tasks | None = None
         """Work for as long as it runs."""
@@ -62,14 +62,6 @@ class Driver:
             ConfigError: it is none.
 
         """
-        if isinstance(engine, NativeEngine):
-            gateway, native = self.gateway, engine  # not `self`: a driver that is dropped goes at once
-
-            def report() -> None:
-                gateway.report_engine(name, native, *now())
-
-            report()
-            engine = Native(self._woken, engine, report)
         self.engines[name] = engine
 
     def open(self) -> None:
@@ -229,3 +221,12 @@ def _reporter(gateway: Gateway) -> Callable[[str, list[dict[str, Any]]], None]:
         gateway.report_cards(provider, cards, *now())
 
     return report
+
+
+def _wrapper(gateway: Gateway, woken: Woken) -> Callable[[str, NativeEngine], Native]:
+    """Makes an engine of Rust callable. Holds no driver either."""
+
+    def native(provider: str, engine: NativeEngine) -> Native:
+        return Native(woken, engine, lambda: gateway.report_engine(provider, engine, *now()))
+
+    return native

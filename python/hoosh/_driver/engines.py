@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import anyio
 
+from hoosh._driver import own
 from hoosh._driver.engine import EngineFunction
 from hoosh._driver.kinds import function, is_plugged
-from hoosh._native import Config
+from hoosh._driver.native import Native
+from hoosh._native import Config, NativeEngine
 from hoosh.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ Declared = dict[str, tuple[str, str, str]]
 """By the provider's name: kind, target, options."""
 
 
+NATIVE = "native:"
+"""Before the name of an engine that is hoosh's own."""
 ENTRY = "entry:"
 """Before the name of an entry point, in the core's words for what makes an engine."""
 END_SECONDS = 10
@@ -51,16 +55,20 @@ def declared(config: Config) -> Declared:
             found[name] = (kind, target, options)
         elif target.startswith(ENTRY):
             found[name] = ("entry", target.removeprefix(ENTRY), options)
+        elif target.startswith(NATIVE):
+            found[name] = (NATIVE, target.removeprefix(NATIVE), options)
     return found
 
 
 class Engines(UserDict[str, EngineFunction]):
     """By the provider's name. What is set may be an engine object or a function; what is there can be called."""
 
-    def __init__(self, report: Callable[[str, list[dict[str, Any]]], None]) -> None:
-        """`report` is told what the engine of a provider lists: a dict for each model."""
+    def __init__(
+        self, report: Callable[[str, list[dict[str, Any]]], None], native: Callable[[str, NativeEngine], Native]
+    ) -> None:
+        """`report` is told what the engine of a provider lists: a dict for each model. `native` makes one of Rust callable."""
         super().__init__()
-        self._report = report
+        self._report, self._native = report, native
         self._made: Made = Made({}, {})
         self._leaving: list[Plugged] = []
 
@@ -71,10 +79,15 @@ class Engines(UserDict[str, EngineFunction]):
             ConfigError: it is none.
 
         """
-        self._set(name, function(name, engine))
+        self._set(name, self._callable(name, engine))
+
+    def _callable(self, name: str, engine: "Engine") -> EngineFunction:
+        return self._native(name, engine) if isinstance(engine, NativeEngine) else function(name, engine)
 
     def _set(self, name: str, engine: EngineFunction) -> None:
         self.data[name] = engine
+        if isinstance(engine, Native):
+            engine.report()
         if name in (objects := self._objects()):
             report = self._report  # not `self`: a driver that is dropped goes at once
             objects[name].report_to(lambda models: report(name, [_card(model) for model in models]))
@@ -112,15 +125,10 @@ class Engines(UserDict[str, EngineFunction]):
             ConfigError: see `found.made`.
 
         """
-        if not wanted:
-            return Made({}, {})
-        # What a gateway without such engines need not load: it starts the sooner.
-        from hoosh.engines import found
-
         engines: dict[str, EngineFunction] = {}
         for name, one in wanted.items():
             kept = self._made.engines.get(name) if self._made.declared.get(name) == one else None
-            engines[name] = kept or function(name, found.made(name, *one))
+            engines[name] = kept or self._callable(name, _made(name, *one))
         return Made(wanted, engines)
 
     def take(self, made: Made) -> None:
@@ -152,6 +160,16 @@ class Engines(UserDict[str, EngineFunction]):
         await engine.aclose()
         if engine in self._leaving:
             self._leaving.remove(engine)
+
+
+def _made(name: str, kind: str, target: str, options: str) -> "Engine":
+    if kind == NATIVE:
+        return own.made(name, target, options)
+    # What a gateway without such engines need not load: it starts the sooner.
+    from hoosh.engines import found
+
+    made: Engine = found.made(name, kind, target, options)
+    return made
 
 
 def _card(model: "Model") -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Native:
 
     def __init__(self, woken: Woken, engine: NativeEngine, report: Callable[[], None]) -> None:
         """`report` is called when what the engine says of itself may have changed."""
-        self._woken, self.engine, self._report = woken, engine, report
+        self._woken, self.engine, self.report = woken, engine, report
         self._loads: anyio.CapacityLimiter | None = None
 
     async def __call__(self, call: EngineCall) -> None:
@@ -39,7 +39,7 @@ class Native:
             await self._answer(call)
         finally:
             # Its model may be in memory now.
-            self._report()
+            self.report()
 
     async def load(self, model: str, progress: Progress | None = None) -> None:
         """Have `model` in memory. A load that nobody waits for any more goes on.
@@ -53,7 +53,7 @@ class Native:
         try:
             why = await aside(self.engine.load, model, progress, limiter=self._loads)
         finally:
-            self._report()
+            self.report()
         if why is not None:
             status, code, words, after = why
             raise Refused(status, words, code=code, retry_after=after)
@@ -61,7 +61,7 @@ class Native:
     async def unload(self, model: str) -> None:
         """Let its memory go as soon as nobody is answered by it."""
         self.engine.unload(model)
-        self._report()
+        self.report()
 
     async def _answer(self, call: EngineCall) -> None:
         attempt = call.attempt

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from hoosh import strict
+from hoosh import advice, strict
 from hoosh.cli import options, output
 from hoosh.errors import HooshError, InvalidRequest, ProviderUnavailable, UnknownModel
 
 Json = dict[str, Any]
 
 EXAMPLES = """
+hoosh infer "What is hoosh?"
 hoosh infer -m llama3.2 "Why is the sky blue?"
 cat notes.txt | hoosh infer -m gpt-4o-mini --system "Sum it up in one sentence."
 hoosh infer -m openai/gpt-4o --json "Hi" | jq .usage
@@ -21,8 +22,10 @@ hoosh infer -m llama3.2 --server http://10.0.0.5:8088 "Hi"
 
 
 def infer(
-    model: Annotated[str, typer.Option("-m", "--model", help="Model, or provider/model.")],
     prompt: Annotated[str | None, typer.Argument(help="What to ask; else standard input.")] = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="Model, or provider/model; else the first that can chat.")
+    ] = None,
     system: Annotated[str | None, typer.Option(help="What the model is told first.")] = None,
     temperature: Annotated[float | None, typer.Option(help="0 for the likeliest words, up to 2.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Most tokens of the answer.")] = None,
@@ -43,7 +46,9 @@ def infer(
     if not text.strip():
         raise typer.BadParameter("the prompt is empty: name one, or write it to standard input")
     said = [] if system is None else [{"role": "system", "content": system}]
-    fields: Json = {"model": model, "messages": [*said, {"role": "user", "content": text}]}
+    fields: Json = {"messages": [*said, {"role": "user", "content": text}]}
+    if model is not None:
+        fields["model"] = model
     if temperature is not None:
         fields["temperature"] = temperature
     if max_tokens is not None:
@@ -80,6 +85,8 @@ def _standard_input() -> str:
 
 async def _infer(opening: AbstractAsyncContextManager[Any], fields: Json, as_json: bool) -> int:
     async with opening as gateway:
+        if "model" not in fields:
+            fields["model"] = await _first_model(gateway)
         try:
             if as_json:
                 output.put_json(await gateway.chat(**fields))
@@ -90,6 +97,16 @@ async def _infer(opening: AbstractAsyncContextManager[Any], fields: Json, as_jso
                 raise
             raise _Nothing(error) from error
     return 0
+
+
+async def _first_model(gateway: Any) -> str:
+    """One that can be asked, and which that is said, so that nobody takes it for another."""
+    await gateway.listed()
+    model = advice.first_model([str(model["id"]) for model in await gateway.models()])
+    if model is None:
+        raise _Nothing(UnknownModel("No model was named, and none is there.", code="model_not_found", status=404))
+    output.tell(f"Asking {output.shown(model)}; name another with -m.")
+    return model
 
 
 async def _stream(gateway: Any, fields: Json) -> None:

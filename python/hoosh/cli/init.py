@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hoosh._native import Config, provider_types
+from hoosh._native import DEMONSTRATION, Config, provider_types
 from hoosh.cli import output
 from hoosh.cli.output import Complaint
 
@@ -42,8 +42,14 @@ api_key = "${variable}"
 priority = 20
 """
 NOTHING = """
-# Nothing was found: neither a local server on its default port, nor the key of a service in the environment. With this
-# file hoosh asks the providers in it and looks for no other, so that it needs one: take the marks away from one of these.
+# Nothing was found: neither a local server on its default port, nor the key of a service in the environment. So this is the
+# demonstration model that comes with hoosh. With this file hoosh asks the providers in it and looks for no other: for a
+# real model name its file, or take the marks away from one of the tables below.
+[[providers]]
+name = "local"
+type = "candle"
+# files = { "my-model" = "/models/my-model.gguf" }
+
 # [[providers]]
 # type = "ollama"
 
@@ -62,14 +68,12 @@ TAIL = """
 # capacity = 1_000_000
 """
 
-NEXT_TO_NOTHING = """\
-Wrote {file}, with examples and no provider: no local server answered, and the environment has no key of a service. Next:
-  take the marks (#) away from a [[providers]] in {file}
-  hoosh check{option}
-  hoosh models{option}
-  hoosh serve{option}
-Or start a local server, or set a key such as OPENAI_API_KEY, and write it anew: hoosh init {again}--force
-hoosh asks what is in {file}, and looks for nothing else while it is there."""
+QUESTION = "What is hoosh?"
+"""For the demonstration model, which knows of hoosh alone."""
+NOTHING_FOUND = """\
+No local server answered, and the environment has no key of a service: the model in it is a demonstration. For a real one
+write its file into {file}, or take the marks (#) away from another [[providers]]; or start a local server, or set a key
+such as OPENAI_API_KEY, and write it anew: hoosh init {again}--force"""
 
 
 def init(
@@ -94,7 +98,9 @@ def init(
             out.write(text)
     except OSError as error:
         raise Complaint(f"{file} cannot be written: {error.strerror or error}.") from error
-    _tell(file, text.count("\n[[providers]]\n"), next((model for models in local.values() for model in models), None))
+    nothing = NOTHING in text
+    model = DEMONSTRATION if nothing else next((model for models in local.values() for model in models), None)
+    _tell(file, text.count("\n[[providers]]\n"), model, nothing=nothing)
     return 0
 
 
@@ -107,7 +113,7 @@ async def _answering() -> dict[str, list[str]]:
     async with Gateway(Config.found({})) as gateway:
         with trio.move_on_after(ASK_SECONDS):
             await gateway.listed()
-        return dict(gateway.discovered)
+        return {name: models for name, models in gateway.discovered.items() if models != [DEMONSTRATION]}
 
 
 def written(found: Config, local: dict[str, list[str]]) -> str:
@@ -127,17 +133,16 @@ def _counted(models: list[str]) -> str:
     return f"1 model: {shown}" if len(models) == 1 else f"{len(models)} models, such as {shown}"
 
 
-def _tell(file: Path, providers: int, model: str | None) -> None:
+def _tell(file: Path, providers: int, model: str | None, *, nothing: bool) -> None:
     option = "" if file == Path("hoosh.toml") else f" --config {file}"
-    if not providers:
-        output.tell(NEXT_TO_NOTHING.format(file=file, option=option, again="" if not option else f"{file} "))
-        return
     asked = model if model is not None and model.isprintable() else "MODEL"
     lines = [
         f"Wrote {file} with {providers} provider{'' if providers == 1 else 's'}. Next:",
         f"  hoosh check{option}",
         f"  hoosh models{option}",
         f"  hoosh serve{option}",
-        f'  hoosh infer{option} -m {asked} "Why is the sky blue?"',
+        f'  hoosh infer{option} -m {asked} "{QUESTION if nothing else "Why is the sky blue?"}"',
     ]
+    if nothing:
+        lines.append(NOTHING_FOUND.format(file=file, again="" if not option else f"{file} "))
     output.tell("\n".join(lines))

@@ -113,6 +113,7 @@ pub const TYPES: &[ProviderType] = &[
     remote("cerebras", &[], "https://api.cerebras.ai", "/v1", "CEREBRAS_API_KEY").capped_by_completion(),
     remote("nvidia", &["nim"], "https://integrate.api.nvidia.com", "/v1", "NVIDIA_API_KEY"),
     ProviderType { services: Services::ALL, ..BASE.named("openai_compatible") },
+    ProviderType { kind: ProviderKind::Engine, local: true, ..BASE.named(super::candle::TYPE) },
     ProviderType { kind: ProviderKind::Engine, local: true, ..BASE.named("engine") },
 ];
 

@@ -146,6 +146,7 @@ fn describe_provider(out: &mut Out, provider: &Provider) {
         let hidden = names.map(|name| format!("{} = \"{HIDDEN}\"", toml::Value::from(name.as_str())));
         out.value("options", format!("{{ {} }}", hidden.collect::<Vec<_>>().join(", ")));
     }
+    provider.engine.keys.iter().for_each(|(key, value)| out.value(key, value));
     out.patience(&provider.patience);
 }
 

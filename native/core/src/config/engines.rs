@@ -19,6 +19,8 @@ pub struct EngineSource {
     options: Secret,
     /// The names in `options`.
     pub option_names: Vec<String>,
+    /// Keys of its type alone, and their values in TOML.
+    pub keys: Vec<(&'static str, String)>,
 }
 
 /// Who makes an engine.
@@ -31,23 +33,32 @@ pub enum Maker {
     Python(String),
     /// What an installed package offers by this name.
     Package(String),
+    /// hoosh itself: [`super::candle`].
+    Candle,
 }
 
 impl EngineSource {
+    /// hoosh's own, with `keys` of the file, which say the same as `options`.
+    pub(super) fn own(maker: Maker, options: Vec<u8>, keys: Vec<(&'static str, String)>) -> Self {
+        let options = Secret::new(String::from_utf8_lossy(&options));
+        EngineSource { maker, options, keys, ..EngineSource::default() }
+    }
+
     /// `engine`, or `python` where it is named by its module.
     pub fn kind(&self) -> &'static str {
         match self.maker {
-            Maker::Program | Maker::Package(_) => "engine",
+            Maker::Program | Maker::Package(_) | Maker::Candle => "engine",
             Maker::Python(_) => "python",
         }
     }
 
-    /// What to make: `module:Name`, or `entry:` and a package's name for it. Empty: nothing, since the program registers it.
+    /// What to make: `module:Name`, or `entry:` and a package's name for it, or `native:` and hoosh's own. Empty: nothing, since the program registers it.
     pub fn target(&self) -> String {
         match &self.maker {
             Maker::Program => String::new(),
             Maker::Python(target) => target.clone(),
             Maker::Package(name) => format!("entry:{name}"),
+            Maker::Candle => "native:candle".to_owned(),
         }
     }
 
@@ -64,7 +75,7 @@ impl Maker {
     /// What a provider is called that does not say.
     pub(super) fn default_name(&self) -> Option<&str> {
         match self {
-            Maker::Program => None,
+            Maker::Program | Maker::Candle => None,
             Maker::Python(target) => target.rsplit(':').next(),
             Maker::Package(name) => Some(name),
         }
@@ -113,7 +124,7 @@ pub(super) fn source(t: &Table<'_>, maker: Maker) -> Checked<EngineSource> {
     write(t, &mut json, value)?;
     let options = Secret::new(String::from_utf8_lossy(&json));
     let option_names = entries.iter().map(|(name, _)| name.get_ref().to_string()).collect();
-    Ok(EngineSource { maker, options, option_names })
+    Ok(EngineSource { maker, options, option_names, ..EngineSource::default() })
 }
 
 /// A TOML value as JSON: times as text, because JSON has none. The parser bounds the depth.

@@ -1,5 +1,6 @@
 //! What hoosh does without a file: it takes what the machine and the environment already offer.
 
+use super::candle;
 use super::catalogue::TYPES;
 use super::parse::Environment;
 use super::providers::is_loopback;
@@ -8,10 +9,14 @@ use super::{Config, Credential, Provider, ProviderKind, Secret};
 /// Local engines cost nothing and keep data here, so that they are asked first.
 const LOCAL_PRIORITY: i64 = 10;
 const REMOTE_PRIORITY: i64 = 20;
+/// It is asked for its own name alone, and before those that take any name: a server that is not there would only cost attempts.
+const DEMONSTRATION_PRIORITY: i64 = 0;
+const DEMONSTRATION_PROVIDER: &str = "local";
 
 impl Config {
     /// The configuration of a gateway without a file: the local servers of the catalogue on their default ports, then
-    /// every service whose key is in the environment, all marked [`Provider::found`].
+    /// every service whose key is in the environment, all marked [`Provider::found`]; and the model that comes with hoosh,
+    /// so that there is always an answer.
     pub fn found(environment: &dyn Environment) -> Config {
         let mut config = Config::default();
         for kind in TYPES.iter().filter(|kind| kind.kind == ProviderKind::OpenAi && kind.origin.is_some()) {
@@ -26,6 +31,14 @@ impl Config {
             let credentials = key.map(|secret| Credential { secret, renewal: None }).into_iter().collect();
             config.providers.push(Provider { credentials, priority, found: true, ..kind.provider() });
         }
+        config.providers.push(Provider {
+            name: DEMONSTRATION_PROVIDER.to_owned(),
+            type_name: candle::TYPE.to_owned(),
+            kind: ProviderKind::Engine,
+            priority: DEMONSTRATION_PRIORITY,
+            found: true,
+            ..candle::demonstration()
+        });
         config
     }
 

@@ -72,7 +72,7 @@ fn shape(key: &Key, path: &str) -> Vec<(&'static str, Tree)> {
         Kind::Text | Kind::Secret => vec![("type", "string".into())],
         Kind::Credential => vec![credential(path)],
         Kind::Secrets => array(Tree::Object(vec![credential(path)])),
-        Kind::Headers => {
+        Kind::Named => {
             let string = Tree::Object(vec![("type", "string".into())]);
             vec![("type", "object".into()), ("additionalProperties", string)]
         }

@@ -11,10 +11,12 @@
 //! | `routes` | `[[routes]]`, and deadlines that a table sets for itself |
 //! | `credential` | keys from files and commands |
 //! | `engines` | who makes an engine of this process, and with which options |
+//! | `candle` | models that this process computes out of files |
 //! | `found` | the configuration without a file |
 //! | `hooked` | which providers have callables of this process |
 //! | `describe` | [`Config`] to text, secrets hidden |
 
+pub mod candle;
 pub mod catalogue;
 mod credential;
 mod describe;

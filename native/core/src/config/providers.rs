@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
+use super::candle;
 use super::catalogue::{self, ProviderType, TYPES};
 use super::credential::credential;
 use super::engines::{self, Maker};
@@ -56,12 +57,18 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
                 return t.fail(key, "has no meaning for an engine, which runs in this process; remove it");
             }
         }
+        if kind.name == candle::TYPE {
+            provider.engine = candle::source(t, &mut provider)?;
+            return no_options(t, kind.name, provider);
+        }
+        no_candle(t, kind.name)?;
         if maker != Maker::Program {
             provider.type_name = t.string("type")?.unwrap_or_default().to_owned();
         }
         provider.engine = engines::source(t, maker)?;
         return Ok(provider);
     }
+    no_candle(t, kind.name)?;
     if t.value("options").is_some() {
         return t.fail("options", "has no meaning for a provider over HTTP; it is for engines of this process");
     }
@@ -91,6 +98,23 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
         warnings.push(format!("provider `{}`: its key crosses the network unencrypted; use `https://`", provider.name));
     }
     Ok(provider)
+}
+
+fn no_options(t: &Table<'_>, kind: &str, provider: Provider) -> Checked<Provider> {
+    match t.value("options") {
+        Some(_) => t.fail(
+            "options",
+            format_args!("has no meaning for `{kind}`, which has keys of its own: `files`, `max_sequences`"),
+        ),
+        None => Ok(provider),
+    }
+}
+
+fn no_candle(t: &Table<'_>, kind: &str) -> Checked<()> {
+    match candle::KEYS.iter().find(|key| t.value(key).is_some()) {
+        Some(key) => t.fail(key, format_args!("has no meaning for `{kind}`; it is for `{}`", candle::TYPE)),
+        None => Ok(()),
+    }
 }
 
 /// `api_key` or `api_keys`; `None` if there is neither.

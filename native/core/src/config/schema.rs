@@ -57,8 +57,8 @@ pub enum Kind {
     Section,
     /// A table of whatever is wanted.
     Table,
-    /// A table of header names and their values, which are never shown; `$NAME` takes one from the environment.
-    Headers,
+    /// A table of texts by names; `$NAME` takes one from the environment.
+    Named,
     /// A decimal number, as a number or a string: at least 0, with at most six places.
     Decimal,
 }
@@ -261,12 +261,48 @@ pub const PROVIDERS: Section = Section {
             Default::None("no bound"),
             "Most output tokens for each choice: sent as the cap where the caller names more, or none.",
         ),
-        Key::new("headers", Kind::Headers, Default::None("none"), "Headers that every request to it says."),
+        Key::new("headers", Kind::Named, Default::None("none"), "Headers that every request to it says."),
         Key::new(
             "options",
             Kind::Table,
             Default::None("none"),
             "What an engine of `python:module:Name` or of a package is made with, as it stands here.",
+        ),
+        Key::new(
+            "files",
+            Kind::Named,
+            Default::None("the demonstration model `hoosh-tiny`"),
+            "Of `candle`: the models that this process computes, and the GGUF file of each; `$NAME` takes one from the environment.",
+        ),
+        Key::new(
+            "context_tokens",
+            Kind::Integer { least: 16, most: 16_777_216 },
+            Default::None("what each model was made for"),
+            "Of `candle`: tokens of prompt and answer together.",
+        ),
+        Key::new(
+            "max_sequences",
+            Kind::Integer { least: 1, most: 64 },
+            Default::None("4"),
+            "Of `candle`: answers that a model computes at once.",
+        ),
+        Key::new(
+            "cache_bytes",
+            Kind::Integer { least: 1_048_576, most: i64::MAX },
+            Default::None("1 GiB"),
+            "Of `candle`: memory for what a model keeps of the texts that it works on, for each model.",
+        ),
+        Key::new(
+            "memory_bytes",
+            Kind::Integer { least: 1_048_576, most: i64::MAX },
+            Default::None("no bound"),
+            "Of `candle`: memory for the weights of all its models; the one that was asked least lately goes first.",
+        ),
+        Key::new(
+            "idle_unload_secs",
+            Kind::Integer { least: 1, most: 31_536_000 },
+            Default::None("never"),
+            "Of `candle`: after how long a model leaves memory that nobody asks.",
         ),
         Key::new("connect_secs", SECONDS, Default::None("that of `[deadlines]`"), "To connect to it."),
         Key::new("first_byte_secs", SECONDS, Default::None("that of `[deadlines]`"), "To its first byte."),
