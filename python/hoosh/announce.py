@@ -60,7 +60,8 @@ async def found(say: Say, driver: Driver, config: Config, file: Path | str | Non
 
 def trial(address: str, model: str, *, keyed: bool) -> str:
     """One command to try, with a model that is there."""
-    body = json.dumps({"model": model, "messages": [{"role": "user", "content": question(model)}]}, ensure_ascii=False)
+    asked = question(model) if advice.is_demonstration(model) else "Hi"
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": asked}]}, ensure_ascii=False)
     key = " -H 'authorization: Bearer YOUR_KEY'" if keyed else ""
     return f"Try: curl {address}/v1/chat/completions -H 'content-type: application/json'{key} -d {shlex.quote(body)}"
 

@@ -87,7 +87,13 @@ async def test_help_lists_the_commands_and_the_version_is_said(tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["bogus"], ["check", "--bogus"], ["infer", "Hi"], ["infer", "-m", "x", "--temperature", "hot"], ["config"]],
+    [
+        ["bogus"],
+        ["check", "--bogus"],
+        ["infer", "Hi", "more"],
+        ["infer", "-m", "x", "--temperature", "hot"],
+        ["config"],
+    ],
 )
 async def test_what_cannot_be_understood_is_one_sentence_and_2(arguments, tmp_path):
     code, out, said = await run(tmp_path, *arguments)
@@ -174,7 +180,7 @@ def test_init_writes_the_local_servers_that_answer():
     assert [entry["type"] for entry in tomllib.loads(text)["providers"]] == ["ollama", "vllm"]
     assert Config.parse(text, {}).warnings == []
     nothing = init.written(Config.found({}), {})
-    assert "providers" not in tomllib.loads(nothing)
+    assert tomllib.loads(nothing)["providers"] == [{"name": "local", "type": "candle"}]
     for word in ("providers", "type", "api_key"):
         nothing = re.sub(rf"^# (?=\[*{word}\b)", "", nothing, flags=re.MULTILINE)
     with pytest.raises(ConfigError, match="OPENAI_API_KEY"):

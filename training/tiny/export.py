@@ -16,6 +16,8 @@ from chat import END_ID, TEMPLATE
 from model import Shape
 
 NAME = "hoosh-tiny"
+CONTEXT = 512
+"""Tokens that it can work on: it has learned from short texts, and beyond a few hundred tokens its words make no sense."""
 ABOUT = "The demonstration model that comes with hoosh: it answers questions about hoosh, and about nothing else."
 
 
@@ -50,7 +52,8 @@ def _describe(writer: gguf.GGUFWriter, shape: Shape) -> None:
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_vocab_size(shape.vocabulary)
-    writer.add_context_length(shape.context)
+    writer.add_context_length(CONTEXT)
+    writer.add_float32("general.sampling.temp", 0.0)
     writer.add_embedding_length(shape.dim)
     writer.add_block_count(shape.layers)
     writer.add_feed_forward_length(shape.hidden)

@@ -13,6 +13,7 @@ use hoosh_core::sync::{lock, Arc, Mutex};
 
 use crate::decoder::{Config, Decoder, DecoderError};
 use crate::file::ModelFile;
+use crate::sample::Sampling;
 use crate::slots::call::{Call, Texts};
 use crate::slots::desk::{Bounds, Desk, Phase};
 use crate::slots::scheduler::Scheduler;
@@ -230,6 +231,7 @@ impl Fleet {
             max_sequences: self.settings.max_sequences,
             tokenizer,
             template,
+            usual: usual(&file)?,
         });
         let pool = threads::pool(self.settings.threads).map_err(|error| LoadError::Failed(error.to_string()))?;
         let (its_desk, its_texts) = (desk.clone(), texts.clone());
@@ -384,4 +386,12 @@ fn card(source: &ModelSource, file: &ModelFile, bounds: &Limits, template: Optio
         memory_bytes: Some(bounds.memory),
         loaded: false,
     }
+}
+
+/// What the model's makers recommend: of llama.cpp's keys `general.sampling.*` the temperature.
+fn usual(file: &ModelFile) -> Result<Sampling, DecoderError> {
+    let plain = Sampling::default();
+    let temperature = file.metadata().f32_or("general.sampling.temp", plain.temperature)?;
+    let in_range = (0.0..=2.0).contains(&temperature);
+    Ok(Sampling { temperature: if in_range { temperature } else { plain.temperature }, ..plain })
 }

@@ -26,7 +26,10 @@ struct Options {
     idle_unload_secs: Option<u64>,
 }
 
-/// The engine of models out of files. It looks at each, and loads one when it is asked for.
+/// The engine of models out of files. `options` are JSON, as `Config.engines` gives them; `demonstration` is the file of that model.
+///
+/// Raises:
+///     ConfigError: a file is not there, or is no model that it knows.
 #[pyfunction]
 pub fn candle(py: Python<'_>, options: &str, demonstration: PathBuf) -> PyResult<NativeEngine> {
     py.detach(|| engine(options, demonstration)).map_err(|words| config_error(py, &words, None))

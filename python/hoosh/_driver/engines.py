@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 import anyio
 
 from hoosh._driver import own
-from hoosh._driver.engine import EngineFunction
+from hoosh._driver.engine import Engine, EngineFunction
 from hoosh._driver.kinds import function, is_plugged
 from hoosh._driver.native import Native
 from hoosh._native import Config, NativeEngine
@@ -16,7 +16,6 @@ from hoosh.errors import ConfigError
 if TYPE_CHECKING:
     from hoosh._driver.plugged import Plugged
     from hoosh.engines.model import Model, Progress
-    from hoosh.engines.protocol import Engine
 
 Declared = dict[str, tuple[str, str, str]]
 """By the provider's name: kind, target, options."""
@@ -72,7 +71,7 @@ class Engines(UserDict[str, EngineFunction]):
         self._made: Made = Made({}, {})
         self._leaving: list[Plugged] = []
 
-    def __setitem__(self, name: str, engine: "Engine | EngineFunction") -> None:
+    def __setitem__(self, name: str, engine: Engine) -> None:
         """Have `engine` answer for provider `name`.
 
         Raises:
@@ -81,7 +80,7 @@ class Engines(UserDict[str, EngineFunction]):
         """
         self._set(name, self._callable(name, engine))
 
-    def _callable(self, name: str, engine: "Engine") -> EngineFunction:
+    def _callable(self, name: str, engine: Engine) -> EngineFunction:
         return self._native(name, engine) if isinstance(engine, NativeEngine) else function(name, engine)
 
     def _set(self, name: str, engine: EngineFunction) -> None:
@@ -162,7 +161,7 @@ class Engines(UserDict[str, EngineFunction]):
             self._leaving.remove(engine)
 
 
-def _made(name: str, kind: str, target: str, options: str) -> "Engine":
+def _made(name: str, kind: str, target: str, options: str) -> Engine:
     if kind == NATIVE:
         return own.made(name, target, options)
     # What a gateway without such engines need not load: it starts the sooner.

@@ -113,7 +113,7 @@ async def _answering() -> dict[str, list[str]]:
     async with Gateway(Config.found({})) as gateway:
         with trio.move_on_after(ASK_SECONDS):
             await gateway.listed()
-        return {name: models for name, models in gateway.discovered.items() if models != [DEMONSTRATION]}
+        return {name: models for name, models in gateway.discovered if models != [DEMONSTRATION]}
 
 
 def written(found: Config, local: dict[str, list[str]]) -> str:

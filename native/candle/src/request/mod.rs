@@ -55,8 +55,8 @@ pub(crate) fn wrong(code: &'static str, field: &str, problem: impl std::fmt::Dis
 }
 
 impl Ask {
-    /// Reads the body of a request to `endpoint`.
-    pub fn read(endpoint: Endpoint, body: &Bytes) -> Result<Self, Refusal> {
+    /// Reads the body of a request to `endpoint`; `usual` holds for what it leaves out.
+    pub fn read(endpoint: Endpoint, body: &Bytes, usual: &Sampling) -> Result<Self, Refusal> {
         let object: Map<String, Value> = serde_json::from_slice(body).map_err(|error| Refusal {
             status: 400,
             code: "invalid_json",
@@ -75,7 +75,7 @@ impl Ask {
         };
         Ok(Ask {
             prompt,
-            sampling: sampling(endpoint, &fields)?,
+            sampling: sampling(endpoint, &fields, usual)?,
             seed: fields.seed()?,
             stops: fields.stops(MAX_STOPS, MAX_STOP_BYTES)?,
             max_tokens: max_tokens(&fields)?,
@@ -92,8 +92,7 @@ fn max_tokens(fields: &Fields<'_>) -> Result<Option<u32>, Refusal> {
     Ok(newer.or(older).map(|tokens| tokens as u32))
 }
 
-fn sampling(endpoint: Endpoint, fields: &Fields<'_>) -> Result<Sampling, Refusal> {
-    let plain = Sampling::default();
+fn sampling(endpoint: Endpoint, fields: &Fields<'_>, plain: &Sampling) -> Result<Sampling, Refusal> {
     Ok(Sampling {
         temperature: fields.number("temperature", 0.0, 2.0)?.unwrap_or(plain.temperature),
         top_p: fields.number("top_p", f32::MIN_POSITIVE, 1.0)?.unwrap_or(plain.top_p),

@@ -2,7 +2,7 @@ use super::*;
 
 fn chat(more: &str) -> Result<Ask, Refusal> {
     let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}]{more}}}"#);
-    Ask::read(Endpoint::Chat, &Bytes::from(body))
+    Ask::read(Endpoint::Chat, &Bytes::from(body), &Sampling::default())
 }
 
 fn refused(more: &str) -> (&'static str, String) {
@@ -93,7 +93,7 @@ fn what_would_change_the_answer_is_not_ignored() {
 fn a_prompt_is_text_or_tokens() {
     let read = |prompt: &str| {
         let body = format!(r#"{{"model":"m","prompt":{prompt}}}"#);
-        Ask::read(Endpoint::Completions, &Bytes::from(body)).map(|ask| ask.prompt)
+        Ask::read(Endpoint::Completions, &Bytes::from(body), &Sampling::default()).map(|ask| ask.prompt)
     };
     assert_eq!(read(r#""hi""#), Ok(Prompt::Text("hi".into())));
     assert_eq!(read(r#"["hi"]"#), Ok(Prompt::Text("hi".into())));
@@ -105,6 +105,7 @@ fn a_prompt_is_text_or_tokens() {
 
 #[test]
 fn embeddings_are_refused_in_plain_words() {
-    let refusal = Ask::read(Endpoint::Embeddings, &Bytes::from_static(b"{}")).expect_err("refused");
+    let refusal =
+        Ask::read(Endpoint::Embeddings, &Bytes::from_static(b"{}"), &Sampling::default()).expect_err("refused");
     assert_eq!((refusal.status, refusal.code), (400, "unsupported_endpoint"));
 }

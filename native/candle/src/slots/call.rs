@@ -5,6 +5,7 @@ use hoosh_core::engine::Refusal;
 
 use super::outbox::Outlet;
 use crate::request::{wrong, Ask, Prompt};
+use crate::sample::Sampling;
 use crate::template::{Template, TemplateError};
 use crate::text::Tokenizer;
 
@@ -69,6 +70,8 @@ impl Prepared {
 pub(crate) struct Texts {
     pub(crate) tokenizer: Tokenizer,
     pub(crate) template: Template,
+    /// How its tokens are drawn where a request does not say.
+    pub(crate) usual: Sampling,
     /// Tokens that the weights know.
     pub(crate) vocabulary: usize,
     /// Tokens of prompt and answer together.
@@ -81,7 +84,7 @@ pub(crate) struct Texts {
 impl Texts {
     /// Reads a call and finds its tokens, or says to its reader what is wrong with it.
     pub(crate) fn prepare(&self, call: Call) -> Option<Prepared> {
-        let read = Ask::read(call.request.endpoint, &call.request.body).and_then(|ask| self.tokens(ask));
+        let read = Ask::read(call.request.endpoint, &call.request.body, &self.usual).and_then(|ask| self.tokens(ask));
         match read {
             Ok((ask, prompt, limit)) => {
                 Some(Prepared { outlet: call.outlet, standing: call.standing, ask, prompt, limit })
