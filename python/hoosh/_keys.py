@@ -111,6 +111,9 @@ class ProviderKeys(TypedDict, total=False):
     files: Mapping[str, str]
     """Of `candle`: the models that this process computes, and the GGUF file of each; `$NAME` takes one from the environment. Left out: the demonstration model `hoosh-tiny`."""
 
+    device: Literal["auto", "cpu", "cuda", "metal"]
+    """Of `candle`: what computes its models. `auto`: a graphics card where hoosh was built for one and one is there, else the processor. Left out: `auto`."""
+
     context_tokens: int
     """Of `candle`: tokens of prompt and answer together. Left out: what each model was made for."""
 

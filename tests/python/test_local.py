@@ -149,6 +149,13 @@ def test_a_file_that_is_no_model_is_an_error_at_the_start(tmp_path, content, wor
     assert all(part in str(caught.value) for part in ("provider `local`", "`bad`", str(file), words))
 
 
+@pytest.mark.parametrize(("device", "words"), [("metal", "without `metal`"), ("tpu", "`tpu`")])
+def test_a_device_that_is_not_there_is_an_error_at_the_start(device, words):
+    with pytest.raises(ConfigError) as caught:
+        hoosh.SyncGateway(LOCAL + f"device = '{device}'\n").start()
+    assert words in str(caught.value)
+
+
 def test_without_a_file_of_configuration_it_is_there():
     found = Config.found({})
     name, kind, url = found.providers[-1]

@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
-use candle_core::Device;
 use hoosh_candle::decoder::{Decoder, Slice};
+use hoosh_candle::device::{self, Accelerator};
 use hoosh_candle::file::ModelFile;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -18,7 +18,7 @@ fn main() -> Result<()> {
         return Err("usage: greedy MODEL TOKEN,TOKEN,... COUNT".into());
     };
     let file = ModelFile::open(Path::new(model))?;
-    let decoder = Decoder::load(&file, None, &Device::Cpu, &mut |_| {})?;
+    let decoder = Decoder::load(&file, None, &device::open(Accelerator::find("auto")?)?, &mut |_| {})?;
     let mut tokens: Vec<u32> = prompt.split(',').map(str::parse).collect::<std::result::Result<_, _>>()?;
     let mut kv = decoder.sequence(tokens.len() + count.parse::<usize>()?);
     for _ in 0..count.parse::<usize>()? {

@@ -8,8 +8,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use candle_core::Device;
 use hoosh_candle::decoder::{Decoder, Kv, Slice};
+use hoosh_candle::device::{self, Accelerator};
 use hoosh_candle::file::ModelFile;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -19,7 +19,12 @@ fn main() -> Result<()> {
     let model = arguments.first().ok_or("usage: speed MODEL [PROMPT ANSWER]")?;
     let number = |index: usize, default: usize| arguments.get(index).map_or(Ok(default), |text| text.parse());
     let (prompt, answer) = (number(1, 256)?, number(2, 64)?);
-    let decoder = Decoder::load(&ModelFile::open(Path::new(model))?, None, &Device::Cpu, &mut |_| {})?;
+    let decoder = Decoder::load(
+        &ModelFile::open(Path::new(model))?,
+        None,
+        &device::open(Accelerator::find("auto")?)?,
+        &mut |_| {},
+    )?;
     let tokens: Vec<u32> = (0..prompt as u32).map(|token| token * 7 % 256).collect();
     // Once beforehand, so that weights are packed and pages are there.
     read(&decoder, &tokens[..prompt.min(80)])?;

@@ -5,6 +5,7 @@
 //! template, which is code that came with the weights.
 
 pub mod decoder;
+pub mod device;
 pub mod file;
 pub mod request;
 pub mod sample;

@@ -6,12 +6,12 @@ use std::sync::Condvar;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use candle_core::Device;
 use hoosh_core::engine::{Abilities, Card, Refusal};
 use hoosh_core::sync::atomic::{AtomicUsize, Ordering};
 use hoosh_core::sync::{lock, Arc, Mutex};
 
 use crate::decoder::{Config, Decoder, DecoderError};
+use crate::device::{self, Accelerator};
 use crate::file::ModelFile;
 use crate::sample::Sampling;
 use crate::slots::call::{Call, Texts};
@@ -27,6 +27,8 @@ use crate::threads;
 pub struct Settings {
     /// The models, loaded when they are asked for.
     pub models: Vec<ModelSource>,
+    /// What computes them.
+    pub accelerator: Accelerator,
     /// Answers at once, of each model.
     pub max_sequences: usize,
     /// Calls that wait, of each model.
@@ -45,6 +47,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             models: Vec::new(),
+            accelerator: Accelerator::Cpu,
             max_sequences: 4,
             queue: 64,
             kv_bytes: 1 << 30,
@@ -218,12 +221,13 @@ impl Fleet {
             desk.set_phase(Phase::Loading(done.min(all), all));
         };
         let context = Some(bounds.context as u32);
-        let decoder = Decoder::load(&file, context, &Device::Cpu, &mut progress)?;
+        let device = device::open(self.settings.accelerator).map_err(LoadError::Failed)?;
+        let decoder = Decoder::load(&file, context, &device, &mut progress)?;
         let tokenizer = Tokenizer::from_gguf(&file).map_err(DecoderError::from)?;
         let source = file.metadata().opt_str("tokenizer.chat_template").map_err(DecoderError::from)?;
         let template =
             Template::from_source(source, &tokenizer).map_err(|error| LoadError::Failed(error.to_string()))?;
-        *lock(&model.card) = card(&model.source, &file, &bounds, Some(&template));
+        *lock(&model.card) = card(&model.source, &file, &bounds, &self.settings, Some(&template));
         let texts = Arc::new(Texts {
             vocabulary: decoder.vocabulary(),
             context: bounds.context,
@@ -289,7 +293,7 @@ impl Model {
             let tokenizer = Tokenizer::from_gguf(&file).ok();
             let template = file.metadata().opt_str("tokenizer.chat_template").ok()?;
             let template = tokenizer.and_then(|tokenizer| Template::from_source(template, &tokenizer).ok());
-            Some(card(&source, &file, &bounds, template.as_ref()))
+            Some(card(&source, &file, &bounds, settings, template.as_ref()))
         });
         let unknown = || Card {
             model: source.name.clone(),
@@ -297,7 +301,7 @@ impl Model {
             max_output: None,
             abilities: Abilities { chat: true, ..Abilities::default() },
             quantization: None,
-            accelerator: Some("cpu".to_owned()),
+            accelerator: Some(settings.accelerator.name().to_owned()),
             memory_bytes: None,
             loaded: false,
         };
@@ -375,14 +379,20 @@ fn weight_bytes(file: &ModelFile) -> u64 {
     }
 }
 
-fn card(source: &ModelSource, file: &ModelFile, bounds: &Limits, template: Option<&Template>) -> Card {
+fn card(
+    source: &ModelSource,
+    file: &ModelFile,
+    bounds: &Limits,
+    settings: &Settings,
+    template: Option<&Template>,
+) -> Card {
     Card {
         model: source.name.clone(),
         context: Some(bounds.context as u32),
         max_output: None,
         abilities: Abilities { chat: true, tools: template.is_some_and(Template::calls_tools), ..Abilities::default() },
         quantization: file.file_type(),
-        accelerator: Some("cpu".to_owned()),
+        accelerator: Some(settings.accelerator.name().to_owned()),
         memory_bytes: Some(bounds.memory),
         loaded: false,
     }

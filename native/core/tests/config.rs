@@ -355,12 +355,12 @@ fn an_engine_says_who_makes_it_and_with_what() {
 fn candle_serves_the_models_of_its_files() {
     let config = good(
         "[[providers]]\ntype = \"Candle\"\nname = \"local\"\nfiles = { \"a/b\" = \"/m/a \\\" b.gguf\", c = \"$URL\" }\n\
-         max_sequences = 2\nidle_unload_secs = 600\n[[providers]]\ntype = \"candle\"",
+         max_sequences = 2\ndevice = \"CUDA\"\nidle_unload_secs = 600\n[[providers]]\ntype = \"candle\"",
     );
     let [named, plain] = &config.providers[..] else { panic!("two") };
     let url = environment("URL").expect("a variable");
     let options = format!(
-        "{{\"files\":{{\"a/b\":\"/m/a \\\" b.gguf\",\"c\":\"{url}\"}},\"max_sequences\":2,\"idle_unload_secs\":600}}"
+        "{{\"files\":{{\"a/b\":\"/m/a \\\" b.gguf\",\"c\":\"{url}\"}},\"device\":\"cuda\",\"max_sequences\":2,\"idle_unload_secs\":600}}"
     );
     assert_eq!((named.engine.options(), &named.models[..]), (&*options, &["a/b".to_owned(), "c".to_owned()][..]));
     assert_eq!((plain.engine.options(), &plain.models[..]), ("{\"files\":{}}", &["hoosh-tiny".to_owned()][..]));

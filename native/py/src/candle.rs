@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hoosh_candle::device::Accelerator;
 use hoosh_candle::file::ModelFile;
 use hoosh_candle::{Candle, ModelSource, Settings, Source};
 use hoosh_core::config::candle::DEMONSTRATION;
@@ -19,6 +20,7 @@ use crate::engine::NativeEngine;
 #[serde(deny_unknown_fields)]
 struct Options {
     files: BTreeMap<String, PathBuf>,
+    device: Option<String>,
     context_tokens: Option<u32>,
     max_sequences: Option<usize>,
     cache_bytes: Option<u64>,
@@ -46,6 +48,7 @@ fn engine(options: &str, demonstration: PathBuf) -> Result<NativeEngine, String>
     let source = |(name, path)| ModelSource { name, file: Source::Path(path), context };
     let standard = Settings::default();
     let settings = Settings {
+        accelerator: Accelerator::find(options.device.as_deref().unwrap_or("auto"))?,
         models: files.into_iter().map(source).collect(),
         max_sequences: options.max_sequences.unwrap_or(standard.max_sequences),
         kv_bytes: options.cache_bytes.unwrap_or(standard.kv_bytes),

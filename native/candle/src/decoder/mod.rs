@@ -77,7 +77,7 @@ impl Decoder {
     ) -> Result<Self, DecoderError> {
         let config = Config::from_metadata(file.metadata(), context)?;
         let mut reader = Reader { file, device, progress };
-        let embedding = Arc::new(file.qtensor("token_embd.weight")?);
+        let embedding = Arc::new(file.qtensor("token_embd.weight", device)?);
         let vocabulary = match embedding.shape().dims() {
             [vocabulary, width] if *width == config.width => *vocabulary,
             found => {

@@ -34,7 +34,7 @@ pub(crate) struct Norm {
 impl Reader<'_> {
     /// The matrix `name`, that makes `outputs` numbers of `inputs`.
     pub(crate) fn matrix(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Arc<QTensor>, DecoderError> {
-        let tensor = self.file.qtensor(name)?;
+        let tensor = self.file.qtensor(name, self.device)?;
         check(name, tensor.shape().dims(), &[outputs, inputs])?;
         (self.progress)(tensor.storage_size_in_bytes() as u64);
         Ok(Arc::new(tensor))

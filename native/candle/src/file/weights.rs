@@ -12,29 +12,29 @@ use super::{ModelFile, Tensor};
 const ALIGN: usize = 8;
 
 impl ModelFile {
-    /// The tensor `name` for Candle's quantized kernels on the processor.
+    /// The tensor `name` for Candle's quantized kernels of `device`.
     ///
     /// Candle keeps weights in memory of its own, so this copies the bytes once: a model takes its size in memory, and the
     /// pages of the map are given back by the system as it needs them.
-    pub fn qtensor(&self, name: &str) -> Result<QTensor, FileError> {
+    pub fn qtensor(&self, name: &str, device: &Device) -> Result<QTensor, FileError> {
         let tensor = self.tensor(name)?;
-        to_candle(&tensor).map_err(|error| FileError::tensor(name, format!("is not taken by Candle: {error}")))
+        to_candle(&tensor, device).map_err(|error| FileError::tensor(name, format!("is not taken by Candle: {error}")))
     }
 
     /// The elements of the tensor `name` as numbers, rows one after another: for norms and biases, which are small.
     pub fn f32s(&self, name: &str) -> Result<Vec<f32>, FileError> {
         let tensor = self.tensor(name)?;
-        let numbers = || to_candle(&tensor)?.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>();
+        let numbers = || to_candle(&tensor, &Device::Cpu)?.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>();
         numbers().map_err(|error| FileError::tensor(name, format!("is not taken by Candle: {error}")))
     }
 }
 
-fn to_candle(tensor: &Tensor<'_>) -> candle_core::Result<QTensor> {
+fn to_candle(tensor: &Tensor<'_>, device: &Device) -> candle_core::Result<QTensor> {
     let storage = match aligned(tensor.data) {
-        Aligned::Already(data) => QStorage::from_data(Cow::Borrowed(data), &Device::Cpu, tensor.dtype)?,
+        Aligned::Already(data) => QStorage::from_data(Cow::Borrowed(data), device, tensor.dtype)?,
         Aligned::Copied(buffer, start) => {
             let data = &buffer[start..start + tensor.data.len()];
-            QStorage::from_data(Cow::Borrowed(data), &Device::Cpu, tensor.dtype)?
+            QStorage::from_data(Cow::Borrowed(data), device, tensor.dtype)?
         }
     };
     QTensor::new(storage, tensor.shape.clone())

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::quantized::GgmlDType;
+use candle_core::Device;
 use hoosh_candle::file::ModelFile;
 
 use crate::gguf::{sample, Gguf};
@@ -65,7 +66,7 @@ fn tensors_are_where_they_are_said_to_be() {
     assert_eq!(file.f32s("half").unwrap(), [1.0, -2.0, 0.0, 0.5]);
     let numbers = file.f32s("quantized").unwrap();
     assert_eq!((numbers[0], numbers[31], numbers[32], numbers[63]), (2.0, 2.0, -2.0, -2.0));
-    assert_eq!(file.qtensor("quantized").unwrap().shape().dims(), [2, 32]);
+    assert_eq!(file.qtensor("quantized", &Device::Cpu).unwrap().shape().dims(), [2, 32]);
     let problem = file.tensor("absent").unwrap_err().to_string();
     assert!(problem.contains("tensor absent is missing"), "{problem}");
 }

@@ -12,8 +12,10 @@ pub const TYPE: &str = "candle";
 /// The model that comes with hoosh, and stands where no files are named.
 pub const DEMONSTRATION: &str = "hoosh-tiny";
 /// The keys that only this type has.
-pub const KEYS: [&str; 6] =
-    ["files", "context_tokens", "max_sequences", "cache_bytes", "memory_bytes", "idle_unload_secs"];
+pub const KEYS: [&str; 7] =
+    ["files", "device", "context_tokens", "max_sequences", "cache_bytes", "memory_bytes", "idle_unload_secs"];
+/// Where models can be computed.
+pub const DEVICES: [&str; 4] = ["auto", "cpu", "cuda", "metal"];
 
 /// What computes, as the keys of `t` say, or as their defaults do.
 pub(super) fn source(t: &Table<'_>, provider: &mut Provider) -> Checked<EngineSource> {
@@ -21,20 +23,22 @@ pub(super) fn source(t: &Table<'_>, provider: &mut Provider) -> Checked<EngineSo
     if provider.models.is_empty() {
         provider.models = models(&files);
     }
+    let mut device = DEVICES[0];
+    t.choice("device", &DEVICES.map(|device| (device, device)), &mut device)?;
     let mut numbers = Vec::new();
-    for key in &KEYS[1..] {
+    for key in &KEYS[2..] {
         let mut number = 0i64;
         t.integer(key, &mut number)?;
         if t.value(key).is_some() {
             numbers.push((*key, number));
         }
     }
-    Ok(made_of(&files, &numbers))
+    Ok(made_of(&files, device, &numbers))
 }
 
 /// The engine of [`DEMONSTRATION`] alone.
 pub(super) fn demonstration() -> Provider {
-    let engine = made_of(&[], &[]);
+    let engine = made_of(&[], DEVICES[0], &[]);
     Provider { models: models(&[]), engine, ..Provider::default() }
 }
 
@@ -61,7 +65,7 @@ fn files(t: &Table<'_>) -> Checked<Vec<(String, String)>> {
 }
 
 /// What the engine reads, a JSON object; and the same keys in TOML.
-fn made_of(files: &[(String, String)], numbers: &[(&'static str, i64)]) -> EngineSource {
+fn made_of(files: &[(String, String)], device: &str, numbers: &[(&'static str, i64)]) -> EngineSource {
     let mut json = b"{\"files\":{".to_vec();
     for (at, (model, path)) in files.iter().enumerate() {
         if at > 0 {
@@ -77,6 +81,10 @@ fn made_of(files: &[(String, String)], numbers: &[(&'static str, i64)]) -> Engin
         let text = |text: &str| toml::Value::from(text).to_string();
         let files = files.iter().map(|(model, path)| format!("{} = {}", text(model), text(path)));
         keys.push(("files", format!("{{ {} }}", files.collect::<Vec<_>>().join(", "))));
+    }
+    if device != DEVICES[0] {
+        json.extend_from_slice(format!(",\"device\":\"{device}\"").as_bytes());
+        keys.push(("device", format!("\"{device}\"")));
     }
     for (key, number) in numbers {
         json.extend_from_slice(format!(",\"{key}\":{number}").as_bytes());

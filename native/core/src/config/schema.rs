@@ -275,6 +275,12 @@ pub const PROVIDERS: Section = Section {
             "Of `candle`: the models that this process computes, and the GGUF file of each; `$NAME` takes one from the environment.",
         ),
         Key::new(
+            "device",
+            Kind::Word(&super::candle::DEVICES),
+            Default::None("`auto`"),
+            "Of `candle`: what computes its models. `auto`: a graphics card where hoosh was built for one and one is there, else the processor.",
+        ),
+        Key::new(
             "context_tokens",
             Kind::Integer { least: 16, most: 16_777_216 },
             Default::None("what each model was made for"),
