@@ -211,6 +211,9 @@ class TokenKeys(TypedDict, total=False):
     max_tokens_limit: int
     """Most output tokens for each choice: sent as the cap where the caller names more, or none. Left out: no bound."""
 
+    priority: Literal["background", "low", "normal", "high", "critical"]
+    """Who goes first where requests wait for a model of this process; `x-hoosh-priority` may lower it. Left out: "normal"."""
+
 
 class BudgetKeys(TypedDict, total=False):
     """Keys of `[[budgets]]`."""

@@ -98,8 +98,12 @@ class Gauge:
 class NativeEngine:
     """An engine of this process that is no Python. Made by whoever brings one."""
 
-    def call(self, endpoint: str, body: bytes, queue: WakeQueue, number: int) -> Answer:
-        """Begin to answer a request to `endpoint`. As number `number` of `queue`, whoever asks the answer is told of more."""
+    def call(
+        self, endpoint: str, body: bytes, standing: tuple[int, int | None], queue: WakeQueue, number: int
+    ) -> Answer:
+        """Begin to answer a request to `endpoint`. `standing`: which of the five priorities its caller has, from 0, and whose
+        work it may use. As number `number` of `queue`, whoever asks the answer is told of more.
+        """
 
     def cards(self) -> list[dict[str, Any]]:
         """The models that it can be asked for: a dict for each."""

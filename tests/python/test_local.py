@@ -107,6 +107,24 @@ async def test_callers_who_leave_hold_nothing(local):
     assert (await pool(sdk))["reserved"] == 0
 
 
+async def test_what_was_read_for_a_caller_is_not_read_again(local):
+    sdk, _ = local
+    long = {"role": "user", "content": "What is hoosh? " * 24}
+    asked = [long, {"role": "assistant", "content": "A gateway."}, {"role": "user", "content": "And what does it do?"}]
+    first = await chat(sdk, messages=[long], max_tokens=2)
+    second = await chat(sdk, messages=asked, max_tokens=2)
+    cached = [answer.usage.prompt_tokens_details for answer in (first, second)]
+    assert (cached[0].cached_tokens if cached[0] else 0) == 0
+    assert cached[1].cached_tokens >= 64
+
+
+async def test_a_priority_that_is_none_is_refused(local):
+    sdk, _ = local
+    with pytest.raises(openai.BadRequestError, match="critical"):
+        await chat(sdk, extra_headers={"x-hoosh-priority": "urgent"})
+    assert (await chat(sdk, extra_headers={"x-hoosh-priority": "low"})).choices
+
+
 async def test_its_card_says_what_it_can(local):
     sdk, _ = local
     models = [model.id async for model in sdk.models.list()]

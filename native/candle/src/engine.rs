@@ -8,7 +8,7 @@ use hoosh_core::wake::Waker;
 use crate::load::{Fleet, Settings};
 use crate::slots::call::Call;
 use crate::slots::outbox::outbox;
-use crate::slots::{Busy, Standing};
+use crate::slots::Busy;
 
 /// Models computed in this process.
 pub struct Candle {
@@ -19,19 +19,6 @@ impl Candle {
     /// Of the models in `settings`. Their files are looked at, for the cards, but none is brought into memory.
     pub fn new(settings: Settings) -> Self {
         Candle { fleet: Arc::new(Fleet::new(settings)) }
-    }
-
-    /// As [`Engine::call`], for a caller that stands in some way to others.
-    pub fn call_as(&self, request: Request, waker: Waker, standing: Standing) -> Box<dyn Answer> {
-        let Some(index) = self.asked_for(&request) else {
-            let (outlet, inbox) = outbox(waker, Box::new(|| {}));
-            outlet.refuse(unknown(&request));
-            return Box::new(inbox);
-        };
-        let fleet = self.fleet.clone();
-        let (outlet, inbox) = outbox(waker, Box::new(move || fleet.nudge(index)));
-        self.fleet.submit(index, Call { request, standing, outlet });
-        Box::new(inbox)
     }
 
     /// How busy the model `model` is, if it is in memory or on its way there.
@@ -55,7 +42,15 @@ impl Engine for Candle {
     }
 
     fn call(&self, request: Request, waker: Waker) -> Box<dyn Answer> {
-        self.call_as(request, waker, Standing::default())
+        let Some(index) = self.asked_for(&request) else {
+            let (outlet, inbox) = outbox(waker, Box::new(|| {}));
+            outlet.refuse(unknown(&request));
+            return Box::new(inbox);
+        };
+        let fleet = self.fleet.clone();
+        let (outlet, inbox) = outbox(waker, Box::new(move || fleet.nudge(index)));
+        self.fleet.submit(index, Call { request, outlet });
+        Box::new(inbox)
     }
 
     fn unload(&self, model: &str) -> bool {

@@ -11,6 +11,7 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashTable};
 
 use crate::config::{Provider, Token};
+use crate::engine::Priority;
 use crate::glob::Glob;
 
 /// A key and its rights.
@@ -34,6 +35,8 @@ pub struct Key {
     pub rate_limit_tpm: Option<u32>,
     /// Most output tokens for each choice. `None`: no bound.
     pub max_tokens_limit: Option<u32>,
+    /// How its requests stand to others that wait for an engine; they may say less.
+    pub priority: Priority,
 }
 
 impl Key {
@@ -134,6 +137,7 @@ impl Keys {
                 rate_limit_rpm: token.rate_limit_rpm,
                 rate_limit_tpm: token.rate_limit_tpm,
                 max_tokens_limit: token.max_tokens_limit,
+                priority: token.priority,
             }));
         }
         keys

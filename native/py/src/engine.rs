@@ -4,7 +4,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 
 use hoosh_core::dialects::neutral::{Endpoint, Request, HEAVIEST};
-use hoosh_core::engine::{self, Abilities, Card, Engine, Refusal, Said};
+use hoosh_core::engine::{self, Abilities, Card, Engine, Priority, Refusal, Said, Standing};
 use hoosh_core::error::refusal_body;
 use hoosh_core::exchange::Exchange;
 use hoosh_core::http::Headers;
@@ -41,12 +41,23 @@ impl NativeEngine {
 
 #[pymethods]
 impl NativeEngine {
-    /// Begin to answer a request to `endpoint`. As number `number` of `queue`, whoever asks the answer is told of more.
-    fn call(&self, endpoint: &str, body: PyBackedBytes, queue: &WakeQueue, number: u64) -> PyResult<Answer> {
+    /// Begin to answer a request to `endpoint`. `standing`: which of the five priorities its caller has, from 0, and whose
+    /// work it may use. As number `number` of `queue`, whoever asks the answer is told of more.
+    fn call(
+        &self,
+        endpoint: &str,
+        body: PyBackedBytes,
+        standing: (usize, Option<u64>),
+        queue: &WakeQueue,
+        number: u64,
+    ) -> PyResult<Answer> {
         let known = [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings];
         let endpoint = known.into_iter().find(|known| known.as_str() == endpoint);
         let endpoint = endpoint.ok_or_else(|| PyValueError::new_err("no such endpoint"))?;
-        let request = Request { endpoint, body: shared(body), upstream: None };
+        let (priority, tenant) = standing;
+        let priority = Priority::ALL.get(priority).ok_or_else(|| PyValueError::new_err("no such priority"))?;
+        let standing = Standing { priority: *priority, tenant };
+        let request = Request { endpoint, body: shared(body), upstream: None, standing };
         let begun = guarded(|| self.0.call(request, queue.bell(number)));
         begun.map(|answer| Answer(Mutex::new(Some(answer)))).map_err(PyRuntimeError::new_err)
     }

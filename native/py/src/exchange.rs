@@ -254,13 +254,18 @@ impl Exchange {
             Step::Read { u, credit } => (3, u, credit).into_pyobject(py),
             Step::Abort { u } => (4, u).into_pyobject(py),
             Step::Call { u, engine, request } => {
-                let Request { endpoint, body, upstream } = request;
+                let Request { endpoint, body, upstream, standing } = request;
+                let standing = (standing.priority as u8, standing.tenant);
                 match upstream {
                     // With the same body: copied once.
                     Some(request) => {
-                        (5, u, &*engine, endpoint.as_str(), py.None(), send_tuple(py, &request)?).into_pyobject(py)
+                        (5, u, &*engine, endpoint.as_str(), py.None(), standing, send_tuple(py, &request)?)
+                            .into_pyobject(py)
                     }
-                    None => (5, u, &*engine, endpoint.as_str(), PyBytes::new(py, &body), py.None()).into_pyobject(py),
+                    None => {
+                        let body = PyBytes::new(py, &body);
+                        (5, u, &*engine, endpoint.as_str(), body, standing, py.None()).into_pyobject(py)
+                    }
                 }
             }
             Step::Work { job } => (6, Bound::new(py, Job(Mutex::new(Some(job))))?).into_pyobject(py),

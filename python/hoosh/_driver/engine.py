@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Logprob = tuple[str, bytes, float, Sequence[tuple[str, bytes, float]]]
 """Text, bytes and logarithm of a token's probability, and the same of the likeliest in its place."""
+Standing = tuple[int, int | None]
+"""How a caller stands to others: which of five priorities it has, from 0, and whose work its answer may use."""
 LARGEST_TEXT = 8 << 10
 """Characters said at once, so that no piece is larger than a caller is behind."""
 
@@ -22,8 +24,8 @@ LARGEST_TEXT = 8 << 10
 class EngineCall:
     """What an engine of this process is asked, and its way to answer."""
 
-    def __init__(self, endpoint: str, body: bytes, attempt: Attempt) -> None:
-        self.endpoint, self.body = endpoint, body
+    def __init__(self, endpoint: str, body: bytes, standing: Standing, attempt: Attempt) -> None:
+        self.endpoint, self.body, self.standing = endpoint, body, standing
         self.attempt, self._doors, self._u = attempt, attempt.doors, attempt.u
         self.begun = False
         """Whether anything was said, so that it cannot be refused any more."""
@@ -95,7 +97,13 @@ Engine: TypeAlias = "EngineFunction | NativeEngine | EngineObject"
 
 
 async def call(
-    engines: Mapping[str, EngineFunction], caller: Caller, name: str, endpoint: str, body: bytes, attempt: Attempt
+    engines: Mapping[str, EngineFunction],
+    caller: Caller,
+    name: str,
+    endpoint: str,
+    body: bytes,
+    standing: Standing,
+    attempt: Attempt,
 ) -> None:
     """Have an engine answer, and report how that ended."""
     engine = engines.get(name)
@@ -107,7 +115,7 @@ async def call(
         return
     attempt.connected()
     attempt.doors.step()
-    asked = EngineCall(endpoint, body, attempt)
+    asked = EngineCall(endpoint, body, standing, attempt)
     try:
         await engine(asked)
     except RequestError as why:

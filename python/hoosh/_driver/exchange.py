@@ -95,15 +95,16 @@ class Run:
                 self._read_caller(credit)
             case (steps.SEND, u, request):
                 self._begin(u, partial(upstream.ask, self._driver.connections, Request(*request)))
-            case (steps.CALL, u, name, endpoint, body, None):
-                self._begin(u, partial(engine.call, self._driver.engines, self._caller, name, endpoint, body))
+            case (steps.CALL, u, name, endpoint, body, standing, None):
+                call = partial(engine.call, self._driver.engines, self._caller, name, endpoint, body, standing)
+                self._begin(u, call)
             case (steps.SEND_BODY, u, data):
                 if u in self._attempts:
                     self._attempts[u].body.put(data)
             case (steps.END_BODY, u):
                 if u in self._attempts:
                     self._attempts[u].body.put(None)
-            case (steps.CALL, u, name, endpoint, _, request):
+            case (steps.CALL, u, name, endpoint, _, _, request):
                 run = partial(hooked.call, self._driver.hooks, self._driver.connections, self._caller)
                 self._begin(u, partial(run, name, endpoint, Request(*request)))
             case (steps.READ, u, credit):

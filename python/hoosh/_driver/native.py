@@ -68,7 +68,7 @@ class Native:
         with (
             self._woken.bell() as (number, bell),
             # Who leaves here wants nothing more of it.
-            closing(self.engine.call(call.endpoint, call.body, self._woken.queue, number)) as answer,
+            closing(self.engine.call(call.endpoint, call.body, call.standing, self._woken.queue, number)) as answer,
         ):
             attempt.credit.told = bell.ring
             while True:

@@ -1,7 +1,7 @@
 //! A call on its way to a slot.
 
 use hoosh_core::dialects::neutral::Request;
-use hoosh_core::engine::Refusal;
+use hoosh_core::engine::{Refusal, Standing};
 
 use super::outbox::Outlet;
 use crate::request::{wrong, Ask, Prompt};
@@ -9,42 +9,9 @@ use crate::sample::Sampling;
 use crate::template::{Template, TemplateError};
 use crate::text::Tokenizer;
 
-/// Who goes before whom where calls wait. The order among equals is that in which they came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// Only when nobody else wants anything.
-    Background,
-    /// After the others.
-    Low,
-    /// As most.
-    #[default]
-    Normal,
-    /// Before the others.
-    High,
-    /// Before everybody.
-    Critical,
-}
-
-impl Priority {
-    /// All, the least first.
-    pub const ALL: [Priority; 5] =
-        [Priority::Background, Priority::Low, Priority::Normal, Priority::High, Priority::Critical];
-}
-
-/// How a caller stands to others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// Who goes first.
-    pub priority: Priority,
-    /// Whose prompts may be told apart by how fast they are answered: work done for one call is used by another only if
-    /// both name the same tenant. `None`: by none.
-    pub tenant: Option<u64>,
-}
-
 /// A call as it came.
 pub(crate) struct Call {
     pub(crate) request: Request,
-    pub(crate) standing: Standing,
     pub(crate) outlet: Outlet,
 }
 
@@ -84,11 +51,10 @@ pub(crate) struct Texts {
 impl Texts {
     /// Reads a call and finds its tokens, or says to its reader what is wrong with it.
     pub(crate) fn prepare(&self, call: Call) -> Option<Prepared> {
+        let standing = call.request.standing;
         let read = Ask::read(call.request.endpoint, &call.request.body, &self.usual).and_then(|ask| self.tokens(ask));
         match read {
-            Ok((ask, prompt, limit)) => {
-                Some(Prepared { outlet: call.outlet, standing: call.standing, ask, prompt, limit })
-            }
+            Ok((ask, prompt, limit)) => Some(Prepared { outlet: call.outlet, standing, ask, prompt, limit }),
             Err(refusal) => {
                 call.outlet.refuse(refusal);
                 None

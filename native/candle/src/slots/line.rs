@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::call::{Prepared, Priority};
+use hoosh_core::engine::Priority;
+
+use super::call::Prepared;
 
 /// A queue for each priority.
 #[derive(Default)]

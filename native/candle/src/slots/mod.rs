@@ -13,5 +13,4 @@ pub(crate) mod outbox;
 mod prefix;
 pub(crate) mod scheduler;
 
-pub use call::{Priority, Standing};
 pub use desk::Busy;

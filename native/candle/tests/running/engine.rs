@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::common::asking::{ask_as, complete, complete_as, engine, Heard};
 use crate::common::{Shape, END};
-use hoosh_candle::slots::{Priority, Standing};
 use hoosh_candle::{Candle, ModelSource, Settings, Source};
 use hoosh_core::dialects::neutral::{Endpoint, Item};
 use hoosh_core::engine::{Engine, Said, AHEAD};
+use hoosh_core::engine::{Priority, Standing};
 
 fn llama(change: impl FnOnce(&mut Settings)) -> Candle {
     engine(&Shape::new("llama"), change)

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use candle_core::quantized::GgmlDType;
-use hoosh_candle::slots::{Busy, Priority, Standing};
+use hoosh_candle::slots::Busy;
 use hoosh_candle::Candle;
 use hoosh_core::engine::Said;
+use hoosh_core::engine::{Priority, Standing};
 use hoosh_core::rng::Rng;
 
 use crate::common::asking::{complete_as, engine, Asked};

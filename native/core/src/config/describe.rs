@@ -200,6 +200,7 @@ fn describe_token(out: &mut Out, token: &Token) {
     out.bound("rate_limit_rpm", token.rate_limit_rpm);
     out.bound("rate_limit_tpm", token.rate_limit_tpm);
     out.bound("max_tokens_limit", token.max_tokens_limit);
+    out.text("priority", token.priority.word());
 }
 
 /// The word that an operator writes for a value.

@@ -11,6 +11,7 @@ use super::credential::credential;
 use super::engines::{self, Maker};
 use super::reader::{unknown_word, Checked, Source, Table};
 use super::{schema, url, BaseUrl, Budget, Credential, Provider, ProviderKind, Secret, Token};
+use crate::engine::Priority;
 
 /// Longest model name or pattern, bytes. Bounds what routing hashes for each distinct prefix length.
 const MAX_MODEL_BYTES: usize = 256;
@@ -235,6 +236,7 @@ fn token_table(t: &Table<'_>, default_name: String, budgets: &[Budget]) -> Check
     token.rate_limit_rpm = t.bound("rate_limit_rpm")?;
     token.rate_limit_tpm = t.bound("rate_limit_tpm")?;
     token.max_tokens_limit = t.bound("max_tokens_limit")?;
+    t.choice("priority", Priority::WORDS, &mut token.priority)?;
     Ok(token)
 }
 

@@ -1,6 +1,7 @@
 //! The tables of the file that may be many: providers, keys, budgets, prices.
 
 use super::{EngineSource, Patience, Renewal};
+use crate::engine::Priority;
 
 /// A secret: never shown by `Debug` or `Display`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -130,6 +131,8 @@ pub struct Token {
     pub rate_limit_tpm: Option<u32>,
     /// Most output tokens, for each choice, that a request of it may ask for. `None`: no bound.
     pub max_tokens_limit: Option<u32>,
+    /// How its requests stand to others that wait for an engine.
+    pub priority: Priority,
 }
 
 /// `[[budgets]]`

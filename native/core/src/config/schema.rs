@@ -419,6 +419,12 @@ pub const TOKENS: Section = Section {
             Default::None("no bound"),
             "Most output tokens for each choice: sent as the cap where the caller names more, or none.",
         ),
+        Key::new(
+            "priority",
+            Kind::Word(&["background", "low", "normal", "high", "critical"]),
+            Default::Is("\"normal\""),
+            "Who goes first where requests wait for a model of this process; `x-hoosh-priority` may lower it.",
+        ),
     ],
 };
 /// `[[budgets]]`

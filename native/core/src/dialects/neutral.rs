@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::engine::Standing;
 use crate::http::UpstreamRequest;
 use crate::ledger::Usage;
 
@@ -45,6 +46,8 @@ pub struct Request {
     pub body: Bytes,
     /// Of a provider with callables: where its request goes, with the same body, once they have seen it.
     pub upstream: Option<Box<UpstreamRequest>>,
+    /// Whose it is, for engines that let calls wait or keep work between them.
+    pub standing: Standing,
 }
 
 /// One thing that an engine says.

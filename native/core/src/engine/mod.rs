@@ -8,9 +8,11 @@
 
 mod card;
 mod refusal;
+mod standing;
 
 pub use card::{Abilities, Card};
 pub use refusal::{headers as refusal_headers, Refusal};
+pub use standing::{Priority, Standing};
 
 use crate::dialects::neutral::{Item, Request};
 use crate::wake::Waker;

@@ -13,6 +13,7 @@ use super::sizes::{self, Size};
 use super::step::{Caller, RequestHead};
 use super::target::{Access, PoolAsk, Target};
 use crate::config::Server;
+use crate::engine::Priority;
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Holder, Snapshot};
 use crate::http::{is_media_type, HeaderView, Headers};
@@ -33,6 +34,8 @@ pub(super) struct Call {
     pub holder: Arc<Holder>,
     /// `x-hoosh-pool`.
     pub budget: Option<String>,
+    /// `x-hoosh-priority`.
+    pub priority: Option<Priority>,
     /// Of a request that passes as it is.
     pub ask: Option<Box<Ask>>,
     /// `Cache-Control`.
@@ -69,6 +72,7 @@ impl Call {
             target,
             holder: who.as_ref().map_or(&snapshot.anonymous, |holder| holder).clone(),
             budget: headers.get("x-hoosh-pool").map(|name| String::from_utf8_lossy(name).into_owned()),
+            priority: None,
             ask: None,
             cache: headers.get("cache-control").map_or_else(CacheControl::default, CacheControl::read),
             expects_continue: headers.get("expect").is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue")),
@@ -112,6 +116,7 @@ impl Call {
             stray: None,
             holder: snapshot.anonymous.clone(),
             budget: None,
+            priority: None,
             ask: None,
             cache: CacheControl::default(),
             expects_continue: false,
@@ -139,6 +144,7 @@ impl Call {
             stray: None,
             holder: whole.holder.clone(),
             budget: None,
+            priority: whole.priority,
             ask: None,
             cache: CacheControl::NO_STORE,
             expects_continue: false,
@@ -195,6 +201,7 @@ impl Call {
             let words = "The body must be JSON: send 'Content-Type: application/json'.";
             return Err(Failure::new(Code::WrongContentType, words));
         }
+        self.priority = priority(head.headers)?;
         self.passed = pick(&snap.config.server.pass_request_headers, head.headers);
         if snap.config.idempotency.ttl_secs > 0 {
             self.once = once::key_of(head.headers)?;
@@ -204,6 +211,16 @@ impl Call {
         }
         Ok(())
     }
+}
+
+/// How a caller wants to stand to others, if it says.
+fn priority(headers: &dyn HeaderView) -> Result<Option<Priority>, Failure> {
+    let Some(word) = headers.get("x-hoosh-priority") else { return Ok(None) };
+    let named = Priority::named(word).ok_or_else(|| {
+        let words = "'x-hoosh-priority' must be background, low, normal, high or critical.";
+        Failure::new(Code::InvalidValue, words).param("x-hoosh-priority")
+    });
+    named.map(Some)
 }
 
 /// The method as it stands in records: a word that is known beforehand, whatever a caller makes up.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Exchange;
+use crate::engine::{Priority, Standing};
 use crate::gateway::Upstream;
 use crate::http::{HeaderView, Headers};
 
@@ -43,5 +44,18 @@ impl Exchange {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
         hasher.finalize().to_hex().as_str()[..32].into()
+    }
+
+    /// How an engine is to treat the call beside others. A caller may stand behind its key's priority, never before.
+    pub(super) fn standing(&self) -> Standing {
+        let call = self.call();
+        let most = call.holder.key.as_ref().map_or(Priority::default(), |key| key.priority);
+        let digest = blake3::hash(self.tenant().as_bytes());
+        let mut tenant = [0; 8];
+        tenant.copy_from_slice(&digest.as_bytes()[..8]);
+        Standing {
+            priority: call.priority.map_or(most, |named| named.min(most)),
+            tenant: Some(u64::from_le_bytes(tenant)),
+        }
     }
 }

@@ -24,6 +24,7 @@ const REQUEST_HEADERS: &[&str] = &[
     "user-agent",
     "x-hoosh-model",
     "x-hoosh-pool",
+    "x-hoosh-priority",
     "x-hoosh-provider",
     "x-request-id",
 ];

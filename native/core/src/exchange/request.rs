@@ -62,7 +62,8 @@ impl Exchange {
     }
 
     fn call_step(&self, u: UpstreamId, upstream: &Upstream, body: Bytes, request: Option<UpstreamRequest>) -> Step {
-        let request = neutral::Request { endpoint: self.endpoint(), body, upstream: request.map(Box::new) };
+        let (written, standing) = (request.map(Box::new), self.standing());
+        let request = neutral::Request { endpoint: self.endpoint(), body, upstream: written, standing };
         Step::Call { u, engine: upstream.name.clone(), request }
     }
 

@@ -36,6 +36,7 @@ mod reload;
 mod renewals;
 mod reports;
 mod sharing;
+mod standing;
 mod streams;
 mod tokens;
 mod turns;

@@ -4,10 +4,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hoosh_candle::slots::Standing;
 use hoosh_candle::{Candle, ModelSource, Settings, Source};
 use hoosh_core::dialects::neutral::{Endpoint, Item, Request};
-use hoosh_core::engine::{Answer, Refusal, Said};
+use hoosh_core::engine::{Answer, Engine, Refusal, Said, Standing};
 use hoosh_core::ledger::Usage;
 use hoosh_core::wake::Wake;
 
@@ -64,8 +63,8 @@ pub struct Heard {
 
 pub fn ask_as(engine: &Candle, endpoint: Endpoint, body: &str, standing: Standing) -> Asked {
     let bell = Arc::new(Bell::default());
-    let request = Request { endpoint, body: Bytes::from(body.to_owned()), upstream: None };
-    let answer = engine.call_as(request, bell.clone(), standing);
+    let request = Request { endpoint, body: Bytes::from(body.to_owned()), upstream: None, standing };
+    let answer = engine.call(request, bell.clone());
     Asked { answer, bell }
 }
 
