@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hoosh_core::clock::{MILLISECOND, SECOND};
-use hoosh_core::config::{CredentialSource, Secret};
+use hoosh_core::config::{Credential, CredentialSource, Secret};
 use hoosh_core::gateway::{LoopResult, LoopStep};
 use hoosh_core::http::UpstreamRequest;
 
@@ -83,12 +83,13 @@ impl World {
         self.count("loop readings");
         self.note(None, || format!("loop: read {id}"));
         let CredentialSource::File(file) = source else { return };
-        let mut renewals = self.plan.configs[self.config].providers.iter().flat_map(|p| &p.credentials);
-        let Some(known) = renewals.find(|c| c.renewal.as_ref().is_some_and(|r| r.source == *source)) else {
+        let providers = &self.plan.configs[self.config].providers;
+        let mut credentials = providers.iter().flat_map(|p| p.credentials.iter().map(move |c| (&*p.name, c)));
+        let is_of_file = |c: &Credential| c.renewal.as_ref().is_some_and(|r| r.source == *source);
+        let Some((provider, known)) = credentials.find(|(_, c)| is_of_file(c)) else {
             return self.fail(Invariant::Scope, None, format!("{file} is read, and is not configured"));
         };
-        let before = known.secret.expose().to_owned();
-        let before = self.books.health.asked_to_read(id, file).unwrap_or(before);
+        let before = self.books.health.asked_to_read(id, provider, file, known.secret.expose());
         let result = match self.dice.below(10) {
             0 => return,
             1 => Err("the file cannot be read".into()),
