@@ -11,6 +11,7 @@ mod going;
 mod journal;
 mod keeper;
 mod page;
+mod probing;
 mod records;
 mod renewal;
 mod report;
