@@ -142,7 +142,7 @@ async def test_a_server_that_fails_to_tell_serves_all_the_same(upstream, plan):
     upstream.says = {"GET /v1/models": lists("fake-chat", owner="library")}
     upstream.plan()
     upstream.plan(**plan)
-    async with serving(typed(upstream, "ollama")) as (url, app), httpx2.AsyncClient(base_url=url) as http:
+    async with serving(typed(upstream, "ollama")) as (url, _), httpx2.AsyncClient(base_url=url) as http:
         with trio.fail_after(20):
             await upstream.wait_for(2)
             assert upstream.requests[1].path == "/api/show"
@@ -150,7 +150,7 @@ async def test_a_server_that_fails_to_tell_serves_all_the_same(upstream, plan):
         models = await told(http, lambda models: "fake-chat" in models)
         assert models["fake-chat"]["tools"] == {"value": None, "source": "unknown"}
         health = (await http.get("/v1/health/providers")).json()["providers"][0]
-        assert (health["status"], app.driver.gateway.open_exchanges()) == ("up", 0)
+        assert health["status"] == "up", "what it is asked beside requests says nothing of its health"
 
 
 async def test_a_remote_service_is_asked_nothing_of_the_kind(upstream):
