@@ -120,8 +120,7 @@ impl World {
         };
         let delay = self.dice.span(MILLISECOND, 2 * SECOND);
         let result = if self.dice.chance(well) {
-            let list: Vec<String> = MODELS.iter().map(|id| format!(r#"{{"id":"{id}","object":"model"}}"#)).collect();
-            Ok((200, Bytes::from(format!(r#"{{"object":"list","data":[{}]}}"#, list.join(",")))))
+            Ok((200, if request.method == "POST" { self.facts() } else { self.list() }))
         } else {
             match self.dice.below(5) {
                 0 => return,
@@ -136,5 +135,23 @@ impl World {
             self.after(again, Event::LoopDone(self.generation, id, LoopResult::Fetched(result.clone())));
         }
         self.after(delay, Event::LoopDone(self.generation, id, LoopResult::Fetched(result)));
+    }
+
+    /// A list of models, now and then of a server that is asked about each of them. Nothing else hangs on whose it is.
+    fn list(&mut self) -> Bytes {
+        let owner = self.dice.clone().pick(&["nobody", "vllm", "library"]);
+        let entry = |id: &&str| format!(r#"{{"id":"{id}","object":"model","owned_by":"{owner}"}}"#);
+        let list: Vec<String> = MODELS.iter().map(entry).collect();
+        Bytes::from(format!(r#"{{"object":"list","data":[{}]}}"#, list.join(",")))
+    }
+
+    /// What a server says of a model: nonsense, or what keeps no request away.
+    fn facts(&mut self) -> Bytes {
+        self.count("questions about models");
+        Bytes::from_static(self.dice.pick::<&[u8]>(&[
+            br#"{"model_info":{"general.architecture":"a","a.context_length":100000000},"capabilities":["completion","embedding","tools","vision"]}"#,
+            br#"{"model_info":{"general.architecture":"a","a.context_length":-1},"capabilities":["nothing"]}"#,
+            b"<html>",
+        ]))
     }
 }
