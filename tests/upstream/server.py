@@ -81,6 +81,8 @@ class Upstream:
         """A port of ours that nobody listens on, for as long as the fake runs: connections are refused."""
         self.passed = Passed()
         """The endpoints that hoosh passes on, with the files that were given to them."""
+        self.says: dict[str, Any] = {}
+        """Bodies that stand for the usual answers, by `METHOD /path` and, where it is of one model alone, ` model`."""
         self.cut_off: list[int] = []
         """Of each request that was cut off in its body, how many bytes of that came."""
         self._plans: deque[Plan] = deque()
@@ -134,11 +136,26 @@ class Upstream:
         if self.key is not None and request.header("authorization") != f"Bearer {self.key}":
             return answers.error(401, "Incorrect API key provided.", "invalid_api_key"), plan
         content_type = request.header("content-type") or ""
+        said = self._said(request)
+        if said is not None:
+            return said, plan
         if plan.status is None:
             passed = self.passed.answer(request.method, f"{path}?{query}", content_type, request.body)
             if passed is not None:
                 return passed, plan
         return answers.answer(request.method, path, request.body, self.models), plan
+
+    def _said(self, request: Recorded) -> Answer | None:
+        """Its own words, where it has any for this request."""
+        if not self.says:
+            return None
+        asked = f"{request.method} {request.path}"
+        try:
+            model = json.loads(request.body)["model"]
+        except (ValueError, KeyError, TypeError):
+            model = None
+        body = self.says.get(f"{asked} {model}", self.says.get(asked))
+        return None if body is None else Answer(body=body)
 
     def _plan_for(self, request: Recorded) -> Plan:
         if self._plans:

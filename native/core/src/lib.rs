@@ -32,6 +32,7 @@ pub mod limit;
 pub mod log;
 pub mod metrics;
 pub mod price;
+pub mod probe;
 pub mod retry;
 pub mod rng;
 pub mod route;

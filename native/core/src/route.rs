@@ -41,6 +41,7 @@ use bounds::Known;
 use merged::Merged;
 
 pub use bounds::{Bounds, Lack, Needs};
+pub(crate) use build::admits;
 pub use nearest::nearest;
 pub use pick::{pick, Tried};
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hoosh_core::clock::{MILLISECOND, SECOND};
-use hoosh_core::config::{CredentialSource, Secret};
+use hoosh_core::config::{Credential, CredentialSource, Secret};
 use hoosh_core::gateway::{LoopResult, LoopStep};
 use hoosh_core::http::UpstreamRequest;
 
@@ -83,12 +83,13 @@ impl World {
         self.count("loop readings");
         self.note(None, || format!("loop: read {id}"));
         let CredentialSource::File(file) = source else { return };
-        let mut renewals = self.plan.configs[self.config].providers.iter().flat_map(|p| &p.credentials);
-        let Some(known) = renewals.find(|c| c.renewal.as_ref().is_some_and(|r| r.source == *source)) else {
+        let providers = &self.plan.configs[self.config].providers;
+        let mut credentials = providers.iter().flat_map(|p| p.credentials.iter().map(move |c| (&*p.name, c)));
+        let is_of_file = |c: &Credential| c.renewal.as_ref().is_some_and(|r| r.source == *source);
+        let Some((provider, known)) = credentials.find(|(_, c)| is_of_file(c)) else {
             return self.fail(Invariant::Scope, None, format!("{file} is read, and is not configured"));
         };
-        let before = known.secret.expose().to_owned();
-        let before = self.books.health.asked_to_read(id, file).unwrap_or(before);
+        let before = self.books.health.asked_to_read(id, provider, file, known.secret.expose());
         let result = match self.dice.below(10) {
             0 => return,
             1 => Err("the file cannot be read".into()),
@@ -119,8 +120,7 @@ impl World {
         };
         let delay = self.dice.span(MILLISECOND, 2 * SECOND);
         let result = if self.dice.chance(well) {
-            let list: Vec<String> = MODELS.iter().map(|id| format!(r#"{{"id":"{id}","object":"model"}}"#)).collect();
-            Ok((200, Bytes::from(format!(r#"{{"object":"list","data":[{}]}}"#, list.join(",")))))
+            Ok((200, if request.method == "POST" { self.facts() } else { self.list() }))
         } else {
             match self.dice.below(5) {
                 0 => return,
@@ -135,5 +135,23 @@ impl World {
             self.after(again, Event::LoopDone(self.generation, id, LoopResult::Fetched(result.clone())));
         }
         self.after(delay, Event::LoopDone(self.generation, id, LoopResult::Fetched(result)));
+    }
+
+    /// A list of models, now and then of a server that is asked about each of them. Nothing else hangs on whose it is.
+    fn list(&mut self) -> Bytes {
+        let owner = self.dice.clone().pick(&["nobody", "vllm", "library"]);
+        let entry = |id: &&str| format!(r#"{{"id":"{id}","object":"model","owned_by":"{owner}"}}"#);
+        let list: Vec<String> = MODELS.iter().map(entry).collect();
+        Bytes::from(format!(r#"{{"object":"list","data":[{}]}}"#, list.join(",")))
+    }
+
+    /// What a server says of a model: nonsense, or what keeps no request away.
+    fn facts(&mut self) -> Bytes {
+        self.count("questions about models");
+        Bytes::from_static(self.dice.pick::<&[u8]>(&[
+            br#"{"model_info":{"general.architecture":"a","a.context_length":100000000},"capabilities":["completion","embedding","tools","vision"]}"#,
+            br#"{"model_info":{"general.architecture":"a","a.context_length":-1},"capabilities":["nothing"]}"#,
+            b"<html>",
+        ]))
     }
 }

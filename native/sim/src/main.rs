@@ -46,6 +46,7 @@ const MUST_SEE: &[&str] = &[
     "driver drops",
     "loop stores",
     "loop fetches",
+    "questions about models",
     "loop cancels",
     "loop readings",
     "new credentials",

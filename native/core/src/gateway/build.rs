@@ -1,6 +1,6 @@
 //! How one configuration follows another: what stays keeps its live state, what goes ends at once.
 
-use super::discovered::{cards, lists, Discovered};
+use super::discovered::{facts, lists, Discovered};
 use super::renewal::Shown;
 use super::snapshot::{Holder, HolderLive, Snapshot, Upstream, UpstreamLive};
 use crate::budget::Pool;
@@ -68,7 +68,7 @@ impl Snapshot {
         // Revoked for good for those who began before keys were asked for: who comes when none are again is another.
         let anonymous = before.map(|before| &before.anonymous).filter(|old| !old.live.revoked.load(Ordering::Relaxed));
         Snapshot {
-            routes: Routes::build_probed(&config, &lists(&config, discovered), &cards(&config, discovered)),
+            routes: Routes::build_probed(&config, &lists(&config, discovered), &facts(&config, discovered)),
             upstreams: upstreams(&config, before, metrics),
             holders: holders.collect(),
             keys,

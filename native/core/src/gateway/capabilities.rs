@@ -1,19 +1,22 @@
 //! `GET /v1/providers`: what each provider and its models can do, and from whom that is known.
 
-use super::discovered::{cards, lists};
+use std::collections::BTreeMap;
+
+use super::discovered::{facts, lists};
 use super::page::Page;
 use super::snapshot::Snapshot;
 use super::Gateway;
 use crate::clock::Now;
 use crate::config::ProviderKind;
 use crate::engine::Card;
+use crate::probe::Facts;
 use crate::route::Bounds;
 use crate::sync::lock;
 
 /// From whom something is known.
 #[derive(Clone, Copy)]
 enum Source {
-    /// The model's own engine.
+    /// The model's own engine, or its server.
     Probed,
     /// hoosh itself, of every provider of the type.
     Catalogue,
@@ -34,7 +37,7 @@ impl Source {
     }
 }
 
-/// A value and from whom it is known: the operator's word before the engine's.
+/// A value and from whom it is known: the operator's word before the engine's or server's.
 fn known<T>(configured: Option<T>, probed: Option<T>) -> (Option<T>, Source) {
     match (configured, probed) {
         (Some(value), _) => (Some(value), Source::Configured),
@@ -65,25 +68,23 @@ impl Page {
         });
     }
 
-    fn model(&mut self, model: &str, said: &Bounds, card: Option<&Card>) {
-        let probed = |able: fn(&Card) -> bool| known(None, card.map(able));
+    fn model(&mut self, model: &str, said: &Bounds, probed: &Facts) {
         self.text("model", Some(model));
-        self.known_text("accelerator", known(None, card.and_then(|card| card.accelerator.as_deref())));
-        self.known_number("context", known(said.context_tokens, card.and_then(|card| card.context).map(u64::from)));
-        let max_output = card.and_then(|card| card.max_output).map(u64::from);
-        self.known_number("max_output", known(said.max_output_tokens, max_output));
+        self.known_text("accelerator", known(None, probed.accelerator.as_deref()));
+        self.known_number("context", known(said.context_tokens, probed.context));
+        self.known_number("max_output", known(said.max_output_tokens, probed.max_output));
         // Whoever speaks the dialect streams, and of an engine hoosh makes a stream.
         self.known_flag("streaming", (Some(true), Source::Catalogue));
-        self.known_flag("chat", probed(|card| card.abilities.chat));
-        self.known_flag("tools", known(said.tools, card.map(|card| card.abilities.tools)));
-        self.known_flag("vision", known(said.images, card.map(|card| card.abilities.vision)));
-        self.known_flag("audio", known(said.audio, card.map(|card| card.abilities.audio)));
-        self.known_flag("embeddings", probed(|card| card.abilities.embeddings));
-        self.known_flag("structured_output", probed(|card| card.abilities.structured_output));
-        self.known_flag("reasoning", probed(|card| card.abilities.reasoning));
-        self.known_text("quantization", known(None, card.and_then(|card| card.quantization.as_deref())));
-        self.known_number("memory_bytes", known(None, card.and_then(|card| card.memory_bytes)));
-        self.known_flag("loaded", probed(|card| card.loaded));
+        self.known_flag("chat", known(None, probed.chat));
+        self.known_flag("tools", known(said.tools, probed.tools));
+        self.known_flag("vision", known(said.images, probed.vision));
+        self.known_flag("audio", known(said.audio, probed.audio));
+        self.known_flag("embeddings", known(None, probed.embeddings));
+        self.known_flag("structured_output", known(None, probed.structured_output));
+        self.known_flag("reasoning", known(None, probed.reasoning));
+        self.known_text("quantization", known(None, probed.quantization.as_deref()));
+        self.known_number("memory_bytes", known(None, probed.memory_bytes));
+        self.known_flag("loaded", known(None, probed.loaded));
     }
 }
 
@@ -104,17 +105,17 @@ impl Gateway {
         let snapshot = self.snapshot.load();
         let reported = {
             let discovered = &lock(&self.chores).discovered;
-            lists(&snapshot.config, discovered).into_iter().zip(cards(&snapshot.config, discovered))
+            lists(&snapshot.config, discovered).into_iter().zip(facts(&snapshot.config, discovered))
         };
-        page.list("providers", reported.enumerate(), |page, (at, (models, cards))| {
-            report(page, &snapshot, at, models, &cards, now_us);
+        page.list("providers", reported.enumerate(), |page, (at, (models, facts))| {
+            report(page, &snapshot, at, models, &facts, now_us);
         });
         page.0.push(b'}');
         page.0
     }
 }
 
-fn report(page: &mut Page, snapshot: &Snapshot, at: usize, reported: Vec<String>, cards: &[Card], now_us: u64) {
+fn report(page: &mut Page, snapshot: &Snapshot, at: usize, reported: Vec<String>, facts: &[Facts], now_us: u64) {
     let (upstream, provider) = (&snapshot.upstreams[at], &snapshot.config.providers[at]);
     page.text("name", Some(&upstream.name));
     page.text("type", Some(&upstream.type_name));
@@ -127,9 +128,11 @@ fn report(page: &mut Page, snapshot: &Snapshot, at: usize, reported: Vec<String>
     );
     page.text("base_url", provider.base_url.as_ref().map(ToString::to_string).as_deref());
     page.object("health", |page| page.condition(&upstream.condition(now_us), now_us));
+    let facts: BTreeMap<&str, &Facts> = facts.iter().map(|facts| (facts.model.as_str(), facts)).collect();
+    let unknown = Facts::default();
     page.list("models", models(snapshot, at, reported).iter(), |page, model| {
         let said = snapshot.routes.configured(at as u32, model).unwrap_or_default();
-        page.model(model, &said, cards.iter().find(|card| card.model == *model));
+        page.model(model, &said, facts.get(model.as_str()).unwrap_or(&&unknown));
     });
 }
 

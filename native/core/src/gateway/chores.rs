@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 
 use super::discovered::Discovered;
+use super::probing::{Probing, Question};
 use super::renewal::Reading;
 use super::snapshot::Upstream;
 use super::LoopStep;
@@ -48,6 +49,7 @@ pub(super) struct Chores {
     pub returns: Vec<Return>,
     pub ending: Ending,
     pub discovered: Discovered,
+    pub probing: Probing,
     /// When each provider's list is to be asked for again, by name.
     list_due_us: HashMap<Arc<str>, u64, foldhash::fast::FixedState>,
 }
@@ -91,13 +93,16 @@ pub(super) enum What {
     /// Is the credential accepted again?
     CredentialProbe(Attempt),
     List(Arc<str>),
+    /// What can a model do?
+    Facts(Question),
     /// What is the credential now?
     Read(Reading),
 }
 
 impl What {
     fn is_of_store(&self) -> bool {
-        !matches!(self, What::Probe(_) | What::CredentialProbe(_) | What::List(_) | What::Read(_))
+        let is_of_upstream = matches!(self, What::Probe(_) | What::CredentialProbe(_) | What::List(_) | What::Facts(_));
+        !is_of_upstream && !matches!(self, What::Read(_))
     }
 }
 
@@ -116,6 +121,7 @@ impl Chores {
             returns: Vec::new(),
             ending: Ending::No,
             discovered: Discovered::default(),
+            probing: HashMap::with_hasher(hasher.clone()),
             list_due_us: HashMap::with_hasher(hasher),
         }
     }
@@ -137,6 +143,14 @@ impl Chores {
         let id = self.ask(what, now.mono_us + FETCH_DEADLINE_US);
         let hooked = upstream.hooked.then(|| upstream.name.clone());
         self.steps.push_back(LoopStep::Fetch { id, request, hooked });
+    }
+
+    /// The same of anything below the provider's address, with a credential that is accepted, as far as is known.
+    pub fn fetch_well(&mut self, what: What, upstream: &Upstream, asked: (&'static str, Bytes, Bytes), now: Now) {
+        let (method, target, body) = asked;
+        if let Some(request) = request_as(upstream, well(upstream, now), method, target, body) {
+            self.fetch(what, upstream, request, now);
+        }
     }
 
     pub(super) fn ask(&mut self, what: What, until_us: u64) -> u64 {
@@ -241,27 +255,37 @@ impl Chores {
     }
 }
 
-/// With a credential that is accepted, as far as is known.
 fn models_request(upstream: &Upstream, now: Now) -> Option<UpstreamRequest> {
-    let all = upstream.credentials.all();
-    let well = all.iter().position(|credential| credential.breaker.refused(now.mono_us).is_none());
-    models_request_as(upstream, well.unwrap_or(0) as u16)
+    models_request_as(upstream, well(upstream, now))
 }
 
 fn models_request_as(upstream: &Upstream, n: u16) -> Option<UpstreamRequest> {
+    request_as(upstream, n, "GET", upstream.models_target.clone(), Bytes::new())
+}
+
+/// The first credential that is accepted, as far as is known.
+fn well(upstream: &Upstream, now: Now) -> u16 {
+    let all = upstream.credentials.all();
+    all.iter().position(|credential| credential.breaker.refused(now.mono_us).is_none()).unwrap_or(0) as u16
+}
+
+fn request_as(
+    upstream: &Upstream,
+    n: u16,
+    method: &'static str,
+    target: Bytes,
+    body: Bytes,
+) -> Option<UpstreamRequest> {
     let mut headers = vec![
         (Bytes::from_static(b"accept"), Bytes::from_static(b"application/json")),
         (Bytes::from_static(b"accept-encoding"), Bytes::from_static(b"identity")),
     ];
+    if !body.is_empty() {
+        headers.push((Bytes::from_static(b"content-type"), Bytes::from_static(b"application/json")));
+    }
     if let Some(authorization) = upstream.authorization(n) {
         headers.push((Bytes::from_static(b"authorization"), authorization));
     }
     headers.extend(upstream.headers.iter().cloned());
-    Some(UpstreamRequest {
-        origin: upstream.origin.clone()?,
-        method: "GET",
-        target: upstream.models_target.clone(),
-        headers,
-        body: Body::Whole(Bytes::new()),
-    })
+    Some(UpstreamRequest { origin: upstream.origin.clone()?, method, target, headers, body: Body::Whole(body) })
 }

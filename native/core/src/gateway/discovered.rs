@@ -1,23 +1,28 @@
-//! Which models each provider says it has: by its list over HTTP, or as an engine of this process reports.
+//! Which models each provider says it has, and what it says of them: over HTTP, or as an engine of this process reports.
 
 use hashbrown::HashMap;
 
-use crate::config::{Config, ProviderKind};
+use crate::config::{BaseUrl, Config, Provider, ProviderKind};
 use crate::dialects::openai::fields::MAX_MODEL_BYTES;
 use crate::engine::Card;
-use crate::json;
+use crate::probe::{Facts, MAX_LISTED};
 use crate::sync::Arc;
 
-type ByProvider<T> = HashMap<Arc<str>, Vec<T>, foldhash::fast::FixedState>;
-
-/// Most models that a list may add; what is longer is no list of models.
-const MAX_LISTED: usize = 10_000;
+type ByProvider<T> = HashMap<Arc<str>, T, foldhash::fast::FixedState>;
 
 /// What providers said, by their names. It outlasts a configuration.
 #[derive(Default)]
 pub(crate) struct Discovered {
-    lists: ByProvider<String>,
-    cards: ByProvider<Card>,
+    lists: ByProvider<Vec<String>>,
+    cards: ByProvider<Vec<Card>>,
+    told: ByProvider<Told>,
+}
+
+/// What a server over HTTP says of its models. Another address is another server.
+#[derive(Default)]
+struct Told {
+    base_url: Option<BaseUrl>,
+    facts: Vec<Facts>,
 }
 
 impl Discovered {
@@ -35,9 +40,56 @@ impl Discovered {
         }
     }
 
-    /// What an engine says of its models.
-    pub fn cards(&self, provider: &str) -> &[Card] {
+    fn cards(&self, provider: &str) -> &[Card] {
         self.cards.get(provider).map_or(&[], Vec::as_slice)
+    }
+
+    /// What a provider says of its models.
+    pub fn facts(&self, provider: &Provider) -> Vec<Facts> {
+        match provider.kind {
+            ProviderKind::Engine => self.cards(&provider.name).iter().map(Facts::from).collect(),
+            ProviderKind::OpenAi => {
+                let told = self.told.get(provider.name.as_str()).filter(|told| told.base_url == provider.base_url);
+                told.map_or_else(Vec::new, |told| told.facts.clone())
+            }
+        }
+    }
+
+    fn told(&mut self, provider: &Arc<str>, base_url: Option<&BaseUrl>) -> &mut Told {
+        let told = self.told.entry(provider.clone()).or_default();
+        if told.base_url.as_ref() != base_url {
+            *told = Told { base_url: base_url.cloned(), facts: Vec::new() };
+        }
+        told
+    }
+
+    /// All that the server of `provider` says, in place of what it said before. Whether that changes who can be asked for
+    /// what.
+    pub fn tell(&mut self, provider: &Arc<str>, base_url: Option<&BaseUrl>, facts: Vec<Facts>) -> bool {
+        let told = self.told(provider, base_url);
+        let before = std::mem::replace(&mut told.facts, facts);
+        !are_asked_alike(&before, &told.facts)
+    }
+
+    /// What it says of one model, likewise.
+    pub fn tell_of(&mut self, provider: &Arc<str>, base_url: Option<&BaseUrl>, facts: Facts) -> bool {
+        let all = &mut self.told(provider, base_url).facts;
+        let Some(before) = all.iter_mut().find(|before| before.model == facts.model) else {
+            let news = !facts.is_asked_as(&Facts::default().named(&facts.model));
+            all.push(facts);
+            return news;
+        };
+        let news = !before.is_asked_as(&facts);
+        *before = facts;
+        news
+    }
+
+    /// Forgets what it said of other models than these, likewise.
+    pub fn keep(&mut self, provider: &Arc<str>, base_url: Option<&BaseUrl>, is_left: impl Fn(&str) -> bool) -> bool {
+        let all = &mut self.told(provider, base_url).facts;
+        let before = all.len();
+        all.retain(|facts| is_left(&facts.model));
+        all.len() != before
     }
 
     /// Whether these models of a provider are news. That it has none is noted, but takes no known ones away.
@@ -58,8 +110,8 @@ impl Discovered {
         cards.retain(|card| is_name(&card.model));
         cards.truncate(MAX_LISTED);
         let before = self.cards.insert(provider.into(), cards);
-        let (before, now) = (before.unwrap_or_default(), self.cards(provider));
-        before.len() != now.len() || before.iter().zip(now).any(|(before, now)| !is_asked_alike(before, now))
+        let facts = |cards: &[Card]| cards.iter().map(Facts::from).collect::<Vec<_>>();
+        !are_asked_alike(&facts(&before.unwrap_or_default()), &facts(self.cards(provider)))
     }
 }
 
@@ -68,32 +120,15 @@ pub(super) fn lists(config: &Config, discovered: &Discovered) -> Vec<Vec<String>
     config.providers.iter().map(|p| discovered.models(&p.name, p.kind).unwrap_or_default()).collect()
 }
 
-/// The same of what engines report.
-pub(super) fn cards(config: &Config, discovered: &Discovered) -> Vec<Vec<Card>> {
-    let cards = |p: &crate::config::Provider| match p.kind {
-        ProviderKind::Engine => discovered.cards(&p.name).to_vec(),
-        ProviderKind::OpenAi => Vec::new(),
-    };
-    config.providers.iter().map(cards).collect()
+/// What each says of them.
+pub(super) fn facts(config: &Config, discovered: &Discovered) -> Vec<Vec<Facts>> {
+    config.providers.iter().map(|provider| discovered.facts(provider)).collect()
 }
 
-/// Routing sees no difference: what is in memory changes often, and none of it matters there.
-fn is_asked_alike(one: &Card, other: &Card) -> bool {
-    let asked = |card: &Card| (card.context, card.max_output, card.abilities);
-    one.model == other.model && asked(one) == asked(other)
+fn are_asked_alike(some: &[Facts], others: &[Facts]) -> bool {
+    some.len() == others.len() && some.iter().zip(others).all(|(one, other)| one.is_asked_as(other))
 }
 
 fn is_name(model: &str) -> bool {
     !model.is_empty() && model.len() <= MAX_MODEL_BYTES && !model.chars().any(char::is_control)
-}
-
-pub(super) fn read_list(body: &[u8]) -> Vec<String> {
-    let Ok(index) = json::Index::scan(body, json::Limits::default()) else { return Vec::new() };
-    let data = index.get(body, "data").filter(|data| data.kind() == json::Kind::Array);
-    let ids = data.into_iter().flat_map(|data| data.elements()).filter(|model| model.kind() == json::Kind::Object);
-    ids.filter_map(|model| model.get("id").and_then(|id| id.as_str()))
-        .filter(|id| !id.is_empty() && id.len() <= MAX_MODEL_BYTES)
-        .take(MAX_LISTED)
-        .map(|id| id.into_owned())
-        .collect()
 }

@@ -4,7 +4,7 @@
 //! late answer is ignored, and so is a second one.
 
 use super::chores::{Asked, Ending, Return, What, GATHER_US};
-use super::discovered::read_list;
+use super::probing::is_list_wanted;
 use super::reservations::Expired;
 use super::snapshot::Snapshot;
 use super::{Gateway, LoopResult, LoopStep};
@@ -96,11 +96,8 @@ impl Gateway {
                 401 | 403 => attempt.failure(now.mono_us, Blame::Credential),
                 _ => attempt.inconclusive(now.mono_us),
             },
-            (What::List(name), LoopResult::Fetched(Ok((200, body)))) => {
-                if lock(&self.chores).discovered.learn(name, read_list(&body)) {
-                    self.swap(None, now);
-                }
-            }
+            (What::List(name), LoopResult::Fetched(Ok((200, body)))) => self.was_listed(name, &body, now),
+            (What::Facts(question), LoopResult::Fetched(result)) => self.was_told(question, &result, now),
             (What::Read(reading), LoopResult::Read(result)) => self.was_read(&reading, result, now),
             (what, _) => self.fail(what, now),
         }
@@ -138,6 +135,7 @@ impl Gateway {
             // A return that the store may have done is not asked for twice: better unspent than spent twice.
             What::Return(_) => {}
             What::List(name) => lock(&self.chores).list_failed(&name, now),
+            What::Facts(question) => self.was_told(question, &Err("it took too long".into()), now),
             What::Read(reading) => self.was_read(&reading, Err("it took too long".into()), now),
         }
     }
@@ -293,16 +291,15 @@ impl Gateway {
         }
     }
 
-    /// Credentials, probes and model lists. Returns when the next is due.
+    /// Credentials, probes, model lists and what follows them. Returns when the next is due.
     fn ask_upstreams(&self, snapshot: &Snapshot, now: Now) -> Option<u64> {
         let mut chores = lock(&self.chores);
         let providers = snapshot.upstreams.iter().zip(&snapshot.config.providers);
         let due =
             providers.filter(|(upstream, _)| upstream.kind == ProviderKind::OpenAi).flat_map(|(upstream, provider)| {
-                // Who names models and no patterns has nothing to tell.
-                let open = provider.models.is_empty() || provider.models.iter().any(|model| model.contains('*'));
-                let listed = if open { chores.list(upstream, now) } else { None };
-                [chores.renew(upstream, provider, now), chores.probe(upstream, now), listed]
+                let listed = if is_list_wanted(provider) { chores.list(upstream, now) } else { None };
+                let (renewed, probed) = (chores.renew(upstream, provider, now), chores.probe(upstream, now));
+                [renewed, probed, listed, chores.question(upstream, provider, now)]
             });
         due.flatten().min()
     }

@@ -11,6 +11,7 @@ mod going;
 mod journal;
 mod keeper;
 mod page;
+mod probing;
 mod records;
 mod renewal;
 mod report;
@@ -65,7 +66,7 @@ pub enum LoopStep {
     /// Add these lines to the log, in a way that keeps nobody waiting: a full pipe stops only the log. No other batch
     /// comes before this one was answered, however long that takes.
     Log {
-        /// Handle for `done`.
+        /// Handle for `done`. Batches are counted by themselves: a fetch or an operation of the store may have this number too.
         id: u64,
         /// Whole lines, each with its line feed.
         lines: Bytes,

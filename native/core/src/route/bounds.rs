@@ -1,4 +1,4 @@
-//! What models can and cannot do: as the operator says (`[[models]]`), else as engines of this process report.
+//! What models can and cannot do: as the operator says (`[[models]]`), else as their engines and servers say.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::config::{Config, Model};
-use crate::engine::Card;
 use crate::glob::Glob;
+use crate::probe::Facts;
 
 /// What is known of a model at a provider. `None` is not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,7 +110,7 @@ pub(super) struct Known {
     exact: HashMap<Box<str>, Vec<Said>, FixedState>,
     /// The longest text first.
     patterns: Vec<(Glob, Said)>,
-    /// What engines report, by the model's name.
+    /// What engines and servers say, by the model's name.
     probed: HashMap<Box<str>, Vec<Said>, FixedState>,
 }
 
@@ -121,13 +121,13 @@ struct Said {
 }
 
 impl Known {
-    /// `probed`: what the engine of provider `p` reports, in place `p`, which may be missing.
-    pub fn of(config: &Config, probed: &[Vec<Card>], hasher: FixedState) -> Known {
+    /// `probed`: what the engine or server of provider `p` says, in place `p`, which may be missing.
+    pub fn of(config: &Config, probed: &[Vec<Facts>], hasher: FixedState) -> Known {
         let exact = HashMap::with_hasher(hasher.clone());
         let mut known = Known { exact, patterns: Vec::new(), probed: HashMap::with_hasher(hasher) };
-        for (provider, card) in (0..).zip(probed).flat_map(|(at, cards)| cards.iter().map(move |card| (at, card))) {
-            let said = Said { provider: Some(provider), bounds: Bounds::probed(card) };
-            known.probed.entry(card.model.as_str().into()).or_default().push(said);
+        for (provider, facts) in (0..).zip(probed).flat_map(|(at, all)| all.iter().map(move |facts| (at, facts))) {
+            let said = Said { provider: Some(provider), bounds: Bounds::probed(facts) };
+            known.probed.entry(facts.model.as_str().into()).or_default().push(said);
         }
         for model in &config.models {
             let provider = model.provider.as_ref().map(|name| {
@@ -149,7 +149,7 @@ impl Known {
 
     /// What is known of `model` at `provider`, each fact from the most exact of those that tell it: the model's name
     /// before a pattern, a longer pattern before a shorter one, and of equals one that names the provider. What nobody says
-    /// is as its engine reports.
+    /// is as its engine or server says.
     pub fn get(&self, provider: u32, model: &str) -> Option<Arc<Bounds>> {
         if self.exact.is_empty() && self.patterns.is_empty() && self.probed.is_empty() {
             return None;
@@ -211,17 +211,16 @@ impl Bounds {
         }
     }
 
-    fn probed(card: &Card) -> Bounds {
-        let able = &card.abilities;
+    fn probed(facts: &Facts) -> Bounds {
         Bounds {
-            tools: Some(able.tools),
-            images: Some(able.vision),
-            audio: Some(able.audio),
-            context_tokens: card.context.map(u64::from),
-            max_output_tokens: card.max_output.map(u64::from),
-            chat: Some(able.chat),
-            embeddings: Some(able.embeddings),
-            structured_output: Some(able.structured_output),
+            tools: facts.tools,
+            images: facts.vision,
+            audio: facts.audio,
+            context_tokens: facts.context,
+            max_output_tokens: facts.max_output,
+            chat: facts.chat,
+            embeddings: facts.embeddings,
+            structured_output: facts.structured_output,
         }
     }
 

@@ -11,8 +11,8 @@ use super::bounds::Known;
 use super::merged::Merged;
 use super::{Candidate, Exact, Listed, Routes};
 use crate::config::{Config, Provider, ProviderKind, Strategy};
-use crate::engine::Card;
 use crate::glob::Glob;
+use crate::probe::Facts;
 use crate::sync::atomic::AtomicU64;
 
 /// Candidates that the lists of all exact names may hold together, about 8 MiB; names beyond it are merged when asked
@@ -37,8 +37,8 @@ impl Routes {
         Routes::build_probed(config, discovered, &[])
     }
 
-    /// The same, where `probed[p]` is what the engine of provider `p` says of its models.
-    pub fn build_probed(config: &Config, discovered: &[Vec<String>], probed: &[Vec<Card>]) -> Routes {
+    /// The same, where `probed[p]` is what the engine or the server of provider `p` says of its models.
+    pub fn build_probed(config: &Config, discovered: &[Vec<String>], probed: &[Vec<Facts>]) -> Routes {
         let hasher = FixedState::with_seed(0x726f_7574_6573);
         let providers = &config.providers;
         let (ranks, by_rank) = ranks(providers);
@@ -216,7 +216,7 @@ impl Routes {
 }
 
 /// Whether a provider's own `models` let a discovered name through.
-fn admits(provider: &Provider, model: &str) -> bool {
+pub(crate) fn admits(provider: &Provider, model: &str) -> bool {
     provider.models.is_empty() || provider.models.iter().any(|pattern| Glob::new(pattern).matches(model))
 }
 

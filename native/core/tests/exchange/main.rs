@@ -28,6 +28,7 @@ mod origins;
 mod parts;
 mod passing;
 mod patience;
+mod probes;
 mod queue;
 mod rates;
 mod records;

@@ -28,11 +28,20 @@ pub(crate) struct HealthBooks {
     /// What the gateway's loop asks on its own account.
     probes: BTreeMap<u64, Credential>,
     /// Files of credentials that are being read.
-    readings: BTreeMap<u64, String>,
+    readings: BTreeMap<u64, Reading>,
     /// By such a file: what it said last, and before that.
     texts: BTreeMap<String, (String, String)>,
     /// By provider: when, which attempt, and how many tokens it may use at least.
     tokens: BTreeMap<String, Vec<(u64, usize, u32, u64)>>,
+}
+
+/// A file of a credential that is being read.
+#[derive(Debug)]
+struct Reading {
+    provider: String,
+    file: String,
+    /// What the provider is shown until then.
+    shown: String,
 }
 
 impl HealthBooks {
@@ -46,10 +55,12 @@ impl HealthBooks {
         self.probes.extend(secret_of(request).map(|secret| (id, (provider.to_owned(), secret))));
     }
 
-    /// What the file said last.
-    pub(crate) fn asked_to_read(&mut self, id: u64, file: &str) -> Option<String> {
-        self.readings.insert(id, file.to_owned());
-        self.texts.get(file).map(|(last, _)| last.clone())
+    /// What the file said last, or what is configured.
+    pub(crate) fn asked_to_read(&mut self, id: u64, provider: &str, file: &str, configured: &str) -> String {
+        let shown = self.texts.get(file).map_or(configured, |(last, _)| last).to_owned();
+        let reading = Reading { provider: provider.to_owned(), file: file.to_owned(), shown: shown.clone() };
+        self.readings.insert(id, reading);
+        shown
     }
 
     /// Whether a provider may be shown this. What is in the file holds from when it was read; a request that was written
@@ -66,19 +77,37 @@ impl HealthBooks {
     }
 
     pub(crate) fn answered_to_loop(&mut self, id: u64, result: &LoopResult, now_us: u64) {
-        if let (Some(file), LoopResult::Read(Ok(text))) = (self.readings.remove(&id), result) {
-            let text = text.expose().trim();
-            if let Some((last, before)) = self.texts.get_mut(&file).filter(|_| !text.contains(' ')) {
-                if last != text {
-                    *before = std::mem::replace(last, text.to_owned());
-                }
-            } else if !text.contains(' ') {
-                self.texts.insert(file, (text.to_owned(), String::new()));
+        match result {
+            LoopResult::Read(result) => {
+                let (Some(reading), Ok(text)) = (self.readings.remove(&id), result) else { return };
+                self.was_read(reading, text.expose().trim(), now_us);
             }
+            LoopResult::Fetched(result) => {
+                let well = matches!(result, Ok((200..=299 | 404 | 405, _)));
+                if let Some(credential) = self.probes.remove(&id).filter(|_| well) {
+                    self.accept(&credential, now_us);
+                }
+            }
+            // The log counts its batches by itself: its numbers are others' too.
+            LoopResult::Logged(_) | LoopResult::Stored(_) => {}
         }
-        let well = matches!(result, LoopResult::Fetched(Ok((200..=299 | 404 | 405, _))));
-        if let Some(credential) = self.probes.remove(&id).filter(|_| well) {
-            self.accept(&credential, now_us);
+    }
+
+    fn was_read(&mut self, reading: Reading, text: &str, now_us: u64) {
+        if text.contains(' ') {
+            return;
+        }
+        if text != reading.shown {
+            // Another credential, and nothing is known of it, though its provider may have refused that very text before
+            // the one that was shown until now.
+            let credential = (reading.provider, text.to_owned());
+            self.refused.remove(&credential);
+            self.changed_us.insert(credential, now_us);
+        }
+        match self.texts.get_mut(&reading.file) {
+            Some((last, before)) if last != text => *before = std::mem::replace(last, text.to_owned()),
+            Some(_) => {}
+            None => drop(self.texts.insert(reading.file, (text.to_owned(), String::new()))),
         }
     }
 }
