@@ -4,9 +4,9 @@ import secrets
 
 from hoosh._driver import said
 from hoosh._driver.engine import EngineCall
-from hoosh._driver.stops import Stops
 from hoosh.engines.delta import Delta, Finish, Reasoning, Text, ToolCall, Usage
 from hoosh.engines.request import ChatRequest, CompletionRequest
+from hoosh.engines.stops import Stops
 
 
 class Speech:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hoosh.engines.delta import Delta, Finish, Reason, Reasoning, Text, ToolCall, Usage
+    from hoosh.engines.host.hosted import Hosted
     from hoosh.engines.model import Health, Model, Progress
     from hoosh.engines.protocol import (
         Answer,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "delta": ("Delta", "Finish", "Reason", "Reasoning", "Text", "ToolCall", "Usage"),
+    "host.hosted": ("Hosted",),
     "model": ("Health", "Model", "Progress"),
     "protocol": (
         "Answer",
@@ -62,6 +64,7 @@ __all__ = [
     "Engine",
     "Finish",
     "Health",
+    "Hosted",
     "ListsModels",
     "LoadsModels",
     "Model",

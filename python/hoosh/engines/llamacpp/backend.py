@@ -1,0 +1,145 @@
+"""Models of llama.cpp, asked in their own process (`hoosh.engines.host.child`). An engine of the contract, with plain methods."""
+
+import codecs
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import llama_cpp
+from llama_cpp import llama_grammar
+
+from hoosh.engines.delta import Delta, Finish, Text, Usage
+from hoosh.engines.llamacpp import fields, prompt, schema
+from hoosh.engines.llamacpp.described import described
+from hoosh.engines.llamacpp.model import Left, Options, Resident, Sequence
+from hoosh.engines.model import Model, Progress
+from hoosh.engines.refused import Refused
+from hoosh.engines.request import ChatRequest, CompletionRequest, EmbedRequest, Json
+from hoosh.engines.stops import Stops
+
+
+class Backend:
+    """The models of one provider."""
+
+    def __init__(self, *, files: dict[str, str], options: Json) -> None:
+        self._files, self._options = files, options
+        self._models = {name: Resident(path, Options(**options)) for name, path in files.items()}
+
+    def models(self) -> list[Model]:
+        """Those of the files, with what is known of those in memory."""
+        known = {name: model.known for name, model in self._models.items()}
+        return [described(name, path, self._options, known[name]) for name, path in self._files.items()]
+
+    def load(self, model: str, progress: Progress) -> None:
+        """Bring a model into memory."""
+        self._models[model].load(progress)
+
+    def unload(self, model: str) -> None:
+        """Let its memory go."""
+        self._models[model].unload()
+
+    def chat(self, request: ChatRequest) -> Iterator[Delta]:
+        """Answer a chat."""
+        fields.check(request)
+        with self._models[request.model].sequence(request.cancelled) as sequence:
+            grammar = _grammar(sequence, request.response_format)
+            yield from _answer(sequence, prompt.of_chat(sequence.llama, request), request, grammar)
+
+    def complete(self, request: CompletionRequest) -> Iterator[Delta]:
+        """Go on with a text."""
+        fields.check(request)
+        with self._models[request.model].sequence(request.cancelled) as sequence:
+            given = prompt.Prompt(prompt.of_text(sequence.llama, request.prompt))
+            yield from _answer(sequence, given, request, None)
+
+    def embed(self, request: EmbedRequest) -> Iterator[list[float]]:
+        """Give a vector of length one for each text."""
+        with self._models[request.model].sequence(request.cancelled) as sequence:
+            llama = sequence.llama
+            if llama.pooling_type() == llama_cpp.LLAMA_POOLING_TYPE_NONE:
+                words = "This model has a vector for each token and none for a text. Its provider's options can name a way: pooling."
+                raise Refused(400, words, code="unsupported_value", param="model")
+            if request.dimensions not in (None, llama.n_embd()):
+                words = f"can only be {llama.n_embd()}, as this model has it"
+                raise fields.wrong("dimensions", words, "unsupported_value")
+            counts = [len(llama.tokenize(text.encode())) for text in request.inputs]
+            if (longest := max(counts, default=0)) > llama.n_batch:
+                raise _too_long(longest, llama.n_batch, "input")
+            for text in request.inputs:
+                if request.cancelled.is_set():
+                    raise Left
+                yield llama.embed(text, normalize=True, truncate=False)
+
+
+def _answer(
+    sequence: Sequence, given: prompt.Prompt, request: ChatRequest | CompletionRequest, grammar: Any
+) -> Iterator[Delta]:
+    """One answer, counted exactly, in whole characters."""
+    room = sequence.llama.n_ctx() - len(given.tokens)
+    if room < 1:
+        name = "messages" if isinstance(request, ChatRequest) else "prompt"
+        raise _too_long(len(given.tokens), sequence.llama.n_ctx() - 1, name)
+    if not given.tokens:
+        raise fields.wrong("prompt", "is empty, and this model has no token that begins a text")
+    most, sampling = min(room, request.max_tokens or room), fields.sampling(request)
+    decoder, stops = codecs.getincrementaldecoder("utf-8")("replace"), Stops((*given.stops, *request.stop))
+    count, finish, stopped = 0, Finish("stop"), False
+    for token in sequence.tokens(given.tokens, sampling, fields.seed(request), grammar):
+        if request.cancelled.is_set():
+            raise Left
+        count += 1  # one that ends the answer too: it was computed
+        if sequence.ends(token):
+            break
+        said, stopped = stops.see(decoder.decode(sequence.piece(token)))
+        if said:
+            yield Text(said)
+        if stopped:
+            break
+        if count == most:
+            finish = Finish("length")
+            break
+    # What the decoder holds is a part of a character, which is not said.
+    if not stopped and (rest := stops.rest()):
+        yield Text(rest)
+    yield finish
+    yield Usage(len(given.tokens), count)
+
+
+def _grammar(sequence: Sequence, wanted: Json | None) -> Any:
+    """What holds an answer to its form.
+
+    Raises:
+        Refused: nothing does.
+
+    """
+    match wanted:
+        case None | {"type": "text"}:
+            return None
+        case {"type": "json_object"}:
+            form: Json = {"type": "object"}
+        case {"type": "json_schema", "json_schema": {"schema": given}}:
+            form = schema.checked(given)
+        case _:
+            raise fields.wrong("response_format", "must be of type `text`, `json_object` or `json_schema`")
+    try:
+        grammar = llama_grammar.LlamaGrammar.from_json_schema(json.dumps(form), verbose=False)
+    except Exception as error:  # a converter of another's
+        words = f"is a schema that cannot be kept: {error!r}"
+        raise fields.wrong("response_format", words, "unsupported_value") from error
+    if not _parses(sequence, grammar):
+        raise fields.wrong("response_format", "is a schema too large to be kept", "unsupported_value")
+    return grammar
+
+
+def _parses(sequence: Sequence, grammar: Any) -> bool:
+    """Whether llama.cpp takes a grammar: with one that it does not take, the process would crash."""
+    words = grammar._grammar.encode(), grammar._root.encode()
+    made = llama_cpp.llama_sampler_init_grammar(sequence.llama._model.vocab, *words)
+    if made:
+        llama_cpp.llama_sampler_free(made)
+    return bool(made)
+
+
+def _too_long(tokens: int, most: int, name: str) -> Refused:
+    words = f"'{name}' is {tokens} tokens long; this model takes {most}."
+    return Refused(400, words, code="context_length_exceeded", param=name)
