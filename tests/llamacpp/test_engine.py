@@ -117,6 +117,24 @@ async def test_a_stream_says_the_same_and_usage_is_counted_there(model):
         assert {row["usage_source"] for row in rows} == {"reported"}
 
 
+async def test_tokens_are_as_likely_as_by_candle():
+    async with through(demonstration=DEMONSTRATION) as it:
+        ours, theirs = [
+            await it.chat(QUESTIONS[0], model, temperature=0, logprobs=True, top_logprobs=3)
+            for model in ("candle/hoosh-tiny", "llama/demonstration")
+        ]
+        ours, theirs = (answer.choices[0].logprobs.content for answer in (ours, theirs))
+        assert "".join(one.token for one in theirs) == (
+            await it.words(QUESTIONS[0], "llama/demonstration", temperature=0)
+        )
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            assert (one.token, one.bytes) == (other.token, other.bytes)
+            assert math.isclose(one.logprob, other.logprob, abs_tol=0.05)
+            assert one.top_logprobs[0].token == other.top_logprobs[0].token == one.token
+            assert len(other.top_logprobs) == 3
+
+
 async def test_a_completion_goes_on(model):
     async with through(tiny=model) as it:
         answers = [
@@ -191,7 +209,7 @@ async def test_what_cannot_be_done_is_refused(model):
         for more, param in [
             ({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"oneOf": []}}}}, "response_format"),
             ({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"title": "a"}}}}, "response_format"),
-            ({"logprobs": True}, "logprobs"),
+            ({"logprobs": True, "top_logprobs": 20, "extra_body": {"top_logprobs": 21}}, "top_logprobs"),
             ({"logit_bias": {"5": 1}}, "logit_bias"),
             ({"extra_body": {"mirostat": 2}}, "mirostat"),
         ]:  # fmt: skip

@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from hoosh.engines import Finish, Health, Model, Reasoning, Refused, ToolCall, Usage
+from hoosh.engines import Finish, Health, Logprob, Model, Reasoning, Refused, Text, ToolCall, Usage
 from hoosh.engines.host.frames import LENGTH, frame
 from hoosh.engines.host.hosted import Hosted
 
@@ -68,6 +68,10 @@ class Told:
         for word in words:
             yield word + " "
         yield Usage(7, len(words))
+
+    def likely(self, request):
+        yield Text("ab", (Logprob("a", -0.5, top=(Logprob("a", -0.5), Logprob("c", -1.5))), Logprob("b", -0.25)))
+        yield Text("", (Logprob("\ufffd", -2.0, b"\xf0"),))
 
     def everything(self, request):
         yield Reasoning("hm")
@@ -145,11 +149,11 @@ class Told:
         time.sleep(600)
 
     def half(self, request):
-        _write(frame({"call": 1, "said": ["Text", "a"]})[:-3])
+        _write(frame({"call": 1, "said": ["Text", "a", []]})[:-3])
         os._exit(0)
 
     def stranger(self, request):
-        _write(frame({"call": 999, "said": ["Text", "a"]}))
+        _write(frame({"call": 999, "said": ["Text", "a", []]}))
         time.sleep(600)
 
     def nonsense(self, request):
@@ -163,7 +167,7 @@ class Told:
 
     def flood(self, request):
         yield "a"
-        data = frame({"call": self._numbers()[0], "said": ["Text", "x" * (1 << 20)]})
+        data = frame({"call": self._numbers()[0], "said": ["Text", "x" * (1 << 20), []]})
         for _ in range(200):
             for at in range(0, len(data), 1 << 16):
                 _write(data[at : at + (1 << 16)])

@@ -76,6 +76,12 @@ async def gone(pid):
             await trio.sleep(0.01)
 
 
+async def logged(caplog, words):
+    with trio.fail_after(20):
+        while words not in caplog.text:
+            await trio.sleep(0.01)
+
+
 def alive(pid):
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -97,6 +103,11 @@ async def test_it_answers_as_an_engine_of_this_process_does():
         (choice,) = (await it.post("everything")).json()["choices"]
         assert choice["message"]["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
         assert (choice["message"]["content"], choice["finish_reason"]) == ("text", "tool_calls")
+        (choice,) = (await it.post("likely", logprobs=True, top_logprobs=2)).json()["choices"]
+        first, second, third = choice["logprobs"]["content"]
+        assert (first["token"], first["logprob"], first["bytes"]) == ("a", -0.5, [97])
+        assert [(one["token"], one["logprob"]) for one in first["top_logprobs"]] == [("a", -0.5), ("c", -1.5)]
+        assert (second["token"], third["bytes"]) == ("b", [0xF0])
         said = await it.words("fields", temperature=0.5, seed=4, max_tokens=9, user="me")
         assert said == "0.5 4 9 me 0"
         several = (await it.post("fields", n=2, seed=4, user="me")).json()["choices"]
@@ -231,7 +242,7 @@ async def test_a_call_that_never_ends_costs_its_process_once_nobody_wants_it(mon
         await stream.close()
         await gone(pid)
         assert int(await it.words("pid")) != pid
-        assert "did not end what nobody wanted any more" in caplog.text
+        await logged(caplog, "did not end what nobody wanted any more")
 
 
 async def test_an_idle_process_ends_and_begins_again():
@@ -274,7 +285,7 @@ async def test_a_killed_process_costs_its_calls_a_clean_error_and_no_more(caplog
         await it.settled()
         (pool,) = (await it.http.get("/v1/tokens/pools")).json()["pools"]
         assert pool["reserved"] == 0
-        assert "its process was ended by SIGKILL; it begins again with the next request" in caplog.text
+        await logged(caplog, "its process was ended by SIGKILL; it begins again with the next request")
         assert int(await it.words("pid")) != pid
 
 
@@ -290,9 +301,7 @@ async def test_its_last_words_are_logged_and_no_caller_sees_them(caplog):
         answer = await it.post("die")
         assert answer.status_code == 502
         assert "last words" not in answer.text
-        with trio.fail_after(20):
-            while "was ended by SIGABRT; it printed last: first line | last words [31m" not in caplog.text:
-                await trio.sleep(0.01)
+        await logged(caplog, "was ended by SIGABRT; it printed last: first line | last words [31m")
 
 
 async def test_one_that_dies_again_and_again_rests(monkeypatch, caplog):
@@ -316,11 +325,11 @@ async def test_each_death_in_a_row_doubles_its_rest():
     engine = Apart()
     rests = []
     for _ in range(9):
-        engine._died("died")
+        engine._dies()
         rests.append(round(engine._rest()))
     assert rests == [0, 1, 2, 4, 8, 16, 32, 60, 60]
     engine._answered()
-    engine._died("died")
+    engine._dies()
     assert engine._rest() == 0
 
 
@@ -346,7 +355,7 @@ async def test_one_that_does_not_keep_to_the_protocol_is_ended(does, words, capl
             answer = await it.post(does)
             assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
         await gone(pid)
-        assert words in caplog.text
+        await logged(caplog, words)
         await it.settled()
         assert int(await it.words("pid")) != pid
 

@@ -111,7 +111,23 @@ def test_what_is_said_comes_as_it_was(delta):
 
 
 @pytest.mark.parametrize(
-    "said", [None, [], ["Text"], ["Text", 1, 2], ["Nothing", 1], "Text", {"Text": 1}, [1, 2], [["Text"], 1]]
+    "said",
+    [
+        ["Text", "a", None],
+        ["Text", "a", [1]],
+        ["Text", "a", [["a", -1, 1 << 60, []]]],
+        ["Text", "a", [["a", -1, [256], []]]],
+        ["Text", "a", [["a", -1, None, [["b", -1, None, []]]]]],
+        None,
+        [],
+        ["Text"],
+        ["Text", 1, 2],
+        ["Nothing", 1],
+        "Text",
+        {"Text": 1},
+        [1, 2],
+        [["Text"], 1],
+    ],
 )
 def test_what_is_nothing_that_is_said(said):
     with pytest.raises(BadFrame):

@@ -109,6 +109,7 @@ def refused(request):
     with pytest.raises(Refused) as caught:
         fields.check(request)
         fields.sampling(request)
+        fields.logprobs(request)
     return caught.value.status, caught.value.code, caught.value.param
 
 
@@ -129,8 +130,9 @@ def test_what_it_can_do_is_taken():
 @pytest.mark.parametrize(
     ("raw", "code", "param"),
     [
-        ({"logprobs": True}, "unsupported_value", "logprobs"),
-        ({"top_logprobs": 3}, "unsupported_value", "top_logprobs"),
+        ({"logprobs": 3}, "invalid_type", "logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "out_of_range", "top_logprobs"),
+        ({"top_logprobs": 3}, "invalid_value", "top_logprobs"),
         ({"logit_bias": {"1": 2}}, "unsupported_parameter", "logit_bias"),
         ({"tools": [{"type": "function"}]}, "unsupported_value", "tools"),
         ({"audio": {}}, "unsupported_parameter", "audio"),
@@ -147,10 +149,20 @@ def test_what_it_cannot_do_is_refused_by_its_name(raw, code, param):
     assert refused(chat(**raw)) == (400, code, param)
 
 
-@pytest.mark.parametrize("raw", [{"echo": True}, {"suffix": "b"}, {"best_of": 3}, {"logprobs": 2}, {"messages": [{}]}])
+@pytest.mark.parametrize("raw", [{"echo": True}, {"suffix": "b"}, {"best_of": 3}, {"logprobs": 21}, {"messages": [{}]}])
 def test_what_completions_cannot_do(raw):
     request = CompletionRequest(model="m", prompt="a", raw={"prompt": "a", **raw})
     assert refused(request)[2] == next(iter(raw))
+
+
+def test_how_many_likeliest_tokens_are_wanted():
+    wanted = [
+        fields.logprobs(chat(**raw))
+        for raw in ({}, {"logprobs": False}, {"logprobs": True}, {"logprobs": True, "top_logprobs": 5})
+    ]
+    assert wanted == [None, None, 0, 5]
+    completion = [CompletionRequest(model="m", prompt="a", raw=raw) for raw in ({}, {"logprobs": 0}, {"logprobs": 3})]
+    assert [fields.logprobs(one) for one in completion] == [None, 0, 3]
 
 
 @pytest.mark.parametrize("seed", [0, -1, 1 << 63, 0xFFFFFFFF])

@@ -163,12 +163,16 @@ class Hosted:
     def _begun(self) -> Process:
         mine = weakref.ref(self)  # an engine that is dropped ends its process, which must not hold it
 
+        def dies() -> None:
+            if (engine := mine()) is not None:
+                engine._dies()
+
         def died(why: str) -> None:
             if (engine := mine()) is not None:
                 engine._died(why)
 
         # A few milliseconds: not worth a thread.
-        process = Process(self._made, died)
+        process = Process(self._made, dies, died)
         if self._ending is not None:
             self._ending.detach()
         self._ending = weakref.finalize(self, process.close)
@@ -180,9 +184,13 @@ class Hosted:
     def _answered(self) -> None:
         self._deaths = 0
 
-    def _died(self, why: str) -> None:
+    def _dies(self) -> None:
         self._deaths += 1
-        rest = 0.0 if self._deaths == 1 else min(FIRST_REST_SECONDS * 2 ** (self._deaths - 2), LONGEST_REST_SECONDS)
+        doubled = FIRST_REST_SECONDS * 2.0 ** min(self._deaths - 2, 20)
+        rest = 0.0 if self._deaths == 1 else min(doubled, LONGEST_REST_SECONDS)
         self._rests_until = time.monotonic() + rest
+
+    def _died(self, why: str) -> None:
+        rest = self._rest()
         again = f"after {rest:.0f} s" if rest else "with the next request"
         LOG.error("%s: its process %s; it begins again %s", self._made.name, why, again)

@@ -57,14 +57,14 @@ class Engine:
 class Process:
     """One child. What is asked of it is a `Call`."""
 
-    def __init__(self, engine: Engine, died: Callable[[str], None]) -> None:
-        """Start it. `died` is told why it ended, unless that was wanted, before its calls are.
+    def __init__(self, engine: Engine, dies: Callable[[], None], died: Callable[[str], None]) -> None:
+        """Start it. Unless its end was wanted, `dies` is called before it is `over`, and `died` told why before its calls are.
 
         Raises:
             OSError: it cannot be started.
 
         """
-        self._engine, self._died = engine, died
+        self._engine, self._dies, self._died = engine, dies, died
         self._lock = threading.Lock()
         self._calls: dict[int, Call] = {}
         self._last = 0
@@ -285,6 +285,9 @@ class Process:
 
     def _finish(self, why: str | None) -> None:
         """Have it gone, and tell everybody."""
+        if why is not None:
+            self._dies()
+        self._over = True  # who asks from now on asks another
         if why:
             self._child.kill()
         self._end.close()
@@ -301,7 +304,6 @@ class Process:
         if words is not None:
             self._died(words)
         with self._lock:
-            self._over = True
             calls, self._calls = list(self._calls.values()), {}
             os.close(self._wake)
             os.close(self._woken)

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from hoosh.engines.delta import Delta, Finish, Reasoning, Text, ToolCall, Usage
+from hoosh.engines.delta import Delta, Finish, Logprob, Reasoning, Text, ToolCall, Usage
 from hoosh.engines.host.frames import BadFrame, Message
 from hoosh.engines.model import Health, Model
 from hoosh.engines.refused import Refused
@@ -46,7 +46,9 @@ def said_words(piece: object) -> list[Any]:
 
     """
     if isinstance(piece, str):
-        return ["Text", piece]
+        return ["Text", piece, []]
+    if isinstance(piece, Text):
+        return ["Text", piece.text, [_logprob_words(one) for one in piece.logprobs]]
     if not isinstance(piece, Delta):
         raise TypeError(f"an answer is made of str, {', '.join(KINDS)}, not of {type(piece).__name__}")
     return [type(piece).__name__, *(getattr(piece, field.name) for field in fields(piece))]
@@ -60,7 +62,9 @@ def delta_of(said: Any) -> Delta:
 
     """
     match said:
-        case [str(kind), *given] if kind in KINDS and len(given) == len(fields(KINDS[kind])):
+        case ["Text", text, list(logprobs)]:
+            return Text(text, tuple(map(_logprob_of, logprobs)))
+        case [str(kind), *given] if kind != "Text" and kind in KINDS and len(given) == len(fields(KINDS[kind])):
             return KINDS[kind](*given)
     raise BadFrame(f"what is said is none of {', '.join(KINDS)}")
 
@@ -107,3 +111,30 @@ def health_of(told: object) -> Health:
         case [bool(ok), str(words)]:
             return Health(ok, words)
     raise BadFrame("what tells of its health does not")
+
+
+def _logprob_words(told: Logprob) -> list[Any]:
+    return [*_likely_words(told), [_likely_words(one) for one in told.top]]
+
+
+def _likely_words(told: Logprob) -> list[Any]:
+    return [told.token, told.logprob, None if told.raw is None else list(told.raw)]
+
+
+def _logprob_of(told: Any) -> Logprob:
+    match told:
+        case [token, logprob, given, list(top)]:
+            return _likely_of([token, logprob, given], tuple(_likely_of(one) for one in top))
+    raise BadFrame("what tells how likely a token was does not")
+
+
+def _likely_of(told: Any, top: tuple[Logprob, ...] = ()) -> Logprob:
+    match told:
+        case [token, logprob, None]:
+            return Logprob(token, logprob, None, top)
+        case [token, logprob, list(given)]:
+            try:
+                return Logprob(token, logprob, bytes(given), top)
+            except (TypeError, ValueError) as error:
+                raise BadFrame(f"a token's bytes are none: {error}") from error
+    raise BadFrame("what tells how likely a token was does not")

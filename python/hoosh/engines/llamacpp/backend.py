@@ -1,6 +1,5 @@
 """Models of llama.cpp, asked in their own process (`hoosh.engines.host.child`). An engine of the contract, with plain methods."""
 
-import codecs
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -8,14 +7,14 @@ from typing import Any
 import llama_cpp
 from llama_cpp import llama_grammar
 
-from hoosh.engines.delta import Delta, Finish, Text, Usage
+from hoosh.engines.delta import Delta
 from hoosh.engines.llamacpp import fields, prompt, schema
+from hoosh.engines.llamacpp.answer import answer, too_long
 from hoosh.engines.llamacpp.described import described
 from hoosh.engines.llamacpp.model import Left, Options, Resident, Sequence
 from hoosh.engines.model import Model, Progress
 from hoosh.engines.refused import Refused
 from hoosh.engines.request import ChatRequest, CompletionRequest, EmbedRequest, Json
-from hoosh.engines.stops import Stops
 
 
 class Backend:
@@ -43,14 +42,14 @@ class Backend:
         fields.check(request)
         with self._models[request.model].sequence(request.cancelled) as sequence:
             grammar = _grammar(sequence, request.response_format)
-            yield from _answer(sequence, prompt.of_chat(sequence.llama, request), request, grammar)
+            yield from answer(sequence, prompt.of_chat(sequence.llama, request), request, grammar)
 
     def complete(self, request: CompletionRequest) -> Iterator[Delta]:
         """Go on with a text."""
         fields.check(request)
         with self._models[request.model].sequence(request.cancelled) as sequence:
             given = prompt.Prompt(prompt.of_text(sequence.llama, request.prompt))
-            yield from _answer(sequence, given, request, None)
+            yield from answer(sequence, given, request, None)
 
     def embed(self, request: EmbedRequest) -> Iterator[list[float]]:
         """Give a vector of length one for each text."""
@@ -64,45 +63,11 @@ class Backend:
                 raise fields.wrong("dimensions", words, "unsupported_value")
             counts = [len(llama.tokenize(text.encode())) for text in request.inputs]
             if (longest := max(counts, default=0)) > llama.n_batch:
-                raise _too_long(longest, llama.n_batch, "input")
+                raise too_long(longest, llama.n_batch, "input")
             for text in request.inputs:
                 if request.cancelled.is_set():
                     raise Left
                 yield llama.embed(text, normalize=True, truncate=False)
-
-
-def _answer(
-    sequence: Sequence, given: prompt.Prompt, request: ChatRequest | CompletionRequest, grammar: Any
-) -> Iterator[Delta]:
-    """One answer, counted exactly, in whole characters."""
-    room = sequence.llama.n_ctx() - len(given.tokens)
-    if room < 1:
-        name = "messages" if isinstance(request, ChatRequest) else "prompt"
-        raise _too_long(len(given.tokens), sequence.llama.n_ctx() - 1, name)
-    if not given.tokens:
-        raise fields.wrong("prompt", "is empty, and this model has no token that begins a text")
-    most, sampling = min(room, request.max_tokens or room), fields.sampling(request)
-    decoder, stops = codecs.getincrementaldecoder("utf-8")("replace"), Stops((*given.stops, *request.stop))
-    count, finish, stopped = 0, Finish("stop"), False
-    for token in sequence.tokens(given.tokens, sampling, fields.seed(request), grammar):
-        if request.cancelled.is_set():
-            raise Left
-        count += 1  # one that ends the answer too: it was computed
-        if sequence.ends(token):
-            break
-        said, stopped = stops.see(decoder.decode(sequence.piece(token)))
-        if said:
-            yield Text(said)
-        if stopped:
-            break
-        if count == most:
-            finish = Finish("length")
-            break
-    # What the decoder holds is a part of a character, which is not said.
-    if not stopped and (rest := stops.rest()):
-        yield Text(rest)
-    yield finish
-    yield Usage(len(given.tokens), count)
 
 
 def _grammar(sequence: Sequence, wanted: Json | None) -> Any:
@@ -138,8 +103,3 @@ def _parses(sequence: Sequence, grammar: Any) -> bool:
     if made:
         llama_cpp.llama_sampler_free(made)
     return bool(made)
-
-
-def _too_long(tokens: int, most: int, name: str) -> Refused:
-    words = f"'{name}' is {tokens} tokens long; this model takes {most}."
-    return Refused(400, words, code="context_length_exceeded", param=name)

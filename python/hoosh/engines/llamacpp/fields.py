@@ -49,8 +49,6 @@ WITHOUT_EFFECT = frozenset(
 )
 """What says nothing about the answer itself: who asks, how it is sent, where it is kept."""
 UNLESS = {
-    "logprobs": (False, "is not supported by this engine"),
-    "top_logprobs": (0, "is not supported by this engine"),
     "echo": (False, "is not supported: answers do not repeat their prompt"),
     "suffix": ("", "is not supported: text is only continued, not filled in"),
     "tools": ([], "are not supported by this engine"),
@@ -58,6 +56,8 @@ UNLESS = {
     "parallel_tool_calls": (True, "is not supported by this engine"),
 }
 """What is known with one value alone."""
+MOST_LIKELY = 20
+"""OpenAI's bound."""
 MOST_SEED = 0xFFFFFFFE
 """llama.cpp's seeds have 32 bits, of which all set ask for a random one."""
 
@@ -112,6 +112,23 @@ def sampling(request: ChatRequest | CompletionRequest) -> Sampling:
         presence_penalty=_number(request.raw, "presence_penalty", -2.0, 2.0, 0.0),
         repeat_penalty=_number(request.raw, "repetition_penalty", 0.01, 10.0, 1.0),
     )
+
+
+def logprobs(request: ChatRequest | CompletionRequest) -> int | None:
+    """Of how many likeliest tokens it wants to know in the place of each; None: it wants to know nothing of the kind.
+
+    Raises:
+        Refused: the number is none, or out of range.
+
+    """
+    name = "top_logprobs" if isinstance(request, ChatRequest) else "logprobs"
+    wanted = request.raw.get("logprobs") if isinstance(request, ChatRequest) else request.raw.get(name) is not None
+    if wanted not in (None, True, False):
+        raise wrong("logprobs", "must be true or false", "invalid_type")
+    top = _number(request.raw, name, 0, MOST_LIKELY, 0)
+    if top and not wanted:
+        raise wrong(name, "needs `logprobs` to be true")
+    return int(top) if wanted else None
 
 
 def seed(request: ChatRequest | CompletionRequest) -> int:

@@ -11,7 +11,9 @@ from typing import Any
 
 import llama_cpp
 import llama_cpp.llama_cpp as library
+import numpy
 
+from hoosh.engines.delta import Logprob
 from hoosh.engines.llamacpp.fields import Sampling
 from hoosh.engines.request import Cancelled
 
@@ -25,6 +27,8 @@ SCALE = 1000
 """llama.cpp tells of loading as a part of one; a bar wants whole numbers."""
 LONGEST_PIECE = 64
 """Bytes of one token's text; where there are more, it is asked again."""
+LEAST = -9999.0
+"""The logarithm of the probability of what cannot be, as OpenAI has it."""
 POOLING = {None: "UNSPECIFIED", "mean": "MEAN", "cls": "CLS", "last": "LAST"}
 
 _making = threading.Lock()
@@ -119,6 +123,21 @@ class Sequence:
             if length >= 0:
                 return buffer.raw[:length]
             size = -length
+
+    def likely(self, token: int, top: int) -> Logprob:
+        """How likely the token was that was chosen last, to the model alone: before anything was held against it."""
+        pointer = llama_cpp.llama_get_logits_ith(self.llama.ctx, -1)
+        logits = numpy.ctypeslib.as_array(pointer, shape=(self.llama.n_vocab(),)).astype(numpy.float64)
+        logits -= logits.max()
+        logits -= numpy.log(numpy.exp(logits).sum())
+        top = min(top, len(logits) - 1)
+        order = sorted(numpy.argpartition(-logits, top)[:top], key=lambda one: (-logits[one], one)) if top else ()
+        return self._told(token, logits, tuple(self._told(int(one), logits) for one in order))
+
+    def _told(self, token: int, logprobs: Any, top: tuple[Logprob, ...] = ()) -> Logprob:
+        piece = self.piece(token)
+        # One that cannot be has minus infinity, which no JSON has.
+        return Logprob(piece.decode(errors="replace"), max(float(logprobs[token]), LEAST), piece, top)
 
     def _eval_in_batches(self, tokens: list[int]) -> None:
         for start in range(0, len(tokens), BATCH):
