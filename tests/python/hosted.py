@@ -180,3 +180,27 @@ class Told:
 
         (host,) = [one for one in gc.get_objects() if isinstance(one, Host)]
         return list(host._calls)
+
+
+class Speaker:
+    """One that does what every engine should."""
+
+    def models(self):
+        return [Model(name="model", embeddings=True)]
+
+    def health(self):
+        return Health(ok=True)
+
+    def chat(self, request):
+        text = request.texts[-1][1] if request.texts else ""
+        words = ["You", "said:", *text.split(), "and", "nothing", "more"]
+        for word in words[: request.max_tokens]:
+            yield word + " "
+        if request.max_tokens is not None and request.max_tokens < len(words):
+            yield Finish("length")
+
+    def complete(self, request):
+        yield f"{request.prompt} and so on"
+
+    def embed(self, request):
+        return [[float(len(text)), 1.0] for text in request.inputs]

@@ -1,6 +1,7 @@
 """An engine in a process of its own, as an engine of this one."""
 
 import logging
+import sys
 import threading
 import time
 import weakref
@@ -18,6 +19,7 @@ from hoosh.engines.host.words import Request, delta_of, health_of, model_of, req
 from hoosh.engines.model import Health, Model, Progress
 from hoosh.engines.refused import Refused
 from hoosh.engines.request import ChatRequest, CompletionRequest, EmbedRequest
+from hoosh.errors import ConfigError
 
 LOG = logging.getLogger("hoosh")
 
@@ -46,6 +48,8 @@ class Hosted:
         python: str | None = None,
         idle_seconds: float | None = None,
     ) -> None:
+        if sys.platform == "win32":
+            raise ConfigError("an engine in a process of its own needs a Unix system: it inherits a socket")
         self._made = Engine(name or target, target, options, python, idle_seconds)
         self._lock = threading.Lock()
         self._process: Process | None = None

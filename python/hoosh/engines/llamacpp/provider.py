@@ -79,6 +79,11 @@ class LlamaCpp(Hosted):
             python=None if python is None else _python(python),
             idle_seconds=_seconds("idle_unload_secs", idle_unload_secs),
         )
+        # What a method is there for is what an engine answers.
+        if embeddings:
+            self.chat = self.complete = None  # type: ignore[assignment, method-assign]
+        else:
+            self.embed = None  # type: ignore[assignment, method-assign]
 
     @property
     def concurrency(self) -> int:
