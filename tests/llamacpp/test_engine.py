@@ -227,6 +227,62 @@ async def test_what_cannot_be_done_is_refused(model):
         assert await it.words(max_tokens=2) is not None
 
 
+WEATHER = {
+    "type": "object",
+    "properties": {"hot": {"type": "boolean"}, "where": {"$ref": "#/$defs/place"}},
+    "required": ["hot", "where"],
+    "$defs": {"place": {"enum": ["Oslo", "Rome"]}},
+}
+TOOLS = [
+    {"type": "function", "function": {"name": "weather", "parameters": WEATHER}},
+    {"type": "function", "function": {"name": "now"}},
+]
+
+
+async def test_a_call_that_is_demanded_keeps_to_its_schema(caller):
+    chosen = {"type": "function", "function": {"name": "weather"}}
+    async with through(", tools = true", tiny=caller) as it:
+        for seed in range(3):
+            answer = await it.chat(tools=TOOLS, tool_choice=chosen, seed=seed)
+            (call,) = answer.choices[0].message.tool_calls
+            assert (call.function.name, answer.choices[0].finish_reason) == ("weather", "tool_calls")
+            jsonschema.validate(json.loads(call.function.arguments), WEATHER)
+        some = await it.chat(tools=TOOLS[:1], tool_choice="required", seed=1, stream=True)
+        chunks = [chunk.choices[0].delta async for chunk in some if chunk.choices]
+        (call,) = [call for delta in chunks for call in delta.tool_calls or []]
+        jsonschema.validate(json.loads(call.function.arguments), WEATHER)
+        cut = await it.chat(tools=TOOLS, tool_choice=chosen, max_tokens=3)
+        assert (cut.choices[0].finish_reason, cut.choices[0].message.tool_calls) == ("length", None)
+
+
+async def test_a_call_that_is_left_to_the_model(caller):
+    async with through(", tools = true", tiny=caller) as it:
+        plain = await it.chat(temperature=0, max_tokens=8)
+        offered = await it.chat(temperature=0, max_tokens=8, tools=TOOLS)
+        assert offered.usage.prompt_tokens > plain.usage.prompt_tokens + 20
+        silent = await it.chat(temperature=0, max_tokens=8, tools=TOOLS, tool_choice="none")
+        assert silent.usage.prompt_tokens == plain.usage.prompt_tokens
+        messages = [
+            {"role": "user", "content": "hello"},
+            {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "now", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "a", "content": "noon"},
+        ]  # fmt: skip
+        assert await it.sdk.chat.completions.create(model="llama/tiny", messages=messages, tools=TOOLS, max_tokens=2)
+        for more in (
+            {"tools": [{"type": "function", "function": {"name": "f", "strict": True}}]},
+            {"tools": TOOLS, "parallel_tool_calls": False},
+            {"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "nobody"}}},
+        ):
+            with pytest.raises(openai.BadRequestError):
+                await it.chat(**more)
+
+
+async def test_tools_want_a_place_in_the_template(model):
+    async with through(", tools = true", tiny=model) as it:
+        with pytest.raises(openai.BadRequestError, match="no place"):
+            await it.chat(tools=TOOLS)
+
+
 # --- vectors -----------------------------------------------------------------------------------------------------------
 
 

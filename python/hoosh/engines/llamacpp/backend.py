@@ -8,7 +8,7 @@ import llama_cpp
 from llama_cpp import llama_grammar
 
 from hoosh.engines.delta import Delta
-from hoosh.engines.llamacpp import fields, prompt, schema
+from hoosh.engines.llamacpp import fields, prompt, schema, tools
 from hoosh.engines.llamacpp.answer import answer, too_long
 from hoosh.engines.llamacpp.described import described
 from hoosh.engines.llamacpp.model import Left, Options, Resident, Sequence
@@ -41,8 +41,17 @@ class Backend:
         """Answer a chat."""
         fields.check(request)
         with self._models[request.model].sequence(request.cancelled) as sequence:
-            grammar = _grammar(sequence, request.response_format)
-            yield from answer(sequence, prompt.of_chat(sequence.llama, request), request, grammar)
+            offered = tools.of_request(request)
+            if offered.offered and not self._options["tools"]:
+                raise fields.wrong("tools", "are not supported by this model", "unsupported_value")
+            given = prompt.of_chat(sequence.llama, request, offered)
+            if offered.demanded is not None:
+                grammar = _grammar(sequence, offered.demanded, "tools")
+                yield from tools.demanded(answer(sequence, given, request, grammar))
+            else:
+                form = _form(request.response_format)
+                said = answer(sequence, given, request, form and _grammar(sequence, form, "response_format"))
+                yield from tools.found(said) if offered.offered else said
 
     def complete(self, request: CompletionRequest) -> Iterator[Delta]:
         """Go on with a text."""
@@ -70,29 +79,36 @@ class Backend:
                 yield llama.embed(text, normalize=True, truncate=False)
 
 
-def _grammar(sequence: Sequence, wanted: Json | None) -> Any:
-    """What holds an answer to its form.
+def _form(wanted: Json | None) -> Json | None:
+    """The schema that an answer is to keep to, if any.
 
     Raises:
-        Refused: nothing does.
+        Refused: it cannot.
 
     """
     match wanted:
         case None | {"type": "text"}:
             return None
         case {"type": "json_object"}:
-            form: Json = {"type": "object"}
+            return {"type": "object"}
         case {"type": "json_schema", "json_schema": {"schema": given}}:
-            form = schema.checked(given)
-        case _:
-            raise fields.wrong("response_format", "must be of type `text`, `json_object` or `json_schema`")
+            return schema.checked(given)
+    raise fields.wrong("response_format", "must be of type `text`, `json_object` or `json_schema`")
+
+
+def _grammar(sequence: Sequence, form: Json, field: str) -> Any:
+    """What holds an answer to a schema that is in `field`.
+
+    Raises:
+        Refused: nothing does.
+
+    """
     try:
         grammar = llama_grammar.LlamaGrammar.from_json_schema(json.dumps(form), verbose=False)
     except Exception as error:  # a converter of another's
-        words = f"is a schema that cannot be kept: {error!r}"
-        raise fields.wrong("response_format", words, "unsupported_value") from error
+        raise fields.wrong(field, f"has a schema that cannot be kept: {error!r}", "unsupported_value") from error
     if not _parses(sequence, grammar):
-        raise fields.wrong("response_format", "is a schema too large to be kept", "unsupported_value")
+        raise fields.wrong(field, "has a schema too large to be kept", "unsupported_value")
     return grammar
 
 

@@ -27,6 +27,7 @@ def described(name: str, path: str, options: dict[str, Any], known: Known | None
         chat=not vectors,
         embeddings=vectors,
         structured_output=not vectors,
+        tools=options["tools"],
         quantization=None if known is None else known.quantization,
         memory_bytes=os.path.getsize(path) if os.path.exists(path) else None,
         accelerator=None if options["gpu_layers"] else "cpu",

@@ -51,9 +51,6 @@ WITHOUT_EFFECT = frozenset(
 UNLESS = {
     "echo": (False, "is not supported: answers do not repeat their prompt"),
     "suffix": ("", "is not supported: text is only continued, not filled in"),
-    "tools": ([], "are not supported by this engine"),
-    "tool_choice": ("none", "is not supported by this engine"),
-    "parallel_tool_calls": (True, "is not supported by this engine"),
 }
 """What is known with one value alone."""
 MOST_LIKELY = 20

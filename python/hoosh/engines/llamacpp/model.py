@@ -50,6 +50,7 @@ class Options:
     embeddings: bool
     pooling: str | None
     chat_format: str | None
+    tools: bool
 
 
 @dataclass(frozen=True, slots=True)

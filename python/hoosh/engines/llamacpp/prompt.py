@@ -1,5 +1,6 @@
 """What a model is given for a chat: by the template in its file, or by a format that llama-cpp-python knows by name."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ from llama_cpp import llama_chat_format
 
 from hoosh.engines.llamacpp.fields import wrong
 from hoosh.engines.llamacpp.model import TEMPLATE
+from hoosh.engines.llamacpp.tools import OPEN, Tools
 from hoosh.engines.refused import Refused
 from hoosh.engines.request import ChatRequest, Json
 
@@ -40,7 +42,7 @@ class _Listener:
         raise _Made(prompt, (stop,) if isinstance(stop, str) else tuple(stop or ()))
 
 
-def of_chat(llama: Any, request: ChatRequest) -> Prompt:
+def of_chat(llama: Any, request: ChatRequest, tools: Tools) -> Prompt:
     """What a chat comes to.
 
     Raises:
@@ -52,12 +54,18 @@ def of_chat(llama: Any, request: ChatRequest) -> Prompt:
     if handler is None and name == TEMPLATE:
         words = "This model has no chat template. Its provider's options can name one: chat_format."
         raise Refused(400, words, code="unsupported_endpoint", param="model")
+    if tools.offered and "tools" not in llama.metadata.get("tokenizer.chat_template", ""):
+        raise wrong("tools", "have no place in this model's chat template", "unsupported_value")
     handler = handler or llama_chat_format.get_chat_completion_handler(name)
     try:
-        handler(llama=_Listener(llama), messages=messages, stream=True)
+        # Of a tool that has to be called formats make a grammar; ours is made elsewhere.
+        offered = {"tools": list(tools.offered), "tool_choice": "auto"} if tools.offered else {}
+        handler(llama=_Listener(llama), messages=messages, stream=True, **offered)
     except _Made as made:
         prompt, stops = made.args
         tokens = of_text(llama, prompt) if isinstance(prompt, str) else prompt
+        if tools.demanded is not None:
+            tokens += llama.tokenize(f"{OPEN}\n".encode(), False, True)
         return Prompt(tokens, tuple(stop for stop in stops if stop))
     except Exception as error:  # a template is a program, and may raise anything
         raise wrong("messages", f"cannot be written as this model's template has it: {error}") from error
@@ -72,6 +80,8 @@ def of_text(llama: Any, text: str) -> list[int]:
 
 def _message(message: Json) -> Json:
     """A message with its content as one text, as templates and formats want it."""
+    if isinstance(calls := message.get("tool_calls"), list):
+        message = {**message, "tool_calls": [_call(call) for call in calls]}
     content = message.get("content")
     if not isinstance(content, list):
         return message
@@ -80,3 +90,14 @@ def _message(message: Json) -> Json:
         words = "may only hold text: this engine sees no pictures and hears nothing"
         raise wrong("messages", words, "unsupported_value")
     return {**message, "content": "".join(map(str, texts))}
+
+
+def _call(call: Any) -> Any:
+    """A call with its arguments as an object, which templates write as JSON."""
+    match call:
+        case {"function": {"arguments": str(arguments)} as function}:
+            try:
+                return {**call, "function": {**function, "arguments": json.loads(arguments)}}
+            except (ValueError, RecursionError):
+                return call
+    return call

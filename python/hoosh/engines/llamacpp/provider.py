@@ -35,6 +35,7 @@ class LlamaCpp(Hosted):
         embeddings: the files give vectors, and do not chat.
         pooling: how a text's vector is made: `mean`, `cls`, `last`; None: as the model says.
         chat_format: llama-cpp-python's name of how a chat is written; None: the template in the file.
+        tools: the templates in the files offer tools, and the models call them as Hermes and Qwen do.
         idle_unload_secs: after how long without a request the process ends, and its memory is free; None: never.
         python: the Python that has llama-cpp-python; None: the one that runs hoosh.
 
@@ -54,6 +55,7 @@ class LlamaCpp(Hosted):
         embeddings: bool = False,
         pooling: str | None = None,
         chat_format: str | None = None,
+        tools: bool = False,
         idle_unload_secs: float | None = None,
         python: str | None = None,
     ) -> None:
@@ -69,7 +71,10 @@ class LlamaCpp(Hosted):
             "embeddings": _flag("embeddings", embeddings),
             "pooling": pooling,
             "chat_format": _text("chat_format", chat_format),
+            "tools": _flag("tools", tools),
         }
+        if tools and (embeddings or chat_format is not None):
+            raise ConfigError("`tools` is for models that chat by the template in their file")
         if python is None and importlib.util.find_spec(PACKAGE) is None:
             raise ConfigError(f"llama-cpp-python is not installed: {sys.executable} -m pip install 'hoosh[llamacpp]'")
         super().__init__(

@@ -55,23 +55,31 @@ MOST_REPEATED = 2000
 DEEPEST = 64
 
 
-def checked(schema: object) -> dict[str, Any]:
-    """The schema as the converter keeps all of it.
+class _Cannot(Exception):
+    """What the converter would leave out."""
+
+
+def checked(schema: object, field: str = "response_format") -> dict[str, Any]:
+    """The schema as the converter keeps all of it; it is in `field` of a request.
 
     Raises:
         Refused: it would not.
 
     """
-    made = _checked(schema, 0)
-    _refs(made, made)
+    try:
+        made = _checked(schema, 0)
+        _refs(made, made)
+    except _Cannot as cannot:
+        words = f"'{field}' has a schema with {cannot}, which this engine cannot hold an answer to."
+        raise Refused(400, words, code="unsupported_value", param=field) from None
     return made
 
 
 def _checked(schema: object, depth: int) -> dict[str, Any]:
     if not isinstance(schema, dict):
-        raise _cannot("a schema that is true or false" if isinstance(schema, bool) else "a schema that is no object")
+        raise _Cannot("a schema that is true or false" if isinstance(schema, bool) else "a schema that is no object")
     if depth > DEEPEST:
-        raise _cannot(f"schemas within each other more than {DEEPEST} deep")
+        raise _Cannot(f"schemas within each other more than {DEEPEST} deep")
     made = dict(schema)
     if "properties" in made and made.get("additionalProperties") not in (None, False):
         # Properties that may be there need not: an answer without them is as valid.
@@ -81,11 +89,11 @@ def _checked(schema: object, depth: int) -> dict[str, Any]:
         if isinstance(inner := made.get(name), dict):
             made[name] = {key: _checked(one, depth + 1) for key, one in inner.items()}
         elif name in made:
-            raise _cannot(f"`{name}` that is no object")
+            raise _Cannot(f"`{name}` that is no object")
     for name in ("anyOf", "prefixItems"):
         if name in made:
             if not isinstance(made[name], list) or not made[name]:
-                raise _cannot(f"`{name}` that is no list, or an empty one")
+                raise _Cannot(f"`{name}` that is no list, or an empty one")
             made[name] = [_checked(one, depth + 1) for one in made[name]]
     for name in ("items", "additionalProperties"):
         if isinstance(made.get(name), dict):
@@ -108,16 +116,16 @@ def _alone(schema: dict[str, Any]) -> None:
         if maker is None and isinstance(kind, str):
             kept |= KEPT_BY_TYPE.get(kind, frozenset())
     if not all(isinstance(one, str) and one in KEPT_BY_TYPE and only in (None, one) for one in types):
-        raise _cannot(f"a `type` that does not fit: {json.dumps(kind)[:80]}")
+        raise _Cannot(f"a `type` that does not fit: {json.dumps(kind)[:80]}")
     if left := sorted(words - kept):
-        raise _cannot(f"`{left[0]}`" + (f" beside `{maker}`" if maker is not None else ""))
+        raise _Cannot(f"`{left[0]}`" + (f" beside `{maker}`" if maker is not None else ""))
     if maker == "properties" and not set(schema.get("required", ())) <= set(schema["properties"]):
-        raise _cannot("`required` of what is not in `properties`")
+        raise _Cannot("`required` of what is not in `properties`")
     if maker == "items" and not isinstance(schema["items"], dict):
-        raise _cannot("`items` that is no object")
+        raise _Cannot("`items` that is no object")
     for name in ("minLength", "maxLength", "minItems", "maxItems"):
         if name in schema and (type(schema[name]) is not int or not 0 <= schema[name] <= MOST_REPEATED):
-            raise _cannot(f"`{name}` that is no number up to {MOST_REPEATED}")
+            raise _Cannot(f"`{name}` that is no number up to {MOST_REPEATED}")
 
 
 def _refs(node: object, root: dict[str, Any]) -> None:
@@ -130,16 +138,11 @@ def _refs(node: object, root: dict[str, Any]) -> None:
             target: Any = root
             ref = node["$ref"]
             if not isinstance(ref, str) or not ref.startswith(("#/$defs/", "#/definitions/")) or ref.count("/") != 2:
-                raise _cannot(f"`$ref` to anything but `$defs`: {json.dumps(ref)[:80]}")
+                raise _Cannot(f"`$ref` to anything but `$defs`: {json.dumps(ref)[:80]}")
             for part in ref[2:].split("/"):
                 target = target.get(part) if isinstance(target, dict) else None
             if target is None:
-                raise _cannot(f"`$ref` to what is not there: {ref[:80]}")
+                raise _Cannot(f"`$ref` to what is not there: {ref[:80]}")
         for name, one in node.items():
             if name not in ("const", "enum", "default", "examples"):
                 _refs(one, root)
-
-
-def _cannot(what: str) -> Refused:
-    words = f"'response_format' has {what}, which this engine cannot hold an answer to."
-    return Refused(400, words, code="unsupported_value", param="response_format")
