@@ -39,7 +39,7 @@ class Told:
         self.go_on = threading.Event()
 
     def models(self):
-        return [Model(name="m", context=100), Model(name="e", chat=False, embeddings=True)]
+        return [Model(name="m", context=100_000), Model(name="e", chat=False, embeddings=True)]
 
     def health(self):
         return Health(ok=True)

@@ -385,6 +385,11 @@ async def test_an_engine_that_cannot_be_made_there(options, target, words, caplo
         assert "Traceback" in caplog.text
 
 
+def test_options_that_are_no_json():
+    with pytest.raises(errors.ConfigError, match="go to another process, as JSON"):
+        hosted.Hosted("a:B", {"path": Path()})
+
+
 async def test_an_interpreter_that_is_not_there():
     async with hoosh.Gateway(ONCE + '[[providers]]\nname = "apart"\ntype = "engine"\n') as gateway:
         gateway.register("apart", hosted.Hosted("a:B", {}, python="/nowhere/python"))
@@ -455,3 +460,12 @@ async def test_calls_that_begin_while_it_ends_are_answered_by_another(caplog):
             assert len(await engine.models()) == 2
             await anyio.sleep(0.001)
     await engine.close()
+
+
+async def test_a_request_that_cannot_be_written_fails_alone(monkeypatch):
+    async with asked() as it:
+        pid = int(await it.words("pid"))
+        monkeypatch.setattr("hoosh.engines.host.frames.LARGEST", 1000)
+        answer = await it.post("say", "x" * 2000)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
+        assert int(await it.words("pid")) == pid

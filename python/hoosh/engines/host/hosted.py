@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from hoosh.engines.delta import Delta
 from hoosh.engines.host.calls import Call, Ended
-from hoosh.engines.host.frames import BadFrame
+from hoosh.engines.host.frames import BadFrame, frame
 from hoosh.engines.host.process import Engine, Over, Process
 from hoosh.engines.host.words import Request, delta_of, health_of, model_of, request_words
 from hoosh.engines.model import Health, Model, Progress
@@ -50,6 +50,10 @@ class Hosted:
     ) -> None:
         if sys.platform == "win32":
             raise ConfigError("an engine in a process of its own needs a Unix system: it inherits a socket")
+        try:
+            frame(options)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"the options of {target} go to another process, as JSON: {error}") from error
         self._made = Engine(name or target, target, options, python, idle_seconds)
         self._lock = threading.Lock()
         self._process: Process | None = None

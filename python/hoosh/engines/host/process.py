@@ -18,6 +18,7 @@ from typing import Any
 
 from hoosh.engines.host.calls import Call, Died, Ended, Failed
 from hoosh.engines.host.frames import BadFrame, Frames, Message, frame
+from hoosh.engines.host.printed import Printed
 from hoosh.engines.host.words import refusal_of
 
 LOG = logging.getLogger("hoosh")
@@ -30,9 +31,6 @@ STUCK_SECONDS = 60.0
 END_SECONDS = 2.0
 """How long a child has to end by itself once its socket is closed."""
 LARGEST_READ = 1 << 18
-LAST_LINES = 5
-"""Lines of what it printed last that are told when it dies."""
-LONGEST_LINE = 400
 
 
 class Over(Exception):
@@ -68,12 +66,11 @@ class Process:
         self._lock = threading.Lock()
         self._calls: dict[int, Call] = {}
         self._last = 0
-        self._outbox: deque[bytes] = deque()
+        self._outbox: deque[Message | bytes] = deque()
+        """What is to be written. It becomes bytes in the thread, not on the event loop: it may be long."""
         self._over = self._closing = False
         self._idle_since = time.monotonic()
         self._broken: str | None = None
-        self._lines: deque[str] = deque(maxlen=LAST_LINES)
-        self._line = b""
         self._end, theirs = socket.socketpair()
         words = [engine.python or sys.executable, "-c", BEGIN, f"hoosh-engine:{engine.name}", PACKAGES]
         with theirs:
@@ -87,6 +84,9 @@ class Process:
                 start_new_session=True,
             )
         self._end.setblocking(False)
+        assert self._child.stdout is not None
+        self._output = self._child.stdout
+        self._printed = Printed(engine.name, self._output.fileno())
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._woken, False)
         os.set_blocking(self._wake, False)
@@ -112,20 +112,19 @@ class Process:
             Over: it is too late.
 
         """
-        data = {"do": method, **what}
         with self._lock:
             if self._over:
                 raise Over
             self._last += 1
             call = self._calls[self._last] = Call(self, self._last)
-            self._outbox.append(frame({**data, "call": call.number}))
+            self._outbox.append({"do": method, "call": call.number, **what})
         self._ring()
         return call
 
     def say(self, message: Message) -> None:
         """Tell it something; of no use once it is over."""
         with self._lock:
-            self._outbox.append(frame(message))
+            self._outbox.append(message)
         self._ring()
 
     def close(self) -> None:
@@ -149,20 +148,18 @@ class Process:
             why = self._converse()
         except BadFrame as error:
             why = f"does not keep to the protocol: {error}"
-        except OSError as error:
+        except Exception as error:  # whatever it is, nobody may wait for ever
+            LOG.exception("%s: its process cannot be heard", self._engine.name)
             why = f"cannot be heard: {error}"
         self._finish(why)
 
     def _converse(self) -> str | None:
         """Read and write until it is over. Why it is, unless that was wanted; an empty text: it ended."""
-        output = self._child.stdout
-        assert output is not None
-        os.set_blocking(output.fileno(), False)
         frames = Frames()
         with selectors.DefaultSelector() as selector:
             selector.register(self._end, selectors.EVENT_READ)
             selector.register(self._woken, selectors.EVENT_READ)
-            selector.register(output, selectors.EVENT_READ)
+            selector.register(self._output, selectors.EVENT_READ)
             while not self._closing:
                 wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outbox else 0)
                 selector.modify(self._end, wanted)
@@ -172,8 +169,8 @@ class Process:
                             self._write()
                         if events & selectors.EVENT_READ and not self._read(frames):
                             return ""
-                    elif key.fileobj is output and self._print() == b"":
-                        selector.unregister(output)
+                    elif key.fileobj is self._output and self._printed.read() == b"":
+                        selector.unregister(self._output)
                     elif key.fileobj == self._woken:
                         with suppress(BlockingIOError):
                             os.read(self._woken, 1 << 16)
@@ -186,14 +183,25 @@ class Process:
 
     def _write(self) -> None:
         with suppress(BlockingIOError):
+            # Only this thread takes away; others add at the other end.
             while self._outbox:
                 data = self._outbox[0]
-                sent = self._end.send(data)
-                # Only this thread takes away; others add at the other end.
-                if sent == len(data):
+                if not isinstance(data, bytes):
+                    data = self._framed(data)
+                self._outbox[0] = data[self._end.send(data) :] if data else b""
+                if not self._outbox[0]:
                     self._outbox.popleft()
-                else:
-                    self._outbox[0] = data[sent:]
+
+    def _framed(self, message: Message) -> bytes:
+        try:
+            return frame(message)
+        except (TypeError, ValueError, RecursionError) as error:
+            with self._lock:
+                call = self._calls.pop(message.get("call", 0), None)
+            if call is None:
+                raise
+            call.end(error)
+            return b""
 
     def _read(self, frames: Frames) -> bool:
         try:
@@ -242,22 +250,6 @@ class Process:
             self._idle_since = time.monotonic()
         call.end(end)
 
-    def _print(self) -> bytes | None:
-        """What it printed just now; nothing at its end, None: none for now. It is for whoever looks into a death."""
-        assert self._child.stdout is not None
-        try:
-            data = os.read(self._child.stdout.fileno(), LARGEST_READ)
-        except BlockingIOError:
-            return None
-        *lines, self._line = (self._line + data).split(b"\n")
-        self._line = self._line[:LONGEST_LINE]
-        for line in [*lines, *([] if data else [self._line])]:
-            text = line[:LONGEST_LINE].decode(errors="replace")
-            if shown := "".join(letter if letter.isprintable() else " " for letter in text).strip():
-                self._lines.append(shown)
-                LOG.debug("%s: %s", self._engine.name, shown)
-        return data
-
     # --- time
 
     def _patience(self) -> float | None:
@@ -296,10 +288,8 @@ class Process:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
-        while self._print():  # what is left; another process may hold it open
-            pass
-        assert self._child.stdout is not None
-        self._child.stdout.close()
+        self._printed.read_all()
+        self._output.close()
         words = None if why is None else self._words(why)
         if words is not None:
             self._died(words)
@@ -319,5 +309,5 @@ class Process:
             ended = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         except ValueError:
             ended = f"was ended by signal {-status}"
-        last = f"; it printed last: {' | '.join(self._lines)}" if self._lines else ""
+        last = f"; it printed last: {self._printed.last}" if self._printed.last else ""
         return f"{why or ended}{last}"
