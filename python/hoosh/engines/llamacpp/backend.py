@@ -70,10 +70,13 @@ class Backend:
             if request.dimensions not in (None, llama.n_embd()):
                 words = f"can only be {llama.n_embd()}, as this model has it"
                 raise fields.wrong("dimensions", words, "unsupported_value")
-            counts = [len(llama.tokenize(text.encode())) for text in request.inputs]
+            texts = [
+                text.encode(errors="replace").decode() for text in request.inputs
+            ]  # half of a surrogate pair is none
+            counts = [len(llama.tokenize(text.encode())) for text in texts]
             if (longest := max(counts, default=0)) > llama.n_batch:
                 raise too_long(longest, llama.n_batch, "input")
-            for text in request.inputs:
+            for text in texts:
                 if request.cancelled.is_set():
                     raise Left
                 yield llama.embed(text, normalize=True, truncate=False)

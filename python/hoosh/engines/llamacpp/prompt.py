@@ -74,7 +74,7 @@ def of_chat(llama: Any, request: ChatRequest, tools: Tools) -> Prompt:
 
 def of_text(llama: Any, text: str) -> list[int]:
     """A text to go on from: after the token that begins one, where the model has such a token."""
-    tokens: list[int] = llama.tokenize(text.encode(), True, True)
+    tokens: list[int] = llama.tokenize(text.encode(errors="replace"), True, True)
     return tokens
 
 
