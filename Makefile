@@ -158,7 +158,7 @@ test-sim: $(VENV)/.run
 soak: $(VENV)/.run
 	cargo run --quiet -p hoosh-sim -- run --exchanges 10000000 --seed 1000000
 
-# A real llama.cpp server behind hoosh. Built once, in an environment of its own (.llamacpp), in about 4 minutes.
+# A real llama.cpp behind hoosh: its server, and in a process of hoosh's. Built once, in an environment of its own (.llamacpp), in about 4 minutes.
 test-llamacpp: $(VENV)/.dev $(VENV)/.extension .llamacpp/.ready
 	$(PYTHON) -m pytest tests/llamacpp $(ARGS)
 
@@ -178,7 +178,7 @@ mutations: $(VENV)/.run
 
 # --- figures: benchmarks/README.md ------------------------------------------------------------------------------
 
-.PHONY: bench bench-core bench-relay bench-python bench-start
+.PHONY: bench bench-core bench-relay bench-python bench-start bench-engines
 
 bench: bench-core bench-relay bench-python
 	cargo bench -p hoosh-core
@@ -193,6 +193,11 @@ bench-relay: $(VENV)/.run
 # How soon the port answers, and what the process takes of memory, line by line.
 bench-start: $(VENV)/.dev $(VENV)/.extension
 	$(PYTHON) benchmarks/start/run.py $(ARGS)
+
+# Candle beside llama.cpp on the same files.
+bench-engines: .llamacpp/.ready
+	cargo build --release -p hoosh-candle --features examples --example speed --example random_model
+	$(PYTHON) benchmarks/engines/run.py $${CARGO_TARGET_DIR:-target}/release/examples .llamacpp/bin/python $(ARGS)
 
 # The extension as users get it: optimised as a release, in place of the one that the tests load.
 bench-python: $(VENV)/.dev

@@ -29,6 +29,15 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def caller(tmp_path_factory):
+    """The same model, with a template that offers tools."""
+    path = tmp_path_factory.mktemp("model") / "caller.gguf"
+    script = Path(__file__).with_name("make_tiny_gguf.py")
+    subprocess.run([ENVIRONMENT / "bin" / "python", script, path, "--tools"], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
 def llama(model, tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -15,6 +15,11 @@ CHAT = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
+# As Qwen's templates have it, but shorter.
+TOOLS = (
+    "{% if tools %}<|im_start|>system\n{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}<|im_end|>\n{% endif %}"
+)
+
 
 def vocab():
     toks, scores, types = [], [], []
@@ -63,6 +68,7 @@ def main():
     ap.add_argument("--kv-heads", type=int, default=2)
     ap.add_argument("--ffn", type=int, default=128)
     ap.add_argument("--ctx", type=int, default=512)
+    ap.add_argument("--tools", action="store_true", help="a template that offers tools")
     ap.add_argument("--seed", type=int, default=0)
     a = ap.parse_args()
 
@@ -92,7 +98,7 @@ def main():
     w.add_unk_token_id(0)
     w.add_add_bos_token(True)
     w.add_add_eos_token(False)
-    w.add_chat_template(CHAT)
+    w.add_chat_template((TOOLS if a.tools else "") + CHAT)
 
     def t(name, *shape, ones=False):
         x = (

@@ -14,7 +14,7 @@ from tests.python.engines import ASK, ENGINE, MESSAGES, ONCE, SHORT, Of, Parrot,
 import hoosh
 from hoosh import errors
 from hoosh._driver import places
-from hoosh.engines import Finish, Health, Model, Reasoning, Refused, Text, ToolCall, Usage
+from hoosh.engines import Finish, Health, Logprob, Model, Reasoning, Refused, Text, ToolCall, Usage
 
 
 @pytest.fixture(params=["trio", "asyncio"])
@@ -97,6 +97,18 @@ WRONG = {
     "call_index_huge": ([ToolCall(10**9, name="f")], "from 0 to 127"),
     "call_dict": ([ToolCall(0, name="f", arguments={"a": 1})], "json.dumps"),
     "call_name": ([ToolCall(0, name=b"f")], "the name of a ToolCall is a str"),
+    "logprobs_list": ([Text("a", [Logprob("a", -1.0)])], "a tuple of Logprob, not list"),
+    "logprobs_number": ([Text("a", (-1.0,))], "a tuple of Logprob, not tuple"),
+    "logprob_nan": ([Text("a", (Logprob("a", float("nan")),))], "0 at most, not nan"),
+    "logprob_word": ([Text("a", (Logprob("a", "-1"),))], "0 at most, not '-1'"),
+    "logprob_likely": ([Text("a", (Logprob("a", 0.5),))], "0 at most, not 0.5"),
+    "logprob_bytes": ([Text("a", (Logprob("a", -1.0, "a"),))], "is bytes or None, not str"),
+    "logprob_token": ([Text("a", (Logprob(b"a", -1.0),))], "the token of a Logprob is a str"),
+    "logprob_depth": (
+        [Text("a", (Logprob("a", -1.0, top=(Logprob("a", -1.0, top=(Logprob("a", -1.0),)),)),))],
+        "no top of its own",
+    ),
+    "logprobs_many": ([Text("a", (Logprob("a", -1.0),) * 1000)], "at most 256, not 1000"),
     "refuses_late": (lambda _: (each for each in late_refusal()), "refuses before it says anything"),
 }
 

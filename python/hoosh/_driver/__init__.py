@@ -8,7 +8,7 @@ an event loop.
 
 `engines` are those of one gateway. `plugged` asks an engine object: its methods may block (`asking`), so that they run in
 threads (`places`, `aside`) and what they yield comes by a `handover`; each answer is a `speech`, whose pieces are checked
-(`said`) and cut (`stops`); its models are loaded and let go (`residence`). The contract of steps and doors is `native/core/src/exchange/step.rs`.
+(`said`) and cut (`hoosh.engines.stops`); its models are loaded and let go (`residence`). The contract of steps and doors is `native/core/src/exchange/step.rs`.
 """
 
 from hoosh._driver.caller import Caller, Headers, Kept, Took

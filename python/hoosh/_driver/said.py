@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any, get_args
 
-from hoosh.engines.delta import Delta, Finish, Reason, Reasoning, Text, ToolCall, Usage
+from hoosh.engines.delta import Delta, Finish, Logprob, Reason, Reasoning, Text, ToolCall, Usage
 from hoosh.engines.model import Health, Model
 
 REASONS = frozenset(get_args(Reason))
 MOST_CALLS = 128
 """Tool calls of one answer; OpenAI takes as many tools."""
+MOST_LOGPROBS = 256
+"""Tokens told of with one piece of text, and likeliest in the place of one; OpenAI tells of 20."""
 MOST_TOKENS = 1 << 40
 """More than anything can have used."""
 KINDS = "str, Text, Reasoning, ToolCall, Finish or Usage"
@@ -40,8 +42,11 @@ class Judge:
         if self.finished and not isinstance(delta, Usage):
             raise ValueError(f"only Usage may follow Finish, not {type(delta).__name__}")
         match delta:
-            case Text(text) | Reasoning(text):
-                whole_text(text, type(delta).__name__)
+            case Text(text, logprobs):
+                whole_text(text, "Text")
+                _logprobs(logprobs, "logprobs of Text")
+            case Reasoning(text):
+                whole_text(text, "Reasoning")
             case ToolCall():
                 self._call(delta)
             case Finish(reason):
@@ -155,6 +160,23 @@ def health(given: object) -> Health:
     if not isinstance(given, Health) or not isinstance(given.ok, bool):
         raise TypeError(f"health gives a hoosh.engines.Health(ok: bool, words: str), not {_kind(given)}")
     return given
+
+
+def _logprobs(given: object, what: str) -> None:
+    if not isinstance(given, tuple) or not all(isinstance(one, Logprob) for one in given):
+        raise TypeError(f"{what} are a tuple of Logprob, not {_kind(given)}")
+    if len(given) > MOST_LOGPROBS:
+        raise ValueError(f"{what} are at most {MOST_LOGPROBS}, not {len(given)}")
+    for one in given:
+        whole_text(one.token, "the token of a Logprob")
+        if one.raw is not None and not isinstance(one.raw, bytes):
+            raise TypeError(f"raw of a Logprob is bytes or None, not {_kind(one.raw)}")
+        if not isinstance(one.logprob, float | int) or not math.isfinite(one.logprob) or one.logprob > 0:
+            raise ValueError(f"the logprob of a Logprob is a finite number, 0 at most, not {one.logprob!r}")
+        if one.top:
+            _logprobs(one.top, "top of a Logprob")
+            if any(likely.top for likely in one.top):
+                raise ValueError("what is in top of a Logprob has no top of its own")
 
 
 def _count(tokens: object, what: str) -> None:

@@ -4,9 +4,9 @@ import secrets
 
 from hoosh._driver import said
 from hoosh._driver.engine import EngineCall
-from hoosh._driver.stops import Stops
-from hoosh.engines.delta import Delta, Finish, Reasoning, Text, ToolCall, Usage
+from hoosh.engines.delta import Delta, Finish, Logprob, Reasoning, Text, ToolCall, Usage
 from hoosh.engines.request import ChatRequest, CompletionRequest
+from hoosh.engines.stops import Stops
 
 
 class Speech:
@@ -38,10 +38,10 @@ class Speech:
 
     async def _say(self, delta: Delta, *, first: bool) -> None:
         match delta:
-            case Text(text):
+            case Text(text, logprobs):
                 words, self._stopped = self._stops.see(text)
-                if words or not text:
-                    await self._call.text(words, self._choice)
+                if words or logprobs or not text:
+                    await self._call.text(words, self._choice, [_logprob(one) for one in logprobs])
                 if self._stopped:
                     await self._call.finish("stop", self._choice)
             case Reasoning(text):
@@ -60,3 +60,11 @@ class Speech:
         if rest := self._stops.rest():
             await self._call.text(rest, self._choice)
         await self._call.finish(reason, self._choice)
+
+
+def _logprob(told: Logprob) -> tuple[str, bytes, float, list[tuple[str, bytes, float]]]:
+    return (*_likely(told), [_likely(one) for one in told.top])
+
+
+def _likely(told: Logprob) -> tuple[str, bytes, float]:
+    return told.token, told.token.encode() if told.raw is None else told.raw, float(told.logprob)

@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hoosh.engines.delta import Delta, Finish, Reason, Reasoning, Text, ToolCall, Usage
+    from hoosh.engines.delta import Delta, Finish, Logprob, Reason, Reasoning, Text, ToolCall, Usage
+    from hoosh.engines.host.hosted import Hosted
     from hoosh.engines.model import Health, Model, Progress
     from hoosh.engines.protocol import (
         Answer,
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from hoosh.engines.request import Cancelled, ChatRequest, CompletionRequest, EmbedRequest
 
 _NAMES = {
-    "delta": ("Delta", "Finish", "Reason", "Reasoning", "Text", "ToolCall", "Usage"),
+    "delta": ("Delta", "Finish", "Logprob", "Reason", "Reasoning", "Text", "ToolCall", "Usage"),
+    "host.hosted": ("Hosted",),
     "model": ("Health", "Model", "Progress"),
     "protocol": (
         "Answer",
@@ -62,8 +64,10 @@ __all__ = [
     "Engine",
     "Finish",
     "Health",
+    "Hosted",
     "ListsModels",
     "LoadsModels",
+    "Logprob",
     "Model",
     "Progress",
     "Reason",

@@ -8,10 +8,35 @@ Reason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
 @dataclass(frozen=True, slots=True)
+class Logprob:
+    """How likely a token was.
+
+    Attributes:
+        token: its text.
+        logprob: the natural logarithm of its probability.
+        raw: its bytes, where they are not those of the text; a token may be a part of a character.
+        top: the likeliest in its place, the likeliest first, without `top` of their own.
+
+    """
+
+    token: str
+    logprob: float
+    raw: bytes | None = None
+    top: tuple["Logprob", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
-    """More of the answer. An empty one says nothing but that the engine lives."""
+    """More of the answer. An empty one says nothing but that the engine lives.
+
+    Attributes:
+        text: whole characters.
+        logprobs: how likely its tokens were, if that was asked for (`logprobs` and `top_logprobs` of `request.raw`).
+
+    """
 
     text: str
+    logprobs: tuple[Logprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
