@@ -101,8 +101,9 @@ class NativeEngine:
     def call(
         self, endpoint: str, body: bytes, standing: tuple[int, int | None], queue: WakeQueue, number: int
     ) -> Answer:
-        """Begin to answer a request to `endpoint`. `standing`: which of the five priorities its caller has, from 0, and whose
-        work it may use. As number `number` of `queue`, whoever asks the answer is told of more.
+        """Begin to answer a request to `endpoint`. As number `number` of `queue`, whoever asks the answer is told of more.
+
+        `standing`: which of the five priorities its caller has, from 0, and whose work it may use.
         """
 
     def cards(self) -> list[dict[str, Any]]:

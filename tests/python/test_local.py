@@ -1,6 +1,7 @@
 """Models that hoosh computes itself: the one that comes with it, and files that a configuration names."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -185,6 +186,19 @@ def test_infer_answers_with_nothing_configured(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=NOTHING, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert "gateway" in done.stdout.lower()
+
+
+def test_infer_shows_on_a_terminal_how_its_model_loads(tmp_path):
+    command = [sys.executable, "-m", "hoosh", "infer", "-m", "local/hoosh-tiny", "What is hoosh?"]
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0) as terminal, open(theirs, "wb"):
+        environment = NOTHING | {"TERM": "xterm", "COLUMNS": "100"}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=theirs, timeout=60)
+        said = terminal.read(1 << 16)
+    assert done.returncode == 0
+    assert b"gateway" in done.stdout.lower()
+    assert b"Loading hoosh-tiny" in said
+    assert b"1.1/1.1 MB" in said
 
 
 async def test_serve_with_nothing_configured_shows_an_answer(tmp_path):

@@ -84,9 +84,14 @@ def _standard_input() -> str:
 
 
 async def _infer(opening: AbstractAsyncContextManager[Any], fields: Json, as_json: bool) -> int:
+    from hoosh.cli.client import Server
+    from hoosh.cli.loading import loaded
+
     async with opening as gateway:
         if "model" not in fields:
             fields["model"] = await _first_model(gateway)
+        if not isinstance(gateway, Server):
+            await loaded(gateway, fields)
         try:
             if as_json:
                 output.put_json(await gateway.chat(**fields))
