@@ -11,6 +11,7 @@ use hoosh_core::engine::{Abilities, Card, Refusal};
 use hoosh_core::sync::atomic::{AtomicUsize, Ordering};
 use hoosh_core::sync::{lock, Arc, Mutex};
 
+use crate::constrain::Forms;
 use crate::decoder::{Config, Decoder, DecoderError};
 use crate::file::ModelFile;
 use crate::sample::Sampling;
@@ -231,6 +232,7 @@ impl Fleet {
             max_sequences: self.settings.max_sequences,
             tokenizer,
             template,
+            forms: Forms::default(),
             usual: usual(&file)?,
         });
         let pool = threads::pool(self.settings.threads).map_err(|error| LoadError::Failed(error.to_string()))?;
@@ -295,7 +297,7 @@ impl Model {
             model: source.name.clone(),
             context: None,
             max_output: None,
-            abilities: Abilities { chat: true, ..Abilities::default() },
+            abilities: Abilities { chat: true, structured_output: true, ..Abilities::default() },
             quantization: None,
             accelerator: Some("cpu".to_owned()),
             memory_bytes: None,
@@ -380,7 +382,12 @@ fn card(source: &ModelSource, file: &ModelFile, bounds: &Limits, template: Optio
         model: source.name.clone(),
         context: Some(bounds.context as u32),
         max_output: None,
-        abilities: Abilities { chat: true, tools: template.is_some_and(Template::calls_tools), ..Abilities::default() },
+        abilities: Abilities {
+            chat: true,
+            tools: template.is_some_and(Template::calls_tools),
+            structured_output: true,
+            ..Abilities::default()
+        },
         quantization: file.file_type(),
         accelerator: Some("cpu".to_owned()),
         memory_bytes: Some(bounds.memory),

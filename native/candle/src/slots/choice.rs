@@ -73,6 +73,8 @@ impl Choice {
         self.give(written.text, outlet);
         if written.stopped {
             self.end("stop", outlet);
+        } else if chosen.complete {
+            self.finish("stop", outlet);
         } else if self.produced >= self.limit {
             self.finish("length", outlet);
         } else {
@@ -90,7 +92,7 @@ impl Choice {
     fn end(&mut self, reason: &str, outlet: &Outlet) {
         let mut reason = reason;
         if let Some(calls) = &mut self.calls {
-            let pieces = calls.finish();
+            let pieces = calls.finish(reason == "length");
             if reason == "stop" && calls.calls() > 0 {
                 reason = "tool_calls";
             }
