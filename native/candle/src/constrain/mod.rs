@@ -6,7 +6,7 @@
 //!
 //! What is refused and what is bounded: grammars are compiled where calls are read, not where the model is stepped, and a schema
 //! that is too large, too deep or needs what llguidance does not know is refused before any token. Each step, too, has
-//! bounds (see [`limits`]); an answer that runs into one breaks off, and no other.
+//! bounds (see [`limits`]); an answer that runs into one is cut there, as by its length, and no other.
 
 mod form;
 mod grammar;
@@ -103,20 +103,18 @@ fn factory(tokenizer: &Tokenizer) -> Option<ParserFactory> {
 }
 
 fn compile(factory: &ParserFactory, form: &Form) -> Result<Held, Refusal> {
-    let first = grammar::grammar(form).and_then(|grammar| begin(factory, grammar));
-    let Err(problem) = first else { return Ok(first.expect("is no error")) };
-    // Arguments of functions that are not strict are kept to their schema as well as possible: if need be, not at all.
-    let eased = form.eased();
-    if let Some(held) = eased.and_then(|eased| begin(factory, grammar::grammar(&eased).ok()?).ok()) {
-        return Ok(held);
-    }
-    Err(blame(factory, form, &problem))
+    let begun = |form: &Form| grammar::grammar(form).and_then(|grammar| begin(factory, grammar));
+    begun(form).or_else(|problem| {
+        // Arguments of functions that are not strict are kept to their schema as well as possible: if need be, not at all.
+        let eased = form.eased().and_then(|eased| begun(&eased).ok());
+        eased.ok_or_else(|| blame(form, &problem, |form| begun(form).is_ok()))
+    })
 }
 
-/// Says which of the form's fields is at fault.
-fn blame(factory: &ParserFactory, form: &Form, problem: &Problem) -> Refusal {
+/// Says which of the form's fields is at fault, where `works` tries others.
+fn blame(form: &Form, problem: &Problem, works: impl Fn(&Form) -> bool) -> Refusal {
     let field = match form.answer_alone() {
-        Some(answer) if grammar::grammar(&answer).and_then(|grammar| begin(factory, grammar)).is_ok() => "tools",
+        Some(answer) if works(&answer) => "tools",
         _ => form.field(),
     };
     match problem {

@@ -58,7 +58,15 @@ impl Choice {
         outlet: &Outlet,
     ) -> Result<(), DecoderError> {
         self.fed.extend(self.next.take());
-        let chosen = self.sampler.choose(logits)?;
+        let chosen = match self.sampler.choose(logits) {
+            // What was said is the beginning of what was asked for. No failure, which would count against the model for all:
+            // it is the form that grew too costly.
+            Err(DecoderError::Form(_)) => {
+                self.finish("length", outlet);
+                return Ok(());
+            }
+            chosen => chosen?,
+        };
         self.produced += 1;
         if tokenizer.is_end(chosen.token) {
             self.finish("stop", outlet);

@@ -353,3 +353,86 @@ fn step(held: &mut Held, tokenizer: &Tokenizer, turn: usize) -> bool {
     let token = if turn % 2 == 0 { allowed.next_back() } else { allowed.next() };
     token.is_some_and(|token| held.accept(token) == Ok(false))
 }
+
+/// Prints what a vocabulary as large as Qwen's costs: `cargo test -p hoosh-candle --test reading -- --ignored --nocapture masks`.
+#[test]
+#[ignore = "a measurement"]
+fn how_long_masks_take() {
+    let tokenizer = large_tokenizer(151_936);
+    let person = json!({
+        "type": "object", "additionalProperties": false, "required": ["name", "age", "tags", "note"],
+        "properties": {
+            "name": { "type": "string", "maxLength": 40 }, "age": { "type": "integer", "minimum": 0, "maximum": 150 },
+            "tags": { "type": "array", "items": { "enum": ["red", "green", "blue"] } }, "note": { "type": "string" },
+        },
+    });
+    let answer = r#"{"name": "Ada Lovelace of London", "age": 36, "tags": ["red", "blue"], "note": "She wrote the first program."}"#;
+    let forms = Forms::default();
+    for (what, form, text) in [
+        ("any object", Form { text: Text::Json(json!({ "type": "object" })), calls: None }, answer.to_owned()),
+        ("a schema", Form { text: Text::Json(person), calls: None }, answer.to_owned()),
+        (
+            "free text and a call",
+            calls(Text::Free, true),
+            format!("I will see what I can do about it, and call.\n{CALL}"),
+        ),
+    ] {
+        let began = std::time::Instant::now();
+        let mut held = forms.compile(&form, &tokenizer).unwrap();
+        let compiling = began.elapsed();
+        let mut times: Vec<std::time::Duration> = Vec::new();
+        for token in tokenizer.encode(&text, false) {
+            let mut logits = vec![0.0; tokenizer.len()];
+            let began = std::time::Instant::now();
+            held.mask(&mut logits).unwrap();
+            times.push(began.elapsed());
+            assert_eq!(logits[token as usize], 0.0, "{what}: {:?}", tokenizer.piece(token));
+            held.accept(token).unwrap();
+        }
+        times.sort();
+        let mean = times.iter().sum::<std::time::Duration>() / times.len() as u32;
+        println!(
+            "{what}: compiled in {compiling:?}; {} masks, mean {mean:?}, worst {:?}",
+            times.len(),
+            times[times.len() - 1]
+        );
+    }
+}
+
+/// Bytes, and made-up words with and without a space before them.
+fn large_tokenizer(size: usize) -> Tokenizer {
+    let mut rng = hoosh_core::rng::Rng::new(1);
+    let mut known: std::collections::HashSet<String> =
+        ["\"", "\":", "{\"", "\",", "\"}", "▁\""].map(str::to_owned).into();
+    let mut tokens = ["<unk>", "<s>", "</s>"].map(str::to_owned).to_vec();
+    tokens.extend((0..=255).map(|byte| format!("<0x{byte:02X}>")));
+    tokens.extend(["\"", "\":", "{\"", "\",", "\"}", "▁\"", "<tool_call>"].map(str::to_owned));
+    while tokens.len() < size {
+        let letters = (0..1 + rng.below(9))
+            .map(|_| b"etaoinshrdlucmfwypvbgkjqxz0123456789-_.,:;(){}[]\"'"[rng.below(50).min(rng.below(50)) as usize]);
+        let word: String = letters.map(char::from).collect();
+        let word = if rng.below(2) == 0 { format!("▁{word}") } else { word };
+        if known.insert(word.clone()) {
+            tokens.push(word);
+        }
+    }
+    let kinds: Vec<i32> = (0..tokens.len())
+        .map(|token| {
+            if token < 3 {
+                3
+            } else if token < 259 {
+                6
+            } else {
+                1
+            }
+        })
+        .collect();
+    let gguf = Gguf::new()
+        .text("general.architecture", "llama")
+        .text("tokenizer.ggml.model", "llama")
+        .flag("tokenizer.ggml.add_space_prefix", false)
+        .texts("tokenizer.ggml.tokens", &tokens)
+        .i32s("tokenizer.ggml.token_type", &kinds)
+        .f32s("tokenizer.ggml.scores", &vec![0.0; tokens.len()]);
+    Tokenizer::from_gguf(&gguf.file()).unwrap()
+}
