@@ -87,6 +87,8 @@ fn limits() -> ParserLimits {
         // 7 ms for a token at most, in which the other answers wait; most take a hundredth of it.
         step_lexer_fuel: 100_000,
         step_max_items: 50_000,
+        // An object of as many optional properties as are allowed has some five for each.
+        max_items_in_row: 10_000,
         // Of 1 to 2 KiB each.
         max_lexer_states: 20_000,
         verbose_errors: false,

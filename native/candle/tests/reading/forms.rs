@@ -275,6 +275,16 @@ fn what_says_nothing_about_an_answer_is_no_reason_to_refuse() {
     assert!(is_whole(&form, r#"{"x":7,"path":"","list":[1,1]}"#));
 }
 
+/// As many optional properties as are allowed are no more than a step may cost.
+#[test]
+fn a_large_schema_is_kept_to() {
+    let properties: serde_json::Map<String, Value> =
+        (0..1_000).map(|at| (format!("p{at}"), json!({ "type": "integer" }))).collect();
+    let form = Form { text: Text::Json(json!({ "type": "object", "properties": properties })), calls: None };
+    assert!(is_whole(&form, r#"{"p0":1,"p500":2,"p999":3,"other":4}"#));
+    assert!(!is_whole(&form, r#"{"p0":"1"}"#));
+}
+
 /// What hostile callers send. Each is compiled or refused, within the stack and the memory that there is.
 #[test]
 fn hostile_schemas_break_nothing() {

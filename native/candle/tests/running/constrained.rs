@@ -193,6 +193,15 @@ fn what_may_call_need_not() {
 }
 
 #[test]
+fn a_form_that_grows_too_costly_cuts_its_answer_and_no_other() {
+    let engine = model();
+    let costly = format(json!({ "type": "string", "pattern": "a?".repeat(20_000) }));
+    let heard = ask(&engine, json!({ "response_format": costly }));
+    assert_eq!((heard.reason(0), heard.failed.is_none()), (Some("length"), true));
+    check_person(&parsed(&ask(&engine, json!({ "response_format": format(person()) })).text(0)));
+}
+
+#[test]
 fn a_form_that_cannot_be_is_refused_and_others_go_on() {
     let engine = model();
     assert!(engine.cards()[0].abilities.structured_output);
