@@ -78,7 +78,7 @@ async def test_what_a_request_asks_for_is_kept_to(local):
     ("fields", "code"),
     [
         ({"messages": [{"role": "user", "content": "word " * 9_000}]}, "context_length_exceeded"),
-        ({"response_format": {"type": "json_object"}}, None),
+        ({"response_format": {"type": "xml"}}, "unsupported_value"),
         ({"model": "local/other"}, "model_not_found"),
     ],
 )

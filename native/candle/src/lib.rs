@@ -4,6 +4,7 @@
 //! Everything that a model file says is taken for hostile until it is checked: sizes, offsets, counts, and the chat
 //! template, which is code that came with the weights.
 
+pub mod constrain;
 pub mod decoder;
 pub mod device;
 pub mod file;

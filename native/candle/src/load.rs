@@ -10,6 +10,7 @@ use hoosh_core::engine::{Abilities, Card, Refusal};
 use hoosh_core::sync::atomic::{AtomicUsize, Ordering};
 use hoosh_core::sync::{lock, Arc, Mutex};
 
+use crate::constrain::Forms;
 use crate::decoder::{Config, Decoder, DecoderError};
 use crate::device::{self, Accelerator};
 use crate::file::ModelFile;
@@ -235,6 +236,7 @@ impl Fleet {
             max_sequences: self.settings.max_sequences,
             tokenizer,
             template,
+            forms: Forms::default(),
             usual: usual(&file)?,
         });
         let pool = threads::pool(self.settings.threads).map_err(|error| LoadError::Failed(error.to_string()))?;
@@ -299,7 +301,7 @@ impl Model {
             model: source.name.clone(),
             context: None,
             max_output: None,
-            abilities: Abilities { chat: true, ..Abilities::default() },
+            abilities: Abilities { chat: true, structured_output: true, ..Abilities::default() },
             quantization: None,
             accelerator: Some(settings.accelerator.name().to_owned()),
             memory_bytes: None,
@@ -390,7 +392,12 @@ fn card(
         model: source.name.clone(),
         context: Some(bounds.context as u32),
         max_output: None,
-        abilities: Abilities { chat: true, tools: template.is_some_and(Template::calls_tools), ..Abilities::default() },
+        abilities: Abilities {
+            chat: true,
+            tools: template.is_some_and(Template::calls_tools),
+            structured_output: true,
+            ..Abilities::default()
+        },
         quantization: file.file_type(),
         accelerator: Some(settings.accelerator.name().to_owned()),
         memory_bytes: Some(bounds.memory),

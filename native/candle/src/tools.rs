@@ -3,10 +3,16 @@
 //! Known is the form of Hermes and Qwen: a JSON object between tags. What looks like a call and is none stays text. Models
 //! that call in forms of their own (Llama's bare JSON, Mistral's `[TOOL_CALLS]`) are not understood: their calls are text.
 
-use serde_json::{Map, Value};
+use hoosh_core::json::{validate, Kind, Limits};
 
-const OPEN: &str = "<tool_call>";
-const CLOSE: &str = "</tool_call>";
+/// Before a call.
+pub(crate) const OPEN: &str = "<tool_call>";
+/// After it.
+pub(crate) const CLOSE: &str = "</tool_call>";
+/// How a call begins, as models write it that were trained on this form.
+pub(crate) const NAME: &str = r#"{"name": ""#;
+/// What comes between the name and the arguments.
+pub(crate) const ARGUMENTS: &str = r#"", "arguments": "#;
 
 /// Takes text as it comes, and gives text and calls.
 #[derive(Debug, Default)]
@@ -27,7 +33,7 @@ pub enum Piece {
         index: u32,
         /// Of the function.
         name: String,
-        /// A JSON object.
+        /// A JSON object as the model wrote it; or its beginning, of a call that was cut.
         arguments: String,
     },
 }
@@ -57,11 +63,15 @@ impl Reader {
         pieces
     }
 
-    /// Gives what is left, because nothing follows. A call whose closing tag is missing is one.
-    pub fn finish(&mut self) -> Vec<Piece> {
+    /// Gives what is left, because nothing follows. A call whose closing tag is missing is one; and if the text was `cut`,
+    /// so is one whose arguments are not complete, as OpenAI has it.
+    pub fn finish(&mut self, cut: bool) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let open = self.pending.find(OPEN);
-        let call = open.and_then(|open| self.call(open + OPEN.len(), self.pending.len()));
+        let call = open.and_then(|open| {
+            let start = open + OPEN.len();
+            self.call(start, self.pending.len()).or_else(|| self.beginning(start).filter(|_| cut))
+        });
         let end = open.filter(|_| call.is_some()).unwrap_or(self.pending.len());
         // Around calls, white space says nothing.
         self.give(end, self.calls > 0, &mut pieces);
@@ -78,16 +88,31 @@ impl Reader {
 
     /// What is pending from `start` to `end`, if it is a call.
     fn call(&mut self, start: usize, end: usize) -> Option<Piece> {
-        let mut object: Map<String, Value> = serde_json::from_str(&self.pending[start..end]).ok()?;
-        let Some(Value::String(name)) = object.remove("name") else { return None };
-        let arguments = match object.remove("arguments") {
-            None | Some(Value::Null) => "{}".to_owned(),
-            // Some models write the object as a string.
-            Some(Value::String(text)) => text,
-            Some(arguments) => arguments.to_string(),
+        let object = validate(self.pending[start..end].as_bytes(), Limits::default()).ok()?;
+        let name = object.get("name")?.as_str()?.into_owned();
+        // As it was written: a number that is read and written again may be another.
+        let arguments = match object.get("arguments").filter(|arguments| arguments.kind() != Kind::Null) {
+            None => "{}".to_owned(),
+            Some(arguments) => match arguments.as_str() {
+                // Some models write the object as a string.
+                Some(text) => text.into_owned(),
+                None => String::from_utf8_lossy(arguments.raw()).into_owned(),
+            },
         };
+        Some(self.piece(name, arguments))
+    }
+
+    /// The call of which only the beginning is there, from `start` on.
+    fn beginning(&mut self, start: usize) -> Option<Piece> {
+        let call = self.pending[start..].trim_start().strip_prefix(NAME)?;
+        let (name, arguments) = call.split_once(ARGUMENTS)?;
+        let (name, arguments) = (name.to_owned(), arguments.to_owned());
+        Some(self.piece(name, arguments))
+    }
+
+    fn piece(&mut self, name: String, arguments: String) -> Piece {
         self.calls += 1;
-        Some(Piece::Call { index: self.calls - 1, name, arguments })
+        Piece::Call { index: self.calls - 1, name, arguments }
     }
 
     /// Gives the first `count` bytes that are pending, without the white space at their end if that is `trimmed`, and
@@ -128,7 +153,7 @@ mod tests {
     fn joined<'a>(chunks: impl IntoIterator<Item = &'a str>) -> Vec<Piece> {
         let mut reader = Reader::default();
         let mut pieces: Vec<Piece> = chunks.into_iter().flat_map(|chunk| reader.push(chunk)).collect();
-        pieces.extend(reader.finish());
+        pieces.extend(reader.finish(false));
         let mut all: Vec<Piece> = Vec::new();
         for piece in pieces {
             match (all.last_mut(), piece) {
@@ -151,12 +176,33 @@ mod tests {
     fn calls_are_found_and_the_space_around_them_is_dropped() {
         let written = "Let me see.\n<tool_call>\n{\"name\": \"a\", \"arguments\": {\"x\": [1, \"é\"]}}\n</tool_call>\n\
                        <tool_call>{\"name\": \"b\"}</tool_call>\n";
-        assert_eq!(read(written), [text("Let me see."), call(0, "a", r#"{"x":[1,"é"]}"#), call(1, "b", "{}")]);
+        assert_eq!(read(written), [text("Let me see."), call(0, "a", r#"{"x": [1, "é"]}"#), call(1, "b", "{}")]);
     }
 
     #[test]
     fn a_call_without_its_end_is_one() {
         assert_eq!(read(r#"<tool_call>{"name": "a", "arguments": "{}"}"#), [call(0, "a", "{}")]);
+    }
+
+    #[test]
+    fn arguments_are_as_they_were_written() {
+        let arguments = r#"{"x": 1e999, "y": 12345678901234567890123}"#;
+        let written = format!("<tool_call>{{\"name\": \"a\", \"arguments\": {arguments}}}</tool_call>");
+        assert_eq!(read(&written), [call(0, "a", arguments)]);
+    }
+
+    #[test]
+    fn a_call_that_was_cut_is_told_as_far_as_it_goes() {
+        let finish = |text: &str, cut| {
+            let mut reader = Reader::default();
+            let mut pieces = reader.push(text);
+            pieces.extend(reader.finish(cut));
+            pieces
+        };
+        let written = "<tool_call>\n{\"name\": \"a\", \"arguments\": {\"x\": \"y";
+        assert_eq!(finish(written, true), [call(0, "a", r#"{"x": "y"#)]);
+        assert_eq!(finish(written, false), [text(written)]);
+        assert_eq!(finish("<tool_call>\n{\"name\": \"a", true), [text("<tool_call>\n{\"name\": \"a")]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::file::FileError;
+use crate::sample::Broken;
 
 /// What is wrong with a model, or went wrong while it ran.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub enum DecoderError {
     },
     /// Its weights or its arithmetic are broken: what it computed is no number.
     NotANumber,
+    /// An answer cannot go on in the form that it is held to.
+    Form(String),
     /// Candle refused an operation.
     Tensor(candle_core::Error),
 }
@@ -52,6 +55,7 @@ impl fmt::Display for DecoderError {
             }
             DecoderError::Full { needed, room } => write!(f, "{needed} tokens do not fit into room for {room}"),
             DecoderError::NotANumber => write!(f, "the model computed what is not a number: its weights are broken"),
+            DecoderError::Form(why) => write!(f, "the answer cannot be held to its form any further: {why}"),
             DecoderError::Tensor(error) => write!(f, "{error}"),
         }
     }
@@ -62,6 +66,12 @@ impl std::error::Error for DecoderError {}
 impl From<FileError> for DecoderError {
     fn from(error: FileError) -> Self {
         DecoderError::File(error)
+    }
+}
+
+impl From<Broken> for DecoderError {
+    fn from(Broken(why): Broken) -> Self {
+        DecoderError::Form(why)
     }
 }
 

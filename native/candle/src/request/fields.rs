@@ -62,7 +62,7 @@ impl<'a> Fields<'a> {
         Fields { object }
     }
 
-    fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         self.object.get(name).filter(|value| !value.is_null())
     }
 
@@ -124,11 +124,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn offers_tools(&self) -> Result<bool, Refusal> {
+    /// The tools that may be called.
+    pub(super) fn tools(&self) -> Result<&'a [Value], Refusal> {
         let forbidden = self.get("tool_choice").is_some_and(|choice| choice == "none");
         match self.get("tools") {
-            None => Ok(false),
-            Some(Value::Array(tools)) => Ok(!tools.is_empty() && !forbidden),
+            None => Ok(&[]),
+            Some(Value::Array(tools)) => Ok(if forbidden { &[] } else { tools }),
             Some(_) => Err(wrong("invalid_type", "tools", "must be a list")),
         }
     }
@@ -193,16 +194,6 @@ fn unsupported(name: &str, value: &Value) -> Option<&'static str> {
     match name {
         "echo" if value != &Value::Bool(false) => Some("is not supported: answers do not repeat their prompt"),
         "suffix" if value != "" => Some("is not supported: text is only continued, not filled in"),
-        "response_format" if value.get("type").and_then(Value::as_str) != Some("text") => {
-            Some("can only be of the type `text` so far: answers are not held to a schema by this engine")
-        }
-        "tool_choice" if value != "auto" && value != "none" => {
-            Some("can only be `auto` or `none`: this engine cannot force a call")
-        }
-        "parallel_tool_calls" if !value.is_boolean() => Some("must be true or false"),
-        "parallel_tool_calls" if value == &Value::Bool(false) => {
-            Some("cannot be false: this engine cannot hold an answer to one call")
-        }
         _ => None,
     }
 }

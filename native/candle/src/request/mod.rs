@@ -1,12 +1,14 @@
 //! Reads what a caller asks for. What would change the answer and is not supported is refused, never ignored.
 
 mod fields;
+mod form;
 
 use bytes::Bytes;
 use hoosh_core::dialects::neutral::Endpoint;
 use hoosh_core::engine::Refusal;
 use serde_json::{Map, Value};
 
+use crate::constrain::Form;
 use crate::sample::{Penalties, Sampling};
 use fields::Fields;
 
@@ -36,6 +38,8 @@ pub struct Ask {
     pub choices: u32,
     /// Whether the model may call functions.
     pub tools: bool,
+    /// What answers are held to, if to anything.
+    pub form: Option<Form>,
 }
 
 /// What comes before the answer.
@@ -73,6 +77,7 @@ impl Ask {
                 return Err(Refusal { status: 400, code: "unsupported_endpoint", message, retry_after_secs: None });
             }
         };
+        let is_chat = endpoint == Endpoint::Chat;
         Ok(Ask {
             prompt,
             sampling: sampling(endpoint, &fields, usual)?,
@@ -80,7 +85,8 @@ impl Ask {
             stops: fields.stops(MAX_STOPS, MAX_STOP_BYTES)?,
             max_tokens: max_tokens(&fields)?,
             choices: fields.integer("n", 1, MAX_CHOICES)?.unwrap_or(1) as u32,
-            tools: endpoint == Endpoint::Chat && fields.offers_tools()?,
+            tools: is_chat && !fields.tools()?.is_empty(),
+            form: if is_chat { form::form(&fields)? } else { None },
         })
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::constrain::{Calls, Function, Text};
 
 fn chat(more: &str) -> Result<Ask, Refusal> {
     let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}]{more}}}"#);
@@ -77,9 +78,8 @@ fn what_is_out_of_range_is_refused_by_its_name() {
 #[test]
 fn what_would_change_the_answer_is_not_ignored() {
     for more in [
-        r#","response_format":{"type":"json_object"}"#,
-        r#","tool_choice":"required""#,
-        r#","parallel_tool_calls":false"#,
+        r#","response_format":{"type":"grammar"}"#,
+        r#","tool_choice":{"type":"allowed_tools"}"#,
         r#","modalities":["audio"]"#,
         r#","what":1"#,
     ] {
@@ -108,4 +108,79 @@ fn embeddings_are_refused_in_plain_words() {
     let refusal =
         Ask::read(Endpoint::Embeddings, &Bytes::from_static(b"{}"), &Sampling::default()).expect_err("refused");
     assert_eq!((refusal.status, refusal.code), (400, "unsupported_endpoint"));
+}
+
+const PARAMETERS: &str = r#"{"type":"object","properties":{"x":{"type":"integer"}}}"#;
+
+fn tool(name: &str, strict: bool) -> String {
+    format!(r#"{{"type":"function","function":{{"name":"{name}","strict":{strict},"parameters":{PARAMETERS}}}}}"#)
+}
+
+/// The form that a request with more fields is held to.
+fn form(more: &str) -> Option<Form> {
+    chat(&format!(",{more}")).expect("read").form
+}
+
+fn function(name: &str, strict: bool) -> Function {
+    let parameters = serde_json::from_str(PARAMETERS).expect("JSON");
+    Function { name: name.into(), parameters: Some(parameters), strict }
+}
+
+#[test]
+fn a_response_format_is_a_form() {
+    assert_eq!(form(r#""response_format":{"type":"text"}"#), None);
+    let object = Text::Json(serde_json::json!({ "type": "object" }));
+    assert_eq!(form(r#""response_format":{"type":"json_object"}"#), Some(Form { text: object, calls: None }));
+    let schema = Text::Json(serde_json::from_str(PARAMETERS).expect("JSON"));
+    let format = format!(
+        r#""response_format":{{"type":"json_schema","json_schema":{{"name":"n","strict":true,"schema":{PARAMETERS}}}}}"#
+    );
+    assert_eq!(form(&format), Some(Form { text: schema.clone(), calls: None }));
+    let both = form(&format!(r#"{format},"tools":[{}]"#, tool("f", false))).expect("a form");
+    let calls = Calls { functions: vec![function("f", false)], several: true };
+    assert_eq!(both, Form { text: schema, calls: Some(calls) });
+}
+
+#[test]
+fn tools_are_a_form_where_something_is_to_be_seen_to() {
+    let (lenient, strict) = (tool("f", false), tool("g", true));
+    let both = format!(r#""tools":[{lenient},{strict}]"#);
+    let calls = |several| Some(Calls { functions: vec![function("f", false), function("g", true)], several });
+    assert_eq!(form(&format!(r#""tools":[{lenient}]"#)), None);
+    assert_eq!(form(&format!(r#"{both},"tool_choice":"none""#)), None);
+    assert_eq!(form(&both), Some(Form { text: Text::Free, calls: calls(true) }));
+    let single = form(&format!(r#"{both},"parallel_tool_calls":false"#));
+    assert_eq!(single, Some(Form { text: Text::Free, calls: calls(false) }));
+    let required = form(&format!(r#"{both},"tool_choice":"required""#));
+    assert_eq!(required, Some(Form { text: Text::Never, calls: calls(true) }));
+    let named = form(&format!(r#"{both},"tool_choice":{{"type":"function","function":{{"name":"g"}}}}"#));
+    let only = Calls { functions: vec![function("g", true)], several: false };
+    assert_eq!(named, Some(Form { text: Text::Never, calls: Some(only) }));
+}
+
+#[test]
+fn a_form_that_makes_no_sense_is_refused_by_its_field() {
+    let tools = format!(r#""tools":[{}]"#, tool("f", true));
+    let many = vec![tool("f", true); 129].join(",");
+    for (more, code, field) in [
+        (r#""response_format":"json""#.into(), "unsupported_value", "response_format"),
+        (r#""response_format":{"type":"json_schema"}"#.into(), "invalid_schema", "response_format"),
+        (r#""tool_choice":"required""#.into(), "invalid_value", "tool_choice"),
+        (format!(r#"{tools},"tool_choice":{{"type":"function"}}"#), "invalid_value", "tool_choice"),
+        (
+            format!(r#"{tools},"tool_choice":{{"type":"function","function":{{"name":"g"}}}}"#),
+            "invalid_value",
+            "tool_choice",
+        ),
+        (format!(r#"{tools},"tool_choice":"never""#), "unsupported_value", "tool_choice"),
+        (format!(r#"{tools},"parallel_tool_calls":1"#), "invalid_type", "parallel_tool_calls"),
+        (format!(r#""tools":[{}]"#, tool("no name", true)), "invalid_value", "tools"),
+        (format!(r#""tools":[{many}]"#), "out_of_range", "tools"),
+        (r#""tools":[{"type":"custom"}],"tool_choice":"required""#.into(), "unsupported_value", "tools"),
+        (r#""tools":{}"#.into(), "invalid_type", "tools"),
+    ] {
+        let (got, message) = refused(&format!(",{more}"));
+        assert_eq!(got, code, "{more}");
+        assert!(message.starts_with(&format!("`{field}`")), "{more}: {message}");
+    }
 }

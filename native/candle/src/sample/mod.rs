@@ -58,10 +58,14 @@ pub(crate) fn random() -> u64 {
 /// Holds a text to a form, token by token.
 pub trait Constraint: Send {
     /// Sets the logits of tokens that may not come next to minus infinity.
-    fn mask(&mut self, logits: &mut [f32]);
-    /// Is told of the token that was chosen.
-    fn accept(&mut self, token: u32);
+    fn mask(&mut self, logits: &mut [f32]) -> Result<(), Broken>;
+    /// Is told of the token that was chosen, and says whether the text is complete: nothing but its end can follow.
+    fn accept(&mut self, token: u32) -> Result<bool, Broken>;
 }
+
+/// Why a text cannot be held to its form any further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken(pub String);
 
 /// Chooses the tokens of one sequence.
 pub struct Sampler {
@@ -84,6 +88,8 @@ pub struct Chosen {
     pub token: u32,
     /// How likely it and others were to the model, before anything was held against them; if that was asked for.
     pub likelihood: Option<Likelihood>,
+    /// The text is complete with it, by the form that it is held to.
+    pub complete: bool,
 }
 
 impl Sampler {
@@ -114,14 +120,15 @@ impl Sampler {
             }
         }
         if let Some(constraint) = &mut self.constraint {
-            constraint.mask(&mut logits);
+            constraint.mask(&mut logits)?;
         }
         let token = self.pick(&logits)?;
-        if let Some(constraint) = &mut self.constraint {
-            constraint.accept(token);
-        }
+        let complete = match &mut self.constraint {
+            Some(constraint) => constraint.accept(token)?,
+            None => false,
+        };
         self.seen.add(token);
-        Ok(Chosen { token, likelihood: likelihood.map(|told| told.of(token)) })
+        Ok(Chosen { token, likelihood: likelihood.map(|told| told.of(token)), complete })
     }
 
     fn pick(&mut self, logits: &[f32]) -> Result<u32, DecoderError> {

@@ -4,6 +4,7 @@ use hoosh_core::dialects::neutral::Request;
 use hoosh_core::engine::{Refusal, Standing};
 
 use super::outbox::Outlet;
+use crate::constrain::{Forms, Held};
 use crate::request::{wrong, Ask, Prompt};
 use crate::sample::Sampling;
 use crate::template::{Template, TemplateError};
@@ -20,6 +21,8 @@ pub(crate) struct Prepared {
     pub(crate) outlet: Outlet,
     pub(crate) standing: Standing,
     pub(crate) ask: Ask,
+    /// What its answers are held to, at their beginning.
+    pub(crate) held: Option<Held>,
     /// At least one token.
     pub(crate) prompt: Vec<u32>,
     /// Tokens of each answer at most.
@@ -37,6 +40,8 @@ impl Prepared {
 pub(crate) struct Texts {
     pub(crate) tokenizer: Tokenizer,
     pub(crate) template: Template,
+    /// What answers can be held to.
+    pub(crate) forms: Forms,
     /// How its tokens are drawn where a request does not say.
     pub(crate) usual: Sampling,
     /// Tokens that the weights know.
@@ -52,14 +57,23 @@ impl Texts {
     /// Reads a call and finds its tokens, or says to its reader what is wrong with it.
     pub(crate) fn prepare(&self, call: Call) -> Option<Prepared> {
         let standing = call.request.standing;
-        let read = Ask::read(call.request.endpoint, &call.request.body, &self.usual).and_then(|ask| self.tokens(ask));
-        match read {
-            Ok((ask, prompt, limit)) => Some(Prepared { outlet: call.outlet, standing, ask, prompt, limit }),
+        let read = Ask::read(call.request.endpoint, &call.request.body, &self.usual);
+        let tokens = read.and_then(|ask| self.tokens(ask));
+        let held = tokens.and_then(|(ask, prompt, limit)| Ok((self.held(&ask)?, ask, prompt, limit)));
+        match held {
+            Ok((held, ask, prompt, limit)) => {
+                Some(Prepared { outlet: call.outlet, standing, ask, held, prompt, limit })
+            }
             Err(refusal) => {
                 call.outlet.refuse(refusal);
                 None
             }
         }
+    }
+
+    /// Compiles what its answers are held to.
+    fn held(&self, ask: &Ask) -> Result<Option<Held>, Refusal> {
+        ask.form.as_ref().map(|form| self.forms.compile(form, &self.tokenizer)).transpose()
     }
 
     fn tokens(&self, mut ask: Ask) -> Result<(Ask, Vec<u32>, u32), Refusal> {

@@ -58,7 +58,15 @@ impl Choice {
         outlet: &Outlet,
     ) -> Result<(), DecoderError> {
         self.fed.extend(self.next.take());
-        let chosen = self.sampler.choose(logits)?;
+        let chosen = match self.sampler.choose(logits) {
+            // What was said is the beginning of what was asked for. No failure, which would count against the model for all:
+            // it is the form that grew too costly.
+            Err(DecoderError::Form(_)) => {
+                self.finish("length", outlet);
+                return Ok(());
+            }
+            chosen => chosen?,
+        };
         self.produced += 1;
         if tokenizer.is_end(chosen.token) {
             self.finish("stop", outlet);
@@ -73,6 +81,8 @@ impl Choice {
         self.give(written.text, outlet);
         if written.stopped {
             self.end("stop", outlet);
+        } else if chosen.complete {
+            self.finish("stop", outlet);
         } else if self.produced >= self.limit {
             self.finish("length", outlet);
         } else {
@@ -90,7 +100,7 @@ impl Choice {
     fn end(&mut self, reason: &str, outlet: &Outlet) {
         let mut reason = reason;
         if let Some(calls) = &mut self.calls {
-            let pieces = calls.finish();
+            let pieces = calls.finish(reason == "length");
             if reason == "stop" && calls.calls() > 0 {
                 reason = "tool_calls";
             }

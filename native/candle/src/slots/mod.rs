@@ -1,7 +1,7 @@
 //! Several answers at once: who gets a slot, and what is computed in each step.
 //!
-//! Calls arrive at a [`Desk`](desk::Desk), where one thread reads them and finds their tokens, so that a long text holds up
-//! nobody, and wait in a line by their priority. The model's own thread runs a [`Scheduler`](scheduler::Scheduler): each step
+//! Calls arrive at a [`Desk`](desk::Desk), where one thread reads them, finds their tokens and compiles what their answers are
+//! held to, so that a long text holds up nobody who is answered, and wait in a line by their priority. The model's own thread runs a [`Scheduler`](scheduler::Scheduler): each step
 //! puts in one token of every answer and at most [`SLICE`](scheduler::SLICE) tokens of one prompt, in turn. What is said
 //! goes through an [outbox](outbox) that never blocks the model: whose reader takes nothing is left out of the steps.
 

@@ -12,6 +12,7 @@ use super::choice::Choice;
 use super::desk::{Desk, Wakeup};
 use super::outbox::Outlet;
 use super::prefix::Prefixes;
+use crate::constrain::Held;
 use crate::decoder::{in_blocks, Decoder, DecoderError, Kv, Slice};
 use crate::request::Ask;
 use crate::sample::{random, Sampler};
@@ -43,6 +44,7 @@ struct Active {
     outlet: Outlet,
     tenant: Option<u64>,
     ask: Ask,
+    held: Option<Held>,
     prompt: Vec<u32>,
     limit: u32,
     /// Of the prompt, tokens that were not computed.
@@ -139,6 +141,7 @@ impl Scheduler {
             outlet: call.outlet,
             tenant: call.standing.tenant,
             ask: call.ask,
+            held: call.held,
             prompt: call.prompt,
             limit: call.limit,
             cached: kv.len(),
@@ -280,7 +283,10 @@ impl Active {
         }
         kvs.push(kv);
         let choices = (0..).zip(kvs).map(|(index, kv)| {
-            let sampler = Sampler::new(self.ask.sampling.clone(), seed, index, &self.prompt);
+            let mut sampler = Sampler::new(self.ask.sampling.clone(), seed, index, &self.prompt);
+            if let Some(held) = &self.held {
+                sampler.constrain(Box::new(held.clone()));
+            }
             Choice::new(index, kv, sampler, &self.ask, self.limit)
         });
         self.stage = Stage::Answers(choices.collect());

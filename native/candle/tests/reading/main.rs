@@ -2,6 +2,7 @@
 
 mod damage;
 mod files;
+mod forms;
 mod gguf;
 mod hostile_templates;
 mod memory;

@@ -13,7 +13,8 @@ pub struct Refusal {
     pub status: u16,
     /// A stable word, such as `context_length_exceeded`.
     pub code: &'static str,
-    /// What is wrong and what helps, for the caller.
+    /// What is wrong and what helps, for the caller. A 400 whose message begins with a name in backticks means the field of
+    /// the request that is so called.
     pub message: String,
     /// With 429 and 503: when to come again.
     pub retry_after_secs: Option<u32>,
@@ -27,7 +28,13 @@ impl Refusal {
 
     /// For the door `data`: an error as OpenAI writes it.
     pub fn body(&self) -> Bytes {
-        refusal_body(self.status, Some(self.code), &self.message, None)
+        refusal_body(self.status, Some(self.code), &self.message, self.param())
+    }
+
+    /// The field of the request that it means.
+    fn param(&self) -> Option<&str> {
+        let (name, _) = self.message.strip_prefix('`').filter(|_| self.status == 400)?.split_once('`')?;
+        Some(name)
     }
 }
 
@@ -37,4 +44,26 @@ pub fn headers(retry_after_secs: Option<u32>) -> Headers {
     let after = retry_after_secs.map(|seconds| Bytes::from(seconds.to_string()));
     headers.extend(after.map(|after| (Bytes::from_static(b"retry-after"), after)));
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_the_message_begins_with_is_told() {
+        let refusal = |status, message: &str| {
+            let message = message.to_owned();
+            Refusal { status, code: "wrong", message, retry_after_secs: None }
+        };
+        assert_eq!(refusal(400, "`stop` must be a string").param(), Some("stop"));
+        assert_eq!(refusal(400, "there is no `stop`").param(), None);
+        assert_eq!(refusal(400, "`stop").param(), None);
+        assert_eq!(refusal(503, "`m` is full").param(), None);
+        let body = refusal(400, "`n` is wrong").body();
+        assert_eq!(
+            body.as_ref(),
+            br#"{"error":{"message":"`n` is wrong","type":"invalid_request_error","param":"n","code":"wrong"}}"#
+        );
+    }
 }
