@@ -72,6 +72,8 @@ impl Page {
         self.known_number("context", known(said.context_tokens, card.and_then(|card| card.context).map(u64::from)));
         let max_output = card.and_then(|card| card.max_output).map(u64::from);
         self.known_number("max_output", known(said.max_output_tokens, max_output));
+        let dimensions = card.and_then(|card| card.dimensions).map(u64::from);
+        self.known_number("dimensions", known(None, dimensions));
         // Whoever speaks the dialect streams, and of an engine hoosh makes a stream.
         self.known_flag("streaming", (Some(true), Source::Catalogue));
         self.known_flag("chat", probed(|card| card.abilities.chat));

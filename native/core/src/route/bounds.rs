@@ -213,11 +213,14 @@ impl Bounds {
 
     fn probed(card: &Card) -> Bounds {
         let able = &card.abilities;
+        // An encoder counts by a vocabulary that is unlike any counted with here, and may be asked to cut what is too long.
+        // It judges by itself; no other model would be one to go to, since its vectors mean something else.
+        let is_encoder = able.embeddings && !able.chat;
         Bounds {
             tools: Some(able.tools),
             images: Some(able.vision),
             audio: Some(able.audio),
-            context_tokens: card.context.map(u64::from),
+            context_tokens: card.context.filter(|_| !is_encoder).map(u64::from),
             max_output_tokens: card.max_output.map(u64::from),
             chat: Some(able.chat),
             embeddings: Some(able.embeddings),
