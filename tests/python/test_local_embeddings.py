@@ -153,7 +153,7 @@ async def test_it_is_told_what_it_is(local):
 
 async def test_in_process_and_beside_a_chat():
     text = config() + '[[providers]]\ntype = "candle"\nname = "own"\n'
-    async with hoosh.Gateway(Config.parse(text)) as gateway, trio.open_nursery() as nursery:
+    async with hoosh.Gateway(Config.parse(text, {})) as gateway, trio.open_nursery() as nursery:
         answers = []
 
         async def chat():
@@ -183,7 +183,7 @@ async def test_a_folder_that_answers():
     with TemporaryDirectory() as folder:
         shutil.copytree(decoders / "qwen2", folder, dirs_exist_ok=True)
         shutil.copytree(decoders / "vocabulary", folder, dirs_exist_ok=True)
-        async with hoosh.Gateway(Config.parse(config(folder))) as gateway:
+        async with hoosh.Gateway(Config.parse(config(folder), {})) as gateway:
             asked = {"model": "bert", "messages": [{"role": "user", "content": "hi there"}], "temperature": 0}
             answer = await gateway.chat(**asked, max_tokens=8, logprobs=True)
     said = [one["logprob"] for one in answer["choices"][0]["logprobs"]["content"]]

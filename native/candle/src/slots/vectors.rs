@@ -10,6 +10,10 @@ use crate::request::vectors::{AskVectors, Cut, Input};
 use crate::request::wrong;
 use crate::text::framed::FramedTokenizer;
 
+/// Bytes of text for each token that a model takes; of more than that only what comes first is split into tokens. No ordinary
+/// text has so few, and splitting takes some hundred bytes of memory for each byte of text.
+const BYTES_PER_TOKEN: usize = 256;
+
 /// A call for vectors that can start.
 pub(crate) struct Inputs {
     pub(crate) outlet: Outlet,
@@ -99,7 +103,11 @@ impl VectorTexts {
     fn tokens(&self, index: usize, input: &Input, cut_to: Option<usize>) -> Result<Vec<u32>, Refusal> {
         let field = format!("input[{index}]");
         let mut tokens = match input {
+            Input::Text(text) if cut_to.is_none() && text.len() > self.most_bytes() => {
+                return Err(self.too_long(&field, &format!("{} bytes", text.len())));
+            }
             Input::Text(text) => {
+                let text = begins(text, self.most_bytes());
                 let encoded = self.tokenizer.encode(&self.recipe.text(text));
                 encoded.map_err(|why| wrong("invalid_value", &field, format!("cannot be split into tokens: {why}")))?
             }
@@ -115,22 +123,37 @@ impl VectorTexts {
         match (cut_to, input) {
             (Some(most), Input::Text(_)) => tokens = self.tokenizer.cut(tokens, most),
             (Some(most), Input::Tokens(_)) => tokens.truncate(most),
-            (None, _) if tokens.len() > self.most => return Err(self.too_long(&field, tokens.len())),
+            (None, _) if tokens.len() > self.most => {
+                return Err(self.too_long(&field, &format!("{} tokens", tokens.len())))
+            }
             (None, _) => {}
         }
         Ok(tokens)
     }
 
-    fn too_long(&self, field: &str, tokens: usize) -> Refusal {
+    fn most_bytes(&self) -> usize {
+        self.most.saturating_mul(BYTES_PER_TOKEN)
+    }
+
+    fn too_long(&self, field: &str, length: &str) -> Refusal {
         let most = self.most;
         Refusal {
             status: 400,
             code: "context_length_exceeded",
             message: format!(
-                "`{field}` has {tokens} tokens, and this model takes {most}; shorten it, or have its end left out by \
+                "`{field}` has {length}, and this model takes {most} tokens; shorten it, or have its end left out by \
                  `\"truncate_prompt_tokens\": -1`"
             ),
             retry_after_secs: None,
         }
     }
+}
+
+/// The first `bytes` of `text`, or as many fewer as end between two characters.
+fn begins(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }

@@ -181,7 +181,7 @@ fn what_is_too_long_is_cut_only_when_that_is_asked_for() {
     let text = "fox ".repeat(50);
     let refusal = refused(&engine, &json!({"input": ["a", text]}));
     assert_eq!((refusal.status, refusal.code), (400, "context_length_exceeded"));
-    let wanted = ["input[1]", "52 tokens", "takes 40", "truncate_prompt_tokens"];
+    let wanted = ["input[1]", "52 tokens", "takes 40 tokens", "truncate_prompt_tokens"];
     assert!(wanted.iter().all(|word| refusal.message.contains(word)), "{}", refusal.message);
 
     let cut = ask(&engine, &json!({"input": text, "truncate_prompt_tokens": -1})).all();
@@ -192,6 +192,12 @@ fn what_is_too_long_is_cut_only_when_that_is_asked_for() {
     let eight = ask(&engine, &json!({"input": "fox ".repeat(8)})).all();
     assert_eq!(eight.usage().input_tokens, 10);
     assert!(cosine(&vectors(&shorter)[0], &vectors(&eight)[0]) > 0.999_999);
+    // What is far too long is not even split.
+    let page = "é".repeat(6_000_000);
+    let refusal = refused(&engine, &json!({ "input": page }));
+    assert_eq!((refusal.code, refusal.message.contains("12000000 bytes")), ("context_length_exceeded", true));
+    let cut = ask(&engine, &json!({"input": page, "truncate_prompt_tokens": -1})).all();
+    assert!(cut.usage().input_tokens <= 40);
     let tokens = ask(&engine, &json!({"input": vec![7; 60], "truncate_prompt_tokens": 20})).all();
     assert_eq!(tokens.usage().input_tokens, 20);
 }

@@ -110,10 +110,10 @@ impl Exchange {
     }
 
     pub(super) fn end_engine(&mut self) {
-        let (endpoint, streams) = (self.endpoint(), self.facts().stream);
+        let (endpoint, streams, inputs) = (self.endpoint(), self.facts().stream, self.facts().answers);
         let Some(attempt) = &mut self.attempt else { return };
         let Follow::Engine(engine) = &attempt.follow else { return };
-        if !engine.collected.is_complete(endpoint) {
+        if !engine.collected.is_complete(endpoint, inputs) {
             self.fall(Fall::truncated("The engine ended before its answer was complete."));
             return;
         }

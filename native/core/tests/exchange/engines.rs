@@ -151,3 +151,18 @@ fn a_form_of_vectors_that_engines_do_not_have_is_refused() {
     call.exchange.end(u);
     assert_eq!(call.reply(&mut world).status, 200);
 }
+
+#[test]
+fn an_engine_that_leaves_out_a_vector_was_cut_off() {
+    for given in [&[0u32][..], &[0, 0], &[0, 2], &[0, 1, 1], &[]] {
+        let mut world = World::new(&format!("[retry]\nmax_attempts = 1\n{ENGINES}"));
+        let mut call = world.post("/v1/embeddings", r#"{"model":"m","input":["a","b"]}"#);
+        let u = call.called(&mut world);
+        for &index in given {
+            call.exchange.delta(u, Item::Embedding { index, vector: vec![1.0] });
+        }
+        call.exchange.end(u);
+        let reply = call.reply(&mut world);
+        assert_eq!((reply.status, reply.error().2.as_str()), (502, "upstream_truncated"), "{given:?}");
+    }
+}
