@@ -109,7 +109,7 @@ class ProviderKeys(TypedDict, total=False):
     """What an engine of `python:module:Name` or of a package is made with, as it stands here. Left out: none."""
 
     files: Mapping[str, str]
-    """Of `candle`: the models that this process computes, and the GGUF file of each; `$NAME` takes one from the environment. Left out: the demonstration model `hoosh-tiny`."""
+    """Of `candle`: the models that this process computes, and the file or folder of each; `$NAME` takes one from the environment. Left out: the demonstration model `hoosh-tiny`."""
 
     device: Literal["auto", "cpu", "cuda", "metal"]
     """Of `candle`: what computes its models. `auto`: a graphics card where hoosh was built for one and one is there, else the processor. Left out: `auto`."""

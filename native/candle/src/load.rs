@@ -1,7 +1,9 @@
 //! Brings models into memory when they are asked for, and lets them go.
 
+mod vectors;
+
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Condvar;
 use std::time::{Duration, Instant};
 
@@ -14,11 +16,13 @@ use crate::constrain::Forms;
 use crate::decoder::{Config, Decoder, DecoderError};
 use crate::device::{self, Accelerator};
 use crate::file::ModelFile;
+use crate::folder::{talker, ModelFolder};
 use crate::sample::Sampling;
 use crate::slots::call::{Call, Texts};
 use crate::slots::desk::{Bounds, Desk, Phase};
+use crate::slots::job::Job;
 use crate::slots::scheduler::Scheduler;
-use crate::slots::Busy;
+use crate::slots::{Busy, Runner};
 use crate::template::Template;
 use crate::text::Tokenizer;
 use crate::threads;
@@ -79,12 +83,55 @@ pub enum Source {
     Bytes(Bytes),
 }
 
+/// A model whose files were opened and looked at.
+enum Opened {
+    Decoder(Talker),
+    Encoder(ModelFolder),
+}
+
+/// A model that answers.
+struct Talker {
+    file: ModelFile,
+    /// Where it came from, if that is a folder.
+    folder: Option<ModelFolder>,
+}
+
 impl Source {
-    fn open(&self) -> Result<ModelFile, DecoderError> {
-        Ok(match self {
+    fn open(&self) -> Result<Opened, DecoderError> {
+        let file = match self {
+            Source::Path(path) if ModelFolder::is_meant(path) => return Opened::of_folder(ModelFolder::open(path)?),
             Source::Path(path) => ModelFile::open(path)?,
             Source::Bytes(bytes) => ModelFile::from_bytes(bytes.clone())?,
-        })
+        };
+        Ok(Opened::Decoder(Talker { file, folder: None }))
+    }
+}
+
+impl Opened {
+    fn of_folder(mut folder: ModelFolder) -> Result<Opened, DecoderError> {
+        if folder.model_type()?.is_some_and(|kind| talker::is_known(&kind)) {
+            let file = folder.take_decoder_file()?;
+            return Ok(Opened::Decoder(Talker { file, folder: Some(folder) }));
+        }
+        Ok(Opened::Encoder(folder))
+    }
+}
+
+impl Talker {
+    fn tokenizer(&self) -> Result<Tokenizer, DecoderError> {
+        match &self.folder {
+            Some(folder) => folder.tokenizer(),
+            None => Ok(Tokenizer::from_gguf(&self.file)?),
+        }
+    }
+
+    fn template(&self, tokenizer: &Tokenizer) -> Result<Template, String> {
+        let of_folder = match &self.folder {
+            Some(folder) => folder.chat_template().map_err(|error| error.to_string())?,
+            None => None,
+        };
+        let of_file = self.file.metadata().opt_str("tokenizer.chat_template").map_err(|error| error.to_string())?;
+        Template::from_source(of_folder.as_deref().or(of_file), tokenizer).map_err(|error| error.to_string())
     }
 }
 
@@ -121,6 +168,9 @@ impl Drop for Reservation {
         self.fleet.freed.notify_all();
     }
 }
+
+/// A model in memory, and what holds its bytes.
+type Loaded = (Box<dyn Runner>, Reservation);
 
 /// Why a model did not come into memory.
 enum LoadError {
@@ -188,7 +238,7 @@ impl Fleet {
     fn serve(self: Arc<Self>, index: usize, desk: &Arc<Desk>) {
         threads::lower_priority();
         let loaded = catch_unwind(AssertUnwindSafe(|| self.load(index, desk)));
-        let (mut scheduler, reservation) = match loaded {
+        let (mut runner, reservation) = match loaded {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(LoadError::Failed(why))) => return desk.close(&why, |outlet| outlet.fail(why.clone())),
             Ok(Err(LoadError::Memory(why))) => {
@@ -200,22 +250,28 @@ impl Fleet {
             }
         };
         desk.set_phase(Phase::Ready);
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| scheduler.run(desk))) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runner.run(desk))) {
             let why = format!("the model panicked: {}", panic_text(&*panic));
             desk.close(&why, |outlet| outlet.fail(why.clone()));
-            scheduler.fail(&why);
+            runner.fail(&why);
         }
-        drop(scheduler);
+        drop(runner);
         drop(reservation);
     }
 
-    fn load(self: &Arc<Self>, index: usize, desk: &Arc<Desk>) -> Result<(Scheduler, Reservation), LoadError> {
-        let model = &self.models[index];
-        let file = model.source.file.open()?;
+    fn load(self: &Arc<Self>, index: usize, desk: &Arc<Desk>) -> Result<Loaded, LoadError> {
+        match self.models[index].source.file.open()? {
+            Opened::Encoder(folder) => self.load_encoder(index, &folder, desk),
+            Opened::Decoder(talker) => self.load_decoder(index, &talker, desk),
+        }
+    }
+
+    fn load_decoder(self: &Arc<Self>, index: usize, talker: &Talker, desk: &Arc<Desk>) -> Result<Loaded, LoadError> {
+        let (model, file) = (&self.models[index], &talker.file);
         let (all, mut done) = (file.tensor_bytes(), 0);
         desk.set_phase(Phase::Loading(0, all));
         // Reserved before anything is read, by the most that it can come to.
-        let bounds = Limits::new(&file, model.source.context, &self.settings)?;
+        let bounds = Limits::new(file, model.source.context, &self.settings)?;
         let reservation = self.reserve(index, bounds.memory)?;
         let mut progress = |bytes: u64| {
             done += bytes;
@@ -223,12 +279,10 @@ impl Fleet {
         };
         let context = Some(bounds.context as u32);
         let device = device::open(self.settings.accelerator).map_err(LoadError::Failed)?;
-        let decoder = Decoder::load(&file, context, &device, &mut progress)?;
-        let tokenizer = Tokenizer::from_gguf(&file).map_err(DecoderError::from)?;
-        let source = file.metadata().opt_str("tokenizer.chat_template").map_err(DecoderError::from)?;
-        let template =
-            Template::from_source(source, &tokenizer).map_err(|error| LoadError::Failed(error.to_string()))?;
-        *lock(&model.card) = card(&model.source, &file, &bounds, &self.settings, Some(&template));
+        let decoder = Decoder::load(file, context, &device, &mut progress)?;
+        let tokenizer = talker.tokenizer()?;
+        let template = talker.template(&tokenizer).map_err(LoadError::Failed)?;
+        *lock(&model.card) = card(&model.source, file, &bounds, &self.settings, Some(&template));
         let texts = Arc::new(Texts {
             vocabulary: decoder.vocabulary(),
             context: bounds.context,
@@ -237,16 +291,28 @@ impl Fleet {
             tokenizer,
             template,
             forms: Forms::default(),
-            usual: usual(&file)?,
+            usual: usual(file)?,
         });
+        let its_texts = texts.clone();
+        let pool = self.pool_and_reader(desk, move |call| its_texts.prepare(call).map(Job::Text))?;
+        let slots = self.settings.max_sequences;
+        let scheduler = Scheduler::new(decoder, texts, pool, self.settings.kv_bytes, slots);
+        Ok((Box::new(scheduler), reservation))
+    }
+
+    /// The threads of a model: those that compute, and the one that reads its calls by `prepare`.
+    fn pool_and_reader(
+        &self,
+        desk: &Arc<Desk>,
+        prepare: impl Fn(Call) -> Option<Job> + Send + 'static,
+    ) -> Result<rayon::ThreadPool, LoadError> {
         let pool = threads::pool(self.settings.threads).map_err(|error| LoadError::Failed(error.to_string()))?;
-        let (its_desk, its_texts) = (desk.clone(), texts.clone());
+        let desk = desk.clone();
         std::thread::Builder::new()
             .name("hoosh-model-reader".to_owned())
-            .spawn(move || its_desk.read_calls(&its_texts))
+            .spawn(move || desk.read_calls(prepare))
             .map_err(|error| LoadError::Failed(format!("no thread for the model's reader: {error}")))?;
-        let slots = self.settings.max_sequences;
-        Ok((Scheduler::new(decoder, texts, pool, self.settings.kv_bytes, slots), reservation))
+        Ok(pool)
     }
 
     /// Takes `bytes` of the memory. Models that nobody asks make room, the one asked longest ago first.
@@ -290,24 +356,12 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 
 impl Model {
     fn new(source: ModelSource, settings: &Settings) -> Self {
-        let card = source.file.open().ok().and_then(|file| {
-            let bounds = Limits::new(&file, source.context, settings).ok()?;
-            let tokenizer = Tokenizer::from_gguf(&file).ok();
-            let template = file.metadata().opt_str("tokenizer.chat_template").ok()?;
-            let template = tokenizer.and_then(|tokenizer| Template::from_source(template, &tokenizer).ok());
-            Some(card(&source, &file, &bounds, settings, template.as_ref()))
-        });
-        let unknown = || Card {
-            model: source.name.clone(),
-            context: None,
-            max_output: None,
-            abilities: Abilities { chat: true, structured_output: true, ..Abilities::default() },
-            quantization: None,
-            accelerator: Some(settings.accelerator.name().to_owned()),
-            memory_bytes: None,
-            loaded: false,
+        let card = match source.file.open() {
+            Ok(Opened::Encoder(folder)) => vectors::card_of(&source, &folder).ok(),
+            Ok(Opened::Decoder(talker)) => Model::decoder_card(&source, &talker, settings),
+            Err(_) => None,
         };
-        let card = card.unwrap_or_else(unknown);
+        let card = card.unwrap_or_else(|| unknown(&source, settings));
         Model {
             source,
             desk: Mutex::new(None),
@@ -315,6 +369,12 @@ impl Model {
             asked: Mutex::new(Instant::now()),
             holds: AtomicUsize::new(0),
         }
+    }
+
+    fn decoder_card(source: &ModelSource, talker: &Talker, settings: &Settings) -> Option<Card> {
+        let bounds = Limits::new(&talker.file, source.context, settings).ok()?;
+        let template = talker.tokenizer().ok().and_then(|tokenizer| talker.template(&tokenizer).ok());
+        Some(card(source, &talker.file, &bounds, settings, template.as_ref()))
     }
 
     fn current(&self) -> Option<Arc<Desk>> {
@@ -392,6 +452,7 @@ fn card(
         model: source.name.clone(),
         context: Some(bounds.context as u32),
         max_output: None,
+        dimensions: None,
         abilities: Abilities {
             chat: true,
             tools: template.is_some_and(Template::calls_tools),
@@ -411,4 +472,29 @@ fn usual(file: &ModelFile) -> Result<Sampling, DecoderError> {
     let temperature = file.metadata().f32_or("general.sampling.temp", plain.temperature)?;
     let in_range = (0.0..=2.0).contains(&temperature);
     Ok(Sampling { temperature: if in_range { temperature } else { plain.temperature }, ..plain })
+}
+
+/// A model that cannot be read: what it is is told when it is asked.
+fn unknown(source: &ModelSource, settings: &Settings) -> Card {
+    Card {
+        model: source.name.clone(),
+        context: None,
+        max_output: None,
+        dimensions: None,
+        abilities: Abilities { chat: true, embeddings: true, structured_output: true, ..Abilities::default() },
+        quantization: None,
+        accelerator: Some(settings.accelerator.name().to_owned()),
+        memory_bytes: None,
+        loaded: false,
+    }
+}
+
+/// Whether there is a model at `path`, so that a wrong path is found before the first request.
+pub fn look(path: &Path) -> Result<(), String> {
+    let looked = Source::Path(path.to_owned()).open().and_then(|opened| match opened {
+        Opened::Encoder(folder) => vectors::look(&folder),
+        Opened::Decoder(Talker { folder: Some(folder), .. }) => Ok(folder.tokenizer_json().map(drop)?),
+        Opened::Decoder(Talker { folder: None, .. }) => Ok(()),
+    });
+    looked.map_err(|error| error.to_string())
 }

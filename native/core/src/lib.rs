@@ -13,6 +13,7 @@ pub mod sync;
 pub mod wake;
 
 // Kernels, each useful alone.
+mod base64;
 pub mod cachekey;
 pub mod json;
 pub mod sse;

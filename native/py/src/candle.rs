@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoosh_candle::device::Accelerator;
-use hoosh_candle::file::ModelFile;
 use hoosh_candle::{Candle, ModelSource, Settings, Source};
 use hoosh_core::config::candle::DEMONSTRATION;
 use pyo3::prelude::*;
@@ -61,8 +60,5 @@ fn engine(options: &str, demonstration: PathBuf) -> Result<NativeEngine, String>
 
 /// Whether the file of `model` is one, so that a wrong path is an error now and not with the first request.
 fn look(model: &str, path: &Path) -> Result<(), String> {
-    match ModelFile::open(path) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("the file of `{model}`, {}: {error}", path.display())),
-    }
+    hoosh_candle::look(path).map_err(|error| format!("the file of `{model}`, {}: {error}", path.display()))
 }

@@ -189,12 +189,14 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 fn card_dict<'py>(py: Python<'py>, card: &Card) -> PyResult<Bound<'py, PyDict>> {
-    let Card { model, context, max_output, abilities, quantization, accelerator, memory_bytes, loaded } = card;
+    let Card { model, context, max_output, dimensions, abilities, quantization, accelerator, memory_bytes, loaded } =
+        card;
     let Abilities { chat, tools, vision, audio, embeddings, structured_output, reasoning } = *abilities;
     let dict = PyDict::new(py);
     dict.set_item("model", model)?;
     dict.set_item("context", context)?;
     dict.set_item("max_output", max_output)?;
+    dict.set_item("dimensions", dimensions)?;
     for (name, able) in [
         ("chat", chat),
         ("tools", tools),
@@ -228,6 +230,7 @@ pub fn card_of(dict: &Bound<'_, PyDict>) -> PyResult<Card> {
         model: text("model")?.ok_or_else(|| wrong("model"))?,
         context: number("context")?,
         max_output: number("max_output")?,
+        dimensions: number("dimensions")?,
         abilities: Abilities {
             chat: able("chat")?,
             tools: able("tools")?,

@@ -99,6 +99,7 @@ impl Engine for Scripted {
             model: "scripted".into(),
             context: Some(4_096),
             max_output: None,
+            dimensions: None,
             abilities: Abilities { chat: true, ..Abilities::default() },
             quantization: Some("F16".into()),
             accelerator: Some("cpu".into()),

@@ -12,6 +12,7 @@ class Model:
         name: the name by which it is asked for, without the provider's.
         context: tokens of prompt and answer together.
         max_output: tokens of an answer; None: as many as the context leaves.
+        dimensions: numbers of a vector, where it gives vectors.
         chat: whether it chats.
         tools: whether it calls functions.
         vision: whether it takes pictures.
@@ -29,6 +30,7 @@ class Model:
     name: str
     context: int | None = None
     max_output: int | None = None
+    dimensions: int | None = None
     chat: bool = True
     tools: bool = False
     vision: bool = False

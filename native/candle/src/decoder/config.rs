@@ -137,6 +137,10 @@ impl Keys<'_> {
         Ok(self.metadata.f32_or(&self.key(name), default)?)
     }
 
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, DecoderError> {
+        Ok(self.metadata.bool_or(&self.key(name), false)?)
+    }
+
     pub(crate) fn word(&self, name: &str) -> Result<Option<&str>, DecoderError> {
         Ok(self.metadata.opt_str(&self.key(name))?)
     }

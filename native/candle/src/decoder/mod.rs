@@ -31,6 +31,7 @@ pub use architecture::Architecture;
 pub use config::Config;
 pub use error::DecoderError;
 pub use kv::{Kv, BLOCK};
+pub(crate) use rope::BY_HALVES;
 
 /// `tokens`, and as many more as fill the last block.
 pub(crate) const fn in_blocks(tokens: usize) -> usize {

@@ -8,6 +8,9 @@ use crate::file::ModelFile;
 use super::config::Keys;
 use super::{Architecture, DecoderError};
 
+/// What says, below the name of the architecture, that halves of a head are turned in spite of it.
+pub(crate) const BY_HALVES: &str = "rope.by_halves";
+
 /// How a model turns.
 #[derive(Clone, Debug)]
 pub(crate) struct RopeConfig {
@@ -51,7 +54,8 @@ impl RopeConfig {
             _ => None,
         };
         Ok(RopeConfig {
-            neighbours: architecture.turns_neighbours(),
+            // Weights that were never in GGUF are not in its order.
+            neighbours: architecture.turns_neighbours() && !keys.flag(BY_HALVES)?,
             turned,
             base,
             window_base,

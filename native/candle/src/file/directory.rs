@@ -29,8 +29,10 @@ pub(super) struct Directory {
 }
 
 /// Where a tensor is and what it is made of.
-pub(super) struct TensorEntry {
+pub(crate) struct TensorEntry {
     pub name: String,
+    /// Which of the model's files holds it.
+    pub file: usize,
     pub dtype: GgmlDType,
     /// Rows first, as Candle has it; the file has the elements of a row first.
     pub shape: Vec<usize>,
@@ -57,6 +59,11 @@ impl Directory {
         let base = cursor.at().next_multiple_of(alignment);
         place(&mut entries, base, length)?;
         apart(&entries)?;
+        Directory::of(entries)
+    }
+
+    /// Of tensors that lie within their files and apart from each other.
+    pub fn of(entries: Vec<TensorEntry>) -> Result<Directory, FileError> {
         Ok(Directory { by_name: named(&entries)?, entries })
     }
 
@@ -107,7 +114,7 @@ fn read_entry(cursor: &mut Cursor<'_>, alignment: usize) -> Result<TensorEntry, 
     let range = usize::try_from(offset).ok().and_then(|start| Some(start..start.checked_add(size)?));
     let bytes = range.ok_or_else(|| wrong(format!("begins at {offset}, far outside the file")))?;
     shape.reverse();
-    Ok(TensorEntry { name, dtype, shape, bytes })
+    Ok(TensorEntry { name, file: 0, dtype, shape, bytes })
 }
 
 /// Bytes that elements of `shape` (those of a row first) take as `dtype`.

@@ -38,6 +38,13 @@ pub enum FileError {
         /// What is wrong with it.
         problem: String,
     },
+    /// One of the files of a model in a folder is missing or not what it has to be.
+    Part {
+        /// The file's name in the folder.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Its vocabulary or its `tokenizer.json` cannot be used.
     Vocabulary(String),
     /// Its chat template cannot be used.
@@ -54,6 +61,11 @@ impl FileError {
     pub(crate) fn tensor(name: &str, problem: impl Into<String>) -> FileError {
         FileError::Tensor { name: shown(name), problem: problem.into() }
     }
+
+    /// A file `name` of a model's folder that is not what it has to be.
+    pub(crate) fn part(name: &str, problem: impl Into<String>) -> FileError {
+        FileError::Part { name: shown(name), problem: problem.into() }
+    }
 }
 
 impl fmt::Display for FileError {
@@ -67,6 +79,7 @@ impl fmt::Display for FileError {
             ),
             FileError::Entry { key, problem } => write!(out, "the model file's entry {key} {problem}"),
             FileError::Tensor { name, problem } => write!(out, "the model file's tensor {name} {problem}"),
+            FileError::Part { name, problem } => write!(out, "the model's {name} {problem}"),
             FileError::Vocabulary(problem) => write!(out, "the model's vocabulary cannot be used: {problem}"),
             FileError::Template(problem) => write!(out, "the model's chat template cannot be used: {problem}"),
         }

@@ -10,7 +10,7 @@ use memmap2::Mmap;
 use super::error::FileError;
 
 /// Where the bytes of a model are.
-pub(super) enum Contents {
+pub(crate) enum Contents {
     Mapped(Mmap),
     Held(Bytes),
 }
@@ -29,7 +29,7 @@ impl Deref for Contents {
 /// Maps `path` for reading.
 ///
 /// Only a regular file is opened: opening a FIFO waits for a writer for ever, and a device has no length.
-pub(super) fn map(path: &Path) -> Result<Contents, FileError> {
+pub(crate) fn map(path: &Path) -> Result<Contents, FileError> {
     let failed = |error| FileError::Io { doing: format!("the model file {} cannot be read", path.display()), error };
     let kind = fs::metadata(path).map_err(failed)?.file_type();
     regular(path, kind)?;
@@ -55,7 +55,7 @@ fn regular(path: &Path, kind: FileType) -> Result<(), FileError> {
     }
     let path = path.display();
     Err(FileError::NotGguf(if kind.is_dir() {
-        format!("{path} is a folder, not a model file: name the .gguf file in it")
+        format!("{path} is a folder, not a model file")
     } else {
         format!("{path} is a pipe, a socket or a device; a model has to be a regular file")
     }))

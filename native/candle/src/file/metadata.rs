@@ -41,6 +41,11 @@ impl Metadata {
         Ok(Metadata { entries })
     }
 
+    /// Of a model whose file has none, in the words of GGUF.
+    pub(crate) fn of(entries: impl IntoIterator<Item = (String, Value)>) -> Metadata {
+        Metadata { entries: entries.into_iter().collect() }
+    }
+
     /// The names of all entries, in no order.
     pub fn keys(&self) -> impl Iterator<Item = &str> + '_ {
         self.entries.keys().map(String::as_str)

@@ -24,12 +24,14 @@ use candle_core::quantized::GgmlDType;
 
 use cursor::Cursor;
 use directory::Directory;
-use map::Contents;
 
 pub use error::FileError;
 pub use metadata::Metadata;
 
+pub(crate) use directory::TensorEntry;
 pub(crate) use error::shown;
+pub(crate) use map::{map, Contents};
+pub(crate) use value::Value;
 
 /// A model file: its metadata, and its tensors where they lie. Cheap to clone.
 #[derive(Clone)]
@@ -38,7 +40,8 @@ pub struct ModelFile {
 }
 
 struct Inner {
-    contents: Contents,
+    /// The file; of a model in a folder all files of weights.
+    contents: Vec<Contents>,
     metadata: Metadata,
     directory: Directory,
 }
@@ -61,7 +64,7 @@ impl ModelFile {
     /// one: cutting off or overwriting a mapped file changes the weights under the computation, and a read past its new
     /// end stops the process (SIGBUS), which no program can prevent for files that it maps.
     pub fn open(path: &Path) -> Result<ModelFile, FileError> {
-        ModelFile::checked(map::map(path)?)
+        ModelFile::checked(map(path)?)
     }
 
     /// The same of bytes in memory, such as a model that is part of the program.
@@ -71,6 +74,16 @@ impl ModelFile {
 
     fn checked(contents: Contents) -> Result<ModelFile, FileError> {
         let (metadata, directory) = read(&contents)?;
+        Ok(ModelFile { inner: Arc::new(Inner { contents: vec![contents], metadata, directory }) })
+    }
+
+    /// A model that is no GGUF, told in the words of one: `tensors` lie in `contents`, within them.
+    pub(crate) fn assembled(
+        contents: Vec<Contents>,
+        metadata: Metadata,
+        tensors: Vec<TensorEntry>,
+    ) -> Result<ModelFile, FileError> {
+        let directory = Directory::of(tensors)?;
         Ok(ModelFile { inner: Arc::new(Inner { contents, metadata, directory }) })
     }
 
@@ -97,7 +110,11 @@ impl ModelFile {
                 "is missing; is the file of another architecture than it says, or a part of a split model?",
             )
         })?;
-        Ok(Tensor { dtype: entry.dtype, shape: entry.shape.clone(), data: &self.inner.contents[entry.bytes.clone()] })
+        Ok(Tensor {
+            dtype: entry.dtype,
+            shape: entry.shape.clone(),
+            data: &self.inner.contents[entry.file][entry.bytes.clone()],
+        })
     }
 
     /// Bytes of all tensors.

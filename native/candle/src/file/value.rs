@@ -5,7 +5,7 @@ use super::error::FileError;
 
 /// A value of the metadata.
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Whole(i128),
     Float(f64),
     Flag(bool),
@@ -17,7 +17,7 @@ pub(super) enum Value {
 
 /// What the format calls the type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     U8,
     I8,
     U16,
@@ -66,7 +66,7 @@ impl Kind {
 }
 
 impl Value {
-    pub fn read(cursor: &mut Cursor<'_>) -> Result<Value, FileError> {
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Value, FileError> {
         match Kind::read(cursor)? {
             Kind::Text => Ok(Value::Text(cursor.string()?)),
             Kind::Array => array(cursor),

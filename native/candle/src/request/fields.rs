@@ -38,6 +38,9 @@ const KNOWN_IN_CHAT: &[&str] = &[
 /// What completions know besides.
 const KNOWN_IN_COMPLETIONS: &[&str] = &["best_of", "echo", "prompt", "suffix"];
 
+/// What embeddings know. How vectors are written is not the engine's.
+pub(super) const KNOWN_IN_EMBEDDINGS: &[&str] = &["dimensions", "encoding_format", "input", "truncate_prompt_tokens"];
+
 /// What says nothing about the answer itself: who asks, how it is sent, where it is kept.
 const WITHOUT_EFFECT: &[&str] = &[
     "metadata",
@@ -88,6 +91,17 @@ impl<'a> Fields<'a> {
                 Err(wrong("unsupported_value", "best_of", "must equal `n`: answers are not ranked"))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses fields that are not in `known`, whatever they hold.
+    pub(super) fn refuse_others(&self, known: &[&str]) -> Result<(), Refusal> {
+        let has_sense = |name: &str| known.contains(&name) || WITHOUT_EFFECT.contains(&name);
+        match self.object.iter().find(|(name, value)| !value.is_null() && !has_sense(name)) {
+            Some((name, _)) => {
+                Err(wrong("unsupported_parameter", name, "is not supported by this engine; leave it out"))
+            }
+            None => Ok(()),
         }
     }
 

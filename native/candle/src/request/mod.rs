@@ -2,6 +2,7 @@
 
 mod fields;
 mod form;
+pub mod vectors;
 
 use bytes::Bytes;
 use hoosh_core::dialects::neutral::Endpoint;
@@ -61,12 +62,7 @@ pub(crate) fn wrong(code: &'static str, field: &str, problem: impl std::fmt::Dis
 impl Ask {
     /// Reads the body of a request to `endpoint`; `usual` holds for what it leaves out.
     pub fn read(endpoint: Endpoint, body: &Bytes, usual: &Sampling) -> Result<Self, Refusal> {
-        let object: Map<String, Value> = serde_json::from_slice(body).map_err(|error| Refusal {
-            status: 400,
-            code: "invalid_json",
-            message: format!("the body is not a JSON object: {error}"),
-            retry_after_secs: None,
-        })?;
+        let object = object(body)?;
         let fields = Fields::new(&object);
         fields.refuse_unknown(endpoint)?;
         let prompt = match endpoint {
@@ -89,6 +85,15 @@ impl Ask {
             form: if is_chat { form::form(&fields)? } else { None },
         })
     }
+}
+
+fn object(body: &Bytes) -> Result<Map<String, Value>, Refusal> {
+    serde_json::from_slice(body).map_err(|error| Refusal {
+        status: 400,
+        code: "invalid_json",
+        message: format!("the body is not a JSON object: {error}"),
+        retry_after_secs: None,
+    })
 }
 
 fn max_tokens(fields: &Fields<'_>) -> Result<Option<u32>, Refusal> {

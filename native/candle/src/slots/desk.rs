@@ -7,9 +7,11 @@ use hoosh_core::engine::Refusal;
 use hoosh_core::sync::{lock, Mutex, MutexGuard};
 use std::sync::Condvar;
 
-use super::call::{Call, Prepared, Texts};
+use super::call::{Call, Prepared};
+use super::job::Job;
 use super::line::Line;
 use super::outbox::Outlet;
+use super::vectors::Inputs;
 
 /// What holds for one model's calls.
 #[derive(Clone, Copy, Debug)]
@@ -146,11 +148,11 @@ impl Desk {
         }
     }
 
-    /// Reads calls until the model is gone.
-    pub(crate) fn read_calls(&self, texts: &Texts) {
+    /// Reads calls by `prepare`, which answers those that it finds wrong, until the model is gone.
+    pub(crate) fn read_calls(&self, prepare: impl Fn(Call) -> Option<Job>) {
         while let Some(call) = self.next_arrival() {
             // A call that makes the reader panic fails alone: its outlet says so when it is dropped.
-            let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| texts.prepare(call)));
+            let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| prepare(call)));
             // One that came too late is dropped without the lock: its reader is woken, and hears that the model stopped.
             let too_late = lock(&self.inner).line_up(read.ok().flatten());
             drop(too_late);
@@ -172,8 +174,17 @@ impl Desk {
         }
     }
 
-    /// The next call that can start by `fits`.
+    /// The next call of a decoder that can start by `fits`.
     pub(crate) fn next_call(&self, fits: impl FnOnce(&Prepared) -> bool) -> Option<Prepared> {
+        self.next_job(|job| matches!(job, Job::Text(call) if fits(call)))?.text()
+    }
+
+    /// The next call of an encoder that can start by `fits`.
+    pub(crate) fn next_vectors(&self, fits: impl FnOnce(&Inputs) -> bool) -> Option<Inputs> {
+        self.next_job(|job| matches!(job, Job::Vectors(call) if fits(call)))?.vectors()
+    }
+
+    fn next_job(&self, fits: impl FnOnce(&Job) -> bool) -> Option<Job> {
         let mut inner = lock(&self.inner);
         inner.line.drop_left();
         let call = inner.line.pop_if(fits)?;
@@ -262,9 +273,9 @@ impl Desk {
         let mut inner = lock(&self.inner);
         inner.phase = Phase::Closed(Some(why.to_owned()));
         let arrivals = std::mem::take(&mut inner.arrivals);
-        let waiting: Vec<Prepared> = inner.line.drain().collect();
+        let waiting: Vec<Job> = inner.line.drain().collect();
         drop(inner);
-        arrivals.iter().map(|call| &call.outlet).chain(waiting.iter().map(|call| &call.outlet)).for_each(end);
+        arrivals.iter().map(|call| &call.outlet).chain(waiting.iter().map(Job::outlet)).for_each(end);
         self.tell_all();
     }
 
@@ -299,7 +310,7 @@ impl Inner {
     }
 
     /// Puts a call that was read in the line; or gives it back, if the model is gone.
-    fn line_up(&mut self, call: Option<Prepared>) -> Option<Prepared> {
+    fn line_up(&mut self, call: Option<Job>) -> Option<Job> {
         self.reading -= 1;
         self.nudged = true;
         if matches!(self.phase, Phase::Closed(_)) {

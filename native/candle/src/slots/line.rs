@@ -4,23 +4,23 @@ use std::collections::VecDeque;
 
 use hoosh_core::engine::Priority;
 
-use super::call::Prepared;
+use super::job::Job;
 
 /// A queue for each priority.
 #[derive(Default)]
 pub(crate) struct Line {
-    tiers: [VecDeque<Prepared>; Priority::ALL.len()],
+    tiers: [VecDeque<Job>; Priority::ALL.len()],
 }
 
 impl Line {
     /// At the end of its tier.
-    pub(crate) fn push(&mut self, call: Prepared) {
-        self.tiers[call.standing.priority as usize].push_back(call);
+    pub(crate) fn push(&mut self, call: Job) {
+        self.tiers[call.standing().priority as usize].push_back(call);
     }
 
     /// Whoever is next, if `fits` says that it can start. If it cannot, nobody goes before it: a large call would wait
     /// for ever behind small ones.
-    pub(crate) fn pop_if(&mut self, fits: impl FnOnce(&Prepared) -> bool) -> Option<Prepared> {
+    pub(crate) fn pop_if(&mut self, fits: impl FnOnce(&Job) -> bool) -> Option<Job> {
         let tier = self.tiers.iter_mut().rev().find(|tier| !tier.is_empty())?;
         match tier.front().is_some_and(fits) {
             true => tier.pop_front(),
@@ -31,7 +31,7 @@ impl Line {
     /// Lets those go whose readers are gone.
     pub(crate) fn drop_left(&mut self) {
         for tier in &mut self.tiers {
-            tier.retain(|call| !call.outlet.is_left());
+            tier.retain(|call| !call.outlet().is_left());
         }
     }
 
@@ -39,7 +39,7 @@ impl Line {
         self.tiers.iter().map(VecDeque::len).sum()
     }
 
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Prepared> + '_ {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Job> + '_ {
         self.tiers.iter_mut().flat_map(|tier| tier.drain(..))
     }
 }

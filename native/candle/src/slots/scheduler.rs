@@ -12,6 +12,7 @@ use super::choice::Choice;
 use super::desk::{Desk, Wakeup};
 use super::outbox::Outlet;
 use super::prefix::Prefixes;
+use super::Runner;
 use crate::constrain::Held;
 use crate::decoder::{in_blocks, Decoder, DecoderError, Kv, Slice};
 use crate::request::Ask;
@@ -81,30 +82,6 @@ impl Scheduler {
             turn: 0,
             number: 0,
             idle_since: Instant::now(),
-        }
-    }
-
-    /// Serves the calls of `desk` until it lets the model go.
-    pub(crate) fn run(&mut self, desk: &Desk) {
-        loop {
-            self.reap(desk);
-            while let Some(call) = desk.next_call(|call| self.fits(call)) {
-                self.start(call);
-            }
-            if self.step() {
-                continue;
-            }
-            let idle_since = self.calls.is_empty().then_some(self.idle_since);
-            if desk.wait(idle_since) == Wakeup::Close {
-                return;
-            }
-        }
-    }
-
-    /// Says to all who are answered that the model broke.
-    pub(crate) fn fail(&mut self, why: &str) {
-        for call in self.calls.drain(..) {
-            call.outlet.fail(why);
         }
     }
 
@@ -247,6 +224,30 @@ impl Scheduler {
             let _ = self.prefixes.keep(tenant, tokens, kv);
         }
         self.prefixes.shrink_to(self.kv_bytes.saturating_sub(self.reserved()));
+    }
+}
+
+impl Runner for Scheduler {
+    fn run(&mut self, desk: &Desk) {
+        loop {
+            self.reap(desk);
+            while let Some(call) = desk.next_call(|call| self.fits(call)) {
+                self.start(call);
+            }
+            if self.step() {
+                continue;
+            }
+            let idle_since = self.calls.is_empty().then_some(self.idle_since);
+            if desk.wait(idle_since) == Wakeup::Close {
+                return;
+            }
+        }
+    }
+
+    fn fail(&mut self, why: &str) {
+        for call in self.calls.drain(..) {
+            call.outlet.fail(why);
+        }
     }
 }
 

@@ -19,13 +19,7 @@ pub(super) struct Json {
 impl Json {
     /// Reads the file, and lists its tokens.
     pub fn new(json: &[u8]) -> Result<(Json, Vocabulary), FileError> {
-        // The library is meant for files that one trusts; a panic in it is the file's fault.
-        let read = catch_unwind(AssertUnwindSafe(|| Tokenizer::from_bytes(json)));
-        let wrong = |why: String| FileError::Vocabulary(format!("its tokenizer.json cannot be read: {why}"));
-        let tokenizer = match read {
-            Ok(read) => read.map_err(|error| wrong(error.to_string()))?,
-            Err(_) => return Err(wrong("it contradicts itself".into())),
-        };
+        let tokenizer = parse(json)?;
         let vocabulary = vocabulary(&tokenizer, json.len())?;
         Ok((Json { tokenizer, untrusting: OnceLock::new() }, vocabulary))
     }
@@ -47,6 +41,21 @@ impl Json {
             tokenizer.set_encode_special_tokens(true);
             tokenizer
         })
+    }
+}
+
+/// Reads the file. What it says of cutting and filling up is not taken over: that is for each request to say.
+pub(super) fn parse(json: &[u8]) -> Result<Tokenizer, FileError> {
+    // The library is meant for files that one trusts; a panic in it is the file's fault.
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        let mut tokenizer = Tokenizer::from_bytes(json)?;
+        tokenizer.with_padding(None).with_truncation(None)?;
+        Ok::<_, tokenizers::Error>(tokenizer)
+    }));
+    let wrong = |why: String| FileError::Vocabulary(format!("its tokenizer.json cannot be read: {why}"));
+    match read {
+        Ok(read) => read.map_err(|error| wrong(error.to_string())),
+        Err(_) => Err(wrong("it contradicts itself".into())),
     }
 }
 

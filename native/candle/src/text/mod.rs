@@ -6,7 +6,7 @@
 mod bpe;
 mod bytes;
 mod ends;
-#[cfg(feature = "tokenizer-json")]
+pub mod framed;
 mod json;
 mod specials;
 mod split;
@@ -45,7 +45,6 @@ pub struct Tokenizer {
 enum Model {
     Bpe(Box<Bpe>),
     Spm(Box<Spm>),
-    #[cfg(feature = "tokenizer-json")]
     Json(Box<json::Json>),
 }
 
@@ -67,7 +66,6 @@ impl Tokenizer {
     ///
     /// The file does not say which token ends an answer: ends are found by their texts, and [`Tokenizer::set_ends`] adds
     /// those that the model's config.json names.
-    #[cfg(feature = "tokenizer-json")]
     pub fn from_json(bytes: &[u8]) -> Result<Tokenizer, FileError> {
         let (json, vocabulary) = json::Json::new(bytes)?;
         let specials = Specials::new(&vocabulary, |_| false)?;
@@ -84,12 +82,6 @@ impl Tokenizer {
             ends,
             note: None,
         })
-    }
-
-    /// Without the feature `tokenizer-json`: an error that says so.
-    #[cfg(not(feature = "tokenizer-json"))]
-    pub fn from_json(_bytes: &[u8]) -> Result<Tokenizer, FileError> {
-        Err(FileError::Vocabulary("this build of hoosh does not read tokenizer.json; use the model in GGUF".into()))
     }
 
     fn bpe(file: &ModelFile) -> Result<Tokenizer, FileError> {
@@ -149,7 +141,6 @@ impl Tokenizer {
     /// The tokens of `text`, without the one that belongs before it. Where special texts are not parsed, those of control
     /// tokens are only text; the ones of tokens that the model's authors defined are always taken, as llama.cpp does.
     pub fn encode(&self, text: &str, parse_special: bool) -> Vec<u32> {
-        #[cfg(feature = "tokenizer-json")]
         if let Model::Json(json) = &self.model {
             return json.encode(text, parse_special);
         }
@@ -160,7 +151,6 @@ impl Tokenizer {
     /// whole: a part is not a border for merges, only a control token is.
     pub fn encode_parts(&self, parts: &[Part]) -> Vec<u32> {
         let joined = join(parts);
-        #[cfg(feature = "tokenizer-json")]
         if let Model::Json(json) = &self.model {
             return self.encode_parts_by(json, &joined);
         }
@@ -182,7 +172,6 @@ impl Tokenizer {
         }
     }
 
-    #[cfg(feature = "tokenizer-json")]
     fn encode_parts_by(&self, json: &json::Json, parts: &[Part]) -> Vec<u32> {
         let forges = |part: &Part| match part {
             Part::Text(text) => self.specials.split(text, true).iter().any(|fragment| self.is_guarded(fragment)),
@@ -203,7 +192,6 @@ impl Tokenizer {
                 (Fragment::Token(token), _) => tokens.push(*token),
                 (Fragment::Text(text), Model::Bpe(bpe)) => bpe.encode(&self.vocabulary, text, &mut tokens),
                 (Fragment::Text(text), Model::Spm(spm)) => spm.encode(&self.vocabulary, text, first, &mut tokens),
-                #[cfg(feature = "tokenizer-json")]
                 (Fragment::Text(text), Model::Json(json)) => tokens.extend(json.encode(text, false)),
             }
             first = matches!(fragment, Fragment::Token(_));
@@ -211,7 +199,6 @@ impl Tokenizer {
         tokens
     }
 
-    #[cfg(feature = "tokenizer-json")]
     fn is_guarded(&self, fragment: &Fragment<'_>) -> bool {
         matches!(fragment, Fragment::Token(token) if self.vocabulary.kind(*token).is_guarded())
     }

@@ -48,7 +48,6 @@ pub(super) enum Writing {
     /// Spaces as `▁`, bytes as `<0x0A>`.
     Pieces,
     /// As it stands.
-    #[cfg(any(feature = "tokenizer-json", test))]
     Plain,
 }
 
@@ -150,7 +149,6 @@ fn piece(text: &str, kind: Kind, writing: Writing) -> Box<[u8]> {
         Kind::Normal => match writing {
             Writing::Bytes => bytes::decode(text).into(),
             Writing::Pieces => text.replace(SPACE, " ").into_bytes().into(),
-            #[cfg(any(feature = "tokenizer-json", test))]
             Writing::Plain => text.as_bytes().into(),
         },
     }

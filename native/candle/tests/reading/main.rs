@@ -2,6 +2,7 @@
 
 mod damage;
 mod files;
+mod folders;
 mod forms;
 mod gguf;
 mod hostile_templates;

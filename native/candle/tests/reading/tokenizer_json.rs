@@ -1,7 +1,5 @@
 //! Vocabularies in `tokenizer.json`.
 
-#![cfg(feature = "tokenizer-json")]
-
 use hoosh_candle::text::{Part, Tokenizer};
 use serde_json::{json, Value};
 

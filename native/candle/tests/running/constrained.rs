@@ -1,10 +1,10 @@
 //! Answers that are held to a form, by models whose random weights would say anything else.
 
 use candle_core::quantized::GgmlDType;
-use hoosh_candle::slots::Standing;
 use hoosh_candle::Candle;
 use hoosh_core::dialects::neutral::{Endpoint, Item};
 use hoosh_core::engine::Engine;
+use hoosh_core::engine::Standing;
 use serde_json::{json, Value};
 
 use crate::common::asking::{ask_as, engine, Heard};

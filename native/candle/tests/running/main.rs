@@ -6,3 +6,5 @@ mod decoder;
 mod engine;
 mod soak;
 mod stop;
+mod talkers;
+mod vectors;

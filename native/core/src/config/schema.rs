@@ -272,7 +272,7 @@ pub const PROVIDERS: Section = Section {
             "files",
             Kind::Named,
             Default::None("the demonstration model `hoosh-tiny`"),
-            "Of `candle`: the models that this process computes, and the GGUF file of each; `$NAME` takes one from the environment.",
+            "Of `candle`: the models that this process computes, and the file or folder of each; `$NAME` takes one from the environment.",
         ),
         Key::new(
             "device",

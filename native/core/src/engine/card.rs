@@ -9,6 +9,8 @@ pub struct Card {
     pub context: Option<u32>,
     /// Tokens of an answer; `None`: as many as the context leaves.
     pub max_output: Option<u32>,
+    /// Numbers of a vector, where it makes vectors.
+    pub dimensions: Option<u32>,
     /// What it understands.
     pub abilities: Abilities,
     /// How its weights are stored, as GGUF names it (`Q4_K_M`, `F16`).

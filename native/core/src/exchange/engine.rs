@@ -11,8 +11,9 @@ use super::Exchange;
 use crate::clock::SECOND;
 use crate::dialects::neutral::{Endpoint, Item};
 use crate::dialects::openai::collected::Collected;
-use crate::dialects::openai::encode::Stamp;
+use crate::dialects::openai::encode::{Stamp, VectorForm};
 use crate::dialects::openai::pieces::{framed, Pieces};
+use crate::error::{Code, Failure};
 use crate::ledger::Usage;
 use crate::retry::retry_after;
 
@@ -42,7 +43,16 @@ impl Exchange {
     /// It has no request to write: once it stands, it works.
     pub(super) fn begin_engine(&mut self) {
         let now_us = self.now.mono_us;
-        let engine = Engine::new(self.stamp());
+        // Other forms are passed to providers over HTTP, some of which know more.
+        let vectors = match self.endpoint() {
+            Endpoint::Embeddings => VectorForm::of(self.facts()),
+            Endpoint::Chat | Endpoint::Completions => Some(VectorForm::default()),
+        };
+        let Some(vectors) = vectors else {
+            let words = "'encoding_format' must be float or base64 for this model.";
+            return self.fall(Fall::invalid(Failure::new(Code::InvalidValue, words).param("encoding_format")));
+        };
+        let engine = Engine::new(self.stamp(vectors));
         let Some(attempt) = &mut self.attempt else { return };
         attempt.reach(Reached::Body, now_us);
         attempt.follow = Follow::Engine(Box::new(engine));
@@ -100,10 +110,10 @@ impl Exchange {
     }
 
     pub(super) fn end_engine(&mut self) {
-        let (endpoint, streams) = (self.endpoint(), self.facts().stream);
+        let (endpoint, streams, inputs) = (self.endpoint(), self.facts().stream, self.facts().answers);
         let Some(attempt) = &mut self.attempt else { return };
         let Follow::Engine(engine) = &attempt.follow else { return };
-        if !engine.collected.is_complete(endpoint) {
+        if !engine.collected.is_complete(endpoint, inputs) {
             self.fall(Fall::truncated("The engine ended before its answer was complete."));
             return;
         }
@@ -135,12 +145,13 @@ impl Exchange {
     }
 
     /// What all that is said in this exchange's name carries.
-    pub(super) fn stamp(&self) -> Stamp {
+    fn stamp(&self, vectors: VectorForm) -> Stamp {
         let prefix = if self.endpoint() == Endpoint::Completions { "cmpl" } else { "chatcmpl" };
         Stamp {
             id: format!("{prefix}-{}", self.request_id()),
             created: self.begun.wall_us / SECOND as i64,
             model: self.facts.as_ref().map_or_else(String::new, |facts| facts.model.clone()),
+            vectors,
         }
     }
 }

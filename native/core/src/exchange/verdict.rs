@@ -63,6 +63,12 @@ impl Fall {
         Fall::upstream(Code::UpstreamError, Outcome::Error, format!("{what}: {words}"))
     }
 
+    /// The request asks for what this upstream does not have: nobody's fault but the caller's, and nothing was done.
+    pub fn invalid(failure: Failure) -> Fall {
+        let (blame, again, outcome) = (Some(Blame::Nobody), Again::Never, Outcome::Refused);
+        Fall { failure, blame, outcome, again, billed: false }
+    }
+
     /// The whole exchange took too long: another attempt has no time left.
     pub fn overdue(words: &str) -> Fall {
         Fall { again: Again::Never, ..Fall::upstream(Code::UpstreamTimeout, Outcome::Timeout, words) }

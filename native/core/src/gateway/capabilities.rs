@@ -73,6 +73,7 @@ impl Page {
         self.known_text("accelerator", known(None, probed.accelerator.as_deref()));
         self.known_number("context", known(said.context_tokens, probed.context));
         self.known_number("max_output", known(said.max_output_tokens, probed.max_output));
+        self.known_number("dimensions", known(None, probed.dimensions));
         // Whoever speaks the dialect streams, and of an engine hoosh makes a stream.
         self.known_flag("streaming", (Some(true), Source::Catalogue));
         self.known_flag("chat", known(None, probed.chat));

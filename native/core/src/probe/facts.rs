@@ -11,6 +11,8 @@ pub struct Facts {
     pub context: Option<u64>,
     /// Tokens of an answer.
     pub max_output: Option<u64>,
+    /// Numbers of a vector.
+    pub dimensions: Option<u64>,
     /// Chat and text completions.
     pub chat: Option<bool>,
     /// Calling functions.
@@ -47,6 +49,7 @@ impl Facts {
             model: self.model,
             context: self.context.or(other.context),
             max_output: self.max_output.or(other.max_output),
+            dimensions: self.dimensions.or(other.dimensions),
             chat: self.chat.or(other.chat),
             tools: self.tools.or(other.tools),
             vision: self.vision.or(other.vision),
@@ -78,6 +81,7 @@ impl From<&Card> for Facts {
             model: card.model.clone(),
             context: card.context.map(u64::from),
             max_output: card.max_output.map(u64::from),
+            dimensions: card.dimensions.map(u64::from),
             chat: Some(able.chat),
             tools: Some(able.tools),
             vision: Some(able.vision),

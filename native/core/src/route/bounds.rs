@@ -212,11 +212,14 @@ impl Bounds {
     }
 
     fn probed(facts: &Facts) -> Bounds {
+        // An encoder counts by a vocabulary that is unlike any counted with here, and may be asked to cut what is too long.
+        // It judges by itself; no other model would be one to go to, since its vectors mean something else.
+        let is_encoder = facts.embeddings == Some(true) && facts.chat == Some(false);
         Bounds {
             tools: facts.tools,
             images: facts.vision,
             audio: facts.audio,
-            context_tokens: facts.context,
+            context_tokens: facts.context.filter(|_| !is_encoder),
             max_output_tokens: facts.max_output,
             chat: facts.chat,
             embeddings: facts.embeddings,

@@ -30,6 +30,7 @@ fn card(model: &str, abilities: Abilities) -> Card {
         model: model.into(),
         context: Some(64),
         max_output: None,
+        dimensions: abilities.embeddings.then_some(384),
         abilities,
         quantization: Some("Q8_0".into()),
         accelerator: Some("cpu".into()),
@@ -105,6 +106,9 @@ fn what_it_cannot_do_is_asked_of_another_or_refused() {
     ] {
         assert_eq!(who(&mut world(), path, &body), wanted, "{body}");
     }
+    // How long a text is to a model of vectors, that model knows best.
+    let long = embed.replace("\"a\"", &format!("\"{}\"", "why ".repeat(80)));
+    assert_eq!(who(&mut world(), "/v1/embeddings", &long), "local");
     // The operator's word goes before: of both `tiny` it was said that they take no tools.
     let tools = chat("tiny", r#""tools":[{"type":"function","function":{"name":"f"}}]"#);
     assert_eq!(who(&mut world(), path, &tools), "unsupported_by_model");
@@ -127,6 +131,7 @@ fn what_is_known_is_told_with_its_source() {
         "accelerator": probed(json!("cpu")),
         "context": probed(json!(64)),
         "max_output": unknown,
+        "dimensions": unknown,
         "streaming": {"value": true, "source": "catalogue"},
         "chat": probed(json!(true)),
         "tools": {"value": false, "source": "configured"},
@@ -141,6 +146,7 @@ fn what_is_known_is_told_with_its_source() {
     });
     assert_eq!(local["models"][0], tiny);
     assert_eq!(local["models"].as_array().unwrap().len(), 2);
+    assert_eq!(local["models"][1]["dimensions"], probed(json!(384)));
     assert_eq!((&far["kind"], &far["base_url"]), (&json!("http"), &json!("http://far.example/v1")));
     assert_eq!(far["models"].as_array().unwrap().len(), 1, "a pattern is no model");
     assert_eq!((&far["models"][0]["model"], &far["models"][0]["context"]), (&json!("big"), &unknown));

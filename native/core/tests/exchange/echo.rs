@@ -33,6 +33,7 @@ impl Engine for Echo {
             model: "m".into(),
             context: None,
             max_output: None,
+            dimensions: None,
             abilities,
             quantization: None,
             accelerator: None,

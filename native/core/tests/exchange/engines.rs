@@ -100,3 +100,69 @@ fn only_what_an_engine_finished_well_is_cached() {
         assert_eq!(twin.is_hit(&mut world), cached, "{reason}");
     }
 }
+
+#[test]
+fn vectors_are_written_as_they_were_asked_for() {
+    let vectors = [vec![1.0, -2.5, f32::NAN], vec![0.1]];
+    let encoded = ["AACAPwAAIMAAAAAA", "zczMPQ=="].map(|text| format!("\"{text}\""));
+    let numbers = ["[1.0,-2.5,0.0]", "[0.1]"].map(str::to_owned);
+    for (asked, written) in [
+        ("", numbers.clone()),
+        (r#","encoding_format":null"#, numbers.clone()),
+        (r#","encoding_format":"float""#, numbers),
+        (r#","encoding_format":"base64""#, encoded),
+    ] {
+        let mut world = World::new(ENGINES);
+        let mut call = world.post("/v1/embeddings", &format!(r#"{{"model":"m","input":["a","b"]{asked}}}"#));
+        let u = call.called(&mut world);
+        for index in [1, 0] {
+            call.exchange.delta(u, Item::Embedding { index, vector: vectors[index as usize].clone() });
+        }
+        call.exchange.delta(u, used(4, 0));
+        call.exchange.end(u);
+        let reply = call.reply(&mut world);
+        let [first, second] = written;
+        let wanted = format!(
+            r#"{{"object":"list","data":[{{"object":"embedding","index":0,"embedding":{first}}},{{"object":"embedding","index":1,"embedding":{second}}}],"model":"m","usage":{{"prompt_tokens":4,"total_tokens":4}}}}"#
+        );
+        assert_eq!(String::from_utf8_lossy(&reply.body), wanted, "{asked}");
+    }
+}
+
+#[test]
+fn a_form_of_vectors_that_engines_do_not_have_is_refused() {
+    for asked in [r#""ubinary""#, "7", "[]"] {
+        let mut world = World::new(ENGINES);
+        let body = format!(r#"{{"model":"m","input":"a","encoding_format":{asked}}}"#);
+        let mut call = world.post("/v1/embeddings", &body);
+        call.called(&mut world);
+        let reply = call.reply(&mut world);
+        let body = String::from_utf8_lossy(&reply.body).into_owned();
+        assert_eq!(reply.status, 400, "{body}");
+        assert!(body.contains("\"invalid_value\"") && body.contains("\"param\":\"encoding_format\""), "{body}");
+    }
+    // Of a chat it is an unknown field, which passes.
+    let mut world = World::new(ENGINES);
+    let mut call = world.post("/v1/chat/completions", &CHAT.replacen('{', r#"{"encoding_format":7,"#, 1));
+    let u = call.called(&mut world);
+    for item in [text("hello"), finish("stop"), used(1, 1)] {
+        call.exchange.delta(u, item);
+    }
+    call.exchange.end(u);
+    assert_eq!(call.reply(&mut world).status, 200);
+}
+
+#[test]
+fn an_engine_that_leaves_out_a_vector_was_cut_off() {
+    for given in [&[0u32][..], &[0, 0], &[0, 2], &[0, 1, 1], &[]] {
+        let mut world = World::new(&format!("[retry]\nmax_attempts = 1\n{ENGINES}"));
+        let mut call = world.post("/v1/embeddings", r#"{"model":"m","input":["a","b"]}"#);
+        let u = call.called(&mut world);
+        for &index in given {
+            call.exchange.delta(u, Item::Embedding { index, vector: vec![1.0] });
+        }
+        call.exchange.end(u);
+        let reply = call.reply(&mut world);
+        assert_eq!((reply.status, reply.error().2.as_str()), (502, "upstream_truncated"), "{given:?}");
+    }
+}

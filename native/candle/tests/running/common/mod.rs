@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test uses a part.
 
 pub mod asking;
+pub mod folder;
 
 use bytes::Bytes;
 use candle_core::quantized::gguf_file::{self, Value};

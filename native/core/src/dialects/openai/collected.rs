@@ -64,10 +64,14 @@ impl Collected {
         self.choices.get(*choice as usize).map_or(0, |choice| choice.characters)
     }
 
-    /// Every choice has its finish reason, and there is one; or there are vectors.
-    pub fn is_complete(&self, endpoint: Endpoint) -> bool {
+    /// Every choice has its finish reason, and there is one; or each of `inputs` inputs has its vector, once.
+    pub fn is_complete(&self, endpoint: Endpoint, inputs: u64) -> bool {
         match endpoint {
-            Endpoint::Embeddings => !self.vectors.is_empty(),
+            Endpoint::Embeddings => {
+                let mut numbers: Vec<u64> = self.vectors.iter().map(|(index, _)| u64::from(*index)).collect();
+                numbers.sort_unstable();
+                numbers.into_iter().eq(0..inputs)
+            }
             _ => !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finish.is_some()),
         }
     }

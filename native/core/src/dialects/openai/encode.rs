@@ -2,6 +2,8 @@
 
 use super::collected::{Choice, Collected};
 use super::logprobs::{self, offsets};
+use super::request::Facts;
+use crate::base64;
 use crate::dialects::neutral::{Endpoint, Item};
 use crate::json::write_string;
 use crate::ledger::Usage;
@@ -15,6 +17,31 @@ pub struct Stamp {
     pub created: i64,
     /// As the caller named it.
     pub model: String,
+    /// How vectors are written.
+    pub vectors: VectorForm,
+}
+
+/// How vectors are written: `encoding_format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VectorForm {
+    /// A list of numbers.
+    #[default]
+    Float,
+    /// Their bytes as floats of 32 bits, the lowest byte first, in base64.
+    Base64,
+}
+
+impl VectorForm {
+    /// What a request asks for; `None` where it is neither.
+    pub fn of(facts: &Facts) -> Option<VectorForm> {
+        let asked = facts.index.get(&facts.body, "encoding_format").filter(|asked| !asked.is_null());
+        match asked {
+            None => Some(VectorForm::Float),
+            Some(asked) if asked.str_eq("float") => Some(VectorForm::Float),
+            Some(asked) if asked.str_eq("base64") => Some(VectorForm::Base64),
+            Some(_) => None,
+        }
+    }
 }
 
 impl Stamp {
@@ -94,7 +121,7 @@ impl Stamp {
                 out.extend_from_slice(b"\"object\":\"embedding\",\"index\":");
                 write_number(&mut out, u64::from(*index));
                 out.extend_from_slice(b",\"embedding\":");
-                write_vector(&mut out, vector);
+                write_vector(&mut out, vector, self.vectors);
                 out.push(b'}');
             }
             out.extend_from_slice(b"],\"model\":");
@@ -213,14 +240,21 @@ pub(super) fn write_float(out: &mut Vec<u8>, number: f32) {
     out.extend_from_slice(ryu::Buffer::new().format_finite(number).as_bytes());
 }
 
-fn write_vector(out: &mut Vec<u8>, vector: &[f32]) {
+fn write_vector(out: &mut Vec<u8>, vector: &[f32], form: VectorForm) {
+    // JSON has no NaN or infinity; an engine that gives one is wrong, and 0 harms least. Both forms say the same.
+    let numbers = vector.iter().map(|number| if number.is_finite() { *number } else { 0.0 });
+    if form == VectorForm::Base64 {
+        out.push(b'"');
+        base64::write(out, numbers.flat_map(f32::to_le_bytes));
+        out.push(b'"');
+        return;
+    }
     out.push(b'[');
-    for (at, number) in vector.iter().enumerate() {
+    for (at, number) in numbers.enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        // JSON has no NaN or infinity; an engine that gives one is wrong, and 0 harms least.
-        write_float(out, if number.is_finite() { *number } else { 0.0 });
+        write_float(out, number);
     }
     out.push(b']');
 }
