@@ -8,7 +8,8 @@ use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
 use serde_json::{json, Value};
 
 use super::form::{Calls, Form, Text};
-use super::{schema, Problem};
+use super::schema::{self, Parts};
+use super::Problem;
 use crate::tools::{ARGUMENTS, CLOSE, NAME, OPEN};
 
 /// Bytes of all schemas of one form. OpenAI allows some 120,000 characters of names and values.
@@ -26,16 +27,16 @@ pub(super) fn grammar(form: &Form) -> Result<TopLevelGrammar, Problem> {
     if bytes > MOST_BYTES {
         return Err(Problem::TooLarge(bytes));
     }
-    let mut grammars = Vec::new();
+    let (mut grammars, mut parts) = (Vec::new(), Parts::default());
     grammars.extend(form.calls.as_ref().map(|calls| GrammarWithLexer::from_lark(lark(&form.text, calls))));
     if let Some(answer) = answer {
-        let schema = schema::prepared(answer).map_err(Problem::Schema)?;
+        let schema = schema::prepared(answer, &mut parts).map_err(Problem::Schema)?;
         grammars.push(GrammarWithLexer { name: Some("answer".into()), ..GrammarWithLexer::from_json_schema(schema) });
     }
     for (index, function) in functions.enumerate() {
         let schema = match &function.parameters {
-            Some(schema) => schema::of_arguments(schema),
-            None => schema::prepared(&json!({ "type": "object" })),
+            Some(schema) => schema::of_arguments(schema, &mut parts),
+            None => schema::prepared(&json!({ "type": "object" }), &mut parts),
         };
         let schema = schema.map_err(|words| Problem::Schema(format!("function {}: {words}", function.name)))?;
         grammars.push(GrammarWithLexer { name: Some(reference(index)), ..GrammarWithLexer::from_json_schema(schema) });

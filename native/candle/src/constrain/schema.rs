@@ -17,21 +17,20 @@ const SPACE: &str = r"[ ]|\n[ \t]{0,20}";
 const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"];
 
-/// Patterns and formats of one schema. Each is tried for whether any text has it, which takes a millisecond or two.
+/// Patterns and formats of all schemas of one form. Each is tried for whether any text has it, which takes a millisecond or two.
 const MOST_PATTERNS: usize = 256;
 
-/// Named properties of one schema: the time that it takes to compile them grows with their square.
+/// Named properties of all schemas of one form: the time that it takes to compile them grows with their square.
 const MOST_PROPERTIES: usize = 1_000;
 
-/// `schema` to be compiled, or what is wrong with it.
-pub(super) fn prepared(schema: &Value) -> Result<Value, String> {
+/// `schema` to be compiled, or what is wrong with it. Its `parts` are counted with those of others.
+pub(super) fn prepared(schema: &Value, parts: &mut Parts) -> Result<Value, String> {
     let mut schema = match schema {
         Value::Bool(true) => json!({}),
         Value::Object(_) => schema.clone(),
         _ => return Err("it must be an object".into()),
     };
-    let mut parts = Parts::default();
-    walk(&mut schema, &mut parts)?;
+    walk(&mut schema, parts)?;
     parts.check()?;
     // Callers do not set options of llguidance.
     schema["x-guidance"] = json!({ "whitespace_pattern": SPACE });
@@ -39,8 +38,8 @@ pub(super) fn prepared(schema: &Value) -> Result<Value, String> {
 }
 
 /// The same of the arguments of a function, which are an object.
-pub(super) fn of_arguments(schema: &Value) -> Result<Value, String> {
-    let mut schema = prepared(schema)?;
+pub(super) fn of_arguments(schema: &Value, parts: &mut Parts) -> Result<Value, String> {
+    let mut schema = prepared(schema, parts)?;
     let kind = schema.get("type").cloned().unwrap_or_else(|| "object".into());
     if kind != "object" {
         return Err(format!("arguments are an object, not of the type {kind}"));
@@ -49,9 +48,9 @@ pub(super) fn of_arguments(schema: &Value) -> Result<Value, String> {
     Ok(schema)
 }
 
-/// What a schema has, and takes time to compile.
+/// What schemas have that takes time to compile.
 #[derive(Default)]
-struct Parts {
+pub(super) struct Parts {
     patterns: usize,
     properties: usize,
 }
@@ -61,7 +60,7 @@ impl Parts {
         let counts =
             [(self.patterns, MOST_PATTERNS, "patterns and formats"), (self.properties, MOST_PROPERTIES, "properties")];
         match counts.into_iter().find(|(count, most, _)| count > most) {
-            Some((count, most, what)) => Err(format!("it has {count} {what}, and {most} are the most")),
+            Some((count, most, what)) => Err(format!("there are {count} {what} or more, and {most} are the most")),
             None => Ok(()),
         }
     }

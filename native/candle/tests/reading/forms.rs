@@ -247,6 +247,16 @@ fn schemas_that_cannot_be_kept_to_are_refused() {
 }
 
 #[test]
+fn the_parts_of_all_functions_count_together() {
+    let parameters = json!({ "type": "object", "properties": { "a": { "pattern": "a" }, "b": { "pattern": "b" } } });
+    let functions = |count: usize| (0..count).map(|at| function(&format!("f{at}"), parameters.clone())).collect();
+    let form = |count| Form { text: Text::Never, calls: Some(Calls { functions: functions(count), several: false }) };
+    assert!(Forms::default().compile(&form(100), &tokenizer()).is_ok());
+    let refusal = Forms::default().compile(&form(129), &tokenizer()).unwrap_err();
+    assert!(refusal.message.contains("patterns"), "{}", refusal.message);
+}
+
+#[test]
 fn of_two_fields_the_one_at_fault_is_named() {
     let (good, bad) = (json!({ "type": "object" }), json!({ "type": "object", "minProperties": -1 }));
     for (answer, arguments, field) in [(&good, &bad, "`tools`"), (&bad, &good, "`response_format`")] {
@@ -327,8 +337,11 @@ fn hostile_schemas_break_nothing() {
         json!({ "type": "number", "minimum": 1e-300, "maximum": 1e-299 }),
         json!({ "type": "object", "properties": many(200, json!({ "type": "string", "pattern": "a.*b" })) }),
         json!({ "type": "object", "properties": many(1_000, json!({ "type": "array", "maxItems": 7 })) }),
+        json!({ "enum": (0..10_000).map(|at| format!("{at}{at}")).collect::<Vec<_>>() }),
+        json!({ "anyOf": (0..10_000).map(|at| json!(at % 2 == 0)).collect::<Vec<_>>() }),
+        json!({ "allOf": (0..3_000).map(|at| json!({ "minimum": at })).collect::<Vec<_>>() }),
         json!({ "type": "object", "patternProperties": many(60, json!({})) }),
-        json!({ "anyOf": (0..4_000).map(|at| json!({ "properties": { "k": { "const": at } } })).collect::<Vec<_>>() }),
+        json!({ "anyOf": (0..900).map(|at| json!({ "properties": { "k": { "const": at } } })).collect::<Vec<_>>() }),
         json!({ "oneOf": (0..1_000).map(|at| json!({ "required": ["k"], "properties": { "k": { "const": format!("{at}") } } })).collect::<Vec<_>>() }),
     ];
     let forms = Forms::default();
