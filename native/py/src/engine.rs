@@ -41,8 +41,9 @@ impl NativeEngine {
 
 #[pymethods]
 impl NativeEngine {
-    /// Begin to answer a request to `endpoint`. `standing`: which of the five priorities its caller has, from 0, and whose
-    /// work it may use. As number `number` of `queue`, whoever asks the answer is told of more.
+    /// Begin to answer a request to `endpoint`. As number `number` of `queue`, whoever asks the answer is told of more.
+    ///
+    /// `standing`: which of the five priorities its caller has, from 0, and whose work it may use.
     fn call(
         &self,
         endpoint: &str,
