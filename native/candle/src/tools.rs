@@ -88,7 +88,7 @@ impl Reader {
 
     /// What is pending from `start` to `end`, if it is a call.
     fn call(&mut self, start: usize, end: usize) -> Option<Piece> {
-        let object = validate(self.pending[start..end].as_bytes(), Limits::default()).ok()?;
+        let object = validate(&self.pending.as_bytes()[start..end], Limits::default()).ok()?;
         let name = object.get("name")?.as_str()?.into_owned();
         // As it was written: a number that is read and written again may be another.
         let arguments = match object.get("arguments").filter(|arguments| arguments.kind() != Kind::Null) {

@@ -40,5 +40,8 @@ fn word(tokenizer: &Tokenizer, token: u32) -> Vec<u8> {
     // 0xff is in no UTF-8, and llguidance marks special tokens with it.
     let is_text = piece.len() <= LONGEST && !piece.contains(&TokTrie::SPECIAL_TOKEN_MARKER);
     // One that ends answers would end them in the middle.
-    (is_text && !tokenizer.is_end(token)).then(|| piece.to_vec()).unwrap_or_default()
+    match is_text && !tokenizer.is_end(token) {
+        true => piece.to_vec(),
+        false => Vec::new(),
+    }
 }

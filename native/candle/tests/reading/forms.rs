@@ -353,7 +353,7 @@ fn hostile_schemas_break_nothing() {
         let compiling = began.elapsed();
         let mut steps = 0;
         let walking = std::time::Instant::now();
-        if let Ok(mut held) = compiled.as_ref().map(Held::clone) {
+        if let Ok(mut held) = compiled.clone() {
             // The token allowed first, or the last one: on into what is allowed.
             while steps < 200 && step(&mut held, &tokenizer, steps) {
                 steps += 1;
