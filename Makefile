@@ -77,11 +77,13 @@ $(VENV)/.extension: $(VENV)/.run $(RUST_SOURCES)
 
 # --- tests ------------------------------------------------------------------------------------------------------
 
-# A folder of its own: maturin tells pyo3 about Python by other means than plain cargo can, and in one folder the two
-# would rebuild pyo3 in turn.
+# pyo3 is told about Python as maturin tells it, or the two would rebuild it in turn.
 lint: $(VENV)/.dev $(VENV)/.extension
 	cargo fmt --all --check
-	cargo clippy --target-dir $${CARGO_TARGET_DIR:-target}/lint --workspace --all-targets --features hoosh-py/test-engine -- -D warnings
+	PYO3_BUILD_EXTENSION_MODULE=1 \
+	  PYO3_CONFIG_FILE=$$(ls -t $(CURDIR)/$${CARGO_TARGET_DIR:-target}/maturin/pyo3-config-*.txt | head -1) \
+	  PYO3_ENVIRONMENT_SIGNATURE=$$($(PYTHON) -c 'import sys; print("cpython-%d.%d-64bit" % sys.version_info[:2])') \
+	  cargo clippy --workspace --all-targets --features hoosh-py/test-engine -- -D warnings
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy

@@ -294,7 +294,7 @@ impl Fleet {
             usual: usual(file)?,
         });
         let its_texts = texts.clone();
-        let pool = self.pool_and_reader(desk, move |call| its_texts.prepare(call).map(Job::Text))?;
+        let pool = self.pool_and_reader(desk, move |call| Some(Job::Text(Box::new(its_texts.prepare(call)?))))?;
         let slots = self.settings.max_sequences;
         let scheduler = Scheduler::new(decoder, texts, pool, self.settings.kv_bytes, slots);
         Ok((Box::new(scheduler), reservation))

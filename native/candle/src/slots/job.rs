@@ -9,7 +9,7 @@ use super::vectors::Inputs;
 /// A call that was read. All that wait for one model are of one kind, that of the model.
 pub(crate) enum Job {
     /// For a decoder.
-    Text(Prepared),
+    Text(Box<Prepared>),
     /// For an encoder.
     Vectors(Inputs),
 }
@@ -31,7 +31,7 @@ impl Job {
 
     pub(crate) fn text(self) -> Option<Prepared> {
         match self {
-            Job::Text(call) => Some(call),
+            Job::Text(call) => Some(*call),
             Job::Vectors(_) => None,
         }
     }
