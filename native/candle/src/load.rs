@@ -1,9 +1,10 @@
 //! Brings models into memory when they are asked for, and lets them go.
 
+mod opened;
 mod vectors;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Condvar;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,6 @@ use crate::constrain::Forms;
 use crate::decoder::{Config, Decoder, DecoderError};
 use crate::device::{self, Accelerator};
 use crate::file::ModelFile;
-use crate::folder::{talker, ModelFolder};
 use crate::sample::Sampling;
 use crate::slots::call::{Call, Texts};
 use crate::slots::desk::{Bounds, Desk, Phase};
@@ -24,8 +24,11 @@ use crate::slots::job::Job;
 use crate::slots::scheduler::Scheduler;
 use crate::slots::{Busy, Runner};
 use crate::template::Template;
-use crate::text::Tokenizer;
 use crate::threads;
+
+use opened::{Opened, Talker};
+
+pub use opened::look;
 
 /// What an engine of this crate serves, and within which bounds.
 #[derive(Clone, Debug)]
@@ -81,58 +84,6 @@ pub enum Source {
     Path(PathBuf),
     /// In memory.
     Bytes(Bytes),
-}
-
-/// A model whose files were opened and looked at.
-enum Opened {
-    Decoder(Talker),
-    Encoder(ModelFolder),
-}
-
-/// A model that answers.
-struct Talker {
-    file: ModelFile,
-    /// Where it came from, if that is a folder.
-    folder: Option<ModelFolder>,
-}
-
-impl Source {
-    fn open(&self) -> Result<Opened, DecoderError> {
-        let file = match self {
-            Source::Path(path) if ModelFolder::is_meant(path) => return Opened::of_folder(ModelFolder::open(path)?),
-            Source::Path(path) => ModelFile::open(path)?,
-            Source::Bytes(bytes) => ModelFile::from_bytes(bytes.clone())?,
-        };
-        Ok(Opened::Decoder(Talker { file, folder: None }))
-    }
-}
-
-impl Opened {
-    fn of_folder(mut folder: ModelFolder) -> Result<Opened, DecoderError> {
-        if folder.model_type()?.is_some_and(|kind| talker::is_known(&kind)) {
-            let file = folder.take_decoder_file()?;
-            return Ok(Opened::Decoder(Talker { file, folder: Some(folder) }));
-        }
-        Ok(Opened::Encoder(folder))
-    }
-}
-
-impl Talker {
-    fn tokenizer(&self) -> Result<Tokenizer, DecoderError> {
-        match &self.folder {
-            Some(folder) => folder.tokenizer(),
-            None => Ok(Tokenizer::from_gguf(&self.file)?),
-        }
-    }
-
-    fn template(&self, tokenizer: &Tokenizer) -> Result<Template, String> {
-        let of_folder = match &self.folder {
-            Some(folder) => folder.chat_template().map_err(|error| error.to_string())?,
-            None => None,
-        };
-        let of_file = self.file.metadata().opt_str("tokenizer.chat_template").map_err(|error| error.to_string())?;
-        Template::from_source(of_folder.as_deref().or(of_file), tokenizer).map_err(|error| error.to_string())
-    }
 }
 
 /// All models, and the memory that they share.
@@ -487,14 +438,4 @@ fn unknown(source: &ModelSource, settings: &Settings) -> Card {
         memory_bytes: None,
         loaded: false,
     }
-}
-
-/// Whether there is a model at `path`, so that a wrong path is found before the first request.
-pub fn look(path: &Path) -> Result<(), String> {
-    let looked = Source::Path(path.to_owned()).open().and_then(|opened| match opened {
-        Opened::Encoder(folder) => vectors::look(&folder),
-        Opened::Decoder(Talker { folder: Some(folder), .. }) => Ok(folder.tokenizer_json().map(drop)?),
-        Opened::Decoder(Talker { folder: None, .. }) => Ok(()),
-    });
-    looked.map_err(|error| error.to_string())
 }

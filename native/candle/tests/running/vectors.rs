@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use hoosh_candle::{Candle, ModelSource, Settings, Source};
 use hoosh_core::dialects::neutral::{Endpoint, Item};
@@ -298,6 +299,19 @@ fn whoever_leaves_lets_the_slot_go() {
     assert_eq!(vectors(&ask(&engine, &json!({"input": "dog"})).all()).len(), 1);
     assert!(engine.unload("m"));
     assert_eq!(vectors(&ask(&engine, &json!({"input": "dog"})).all()).len(), 1, "it comes again");
+}
+
+#[test]
+fn it_goes_when_nobody_asks_it_and_comes_again() {
+    let engine = engine(&fixtures().join("bert"), |settings| settings.idle_unload = Some(Duration::ZERO));
+    for _ in 0..3 {
+        assert_eq!(vectors(&ask(&engine, &json!({"input": "dog"})).all()).len(), 1);
+        let until = Instant::now() + Duration::from_secs(60);
+        while engine.cards()[0].loaded {
+            assert!(Instant::now() < until, "it stays");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 #[test]
