@@ -21,8 +21,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DEMONSTRATION = ROOT / "python" / "hoosh" / "models" / "hoosh-tiny.gguf"
 LINE = re.compile(r"(\d+) sequences: ([\d.]+) tokens/s read, ([\d.]+) tokens/s written")
 FIGURES = ["1 read", "1 written", "8 read", "8 written", "MiB"]
-WIDE = ["1024", "12", "8192"]
-"""Width, layers and vocabulary: some 190 million weights, of the shape of models that are used."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def measured(engine: Engine, model: Path, cores: str, sizes: list[str]) -> dict[
             command[0],
             [*command, *sizes],
             {**os.environ, **engine.environment},
-            file_actions=[(os.POSIX_SPAWN_DUP2, write, 1)],
+            file_actions=[(os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_DUP2, write, 2)],
         )
         os.close(write)
         told = output.read()
@@ -57,12 +55,12 @@ def measured(engine: Engine, model: Path, cores: str, sizes: list[str]) -> dict[
     return figures
 
 
-def models(folder: Path, random_model: str, kinds: list[str]) -> dict[str, Path]:
+def models(folder: Path, random_model: str, kinds: list[str], shape: list[str]) -> dict[str, Path]:
     """hoosh-tiny, and a larger one of each kind of weights."""
     made = {"hoosh-tiny": DEMONSTRATION}
     for kind in kinds:
-        made[f"{kind}, {WIDE[0]} wide, {WIDE[1]} layers"] = folder / f"{kind}.gguf"
-        subprocess.run([random_model, folder / f"{kind}.gguf", "llama", kind, *WIDE], check=True)
+        made[f"{kind}, {shape[0]} wide, {shape[1]} layers"] = folder / f"{kind}.gguf"
+        subprocess.run([random_model, folder / f"{kind}.gguf", "llama", kind, *shape], check=True)
     return made
 
 
@@ -87,6 +85,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cores", default="1", help="as taskset has them; so many threads compute")
     parser.add_argument("--kinds", nargs="*", default=["q8_0", "q4k"], help="of weights, as `random_model` calls them")
+    shape = "width, layers and vocabulary of the larger models; as given, some 150 million weights"
+    parser.add_argument("--shape", nargs=3, default=["1024", "12", "8192"], help=shape)
     parser.add_argument("--sizes", nargs=2, default=["256", "64"], help="tokens of prompt and answer")
     given = parser.parse_args()
     threads = subprocess.run(
@@ -100,7 +100,7 @@ def main() -> None:
     unit = "CPU time" if threads == "1" else "the clock"
     print(f"{threads} threads on cores {given.cores}, {given.rounds} rounds, tokens/s by {unit}")
     with tempfile.TemporaryDirectory() as folder:
-        for name, model in models(Path(folder), str(given.examples / "random_model"), given.kinds).items():
+        for name, model in models(Path(folder), str(given.examples / "random_model"), given.kinds, given.shape).items():
             rounds = defaultdict(list)
             for number in range(given.rounds):
                 for engine in engines if number % 2 == 0 else engines[::-1]:
