@@ -376,6 +376,7 @@ fn tokens(dice: &mut Dice, budgets: &[Budget]) -> Vec<Token> {
             rate_limit_rpm: dice.chance(15).then(|| dice.range(2, 200) as u32),
             rate_limit_tpm: dice.chance(10).then(|| dice.span(500, 50_000) as u32),
             max_tokens_limit: dice.chance(10).then(|| dice.span(1, 500) as u32),
+            ..Token::default()
         })
         .collect()
 }
