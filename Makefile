@@ -38,7 +38,7 @@ LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
 TESTS := lint test-rust test-shuttle test-sim test-python test-faults
 
 .PHONY: run test build lint format clean $(TESTS)
-.PHONY: soak soak-port torture mutations property header schema keys sdk-js c-gateway memcheck test-llamacpp test-clients
+.PHONY: soak soak-port soak-local torture mutations property header schema keys sdk-js c-gateway memcheck test-llamacpp test-clients
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -124,6 +124,11 @@ test-faults: $(VENV)/.dev $(VENV)/.extension
 soak-port: $(VENV)/.dev $(VENV)/.extension
 	$(PYTHON) -m tests.faults.soak $(ARGS)
 
+# 10,000 short answers of a model of this process through the port, with callers that leave, stall and ask for nonsense.
+soak-local: $(VENV)/.dev $(VENV)/.extension
+	$(PYTHON) -m tests.faults.soak_local $(ARGS)
+	cargo test -p hoosh-candle --test running -- --ignored soak
+
 # The OpenAI SDK for JavaScript. Where there is no npm, Node.js comes as a wheel; without either its tests are skipped.
 sdk-js: $(VENV)/.dev
 	@[ tests/js/node_modules/.package-lock.json -nt tests/js/package-lock.json ] && exit; \
@@ -180,7 +185,7 @@ mutations: $(VENV)/.run
 
 # --- figures: benchmarks/README.md ------------------------------------------------------------------------------
 
-.PHONY: bench bench-core bench-relay bench-python bench-start bench-engines
+.PHONY: bench bench-core bench-relay bench-python bench-start bench-engines bench-proxied
 
 bench: bench-core bench-relay bench-python
 	cargo bench -p hoosh-core
@@ -200,6 +205,10 @@ bench-start: $(VENV)/.dev $(VENV)/.extension
 bench-engines: .llamacpp/.ready
 	cargo build --release -p hoosh-candle --features examples --example speed --example random_model
 	$(PYTHON) benchmarks/engines/run.py $${CARGO_TARGET_DIR:-target}/release/examples .llamacpp/bin/python $(ARGS)
+
+# What proxied chats take while a model of this process writes.
+bench-proxied: $(VENV)/.dev $(VENV)/.extension
+	$(PYTHON) benchmarks/engines/proxied.py $(ARGS)
 
 # The extension as users get it: optimised as a release, in place of the one that the tests load.
 bench-python: $(VENV)/.dev
