@@ -2,9 +2,10 @@
 
     .llamacpp/bin/python tests/llamacpp/compare_decoder.py target/debug/examples
 
-needs llama-cpp-python, and the examples `greedy` and `random_model` built (with the feature `examples`). Both continue the same tokens greedily. Where they
-part, the gap between the two tokens in llama.cpp's own logits says whether rounding decided: both round activations to
-eight bits, block by block, and add in orders of their own.
+needs llama-cpp-python and gguf, and the examples `greedy` and `random_model` built (with the feature `examples`). Both continue the same tokens greedily. Where they
+part, the gap between the two tokens says whether rounding decided: with quantized weights both round activations to eight bits, block
+by block, and add in orders of their own. So the same weights are written out as 32 bits too, where nothing is rounded, and what
+each of the two is off from there is what it rounds. A gap that both together may be off by is no difference.
 """
 
 import ctypes
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import gguf
 import llama_cpp
 import numpy
 
@@ -58,23 +60,48 @@ def ours(examples: Path, model: Path) -> Iterator[dict]:
     return map(json.loads, output.splitlines())
 
 
-def compare(examples: Path, model: Path) -> str:
-    llama = Llama(model)
-    worst = 0.0
+def exact(model: Path, out: Path) -> None:
+    """Writes the model with all weights in 32 bits."""
+    reader = gguf.GGUFReader(model)
+    writer = gguf.GGUFWriter(out, reader.fields["general.architecture"].contents())
+    for field in reader.fields.values():
+        if field.name.startswith("GGUF.") or field.name in ("general.architecture", "general.file_type"):
+            continue
+        of = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=of)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, gguf.dequantize(tensor.data, tensor.tensor_type).astype(numpy.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def compare(examples: Path, model: Path, unrounded: Path) -> str:
+    """How far both go together, and what each is off from the unrounded weights, as shares of the spread of the logits."""
+    llama, truth = Llama(model), Llama(unrounded)
+    apart = off_here = off_there = 0.0
     tokens = PROMPT
     try:
         for index, line in enumerate(ours(examples, model)):
-            logits = llama.step(tokens)
-            spread = float(logits.max() - logits.min())
-            worst = max(worst, *(abs(float(logits[token]) - logit) / spread for token, logit in line["top"]))
+            logits, right = llama.step(tokens), truth.step(tokens)
+            spread = float(right.max() - right.min())
+            apart = max(apart, *(abs(float(logits[token]) - logit) / spread for token, logit in line["top"]))
+            off_here = max(off_here, *(abs(float(right[token]) - logit) / spread for token, logit in line["top"]))
+            off_there = max(off_there, float(numpy.abs(logits - right).max()) / spread)
             theirs = int(logits.argmax())
             if theirs != line["token"]:
-                gap = float(logits[theirs] - logits[line["token"]]) / spread
-                return f"parts at token {index}, by {gap:.2e} of the spread; logits differ by {worst:.2e} of it"
+                gap = float(right[theirs] - right[line["token"]]) / spread
+                verdict = "rounding" if abs(gap) <= off_here + off_there else "MORE THAN ROUNDING"
+                said = f"parts at token {index}, where the two are {abs(gap):.1e} apart: {verdict}"
+                break
             tokens = [line["token"]]
+        else:
+            said = f"{COUNT} tokens equal"
     finally:
         llama.close()
-    return f"{COUNT} tokens equal; logits differ by {worst:.2e} of their spread at most"
+        truth.close()
+    return f"{said}; logits differ by {apart:.1e}; off from unrounded: here {off_here:.1e}, there {off_there:.1e}"
 
 
 def main() -> None:
@@ -88,12 +115,15 @@ def main() -> None:
             for kind in KINDS:
                 model = Path(folder) / f"{architecture}-{kind}.gguf"
                 subprocess.run([examples / "random_model", model, architecture, kind], check=True)
+                unrounded = model.with_suffix(".f32.gguf")
+                exact(model, unrounded)
                 try:
-                    result = compare(examples, model)
+                    result = compare(examples, model, unrounded)
                 except RuntimeError as error:
                     result = str(error)
                 print(f"{architecture:8} {kind:5} {result}", flush=True)
                 model.unlink()
+                unrounded.unlink()
 
 
 if __name__ == "__main__":
