@@ -89,7 +89,7 @@ lint: $(VENV)/.dev $(VENV)/.extension
 	$(VENV)/bin/mypy
 
 test-rust: $(VENV)/.run
-	cargo test --workspace
+	cargo test --workspace --no-fail-fast
 
 # The property tests again, with cases that nobody has drawn before. What fails is named with the seed that repeats it.
 property: $(VENV)/.dev $(VENV)/.extension

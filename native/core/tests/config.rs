@@ -587,19 +587,32 @@ fn the_example_is_the_defaults_and_has_every_key() {
     }
 }
 
+/// Where hoosh is installed with the keys that the example takes.
+struct Installed;
+
+impl Environment for Installed {
+    fn get(&self, name: &str) -> Option<String> {
+        let given = name.ends_with("_TOKEN") || name.ends_with("_2");
+        environment(name).or_else(|| given.then(|| "t".into()))
+    }
+
+    /// What hoosh's own package offers (pyproject.toml, `hoosh.providers`).
+    fn engine_types(&self) -> Vec<String> {
+        vec!["llama-cpp-python".into()]
+    }
+}
+
 #[test]
 fn the_examples_commented_keys_are_valid() {
     // `tokens` and credentials are shown in both of their forms, of which a file has one.
     let text =
         uncommented().replace("tokens = [\"$HOOSH_TOKEN\"]\n", "").replace("api_key = \"$OPENAI_API_KEY\"\n", "");
-    let given = |name: &str| name.ends_with("_TOKEN") || name.ends_with("_2");
-    let with_tokens = |name: &str| environment(name).or_else(|| given(name).then(|| "t".into()));
-    let config = parse(&text, &with_tokens).unwrap();
+    let config = parse(&text, &Installed).unwrap();
     assert_eq!(config.auth.tokens[0].budget.as_deref(), Some("default"));
     assert_eq!(config.limits.max_concurrency, Some(1_000));
     assert_eq!(config.providers[1].credentials.len(), 2);
     let short = EXAMPLE.replace("# tokens = ", "tokens = ");
-    assert_eq!(parse(&short, &with_tokens).unwrap().auth.tokens.len(), 1);
+    assert_eq!(parse(&short, &Installed).unwrap().auth.tokens.len(), 1);
 }
 
 #[test]

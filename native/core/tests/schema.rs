@@ -4,14 +4,28 @@
 use std::path::Path;
 
 use hoosh_core::config::schema::{self, Default as Missing, Key, Kind, Section};
-use hoosh_core::config::{parse, Config};
+use hoosh_core::config::{parse, Config, Environment};
 use serde_json::Value;
 
 const EXAMPLE: &str = include_str!("../../../hoosh.example.toml");
 const DOCUMENT: &str = include_str!("../../../docs/config.md");
 
+/// Where every variable is set, and hoosh installed.
+struct Installed;
+
+impl Environment for Installed {
+    fn get(&self, name: &str) -> Option<String> {
+        Some(format!("value-of-{name}"))
+    }
+
+    /// What hoosh's own package offers (pyproject.toml, `hoosh.providers`).
+    fn engine_types(&self) -> Vec<String> {
+        vec!["llama-cpp-python".into()]
+    }
+}
+
 fn good(text: &str) -> Config {
-    parse(text, &|name: &str| Some(format!("value-of-{name}"))).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    parse(text, &Installed).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
 fn generated() -> Value {
