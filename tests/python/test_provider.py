@@ -17,6 +17,7 @@ from tests.upstream import open_upstream
 import hoosh
 from hoosh import Config, errors
 from hoosh._driver import hooks
+from hoosh._environment import engine_types
 
 MESSAGES = [{"role": "user", "content": "Say hello"}]
 ASK = {"model": "fake-chat", "messages": MESSAGES}
@@ -108,7 +109,7 @@ def test_it_is_the_record_of_the_file(monkeypatch):
 )
 def test_what_is_wrong_is_said_in_the_words_of_the_file(given, line):
     with pytest.raises(errors.ConfigError) as of_file:
-        Config.parse(f"[[providers]]\n{line}\n", {})
+        Config.parse(f"[[providers]]\n{line}\n", {}, None, engine_types)
     with pytest.raises(errors.ConfigError) as of_python:
         hoosh.Provider(**given)
     assert of_python.value.message == of_file.value.message
