@@ -83,7 +83,9 @@ async def run(url: str, model: str, streams: int, rounds: int, count: int) -> No
                     took = await chats(client, url, count)
                     nursery.cancel_scope.cancel()
                 figures[is_busy].append((percentile(took, 0.5), percentile(took, 0.99)))
-    idle, busy = ([statistics.median(part) for part in zip(*figures[is_busy], strict=True)] for is_busy in (False, True))
+    idle, busy = (
+        [statistics.median(part) for part in zip(*figures[is_busy], strict=True)] for is_busy in (False, True)
+    )
     print(f"{rounds} rounds of {count} chats, {streams} streams of {model}, {told[0]} chunks of it")
     for name, without, beside in zip(("p50", "p99"), idle, busy, strict=True):
         print(f"{name}: {without:.2f} ms alone, {beside:.2f} ms beside a model that writes: {beside / without:.2f}")
