@@ -81,7 +81,7 @@ $(VENV)/.extension: $(VENV)/.run $(RUST_SOURCES)
 lint: $(VENV)/.dev $(VENV)/.extension
 	cargo fmt --all --check
 	PYO3_BUILD_EXTENSION_MODULE=1 \
-	  PYO3_CONFIG_FILE=$$(ls -t $(CURDIR)/$${CARGO_TARGET_DIR:-target}/maturin/pyo3-config-*.txt | head -1) \
+	  PYO3_CONFIG_FILE=$$(cd $${CARGO_TARGET_DIR:-target}/maturin && ls -t "$$PWD"/pyo3-config-*.txt | head -1) \
 	  PYO3_ENVIRONMENT_SIGNATURE=$$($(PYTHON) -c 'import sys; print("cpython-%d.%d-64bit" % sys.version_info[:2])') \
 	  cargo clippy --workspace --all-targets --features hoosh-py/test-engine -- -D warnings
 	$(VENV)/bin/ruff check
