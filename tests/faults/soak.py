@@ -186,25 +186,38 @@ def left(
     hoosh: processes.Process, upstream: processes.Upstream, load: Load, samples: list[tuple[float, int, int]]
 ) -> list[str]:
     """What should not be there when all is quiet."""
-    now = gauges(hoosh.url)
-    quiet = ("hoosh_buffered_bytes", "hoosh_budget_reserved_tokens")
-    wrong = [f"{name} is {now[name]:.0f}, and nobody asks" for name in quiet if now[name]]
-    if now["hoosh_open_exchanges"] > 1:  # the one that answers this
-        wrong.append(f"{now['hoosh_open_exchanges']:.0f} exchanges are open")
+    wrong = held(hoosh.url)
     at_work = [request for request in upstream.requests() if not request["cancelled"] and not request.get("sent")]
     if len(at_work) > 1:
         wrong.append(f"{len(at_work)} upstream requests are still at work")
     if load.unanswered:
         wrong.append(f"{load.unanswered} calls got no whole answer and no error")
-    warm = [resident for at, resident, _ in samples if at >= WARM_SECONDS]
-    if len(warm) >= 6:
-        first, last = sum(warm[:3]) / 3, sum(warm[-3:]) / 3
-        print(f"memory: {first / 2**20:.1f} MiB after warming up, {last / 2**20:.1f} MiB at the end")
-        if last > first * (1 + LARGEST_GROWTH):
-            wrong.append(f"memory grew from {first / 2**20:.1f} to {last / 2**20:.1f} MiB")
-        if samples[-1][2] > samples[0][2] + 2 * CALLERS:
-            wrong.append(f"descriptors grew from {samples[0][2]} to {samples[-1][2]}")
+    wrong += grown([resident for at, resident, _ in samples if at >= WARM_SECONDS])
+    if samples and samples[-1][2] > samples[0][2] + 2 * CALLERS:
+        wrong.append(f"descriptors grew from {samples[0][2]} to {samples[-1][2]}")
     return wrong
+
+
+def held(url: str) -> list[str]:
+    """What a gateway still holds, though nobody asks."""
+    now = gauges(url)
+    quiet = ("hoosh_buffered_bytes", "hoosh_budget_reserved_tokens")
+    wrong = [f"{name} is {now[name]:.0f}, and nobody asks" for name in quiet if now[name]]
+    if now["hoosh_open_exchanges"] > 1:  # the one that answers this
+        wrong.append(f"{now['hoosh_open_exchanges']:.0f} exchanges are open")
+    return wrong
+
+
+def grown(warm: list[int]) -> list[str]:
+    """Whether resident memory, sampled after warming up, grew by more than it may."""
+    if len(warm) < 6:
+        print("memory: not judged, the run is too short")
+        return []
+    first, last = sum(warm[:3]) / 3, sum(warm[-3:]) / 3
+    print(f"memory: {first / 2**20:.1f} MiB after warming up, {last / 2**20:.1f} MiB at the end")
+    if last > first * (1 + LARGEST_GROWTH):
+        return [f"memory grew from {first / 2**20:.1f} to {last / 2**20:.1f} MiB"]
+    return []
 
 
 async def under_sigterm(hoosh: processes.Process, load: Load) -> list[str]:

@@ -12,12 +12,13 @@ import random
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import trio
 
 from tests.faults import processes
-from tests.faults.soak import LARGEST_GROWTH, gauges, resident_bytes
+from tests.faults.soak import grown, held, resident_bytes
 
 CONFIG = """
 [deadlines]
@@ -71,26 +72,25 @@ class Load:
         limit = {"max_tokens": self.dice.randrange(1, 40)}
         return {"model": "local/hoosh-tiny", "messages": [question]} | sampling | limit | more
 
-    async def _asked(self, client: httpx2.AsyncClient, kind: str, body: object) -> dict[str, object]:
+    async def _asked(self, client: httpx2.AsyncClient, kind: str, body: object) -> list[Any]:
+        """The choices of an answer; none where there is no answer, which is remembered."""
         answer = await client.post(self.url, json=body)
         if answer.status_code != 200:
             self.wrong.append(f"{kind}: {answer.status_code} {answer.text[:200]}")
-            return {"choices": []}
-        whole: dict[str, object] = answer.json()
-        return whole
+            return []
+        choices: list[Any] = answer.json()["choices"]
+        return choices
 
     async def _whole(self, client: httpx2.AsyncClient) -> None:
         await self._asked(client, "whole", self._body())
 
     async def _several(self, client: httpx2.AsyncClient) -> None:
-        answer = await self._asked(client, "several", self._body(n=2))
-        if len(answer["choices"]) != 2:  # type: ignore[arg-type]
+        if len(await self._asked(client, "several", self._body(n=2))) != 2:
             self.wrong.append("several: not two answers")
 
     async def _schema(self, client: httpx2.AsyncClient) -> None:
         form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}}
-        answer = await self._asked(client, "schema", self._body(response_format=form, max_tokens=200))
-        for choice in answer["choices"]:  # type: ignore[attr-defined]
+        for choice in await self._asked(client, "schema", self._body(response_format=form, max_tokens=200)):
             text = choice["message"]["content"]
             if choice["finish_reason"] == "stop" and set(json.loads(text)) != {"name", "fast"}:
                 self.wrong.append(f"schema: {text[:200]}")
@@ -150,17 +150,8 @@ async def left(
     hoosh: processes.Process, client: httpx2.AsyncClient, samples: list[tuple[int, int]], count: int
 ) -> list[str]:
     """What should not be there when all is quiet."""
-    now = gauges(hoosh.url)
-    quiet = ("hoosh_buffered_bytes", "hoosh_budget_reserved_tokens")
-    wrong = [f"{name} is {now[name]:.0f}, and nobody asks" for name in quiet if now[name]]
-    if now["hoosh_open_exchanges"] > 1:  # the one that answers this
-        wrong.append(f"{now['hoosh_open_exchanges']:.0f} exchanges are open")
     warm = [resident for done, resident in samples if done >= count * WARM_SHARE]
-    if len(warm) >= 6:
-        first, last = sum(warm[:3]) / 3, sum(warm[-3:]) / 3
-        print(f"memory: {first / 2**20:.1f} MiB after warming up, {last / 2**20:.1f} MiB at the end")
-        if last > first * (1 + LARGEST_GROWTH):
-            wrong.append(f"memory grew from {first / 2**20:.1f} to {last / 2**20:.1f} MiB")
+    wrong = held(hoosh.url) + grown(warm)
     load = Load(hoosh.url, 0)
     began = time.monotonic()
     async with trio.open_nursery() as nursery:
