@@ -115,7 +115,7 @@ header:
 
 # docs/hoosh.schema.json from native/core/src/config/schema.rs; `make test-rust` compares.
 schema:
-	UPDATE_SCHEMA=1 cargo test -p hoosh-core --test schema
+	UPDATE_SCHEMA=1 cargo test -p hoosh-core --test main schema::
 
 # python/hoosh/_keys.py from the core's table of keys; `make test-python` compares.
 keys: $(VENV)/.extension
