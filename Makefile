@@ -79,7 +79,7 @@ $(VENV)/.dev: $(VENV)/.run
 # `--profile dev` is the profile of `cargo test` too (Cargo.toml says why), so the crates are compiled once for both.
 # `test-engine`: for the tests; no wheel has it.
 $(VENV)/.extension: $(VENV)/.run $(RUST_SOURCES)
-	@echo "Building the extension (about 7 minutes on two cores the first time) ..."
+	@echo "Building the extension (about 5 minutes on two cores the first time) ..."
 	@PIP_QUIET=1 $(VENV)/bin/maturin develop --profile dev --features test-engine
 	@touch $@
 
@@ -115,7 +115,7 @@ header:
 
 # docs/hoosh.schema.json from native/core/src/config/schema.rs; `make test-rust` compares.
 schema:
-	UPDATE_SCHEMA=1 cargo test -p hoosh-core --test schema
+	UPDATE_SCHEMA=1 cargo test -p hoosh-core --test main schema::
 
 # python/hoosh/_keys.py from the core's table of keys; `make test-python` compares.
 keys: $(VENV)/.extension
