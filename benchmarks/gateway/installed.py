@@ -47,6 +47,8 @@ def litellm(bench: Bench, upstream: int) -> Server | str:
     config.write_text(LITELLM_CONFIG.format(upstream=upstream))
     command = [str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
     environment = {**os.environ, "LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_DOCS": "True"}
+    # As the bare hoosh: on this machine alone, without keys.
+    environment["LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"] = "true"
     environment.pop("PYTHONPATH", None)
     return Server(f"LiteLLM {LITELLM.partition('==')[2]}", command, port, bench.gateway, env=environment)
 
