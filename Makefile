@@ -25,6 +25,12 @@ export CANDLE_NUM_THREADS ?= 1
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard native/*/Cargo.toml cffi/Cargo.toml) $(shell find native/*/src cffi/src -name '*.rs')
 
+# What cargo compiles for tests, always with this selection: another one would ask other features of shared crates, and
+# have them and all that stand on them compiled again. Left out are programs that measure, which have no tests.
+CRATES := --workspace --exclude hoosh-relay --exclude hoosh-core-cost
+# Python's tests share the cores, a file at a time. `make test-python ARGS="-n 0 --pdb"` has them in one process.
+PYTEST := $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 # LangChain and LiteLLM live here.
 CLIENTS := .clients
 
@@ -33,6 +39,8 @@ C_GATEWAY := target/c-gateway
 C_SOURCES := $(wildcard cffi/samples/*.[ch]) include/hoosh.h
 CFLAGS ?= -O1 -g
 LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
+
+SIMULATOR := $${CARGO_TARGET_DIR:-target}/debug/hoosh-sim
 
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
 TESTS := lint test-rust test-shuttle test-sim test-python test-faults
@@ -89,7 +97,7 @@ lint: $(VENV)/.dev $(VENV)/.extension
 	$(VENV)/bin/mypy
 
 test-rust: $(VENV)/.run
-	cargo test --workspace --no-fail-fast
+	cargo test $(CRATES) --no-fail-fast
 
 # The property tests again, with cases that nobody has drawn before. What fails is named with the seed that repeats it.
 property: $(VENV)/.dev $(VENV)/.extension
@@ -99,7 +107,7 @@ property: $(VENV)/.dev $(VENV)/.extension
 
 # The real limits, budgets, single flight and wake-ups under a scheduler that tries interleavings.
 test-shuttle: $(VENV)/.run
-	cargo test -p hoosh-core --features shuttle --test shuttle
+	cargo test $(CRATES) --features hoosh-core/shuttle --test shuttle
 
 # include/hoosh.h from cffi/src; `make test-rust` compares.
 header:
@@ -114,11 +122,11 @@ keys: $(VENV)/.extension
 	$(PYTHON) scripts/keys.py
 
 test-python: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY) sdk-js
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 # What a streaming proxy meets, in two columns: plain hypercorn, and `hoosh serve`.
 test-faults: $(VENV)/.dev $(VENV)/.extension
-	$(PYTHON) -m pytest tests/faults $(ARGS)
+	$(PYTEST) tests/faults $(ARGS)
 
 # Half an hour of mixed, faulty traffic through the port, then SIGTERM under load.
 soak-port: $(VENV)/.dev $(VENV)/.extension
@@ -148,7 +156,7 @@ c-gateway: $(C_GATEWAY)
 
 $(C_GATEWAY): $(VENV)/.run $(RUST_SOURCES) $(C_SOURCES)
 	@echo "Building the C sample ..."
-	@cargo build --quiet -p hoosh-cffi
+	@cargo build --quiet $(CRATES) --test header
 	@mkdir -p target
 	@$(CC) -std=c99 -pedantic -Wall -Wextra -Werror $(CFLAGS) -Iinclude $(filter %.c,$(C_SOURCES)) $(LIBHOOSH) \
 	   -lpthread -ldl -lm -o $@
@@ -160,10 +168,12 @@ memcheck: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY)
 
 # 100,000 exchanges in scripted worlds (docs/simulator.md); a failure prints the seed that repeats it.
 test-sim: $(VENV)/.run
-	cargo run --quiet -p hoosh-sim -- run --exchanges 100000
+	@cargo build $(CRATES) --bin hoosh-sim
+	$(SIMULATOR) run --exchanges 100000
 
 soak: $(VENV)/.run
-	cargo run --quiet -p hoosh-sim -- run --exchanges 10000000 --seed 1000000
+	@cargo build $(CRATES) --bin hoosh-sim
+	$(SIMULATOR) run --exchanges 10000000 --seed 1000000
 
 # A real llama.cpp behind hoosh: its server, and in a process of hoosh's. Built once, in an environment of its own (.llamacpp), in about 4 minutes.
 test-llamacpp: $(VENV)/.dev $(VENV)/.extension .llamacpp/.ready

@@ -28,7 +28,8 @@ from hoosh._environment import load
 from hoosh._native import Config, WireRefusal
 
 if TYPE_CHECKING:
-    from hoosh._driver.stores import Place
+    from hoosh._stores import Place
+    from hoosh.edge import Front
     from hoosh.wire import GuardedStream
 
 LOG = logging.getLogger("hoosh")
@@ -52,6 +53,7 @@ class Asgi:
         hooks: callables of providers, by name.
         engines: engines of this process, by their provider's name.
         prefix: the path below which it answers where no host mounts it, such as `/ai`.
+        front: the native edge in front of it, where that answers.
 
     """
 
@@ -63,14 +65,29 @@ class Asgi:
         hooks: Mapping[str, Hooks] | None = None,
         engines: "Mapping[str, Engine] | None" = None,
         prefix: str = "",
+        front: "Front | None" = None,
     ) -> None:
-        self._config, self._place = config, place
+        self._config, self._place, self._front = config, place, front
         self._hooks, self._engines = hooks, engines
         self.prefix = prefix
         """Where its paths begin; empty, or such as `/ai`."""
         self._end_alone: Callable[[], object] | None = None
         self._driver: Driver | None = None
         self._runs = False
+
+    def behind_edge(self, config: Config) -> "Front":
+        """Have the native edge answer where `config` says, instead of a server that calls this application.
+
+        Raises:
+            ConfigError: the address or the store is not to be had.
+
+        """
+        from hoosh.edge import opened_front
+
+        hooked = [name for name, given in (self._hooks or {}).items() if given]
+        place = self._place or store.place(config, "hoosh.asgi", needed=self._config is None and bool(config.budgets))
+        self._front = opened_front(config, place, hooked, self.prefix)
+        return self._front
 
     @property
     def driver(self) -> Driver:
@@ -80,7 +97,7 @@ class Asgi:
             # Who hands a configuration over says in it whether a file is written; an operator with budgets wants one.
             needed = self._config is None and bool(config.budgets)
             place = self._place or store.place(config, "hoosh.asgi", needed=needed)
-            self._driver = Driver(config, place, self._hooks)
+            self._driver = Driver(config, place, self._hooks, self._front)
             for name, engine in (self._engines or {}).items():
                 self._driver.register(name, engine)
         return self._driver

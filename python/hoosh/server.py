@@ -1,66 +1,59 @@
-"""`hoosh serve`: the ASGI application under an embedded hypercorn on trio, with signals and a drain that ends."""
+"""`hoosh serve`: the native edge, or an embedded hypercorn, with signals, reloads and a drain that ends."""
 
 import signal
-import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import NamedTuple
 
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ConnectionState
 
 from hoosh import _early, announce, store
 from hoosh._environment import load
-from hoosh._native import Config
-from hoosh.asgi import Asgi, Receive, Send
+from hoosh._native import Config, Edge
+from hoosh.asgi import Asgi
+from hoosh.edge import HOLDER, Front, guarded
 from hoosh.errors import ConfigError
-from hoosh.wire import MAX_HEAD, GuardedStream
-
-Listeners = list[trio.SocketListener]
 
 LAST_WORDS_SECONDS = 3
 """How long callers may take to read that the time of their requests is up. One that reads nothing is cut off then: it must
 not hold the exit open."""
 QUIET_LOOKS = 10
 """So many looks in a row that find no request in progress are the end: one that just came has its answer by then."""
-KEEP_ALIVE_SECONDS = 75
-"""How long an idle connection is kept: longer than the pools of callers and proxies keep theirs (5 to 60 s), so that none
-is closed under a request."""
+
+
+CLOSE_SECONDS = 1.0
+"""How long callers with an answer may take to read the rest of it."""
+LOOK_SECONDS = 0.02
+"""How often the end is looked for meanwhile."""
 
 
 def serve(
-    config: Config, file: Path | None, bind: str | None = None, port: int | None = None, *, show_first: bool = False
+    config: Config,
+    file: Path | None,
+    bind: str | None = None,
+    port: int | None = None,
+    *,
+    show_first: bool = False,
+    front: Front | None = None,
 ) -> int:
     """Serve until a signal says to stop, on `bind` and `port` if they are given, else where `config` says.
 
-    `show_first`: ask one question and show the answer. Returns the exit code.
+    `show_first`: ask one question and show the answer. `front`: the edge that listens already, of this `config`; without,
+    hypercorn answers. Returns the exit code.
 
     Raises:
         ConfigError: it must not be served there, or cannot be, or its store is not to be had.
 
     """
     config = guarded(config.listening(bind, port))
-    return trio.run(
-        partial(
-            _serve,
-            Asgi(config, store.place(config, "hoosh serve", needed=True)),
-            config,
-            file,
-            bind,
-            port,
-            show_first,
-            lambda: load(file)[0],
-        )
-    )
+    app = Asgi(config, store.place(config, HOLDER, needed=True), front=front)
+    served = Served(app, config, file, bind, port, lambda: load(file)[0], front)
+    return trio.run(_serve, served, show_first)
 
 
-def serve_app(app: Asgi, config: Config, again: Callable[[], Config]) -> int:
+def serve_app(app: Asgi, config: Config, again: Callable[[], Config], *, edge: bool = True) -> int:
     """Serve an application of this program where `config` says; at SIGHUP the configuration is what `again` gives.
 
     Raises:
@@ -68,39 +61,33 @@ def serve_app(app: Asgi, config: Config, again: Callable[[], Config]) -> int:
 
     """
     guarded(config)
-    return trio.run(partial(_serve, app, config, "built in this program", None, None, False, again))
+    front = app.behind_edge(config) if edge else None
+    return trio.run(_serve, Served(app, config, "built in this program", None, None, again, front), False)
 
 
-def guarded(config: Config) -> Config:
-    """A configuration that may be served where it listens.
+class Served(NamedTuple):
+    """What is served, where it came from, and who answers."""
 
-    Raises:
-        ConfigError: others can reach the address, and there are no keys.
+    app: Asgi
+    config: Config
+    file: Path | str | None
+    bind: str | None
+    port: int | None
+    again: Callable[[], Config]
+    front: Front | None
 
-    """
-    if reason := config.exposed():
-        raise ConfigError(reason)
-    return config
 
-
-async def _serve(
-    app: Asgi,
-    config: Config,
-    file: Path | str | None,
-    bind: str | None,
-    port: int | None,
-    show_first: bool,
-    again: Callable[[], Config],
-) -> int:
+async def _serve(served: Served, show_first: bool) -> int:
+    app, config, file = served.app, served.config, served.file
     stop, hurry = trio.Event(), trio.Event()
-    listeners = await open_listeners(config.bind, config.port)
+    answer = await _listener(served, stop, hurry)
     app.driver.open()
     say = announce.Voice(app.driver)
     with say.hearing():
         async with trio.open_nursery() as nursery:
-            reloads = Reloads(partial(_reload, app, say, config, again, bind, port))
+            reloads = Reloads(partial(_reload, served, say))
             nursery.start_soon(_signals, app, say, reloads, stop, hurry, nursery)
-            address = await nursery.start(partial(listen, app, listeners, stop, hurry=hurry))
+            address = await nursery.start(answer)
             announce.listening(say, config, file, address, app.driver.engines, app.driver.store.path)
             nursery.start_soon(announce.found, say, app.driver, config, file, address + app.prefix)
             nursery.start_soon(reloads.run)
@@ -109,13 +96,57 @@ async def _serve(
 
                 nursery.start_soon(first_answer, say, app.driver, config, address, stop)
             await stop.wait()
-            # `listen` sees to it that whatever began ends in its time.
+            # Whoever answers sees to it that whatever began ends in its time.
             quiet = 0
             while quiet < QUIET_LOOKS:
-                await trio.sleep(0.02)
+                await trio.sleep(LOOK_SECONDS)
                 quiet = 0 if app.driver.gateway.open_exchanges() else quiet + 1
+            if served.front is not None:
+                with trio.move_on_after(CLOSE_SECONDS):
+                    await _no_connections(served.front.edge)
             nursery.cancel_scope.cancel()
     return 0
+
+
+async def _listener(served: Served, stop: trio.Event, hurry: trio.Event) -> Callable[..., Awaitable[None]]:
+    """What answers: the edge, or hypercorn, whose sockets are opened here."""
+    if served.front is not None:
+        return partial(_answer, served.app, served.front.edge, stop, hurry)
+    from hoosh import embedded
+
+    listeners = await embedded.open_listeners(served.config.bind, served.config.port)
+    return partial(embedded.listen, served.app, listeners, stop, hurry)
+
+
+async def _answer(
+    app: Asgi,
+    edge: Edge,
+    stop: trio.Event,
+    hurry: trio.Event,
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Have the edge answer until `stop`; starts with the address that it listens on.
+
+    Then requests in progress have `drain_secs`, or until `hurry`; callers who still wait are told, and after
+    `LAST_WORDS_SECONDS` cut off.
+    """
+    async with app.running():
+        edge.accept()
+        host, port = edge.address
+        task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        await stop.wait()
+        edge.close()
+        with trio.move_on_after(app.driver.gateway.way_down()[1]):
+            await hurry.wait()
+        app.driver.stop()
+        await trio.sleep(LAST_WORDS_SECONDS)
+        edge.cut()
+        await trio.sleep_forever()
+
+
+async def _no_connections(edge: Edge) -> None:
+    while edge.connections:
+        await trio.sleep(LOOK_SECONDS)
 
 
 async def _go_down(app: Asgi, stop: trio.Event, hurry: trio.Event) -> None:
@@ -125,94 +156,6 @@ async def _go_down(app: Asgi, stop: trio.Event, hurry: trio.Event) -> None:
         await hurry.wait()
     app.driver.gateway.drain()
     stop.set()
-
-
-async def _give_time(app: Asgi, hurry: trio.Event, serving: trio.CancelScope) -> None:
-    """Let requests in progress end; then have them told that there is no more time, and cut off who does not listen."""
-    with trio.move_on_after(app.driver.gateway.way_down()[1]):
-        await hurry.wait()
-    app.driver.stop()
-    await trio.sleep(LAST_WORDS_SECONDS)
-    serving.cancel()
-
-
-async def open_listeners(bind: str, port: int) -> Listeners:
-    """Open the sockets to listen on.
-
-    Raises:
-        ConfigError: the address is taken, not ours, or none.
-
-    """
-    try:
-        return await trio.open_tcp_listeners(port, host=bind)
-    except (OSError, UnicodeError) as error:  # a host name that cannot be one is a `UnicodeError`
-        why = getattr(error, "strerror", None) or error
-        raise ConfigError(f"Cannot listen on {bind} port {port}: {why}. Choose with --bind and --port.") from error
-
-
-async def listen(
-    app: Asgi,
-    listeners: Listeners,
-    stop: trio.Event,
-    hurry: trio.Event | None = None,
-    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Serve `app` until `stop`, each connection behind the wire guard; starts with the address that it listens on.
-
-    Then requests in progress have `drain_secs`, or until `hurry`; callers who still wait are told, and after
-    `LAST_WORDS_SECONDS` cut off.
-
-    Connections are hypercorn's own `TCPServer`s: what `hypercorn.trio.serve` does, with another stream.
-    """
-    settings = HypercornConfig()
-    settings.h11_max_incomplete_size = MAX_HEAD
-    settings.keep_alive_timeout = KEEP_ALIVE_SECONDS
-    # hypercorn closes after 1,000 requests without a word, under the next one if that is quick.
-    settings.keep_alive_max_requests = sys.maxsize
-    settings.errorlog = None
-    wires: dict[GuardedStream, WorkerContext] = {}
-
-    async def connection(stream: trio.SocketStream) -> None:
-        # hypercorn waits for the next request also of a peer that has closed. Its own word for "no more requests" ends
-        # that: a context of its own has each connection told so by itself.
-        context = WorkerContext(None)
-        wire = GuardedStream(stream, context.terminated.set)
-
-        async def behind(scope: Any, receive: Receive, send: Send) -> None:
-            scope["extensions"]["hoosh.wire"] = wire
-            await app(scope, receive, send)
-
-        wires[wire] = context
-        if stop.is_set():
-            await context.terminated.set()
-        try:
-            # hypercorn asks for an SSL stream, and for a socket stream finds out by itself.
-            await TCPServer(ASGIWrapper(cast(Any, behind)), settings, context, ConnectionState({}), cast(Any, wire))
-        finally:
-            del wires[wire]
-
-    address = listeners[0].socket.getsockname()
-    async with app.running(), trio.open_nursery() as serving:
-        serving.start_soon(_cut_at_the_end, wires)
-        async with trio.open_nursery() as connections:
-            async with trio.open_nursery() as accepting:
-                accepting.start_soon(partial(trio.serve_listeners, connection, listeners, handler_nursery=connections))
-                task_status.started(f"http://{f'[{address[0]}]' if ':' in address[0] else address[0]}:{address[1]}")
-                await stop.wait()
-                accepting.cancel_scope.cancel()
-            for context in wires.values():
-                await context.terminated.set()
-            serving.start_soon(_give_time, app, trio.Event() if hurry is None else hurry, serving.cancel_scope)
-        serving.cancel_scope.cancel()
-
-
-async def _cut_at_the_end(wires: Iterable[GuardedStream]) -> None:
-    """Cancelling does not end hypercorn's writes to callers that read nothing; closing their sockets does."""
-    try:
-        await trio.sleep_forever()
-    finally:
-        for wire in wires:
-            wire.cut()
 
 
 class Reloads:
@@ -266,23 +209,22 @@ async def _signals(
                 nursery.cancel_scope.cancel()
 
 
-async def _reload(
-    app: Asgi, say: announce.Say, started: Config, again: Callable[[], Config], bind: str | None, port: int | None
-) -> None:
-    """Take the configuration as it is now; the sockets stay as they were `started`, and the keys must be fit for them."""
+async def _reload(served: Served, say: announce.Say) -> None:
+    """Take the configuration as it is now; the sockets stay as they were opened, and the keys must be fit for them."""
     from hoosh import _credential
 
+    driver, started = served.app.driver, served.config
     try:
         with _credential.while_waiting():
             # A command may take its time, and a signal to end does not wait for it.
-            new = await trio.to_thread.run_sync(again, abandon_on_cancel=True)
+            new = await trio.to_thread.run_sync(served.again, abandon_on_cancel=True)
         new_here = guarded(new.listening(started.bind, started.port))
-        engines = await trio.to_thread.run_sync(app.driver.engines_of, new_here, abandon_on_cancel=True)
-        app.driver.reload(new_here, engines)
+        engines = await trio.to_thread.run_sync(driver.engines_of, new_here, abandon_on_cancel=True)
+        driver.reload(new_here, engines)
     except ConfigError as error:
         say(f"Kept the configuration, because the new one is wrong: {error}", "error")
         return
     say("Reloaded the configuration.")
-    then = new.listening(bind, port)
+    then = new.listening(served.bind, served.port)
     if (then.bind, then.port) != (started.bind, started.port):
         say(f"  It listens on {then.bind} port {then.port} from the next start, and until then where it did.")

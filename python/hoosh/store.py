@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from hoosh import _environment
-from hoosh._driver.stores import Place
+from hoosh._stores import Place
 from hoosh._native import Config, store_backup, store_inspect
 
 MEMORY = ":memory:"

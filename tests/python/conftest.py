@@ -12,7 +12,7 @@ from tests.upstream import open_upstream
 
 from hoosh import Config
 from hoosh.asgi import Asgi
-from hoosh.server import listen, open_listeners
+from hoosh.embedded import listen, open_listeners
 
 # As in `make test`, each run draws the same cases; `make property` asks for others.
 hypothesis.settings.register_profile("repeatable", derandomize=True)

@@ -26,7 +26,7 @@ from tests.python.conftest import provider
 
 from hoosh import Config
 from hoosh.asgi import Asgi
-from hoosh.server import listen
+from hoosh.embedded import listen
 
 MESSAGES = [{"role": "user", "content": "Say hello"}]
 

@@ -16,7 +16,7 @@ from tests.upstream import answers, open_upstream
 
 import hoosh
 from hoosh import Config, store
-from hoosh._driver.stores import Place
+from hoosh._stores import Place
 from hoosh.asgi import Asgi
 from hoosh.cli import main
 from hoosh.errors import ConfigError

@@ -121,6 +121,12 @@ impl Config {
         &self.0.server.bind
     }
 
+    /// Threads that answer callers; 0: one for each core.
+    #[getter]
+    fn threads(&self) -> usize {
+        self.0.server.threads as usize
+    }
+
     /// TCP port to listen on; 0 lets the system choose.
     #[getter]
     fn port(&self) -> u16 {

@@ -33,6 +33,11 @@ impl NativeEngine {
         NativeEngine(engine)
     }
 
+    /// The engine itself.
+    pub fn engine(&self) -> Arc<dyn Engine> {
+        self.0.clone()
+    }
+
     /// What it can do; nothing where it panics.
     pub fn reported(&self) -> Vec<Card> {
         guarded(|| self.0.cards()).unwrap_or_default()

@@ -17,7 +17,7 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 use crate::engine;
 
 /// Text, bytes and logarithm of a token, and the same of the likeliest in its place.
-type Logprob = (String, Vec<u8>, f32, Vec<(String, Vec<u8>, f32)>);
+pub type Logprob = (String, Vec<u8>, f32, Vec<(String, Vec<u8>, f32)>);
 
 /// Kinds of steps, as the first member of what `Exchange.next` returns, in this order.
 const STEPS: [&str; 17] = [
@@ -136,16 +136,7 @@ impl Exchange {
 
     /// The attempt failed, at `connect`, `tls`, `send`, `head`, `body`, `protocol` or `hook`.
     fn failed(&self, u: u32, stage: &str, reused: bool) -> PyResult<()> {
-        let stage = match stage {
-            "connect" => Stage::Connect,
-            "tls" => Stage::Tls,
-            "send" => Stage::Send,
-            "head" => Stage::Head,
-            "body" => Stage::Body,
-            "protocol" => Stage::Protocol,
-            "hook" => Stage::Hook,
-            other => return Err(PyValueError::new_err(format!("unknown stage {other:?}"))),
-        };
+        let stage = stage_of(stage)?;
         lock(&self.0).failed(u, stage, reused);
         Ok(())
     }
@@ -153,10 +144,7 @@ impl Exchange {
     /// A hook of the provider declines; `status` (400 to 499), `message` and `param` are for the caller.
     #[pyo3(signature = (u, status, message, param))]
     fn declined(&self, u: u32, status: u16, message: String, param: Option<String>) {
-        let mut why = Failure::new(Code::UpstreamRefused, message);
-        why.status = Some(if (400..500).contains(&status) { status } else { 400 });
-        why.param = param;
-        lock(&self.0).declined(u, why);
+        lock(&self.0).declined(u, declined(status, message, param));
     }
 
     /// Hand on what an engine of Rust says, as far as the credit goes: bytes handed on, and how its answer stands.
@@ -175,9 +163,7 @@ impl Exchange {
     /// An engine said more text, with how likely its tokens were.
     #[pyo3(signature = (u, choice, text, logprobs = None))]
     fn delta_text(&self, u: u32, choice: u32, text: String, logprobs: Option<Vec<Logprob>>) {
-        let token = |(token, bytes, logprob, top): Logprob| TokenLogprob { token, bytes, logprob, top };
-        let logprobs = logprobs.unwrap_or_default().into_iter().map(token).collect();
-        lock(&self.0).delta(u, Item::Text { choice, text, logprobs });
+        lock(&self.0).delta(u, Item::Text { choice, text, logprobs: tokens_of(logprobs) });
     }
 
     /// An engine said more of what it thinks.
@@ -292,6 +278,34 @@ impl Job {
         let job = lock(&self.0).take().ok_or_else(|| PyValueError::new_err("this job was done already"))?;
         Ok(JobResult(Mutex::new(Some(py.detach(|| job.run())))))
     }
+}
+
+/// How likely tokens were, as the core has it.
+pub fn tokens_of(logprobs: Option<Vec<Logprob>>) -> Vec<TokenLogprob> {
+    let token = |(token, bytes, logprob, top): Logprob| TokenLogprob { token, bytes, logprob, top };
+    logprobs.unwrap_or_default().into_iter().map(token).collect()
+}
+
+/// Where an attempt failed, by its word.
+pub fn stage_of(stage: &str) -> PyResult<Stage> {
+    Ok(match stage {
+        "connect" => Stage::Connect,
+        "tls" => Stage::Tls,
+        "send" => Stage::Send,
+        "head" => Stage::Head,
+        "body" => Stage::Body,
+        "protocol" => Stage::Protocol,
+        "hook" => Stage::Hook,
+        other => return Err(PyValueError::new_err(format!("unknown stage {other:?}"))),
+    })
+}
+
+/// Why a hook declines, for the caller.
+pub fn declined(status: u16, message: String, param: Option<String>) -> Failure {
+    let mut why = Failure::new(Code::UpstreamRefused, message);
+    why.status = Some(if (400..500).contains(&status) { status } else { 400 });
+    why.param = param;
+    why
 }
 
 pub fn header_list<'py>(py: Python<'py>, headers: &Headers) -> PyResult<Bound<'py, PyList>> {

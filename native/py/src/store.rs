@@ -1,16 +1,19 @@
 //! `hoosh._native.Store` and `MemoryStore`: what the gateway's loop asks of a store, and what the command line does.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use hoosh_core::ledger::Row;
 use hoosh_core::store::{self, Store as _};
+use hoosh_core::wake::Waker;
+use hoosh_edge::Keeper;
 use hoosh_store::{Key, Kind, Settings, StoreError, Writer};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::config::{config_error, Config};
+use crate::edge::Edge;
 use crate::wake::WakeQueue;
 
 /// An operation for a store; only a store can look into it.
@@ -23,9 +26,11 @@ pub struct StoreOutcome(pub store::Outcome);
 
 /// A store that keeps everything in memory, and of the ledger and the request records the newest `max_rows`.
 #[pyclass(module = "hoosh", frozen)]
-pub struct MemoryStore {
+pub struct MemoryStore(Arc<Memory>);
+
+struct Memory {
     store: Mutex<store::MemoryStore>,
-    answers: Mutex<Vec<(u64, StoreOutcome)>>,
+    answers: Mutex<Vec<(u64, store::Outcome)>>,
 }
 
 /// A store in a file, which this process alone has while it is open. A thread of its own writes it.
@@ -37,7 +42,7 @@ pub struct MemoryStore {
 ///     ConfigError: another process has it, it is not ours, or cannot be written.
 #[pyclass(module = "hoosh", frozen, weakref)]
 pub struct Store {
-    writer: Mutex<Option<Writer>>,
+    writer: Arc<Mutex<Option<Writer>>>,
     path: String,
     pid: u32,
 }
@@ -73,7 +78,8 @@ impl StoreOutcome {
 impl MemoryStore {
     #[new]
     fn new(max_rows: usize) -> MemoryStore {
-        MemoryStore { store: Mutex::new(store::MemoryStore::new(max_rows)), answers: Mutex::default() }
+        let store = Mutex::new(store::MemoryStore::new(max_rows));
+        MemoryStore(Arc::new(Memory { store, answers: Mutex::default() }))
     }
 
     /// None: it is in no file.
@@ -84,14 +90,13 @@ impl MemoryStore {
 
     /// Have `op` performed, once.
     fn ask(&self, id: u64, op: &StoreOp) -> PyResult<()> {
-        let outcome = lock(&self.store).perform(op.take()?);
-        lock(&self.answers).push((id, StoreOutcome(outcome)));
+        self.0.ask(id, op.take()?);
         Ok(())
     }
 
     /// The answers since the last call.
     fn take(&self) -> Vec<(u64, StoreOutcome)> {
-        std::mem::take(&mut lock(&self.answers))
+        self.0.answers().into_iter().map(|(id, outcome)| (id, StoreOutcome(outcome))).collect()
     }
 
     /// Keeps nothing of keys.
@@ -100,7 +105,7 @@ impl MemoryStore {
     /// The newest rows of the ledger, at most `most`, oldest first: a dict for each exchange that reached an upstream.
     #[pyo3(signature = (most = 100_000))]
     fn rows<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let mut rows: Vec<String> = lock(&self.store).rows().map(Row::to_json).collect();
+        let mut rows: Vec<String> = lock(&self.0.store).rows().map(Row::to_json).collect();
         rows.drain(..rows.len().saturating_sub(most));
         dicts(py, &rows)
     }
@@ -108,7 +113,7 @@ impl MemoryStore {
     /// The newest requests that asked no upstream, at most `most`, oldest first: refusals, answers of the cache, lists.
     #[pyo3(signature = (most = 100_000))]
     fn requests<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let mut rows: Vec<String> = lock(&self.store).requests().map(Row::to_json).collect();
+        let mut rows: Vec<String> = lock(&self.0.store).requests().map(Row::to_json).collect();
         rows.drain(..rows.len().saturating_sub(most));
         dicts(py, &rows)
     }
@@ -120,13 +125,13 @@ impl MemoryStore {
 #[pymethods]
 impl Store {
     #[new]
-    fn new(py: Python<'_>, path: String, config: &Config, holder: String, queue: &WakeQueue) -> PyResult<Store> {
+    fn new(py: Python<'_>, path: String, config: &Config, holder: String, queue: Told<'_>) -> PyResult<Store> {
         let settings = Settings { holder, request_days: config.core().storage.request_days, max_pages: None };
-        let (bell, keys) = (queue.bell(0), keys(config));
+        let (bell, keys) = (queue.waker(), keys(config));
         let opened = py.detach(|| Writer::open(Path::new(&path), settings, bell));
         let writer = opened.map_err(|error| raise(py, &error))?;
         writer.note_keys(keys);
-        Ok(Store { writer: Mutex::new(Some(writer)), path, pid: std::process::id() })
+        Ok(Store { writer: Arc::new(Mutex::new(Some(writer))), path, pid: std::process::id() })
     }
 
     /// Where it is.
@@ -205,6 +210,62 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         self.forked();
+    }
+}
+
+/// Who is told of a store's answers: the loop in Python, as number 0 of its queue, or that of the edge.
+#[derive(FromPyObject)]
+enum Told<'py> {
+    Queue(Bound<'py, WakeQueue>),
+    Edge(Bound<'py, Edge>),
+}
+
+impl Told<'_> {
+    fn waker(&self) -> Waker {
+        match self {
+            Told::Queue(queue) => queue.get().bell(0),
+            Told::Edge(edge) => Arc::new(edge.get().0.ring()),
+        }
+    }
+}
+
+impl MemoryStore {
+    /// As the loop of the edge asks it.
+    pub fn keeper(&self) -> Arc<dyn Keeper> {
+        self.0.clone()
+    }
+}
+
+impl Keeper for Memory {
+    fn ask(&self, id: u64, op: store::Op) {
+        let outcome = lock(&self.store).perform(op);
+        lock(&self.answers).push((id, outcome));
+    }
+
+    fn answers(&self) -> Vec<(u64, store::Outcome)> {
+        std::mem::take(&mut lock(&self.answers))
+    }
+}
+
+impl Store {
+    /// As the loop of the edge asks it.
+    pub fn keeper(&self) -> Arc<dyn Keeper> {
+        Arc::new(File(self.writer.clone()))
+    }
+}
+
+/// A store's thread, as long as the store is open.
+struct File(Arc<Mutex<Option<Writer>>>);
+
+impl Keeper for File {
+    fn ask(&self, id: u64, op: store::Op) {
+        if let Some(writer) = &*lock(&self.0) {
+            writer.ask(id, op);
+        }
+    }
+
+    fn answers(&self) -> Vec<(u64, store::Outcome)> {
+        lock(&self.0).as_ref().map(Writer::answers).unwrap_or_default()
     }
 }
 

@@ -15,37 +15,49 @@ from hoosh._driver.engine import Engine
 from hoosh._driver.engines import Engines, Made, declared
 from hoosh._driver.exchange import drive
 from hoosh._driver.hooks import Hooks, Runner
+from hoosh._driver.host import Host
 from hoosh._driver.log import Log
 from hoosh._driver.native import Native
-from hoosh._driver.stores import Place, opened
 from hoosh._driver.tasks import Tasks, now, task_group
 from hoosh._driver.woken import Woken
-from hoosh._native import Config, Gateway, MemoryStore, NativeEngine, Store, WireRefusal
+from hoosh._native import Config, Edge, Gateway, MemoryStore, NativeEngine, Store, WireRefusal
+from hoosh._stores import KEPT_ROWS, Place, opened
+from hoosh.edge import Front
 from hoosh.errors import InvalidRequest
 
-KEPT_ROWS = 100_000
-"""Ledger rows that the memory store keeps."""
 LIST_SECONDS = 10
 """How long engines have to say what they serve, as providers over HTTP have."""
+LIST_LOOK_SECONDS = 0.02
+"""How often the edge is asked for that meanwhile."""
 
 
 class Driver:
     """A gateway, its store, its engines and hooks, and its connections. It belongs to the process that made it."""
 
-    def __init__(self, config: Config, place: Place | None = None, hooks: Mapping[str, Hooks] | None = None) -> None:
-        """With `place`, the store is the file there, opened while the gateway runs; else it is in memory."""
+    def __init__(
+        self,
+        config: Config,
+        place: Place | None = None,
+        hooks: Mapping[str, Hooks] | None = None,
+        front: Front | None = None,
+    ) -> None:
+        """With `place`, the store is the file there, opened while the gateway runs; else it is in memory.
+
+        With `front` there are a gateway and a store already, and the edge runs the gateway's loop.
+        """
         self._birth = process.Birth()
         self._hooked = [name for name, given in (hooks or {}).items() if given]
         self.hooks = Runner(hooks or {})
-        self.gateway = Gateway(config.hooked(self._hooked), secrets.randbits(64))
-        self.store: MemoryStore | Store = MemoryStore(KEPT_ROWS)
+        self.edge = front.edge if front is not None else None
+        self.gateway = front.gateway if front else Gateway(config.hooked(self._hooked), secrets.randbits(64))
+        self.store: MemoryStore | Store = front.store if front is not None else MemoryStore(KEPT_ROWS)
         self._config, self._place = config, place
         self._is_open = False
         self.connections = Connections()
         gateway = self.gateway  # not `self`: a driver that is dropped goes at once
-        self.log = Log(lambda number, error: gateway.logged(number, error, *now()))
+        self.log: Log | Edge = self.edge or Log(lambda number, error: gateway.logged(number, error, *now()))
         self._woken = Woken(loop.NUMBER)
-        self.engines = Engines(_reporter(self.gateway), _wrapper(self.gateway, self._woken))
+        self.engines = Engines(_reporter(self.gateway), _wrapper(self.gateway, self._woken), self.edge)
         """By the provider's name; those of the configuration are made when it is opened."""
         self._loop: loop.Loop | None = None
         self._tasks: Tasks | None = None
@@ -73,7 +85,7 @@ class Driver:
         """
         if not self._is_open:
             made = self.engines.make(declared(self._config))
-            if self._place is not None:
+            if self._place is not None and self.edge is None:
                 self.store = opened(self._place, self._config, self._woken.queue)
             self.engines.take(made)
         self._is_open = True
@@ -94,14 +106,15 @@ class Driver:
             raise InvalidRequest(f"This gateway {words}.", code="invalid_value", status=400)
         self.open()
         self.runs = True
-        own = self._loop = loop.Loop(self.gateway, self.store, self.connections, self.hooks, self.log)
-        self._woken.bells[loop.NUMBER] = own.bell
-        self.gateway.set_waker(self._woken.queue)
         try:
             async with task_group() as tasks:
                 tasks.start_soon(self._woken.hear)
-                tasks.start_soon(own.run, tasks)
                 tasks.start_soon(self.connections.expire)
+                if self.edge is None:
+                    self._start_loop(tasks)
+                else:
+                    host = Host(self.edge, self.gateway, self.engines, self.hooks, self.connections, self._woken)
+                    tasks.start_soon(host.run, tasks)
                 self._engines_listed = anyio.Event()
                 tasks.start_soon(self._list_engines, self._engines_listed)
                 self._tasks = tasks
@@ -109,13 +122,30 @@ class Driver:
                     yield self
                 finally:
                     with anyio.CancelScope(shield=True):
-                        await own.end()
+                        await self._end_loop()
                         await self.connections.aclose()
                         await self.engines.end()
                     tasks.cancel_scope.cancel()
         finally:
             self.runs, self._tasks = False, None
             self._let_go()
+
+    def _start_loop(self, tasks: Tasks) -> None:
+        own = self._loop = loop.Loop(self.gateway, self.store, self.connections, self.hooks, self.log)
+        self._woken.bells[loop.NUMBER] = own.bell
+        self.gateway.set_waker(self._woken.queue)
+        tasks.start_soon(own.run, tasks)
+
+    async def _end_loop(self) -> None:
+        if self.edge is not None:
+            # Its threads are awaited, which may hold up nobody else by now.
+            self._end_edge(self.edge)
+        elif self._loop is not None:
+            await self._loop.end()
+
+    def _end_edge(self, edge: Edge) -> None:
+        if not edge.end(loop.END_SECONDS):
+            loop.told_late(self.store)
 
     @property
     def elsewhere(self) -> bool:
@@ -140,6 +170,11 @@ class Driver:
             return
         self.closed = True
         self.gateway.drain()
+        if self.edge is not None:
+            if not self.runs:
+                self._end_edge(self.edge)
+                self._let_go()
+            return
         if self._loop is not None and not self.runs:
             return  # its run was ended in order, and the store let go of
         own = self._loop or loop.Loop(self.gateway, self.store, self.connections, self.hooks, self.log)
@@ -154,10 +189,14 @@ class Driver:
 
     async def listed(self) -> None:
         """Return when the first lists of models are there, or had their time."""
+        if self._loop is None and self.edge is None:
+            return
+        with anyio.move_on_after(LIST_SECONDS):
+            await self._engines_listed.wait()
         if self._loop is not None:
-            with anyio.move_on_after(LIST_SECONDS):
-                await self._engines_listed.wait()
             await self._loop.listed.wait()
+        while self.edge is not None and not self.edge.is_listed:
+            await anyio.sleep(LIST_LOOK_SECONDS)
 
     async def _list_engines(self, done: anyio.Event) -> None:
         await self.engines.list_models()
@@ -192,6 +231,8 @@ class Driver:
     def stop(self) -> None:
         """End what is in progress: each caller is told that the gateway goes down."""
         self.gateway.stop()
+        if self.edge is not None:
+            self.edge.look()
         for bell in self._woken.bells.values():
             bell.ring()
 

@@ -10,7 +10,7 @@ from hoosh._driver import own
 from hoosh._driver.engine import Engine, EngineFunction
 from hoosh._driver.kinds import function, is_plugged
 from hoosh._driver.native import Native
-from hoosh._native import Config, NativeEngine
+from hoosh._native import Config, Edge, NativeEngine
 from hoosh.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -63,11 +63,17 @@ class Engines(UserDict[str, EngineFunction]):
     """By the provider's name. What is set may be an engine object or a function; what is there can be called."""
 
     def __init__(
-        self, report: Callable[[str, list[dict[str, Any]]], None], native: Callable[[str, NativeEngine], Native]
+        self,
+        report: Callable[[str, list[dict[str, Any]]], None],
+        native: Callable[[str, NativeEngine], Native],
+        edge: Edge | None = None,
     ) -> None:
-        """`report` is told what the engine of a provider lists: a dict for each model. `native` makes one of Rust callable."""
+        """`report` is told what the engine of a provider lists: a dict for each model. `native` makes one of Rust callable.
+
+        Those of Rust answer in `edge` without this process's event loop, where there is one.
+        """
         super().__init__()
-        self._report, self._native = report, native
+        self._report, self._native, self._edge = report, native, edge
         self._made: Made = Made({}, {})
         self._leaving: list[Plugged] = []
 
@@ -85,11 +91,17 @@ class Engines(UserDict[str, EngineFunction]):
 
     def _set(self, name: str, engine: EngineFunction) -> None:
         self.data[name] = engine
+        self._tell_edge()
         if isinstance(engine, Native):
             engine.report()
         if name in (objects := self._objects()):
             report = self._report  # not `self`: a driver that is dropped goes at once
             objects[name].report_to(lambda models: report(name, [_card(model) for model in models]))
+
+    def _tell_edge(self) -> None:
+        if self._edge is not None:
+            natives = {name: engine.engine for name, engine in self.data.items() if isinstance(engine, Native)}
+            self._edge.engines(natives)
 
     def _objects(self) -> dict[str, "Plugged"]:
         return {name: engine for name, engine in self.data.items() if is_plugged(engine)}
@@ -141,6 +153,7 @@ class Engines(UserDict[str, EngineFunction]):
         for name, engine in made.engines.items():
             if name not in self.data:
                 self._set(name, engine)
+        self._tell_edge()
         self._made = made
 
     async def end_leaving(self) -> None:

@@ -21,6 +21,13 @@ def _port(text: str) -> int:
         raise typer.BadParameter(str(error)) from None
 
 
+def _edge(text: str) -> bool:
+    try:
+        return quick.on_or_off(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def serve(
     config: options.Config = None,
     bind: Annotated[str | None, typer.Option(help="Address to listen on; else the configuration's, 127.0.0.1.")] = None,
@@ -30,9 +37,17 @@ def serve(
             parser=_port, metavar="PORT", help="TCP port; else the configuration's, 8088. 0 lets the system choose."
         ),
     ] = None,
+    edge: Annotated[
+        bool,
+        typer.Option(
+            parser=_edge,
+            metavar="on|off",
+            help="`off`: hypercorn answers in Python, with the same answers, instead of the native edge.",
+        ),
+    ] = True,
     first_answer: Annotated[
         bool, typer.Option("--first-answer", help="Ask a model one question through the port, and show it.")
     ] = False,
 ) -> int:
     """Listen and answer, until SIGTERM or Ctrl-C."""
-    return quick.serve(config, bind, port, first_answer)
+    return quick.serve(config, bind, port, edge, first_answer)

@@ -41,6 +41,9 @@ impl Config {
         out.header("[server]");
         out.text("bind", &self.server.bind);
         out.value("port", self.server.port);
+        out.value("threads", self.server.threads);
+        out.value("max_connections", self.server.max_connections);
+        out.value("max_connections_per_address", self.server.max_connections_per_address);
         out.text("strategy", word(Strategy::WORDS, self.server.strategy));
         out.value("max_body_bytes", self.server.max_body_bytes);
         out.value("max_audio_bytes", self.server.max_audio_bytes);

@@ -129,6 +129,9 @@ fn server(top: &Table<'_>) -> Checked<Server> {
         server.bind = bare.to_owned();
     }
     t.integer("port", &mut server.port)?;
+    t.integer("threads", &mut server.threads)?;
+    t.integer("max_connections", &mut server.max_connections)?;
+    t.integer("max_connections_per_address", &mut server.max_connections_per_address)?;
     t.choice("strategy", Strategy::WORDS, &mut server.strategy)?;
     t.integer("max_body_bytes", &mut server.max_body_bytes)?;
     t.integer("max_audio_bytes", &mut server.max_audio_bytes)?;

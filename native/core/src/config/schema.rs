@@ -142,6 +142,24 @@ pub const SERVER: Section = Section {
             "TCP port; 0 lets the system choose.",
         ),
         Key::new(
+            "threads",
+            Kind::Integer { least: 0, most: 256 },
+            Default::Is("0"),
+            "Threads that answer callers; 0: one for each core. Read at the start.",
+        ),
+        Key::new(
+            "max_connections",
+            Kind::Integer { least: 1, most: 1_000_000 },
+            Default::Is("16_384"),
+            "Callers' connections at once. Beyond it the one that is idle for the longest is closed, and where none is idle a new one gets 503.",
+        ),
+        Key::new(
+            "max_connections_per_address",
+            Kind::Integer { least: 0, most: 1_000_000 },
+            Default::Is("0"),
+            "The same of one address, where a new one gets 503. 0: no bound, as behind a proxy, whose address all have.",
+        ),
+        Key::new(
             "strategy",
             Kind::Word(&["priority", "round_robin", "lowest_latency", "direct"]),
             Default::Is("\"priority\""),

@@ -31,6 +31,12 @@ pub struct Server {
     pub bind: String,
     /// TCP port. Default 8088; 0 lets the system choose.
     pub port: u16,
+    /// Threads that answer callers; 0: one for each core. Default 0.
+    pub threads: u64,
+    /// Callers' connections at once. Default 16,384.
+    pub max_connections: u64,
+    /// The same of one address; 0: as many. Default 0.
+    pub max_connections_per_address: u64,
     /// Default `priority`.
     pub strategy: Strategy,
     /// Largest request body, bytes. Default 32 MiB.
@@ -64,6 +70,9 @@ impl Default for Server {
         Server {
             bind: "127.0.0.1".into(),
             port: 8088,
+            threads: 0,
+            max_connections: 16_384,
+            max_connections_per_address: 0,
             strategy: Strategy::Priority,
             max_body_bytes: 32 << 20,
             max_audio_bytes: 50 << 20,

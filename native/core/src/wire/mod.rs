@@ -40,6 +40,8 @@ pub struct Guard {
     skipped: bool,
     /// Whether the request that is read is the connection's last, by its own word.
     last: bool,
+    /// Whether the parser behind must not see `Expect` and `Upgrade`.
+    hides: bool,
     state: State,
 }
 
@@ -78,7 +80,13 @@ impl Default for Guard {
 impl Guard {
     /// A guard at the beginning of a connection.
     pub fn new() -> Self {
-        Guard { input: Vec::new(), taken: 0, seen: 0, skipped: false, last: false, state: State::Head }
+        Guard { input: Vec::new(), taken: 0, seen: 0, skipped: false, last: false, hides: true, state: State::Head }
+    }
+
+    /// One in front of a parser that acts on `Expect` only when the body is asked for, and on no `Upgrade`: it gives heads on
+    /// as they are.
+    pub fn plain() -> Self {
+        Guard { hides: false, ..Guard::new() }
     }
 
     /// Takes what the socket gave, of any size. At most one head and what came with it is kept.
@@ -188,7 +196,7 @@ impl Guard {
         };
         let head::Judged { framing, hidden, last } = head::judge(&rest[..size])?;
         let mut out = rest[..size].to_vec();
-        for at in hidden.into_iter().rev() {
+        for at in hidden.into_iter().rev().filter(|_| self.hides) {
             out.splice(at..at, HIDDEN_PREFIX.iter().copied());
         }
         self.taken += size;

@@ -4,7 +4,10 @@ import os
 import weakref
 from typing import NamedTuple
 
-from hoosh._native import Config, Store, WakeQueue
+from hoosh._native import Config, Edge, Store, WakeQueue
+
+KEPT_ROWS = 100_000
+"""Ledger rows that a store in memory keeps."""
 
 
 class Place(NamedTuple):
@@ -17,14 +20,14 @@ class Place(NamedTuple):
 _OPEN: "weakref.WeakSet[Store]" = weakref.WeakSet()
 
 
-def opened(place: Place, config: Config, queue: WakeQueue) -> Store:
-    """Open the store at `place`; `queue` is told of its answers.
+def opened(place: Place, config: Config, told: WakeQueue | Edge) -> Store:
+    """Open the store at `place`; `told` hears of its answers.
 
     Raises:
         ConfigError: another process has it, it is not ours, or cannot be written.
 
     """
-    store = Store(place.path, config, place.holder, queue)
+    store = Store(place.path, config, place.holder, told)
     _OPEN.add(store)
     return store
 

@@ -1,0 +1,209 @@
+//! What an exchange says to its caller, as hyper writes it.
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hoosh_core::http::Headers;
+use http_body::{Body, Frame, SizeHint};
+use hyper::header::{HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH};
+use hyper::{Response, StatusCode};
+
+use crate::drive::{Drive, Say};
+use crate::wire::Wire;
+
+/// Of a whole answer, given to hyper at once: how much a slow caller must take before it is known to take anything.
+const PART: usize = 64 << 10;
+
+/// The exchange cut this connection; hyper closes it when it sees an error.
+#[derive(Debug)]
+pub struct Cut;
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cut by the exchange")
+    }
+}
+
+impl Error for Cut {}
+
+/// An exchange in the hands of hyper, which drops it when the caller leaves.
+pub struct Held {
+    drive: Option<Rc<RefCell<Drive>>>,
+    wire: Rc<Wire>,
+    is_head: bool,
+    /// The last word was said; what follows is no concern of the caller.
+    answered: bool,
+}
+
+impl Held {
+    pub fn new(drive: Drive, wire: Rc<Wire>, is_head: bool) -> Held {
+        let drive = Rc::new(RefCell::new(drive));
+        *wire.current.borrow_mut() = Some(drive.clone());
+        Held { drive: Some(drive), wire, is_head, answered: false }
+    }
+
+    fn take(&mut self) -> Held {
+        Held { drive: self.drive.take(), wire: self.wire.clone(), is_head: self.is_head, answered: self.answered }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Say> {
+        match &self.drive {
+            Some(drive) => drive.borrow_mut().poll(cx),
+            None => Poll::Ready(Say::Done),
+        }
+    }
+
+    fn written(&mut self, bytes: usize) {
+        if let Some(drive) = self.drive.as_ref().filter(|_| bytes > 0) {
+            drive.borrow_mut().exchange.written(bytes);
+        }
+    }
+
+    /// The caller has everything. Usually nothing else is left to do.
+    fn settle(&mut self, cx: &mut Context<'_>) {
+        self.answered = true;
+        self.wire.answered();
+        if let Poll::Ready(Say::Done) = self.poll(cx) {
+            self.drive = None;
+        }
+    }
+
+    /// The connection ends without what was not taken yet.
+    fn cut(&mut self) -> Cut {
+        self.wire.cut();
+        Cut
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(drive) = self.drive.take() else { return };
+        if !self.answered {
+            self.wire.answered();
+            drive.borrow_mut().exchange.caller_gone();
+        }
+        // What is left has nobody to tell, and the connection goes on without it.
+        tokio::task::spawn_local(std::future::poll_fn(move |cx| loop {
+            match drive.borrow_mut().poll(cx) {
+                Poll::Ready(Say::Done) => return Poll::Ready(()),
+                Poll::Ready(_) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }));
+    }
+}
+
+/// A request until its answer begins.
+pub struct Asked(pub Held);
+
+impl Future for Asked {
+    type Output = Result<Response<Answer>, Cut>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Poll::Ready(say) = self.0.poll(cx) else { return Poll::Pending };
+        let mut held = self.0.take();
+        Poll::Ready(match say {
+            Say::Reply(status, headers, body) if held.is_head => {
+                let length = HeaderValue::from(body.len());
+                held.written(body.len());
+                held.settle(cx);
+                let wire = held.wire.clone();
+                response(&wire, status, headers, Answer::Whole(held, Bytes::new())).map(|mut answer| {
+                    answer.headers_mut().insert(CONTENT_LENGTH, length);
+                    answer
+                })
+            }
+            Say::Reply(status, headers, body) => {
+                let wire = held.wire.clone();
+                response(&wire, status, headers, Answer::Whole(held, body))
+            }
+            Say::Start(status, headers) => {
+                let wire = held.wire.clone();
+                let length = headers.iter().find(|(name, _)| &name[..] == b"content-length");
+                let length = length.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
+                response(&wire, status, headers, Answer::Stream { held, given: 0, length })
+            }
+            Say::Emit(_) | Say::Finish | Say::Break | Say::Done => Err(held.cut()),
+        })
+    }
+}
+
+fn response(wire: &Wire, status: u16, headers: Headers, answer: Answer) -> Result<Response<Answer>, Cut> {
+    let mut response = Response::new(answer);
+    *response.status_mut() = StatusCode::from_u16(status).map_err(|_| Cut)?;
+    let map = response.headers_mut();
+    map.reserve(headers.len() + 2);
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(&name).map_err(|_| Cut)?;
+        map.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| Cut)?);
+    }
+    if wire.refusal.borrow().is_some() || wire.closing.get() {
+        map.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// The body of an answer.
+pub enum Answer {
+    Whole(Held, Bytes),
+    Stream {
+        held: Held,
+        /// Bytes that hyper was given last: it asks for more once it has them.
+        given: usize,
+        /// What is to come, where its head says that.
+        length: Option<u64>,
+    },
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self.get_mut() {
+            Answer::Whole(held, body) => {
+                let part = body.split_to(body.len().min(PART));
+                held.written(part.len());
+                if body.is_empty() {
+                    held.settle(cx);
+                } else if let Poll::Ready(_) = held.poll(cx) {
+                    // It took too long, and the exchange gave it up.
+                    return Poll::Ready(Some(Err(held.cut())));
+                }
+                Poll::Ready((!part.is_empty()).then(|| Ok(Frame::data(part))))
+            }
+            Answer::Stream { held, given, .. } => {
+                held.written(std::mem::take(given));
+                let Poll::Ready(say) = held.poll(cx) else { return Poll::Pending };
+                Poll::Ready(match say {
+                    Say::Emit(bytes) => {
+                        *given = bytes.len();
+                        Some(Ok(Frame::data(bytes)))
+                    }
+                    Say::Finish => {
+                        held.settle(cx);
+                        None
+                    }
+                    Say::Reply(..) | Say::Start(..) | Say::Break | Say::Done => Some(Err(held.cut())),
+                })
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Answer::Whole(_, body) if body.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Answer::Whole(_, body) => SizeHint::with_exact(body.len() as u64),
+            Answer::Stream { length, .. } => length.map_or_else(SizeHint::default, SizeHint::with_exact),
+        }
+    }
+}

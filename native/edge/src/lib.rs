@@ -1,0 +1,29 @@
+//! The native edge: HTTP/1.1 callers on one side, exchanges on the other, and a thread for each core.
+//!
+//! A connection belongs to one thread from its first byte to its last, and with it the exchanges that it begins and the
+//! upstreams that they ask: on the usual path nothing is locked and no other thread woken. [`listen`] opens sockets and
+//! hands connections out, [`worker`] is such a thread, [`connection`] what one does for a caller: [`guarded`] bytes, which
+//! hyper reads, [`service`] begins an exchange, [`drive`] performs its steps, [`answer`] is what hyper writes. [`chores`]
+//! is the gateway's own loop, [`host`] the way to what Python answers. It knows no policy, dialect or provider.
+
+mod answer;
+mod bell;
+mod chores;
+mod clock;
+mod connection;
+mod drive;
+mod edge;
+mod engine;
+mod guarded;
+pub mod host;
+mod hosted;
+mod listen;
+mod log;
+mod service;
+mod wire;
+mod worker;
+
+pub use bell::{Bell, Ring};
+pub use chores::Keeper;
+pub use edge::{Edge, Settings};
+pub use log::Log;

@@ -1,0 +1,126 @@
+//! What the parts of one connection tell each other, and whoever minds its time.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use hoosh_core::wake::Wake;
+use hoosh_core::wire::Refusal;
+use tokio::time::Instant;
+
+use crate::bell::Bell;
+use crate::drive::Drive;
+
+/// How long a head may take from its first byte to its last.
+pub const HEAD: Duration = Duration::from_secs(5);
+/// How long an idle connection is kept: longer than the pools of callers and proxies keep theirs (5 to 60 s), so that none
+/// is closed under a request.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a caller may take nothing of an answer of which the exchange is done.
+pub const WRITING: Duration = Duration::from_secs(60);
+
+/// What a connection waits for, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// A request is in progress, and its exchange minds the time.
+    No,
+    /// The first byte of a head.
+    Idle(Instant),
+    /// The rest of a head.
+    Head(Instant),
+}
+
+/// One connection's state, shared by those who read, write and answer, all in one thread.
+pub struct Wire {
+    pub waits: Cell<Waits>,
+    /// Since when the socket takes nothing.
+    pub stuck: Cell<Option<Instant>>,
+    /// A request is answered now.
+    pub busy: Cell<bool>,
+    /// It is read no more: its time is up, or the server goes down.
+    pub closing: Cell<bool>,
+    /// Its socket is closed now, without what was not taken yet.
+    pub cut: Cell<bool>,
+    /// Why the head, or the body, that came last is refused.
+    pub refusal: RefCell<Option<Refusal>>,
+    pub reader: RefCell<Option<Waker>>,
+    pub writer: RefCell<Option<Waker>>,
+    /// Of its exchanges.
+    pub bell: Arc<Bell>,
+    /// The exchange that is answered now.
+    pub current: RefCell<Option<Rc<RefCell<Drive>>>>,
+}
+
+impl Wire {
+    pub fn new() -> Rc<Wire> {
+        Rc::new(Wire {
+            waits: Cell::new(Waits::Idle(Instant::now())),
+            stuck: Cell::new(None),
+            busy: Cell::new(false),
+            closing: Cell::new(false),
+            cut: Cell::new(false),
+            refusal: RefCell::new(None),
+            reader: RefCell::new(None),
+            writer: RefCell::new(None),
+            bell: Arc::default(),
+            current: RefCell::new(None),
+        })
+    }
+
+    /// The exchange has said its last word.
+    pub fn answered(&self) {
+        self.busy.set(false);
+        *self.current.borrow_mut() = None;
+    }
+
+    /// hyper asks for nothing while the socket takes nothing: has the exchange look at the time, and at its upstream.
+    pub fn work_on(&self, cx: &mut Context<'_>) {
+        let current = self.current.borrow().clone();
+        let is_over = current.is_some_and(|drive| drive.try_borrow_mut().is_ok_and(|mut drive| drive.work_on(cx)));
+        if is_over && !self.cut.get() {
+            self.cut();
+        }
+    }
+
+    /// Nothing new is begun; what is in progress ends.
+    pub fn close(&self) {
+        self.closing.set(true);
+        self.wake();
+    }
+
+    /// Its time is up, whatever it does.
+    pub fn cut(&self) {
+        self.cut.set(true);
+        self.wake();
+    }
+
+    /// Looks at the time.
+    pub fn mind(&self, now: Instant) {
+        let is_up = match self.waits.get() {
+            Waits::No => false,
+            Waits::Idle(since) => now - since >= KEEP_ALIVE,
+            Waits::Head(since) => now - since >= HEAD,
+        };
+        if is_up {
+            self.wake();
+        }
+        if !self.busy.get() && self.stuck.get().is_some_and(|since| now - since >= WRITING) {
+            self.cut();
+        }
+    }
+
+    /// Has reader, writer and exchange look again.
+    pub fn wake(&self) {
+        for waker in [self.reader.take(), self.writer.take()].into_iter().flatten() {
+            waker.wake();
+        }
+        self.bell.wake();
+    }
+
+    /// Whether a request's body was refused, and why.
+    pub fn body_refusal(&self) -> Option<Refusal> {
+        self.refusal.borrow().as_ref().filter(|refusal| refusal.ending.is_some()).cloned()
+    }
+}
