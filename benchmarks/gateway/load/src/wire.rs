@@ -1,8 +1,11 @@
 //! A socket and what was read from it and not yet used.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::{ready, Poll};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::framing::{malformed, Framing};
@@ -47,13 +50,24 @@ impl Wire {
         } else if self.end == self.buffer.len() {
             self.make_room()?;
         }
-        let count = self.stream.read(&mut self.buffer[self.end..]).await?;
+        let (stream, room) = (&mut self.stream, &mut self.buffer[self.end..]);
+        let count = poll_fn(|context| {
+            let mut into = ReadBuf::new(room);
+            ready!(Pin::new(&mut *stream).poll_read(context, &mut into))?;
+            Poll::Ready(io::Result::Ok(into.filled().len()))
+        })
+        .await?;
         self.end += count;
         Ok(count)
     }
 
-    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+    /// Writes all of it.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let count = poll_fn(|context| Pin::new(&mut self.stream).poll_write(context, bytes)).await?;
+            bytes = &bytes[count..];
+        }
+        Ok(())
     }
 
     /// Shows the body that begins here, piece by piece.
