@@ -124,7 +124,7 @@ def started(*servers: Server) -> Iterator[None]:
 
 NGINX = """
 daemon off; master_process off; worker_processes 1; pid {folder}/pid; error_log {folder}/error crit;
-worker_rlimit_nofile {files}; events {{ worker_connections {files}; multi_accept on; }}
+worker_rlimit_nofile {files}; events {{ worker_connections {connections}; multi_accept on; }}
 http {{
   access_log off; tcp_nodelay on; sendfile on; keepalive_requests 1000000000; keepalive_timeout 1h; {more}
   client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
@@ -162,7 +162,9 @@ def _nginx(folder: Path, cores: list[int], port: int, name: str, servers: str, m
     own.mkdir()
     file = own / "nginx.conf"
     files = machine.raise_file_limit(0)
-    file.write_text(NGINX.format(folder=own, servers=servers, files=files, more=more))
+    # With less than a sixteenth left nginx closes connections whose request has not come yet (ngx_drain_connections).
+    connections = files * 5 // 4
+    file.write_text(NGINX.format(folder=own, servers=servers, files=files, connections=connections, more=more))
     return Server(name, ["nginx", "-p", str(own), "-e", f"{own}/error", "-c", str(file)], port, cores)
 
 

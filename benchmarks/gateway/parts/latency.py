@@ -17,8 +17,7 @@ def run(bench: Bench) -> Part:
     every.headers = [key_header()]
     seconds = 1.0 if bench.quick else 3.0
     with servers.started(upstream, nginx, bare, every), servers.awake(bench.program, bench.cores):
-        bench.closed(nginx, seconds=0.5)
-        rate = bench.closed(nginx).rate * SHARE
+        rate = bench.most(nginx) * SHARE
         listed = [upstream, nginx, bare, every]
         found = in_turn(min(bench.rounds, 5), listed, lambda server: bench.open(server, rate, seconds=seconds))
     gaps = "gaps as between independent callers" if bench.poisson else "equal gaps"

@@ -17,7 +17,7 @@ def run(bench: Bench) -> Part:
     for server in (one, two):
         server.headers = [key_header()]
     with servers.started(upstream, one, two):
-        rate = bench.closed(one).rate * SHARE
+        rate = bench.most(one) * SHARE
         found = in_turn(bench.rounds, [one, two], lambda server: bench.open(server, rate, seconds=bench.seconds))
     rows = [
         [

@@ -120,8 +120,10 @@ impl Varied {
 /// A chat of `size` bytes, or as few as it takes.
 fn body(model: &str, stream: bool, size: usize) -> String {
     let number = "#".repeat(NUMBER_DIGITS);
+    // Usage comes to the caller too, so that every gateway gives on as many events as it gets.
+    let options = if stream { r#","stream_options":{"include_usage":true}"# } else { "" };
     let before = format!(
-        r#"{{"model":"{model}","stream":{stream},"temperature":0.7,"user":"u-1","messages":[{{"role":"system","content":"You are a helpful assistant."}},{{"role":"user","content":"Question {number}: "#
+        r#"{{"model":"{model}","stream":{stream}{options},"temperature":0.7,"user":"u-1","messages":[{{"role":"system","content":"You are a helpful assistant."}},{{"role":"user","content":"Question {number}: "#
     );
     let after = r#""}]}"#;
     let words = "why is the sky blue? ";
