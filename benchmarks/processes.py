@@ -71,7 +71,7 @@ def load(pid: int, url: str, *, core: int, connections: int, seconds: float) -> 
     before = cpu_seconds(pid)
     command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s"]
     out = subprocess.run(
-        [*command, "-s", str(HERE / "relay" / "load.lua"), url], capture_output=True, text=True, check=True
+        [*command, "-s", str(HERE / "edge" / "load.lua"), url], capture_output=True, text=True, check=True
     ).stdout
     spent = cpu_seconds(pid) - before
     done = int(re.search(r"(\d+) requests in", out)[1])

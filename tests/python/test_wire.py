@@ -7,7 +7,7 @@ import pytest
 import trio
 from tests.python.conftest import provider, serving
 
-import hoosh.server
+import hoosh.embedded
 import hoosh.wire
 from hoosh._driver.connections import RESET
 
@@ -200,7 +200,7 @@ async def test_a_connection_whose_peer_is_gone_is_closed_at_once(upstream, monke
             super().__init__(*given)
             wires.append(self)
 
-    monkeypatch.setattr(hoosh.server, "GuardedStream", Seen)
+    monkeypatch.setattr(hoosh.embedded, "GuardedStream", Seen)
     async with serving(provider(upstream)) as (url, _):
         with trio.fail_after(10):
             stream = await trio.open_tcp_stream("127.0.0.1", int(url.rpartition(":")[2]))

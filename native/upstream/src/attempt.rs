@@ -9,7 +9,7 @@ use std::task::{ready, Context, Poll};
 
 use bytes::Bytes;
 use hoosh_core::exchange::Stage;
-use hoosh_core::http::{Origin, UpstreamRequest};
+use hoosh_core::http::{self as core, Origin, UpstreamRequest};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
@@ -62,6 +62,8 @@ pub struct Attempt {
     credit: usize,
     state: State,
     feed: Rc<RefCell<Feed>>,
+    /// Its body follows in pieces.
+    streams: bool,
     sent: bool,
 }
 
@@ -69,6 +71,7 @@ impl Attempt {
     /// Begins to send `request`, over an idle connection if there is one.
     pub fn new(upstreams: &Rc<Upstreams>, request: UpstreamRequest) -> Attempt {
         let origin = request.origin.clone();
+        let streams = matches!(request.body, core::Body::Streamed { .. });
         let state = match upstreams.take(&origin) {
             Some(connection) => State::Connected(connection, request),
             None => {
@@ -76,7 +79,7 @@ impl Attempt {
                 State::Connecting(Box::pin(async move { connect(&origin).await }), request)
             }
         };
-        Attempt { upstreams: upstreams.clone(), origin, credit: 0, state, feed: Rc::default(), sent: false }
+        Attempt { upstreams: upstreams.clone(), origin, credit: 0, state, feed: Rc::default(), streams, sent: false }
     }
 
     /// Whether the last event was told.
@@ -125,6 +128,9 @@ impl Attempt {
                         return Poll::Ready(event);
                     }
                     if !is_there {
+                        if self.streams {
+                            self.feed.borrow_mut().on_take(cx.waker());
+                        }
                         return Poll::Pending;
                     }
                 }

@@ -26,7 +26,10 @@ pub struct Feed {
     taken: usize,
     /// hyper has it all.
     is_sent: bool,
+    /// Of hyper, which waits for more.
     waker: Option<Waker>,
+    /// Of whoever is told what hyper took, where more is to follow.
+    teller: Option<Waker>,
 }
 
 impl Feed {
@@ -59,6 +62,19 @@ impl Feed {
         std::mem::take(&mut self.taken)
     }
 
+    /// Has `waker` called when hyper takes more of a streamed body, or has all of it.
+    pub fn on_take(&mut self, waker: &Waker) {
+        if !self.is_sent && !self.teller.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.teller = Some(waker.clone());
+        }
+    }
+
+    fn took(&mut self) {
+        if let Some(teller) = self.teller.take() {
+            teller.wake();
+        }
+    }
+
     /// Whether hyper has it all.
     pub fn is_sent(&self) -> bool {
         self.is_sent
@@ -74,6 +90,7 @@ impl Body for Outgoing {
         let Some(bytes) = feed.pieces.pop_front() else {
             if feed.complete {
                 feed.is_sent = true;
+                feed.took();
                 return Poll::Ready(None);
             }
             feed.waker = Some(cx.waker().clone());
@@ -81,6 +98,7 @@ impl Body for Outgoing {
         };
         feed.taken += bytes.len();
         feed.is_sent = feed.complete && feed.pieces.is_empty();
+        feed.took();
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 

@@ -20,7 +20,7 @@ def tcp_port(text: str) -> int:
     return int(text)
 
 
-def on_or_off(text: str) -> bool:
+def on_or_off(text: str) -> str:
     """`on` or `off`.
 
     Raises:
@@ -28,7 +28,7 @@ def on_or_off(text: str) -> bool:
     """
     if text not in ("on", "off"):
         raise ValueError(f"{text!r} is neither on nor off")
-    return text == "on"
+    return text
 
 
 OPTIONS: dict[str, tuple[str, Callable[[str], Any] | None]] = {
@@ -70,7 +70,7 @@ def serve(
     config: str | None = None,
     bind: str | None = None,
     port: int | None = None,
-    edge: bool = True,
+    edge: str | None = None,
     first_answer: bool = False,
 ) -> int:
     """Listen and answer, until SIGTERM or Ctrl-C; returns the exit code."""
@@ -82,7 +82,7 @@ def serve(
 
     found, file = load(config)
     front = None
-    if edge:
+    if edge != "off":
         from hoosh.store import place
 
         # Before the event loop is loaded, so that the port is open the sooner.

@@ -21,7 +21,7 @@ def _port(text: str) -> int:
         raise typer.BadParameter(str(error)) from None
 
 
-def _edge(text: str) -> bool:
+def _edge(text: str) -> str:
     try:
         return quick.on_or_off(text)
     except ValueError as error:
@@ -38,13 +38,13 @@ def serve(
         ),
     ] = None,
     edge: Annotated[
-        bool,
+        str | None,
         typer.Option(
             parser=_edge,
             metavar="on|off",
             help="`off`: hypercorn answers in Python, with the same answers, instead of the native edge.",
         ),
-    ] = True,
+    ] = None,
     first_answer: Annotated[
         bool, typer.Option("--first-answer", help="Ask a model one question through the port, and show it.")
     ] = False,

@@ -1,6 +1,6 @@
-"""hoosh-relay, with every policy on, against nginx as a bare proxy: same core, same upstream, rounds in turn.
+"""bench-edge, with every policy on, against nginx as a bare proxy: same core, same upstream, rounds in turn.
 
-    python benchmarks/relay/run.py target/release/hoosh-relay [--rounds 7] [--seconds 4] [--connections 64]
+    python benchmarks/edge/run.py target/release/bench-edge [--rounds 7] [--seconds 4] [--connections 64]
 
 Two cores: the one under test has core 0 to itself, the static upstream and wrk share core 1.
 """
@@ -60,11 +60,11 @@ def main() -> None:
     given = arguments.parse_args()
     need("nginx", "wrk", "taskset")
     with contextlib.ExitStack() as stack:
-        upstream, ports = free_port(), {"nginx": free_port(), "hoosh-relay": free_port()}
+        upstream, ports = free_port(), {"nginx": free_port(), "bench-edge": free_port()}
         nginx(stack, upstream, STATIC.format(port=upstream, answer=ANSWER), core=1)
         pids = {
             "nginx": nginx(stack, ports["nginx"], PROXY.format(port=ports["nginx"], upstream=upstream), core=0),
-            "hoosh-relay": hoosh(stack, given.binary, ports["hoosh-relay"], upstream, core=0),
+            "bench-edge": hoosh(stack, given.binary, ports["bench-edge"], upstream, core=0),
         }
         rounds: dict[str, list[Round]] = {name: [] for name in pids}
         for number in range(given.rounds + 1):
@@ -77,8 +77,8 @@ def main() -> None:
     print(f"{'':<14}{'requests/s':>12}{'CPU µs each':>14}{'failed':>8}")
     for name, seen in found.items():
         print(f"{name:<14}{seen.rate:>12,.0f}{seen.cpu_us:>14.2f}{seen.failed:>8}")
-    ratio = found["hoosh-relay"].rate / found["nginx"].rate
-    cpu = found["nginx"].cpu_us / found["hoosh-relay"].cpu_us
+    ratio = found["bench-edge"].rate / found["nginx"].rate
+    cpu = found["nginx"].cpu_us / found["bench-edge"].cpu_us
     print(f"ratio by requests/s {ratio:.2f}, by CPU time {cpu:.2f} (target {TARGET:.2f})")
     if given.json:
         Path(given.json).write_text(json.dumps({name: vars(seen) for name, seen in found.items()}))
