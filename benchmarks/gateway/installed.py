@@ -56,13 +56,19 @@ def litellm(bench: Bench, upstream: int) -> Server | str:
 def portkey(bench: Bench, upstream: int) -> Server | str:
     script = HOME / "portkey" / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
     if not script.exists():
-        return f"Portkey is not there: `{sys.argv[0]} --install` puts {PORTKEY} into {HOME.name}/portkey, if there is npm."
+        return (
+            f"Portkey is not there: `{sys.argv[0]} --install` puts {PORTKEY} into {HOME.name}/portkey, if there is npm."
+        )
     port = free_port()
     command = ["node", str(script), f"--port={port}", "--headless"]
     environment = {**os.environ, "NODE_ENV": "production", "TRUSTED_CUSTOM_HOSTS": "127.0.0.1,localhost"}
     server = Server(f"Portkey {PORTKEY.rpartition('@')[2]}", command, port, bench.gateway, env=environment)
     host = f"http://127.0.0.1:{upstream}/v1"
-    server.headers = ["x-portkey-provider: openai", f"x-portkey-custom-host: {host}", "Authorization: Bearer operator-key"]
+    server.headers = [
+        "x-portkey-provider: openai",
+        f"x-portkey-custom-host: {host}",
+        "Authorization: Bearer operator-key",
+    ]
     return server
 
 

@@ -25,7 +25,7 @@ class Round:
     instructions: float | None = None  # for each good answer, user space
 
     def time(self, name: str) -> float:
-        """`p50`, `first_p99`, …"""
+        """`p50`, `first_p99` and so on, in microseconds."""
         return self.said.get(f"{name}_us", float("nan"))
 
 
@@ -47,6 +47,11 @@ class Bench:
     @property
     def rounds(self) -> int:
         return 3 if self.quick else 7
+
+    @property
+    def fewer(self) -> int:
+        """For what differs by more than a few per cent."""
+        return 3 if self.quick else 5
 
     @property
     def seconds(self) -> float:

@@ -1,5 +1,6 @@
 """Processes as the kernel sees them: their CPU time, memory and instructions, and what machine this is."""
 
+import contextlib
 import datetime
 import os
 import platform
@@ -96,7 +97,7 @@ def description() -> str:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat after the name: state, parent, …"""
+    """The fields of /proc/PID/stat after the name: state, parent and so on."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -104,7 +105,10 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def _descriptors(process: Path) -> list[str]:
-    try:
-        return [os.readlink(link) for link in (process / "fd").iterdir()]
-    except OSError:
-        return []
+    found = []
+    with contextlib.suppress(OSError):
+        for link in (process / "fd").iterdir():
+            # It may be closed by now, as the one that lists them is.
+            with contextlib.suppress(OSError):
+                found.append(os.readlink(link))
+    return found

@@ -68,8 +68,10 @@ def many(upstream: int, *, routes: int, keys: int, budgets: int, entries: int) -
     """Each model at a provider of its own, each key with a budget of its own, and a cache that holds so many answers."""
     lines = [TABLES["limits"], f'[cache]\nenabled = true\nmode = "always"\nttl_secs = 3600\nmax_entries = {entries}']
     lines.append(f"max_bytes = {max(entries, 1000) * 4096}\n")
-    for number in range(budgets):
-        lines.append(f'[[budgets]]\nname = "team-{number}"\ncapacity = 1000000000000\nslice = 100000000000')
+    lines += [
+        f'[[budgets]]\nname = "team-{number}"\ncapacity = 1000000000000\nslice = 100000000000'
+        for number in range(budgets)
+    ]
     for number in range(keys):
         token = f"bench-key-{number:08}-0123456789abcdef"
         lines.append(f'[[auth.tokens]]\ntoken = "{token}"\nname = "caller-{number}"')

@@ -1,6 +1,6 @@
 """`make bench-gateway`: what the gateway costs beside nginx and its peers. README.md here says how it is measured.
 
-    python benchmarks/gateway/run.py target/release/hoosh-load [--quick] [--only cpu,hits] [--peer name=url] [--json FILE]
+python benchmarks/gateway/run.py target/release/hoosh-load [--quick] [--only cpu,hits] [--peer name=url] [--json FILE]
 """
 
 import argparse
@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 # The suite's own modules, and what all benchmarks share, wherever it is started.
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 import installed
 import machine
 from load import Bench
@@ -27,7 +28,9 @@ def main() -> None:
     parser.add_argument("--only", help=f"these parts, with commas between: {', '.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: about three minutes")
     parser.add_argument("--poisson", action="store_true", help="latencies with gaps as between independent callers")
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=URL", help="another gateway that runs already")
+    parser.add_argument(
+        "--peer", action="append", default=[], metavar="NAME=URL", help="another gateway that runs already"
+    )
     parser.add_argument("--install", action="store_true", help="install LiteLLM and Portkey into .peers first")
     parser.add_argument("--json", type=Path, help="write every round to this file")
     given = parser.parse_args()

@@ -27,9 +27,9 @@ class Server:
         self.name, self.command, self.port, self.cores = name, command, port, cores
         self.headers: list[str] = []
         self.get = False
-        self._more = more
+        self.more = more  # for `subprocess.Popen`
         self._process: subprocess.Popen | None = None
-        self._said = tempfile.TemporaryFile()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 — it lives as long as the server
         self.pids: list[int] = []
 
     @property
@@ -39,7 +39,7 @@ class Server:
     def start(self) -> None:
         cores = ",".join(map(str, self.cores))
         self._process = subprocess.Popen(
-            ["taskset", "-c", cores, *self.command], stdout=self._said, stderr=subprocess.STDOUT, **self._more
+            ["taskset", "-c", cores, *self.command], stdout=self._said, stderr=subprocess.STDOUT, **self.more
         )
 
     def ready(self, patience: float = PATIENCE_SECONDS) -> None:

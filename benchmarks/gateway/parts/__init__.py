@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from load import Bench
-from parts import cpu, faults, first_token, hits, latency, memory, peers, scale, start, threads
 from table import Part
+
+from parts import cpu, faults, first_token, hits, latency, memory, peers, scale, start, threads
 
 # In the order in which they run. The benchmark's README says of each what it does.
 PARTS: dict[str, Callable[[Bench], Part]] = {

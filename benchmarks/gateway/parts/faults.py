@@ -37,6 +37,8 @@ def run(bench: Bench) -> Part:
         "An upstream that fails",
         ["", "good answers", "p50 µs", "p99 µs", "CPU µs each"],
         rows,
-        notes=[f"{RATE:,.0f} requests/s to an upstream of which {shares}. One upstream, so there is nobody else to ask."],
+        notes=[
+            f"{RATE:,.0f} requests/s to an upstream of which {shares}. One upstream, so there is nobody else to ask."
+        ],
         figures={name: [vars(one) for one in rounds] for name, rounds in found.items()},
     )

@@ -3,8 +3,9 @@
 import policies
 import servers
 from load import Bench, in_turn, key_header
-from parts.latency import SHARE, compared
 from table import Part
+
+from parts.latency import SHARE, compared
 
 EVENTS = 8
 EVENTS_A_SECOND = 100
@@ -27,9 +28,11 @@ def run(bench: Bench) -> Part:
         streams(nginx, 200)
         rate = SHARE / (streams(nginx, 200).cpu_us / 1e6)
         listed = [upstream, nginx, every]
-        found = in_turn(min(bench.rounds, 5), listed, lambda server: streams(server, rate))
+        found = in_turn(bench.fewer, listed, lambda server: streams(server, rate))
     notes = [
         f"{rate:,.0f} streams/s of {EVENTS} pieces, {EVENTS_A_SECOND} a second, which keeps nginx busy to {SHARE:.0%}. Time from "
         "when a request was due to its first content; CPU time is that of a whole stream."
     ]
-    return compared("Added time to first token", found, listed, ("first_p50", "first_p99"), notes, "time to first token")
+    return compared(
+        "Added time to first token", found, listed, ("first_p50", "first_p99"), notes, "time to first token"
+    )

@@ -16,7 +16,7 @@ def run(bench: Bench) -> Part:
     hoosh.headers = [key_header()]
     with servers.started(upstream, plain, kept, hoosh):
         found = in_turn(
-            bench.rounds, [plain, kept, hoosh], lambda one: bench.closed(one, *([] if one.get else ["--distinct", "10"]))
+            bench.fewer, [plain, kept, hoosh], lambda one: bench.closed(one, *([] if one.get else ["--distinct", "10"]))
         )
     against = found[plain.name]
     rows = [

@@ -19,7 +19,7 @@ def run(bench: Bench) -> Part:
     with servers.started(upstream, nginx, bare, every), servers.awake(bench.program, bench.cores):
         rate = bench.most(nginx) * SHARE
         listed = [upstream, nginx, bare, every]
-        found = in_turn(min(bench.rounds, 5), listed, lambda server: bench.open(server, rate, seconds=seconds))
+        found = in_turn(bench.fewer, listed, lambda server: bench.open(server, rate, seconds=seconds))
     gaps = "gaps as between independent callers" if bench.poisson else "equal gaps"
     return compared(
         "Added latency",
@@ -42,7 +42,10 @@ def compared(
     rows = []
     for server in listed:
         rounds = found[server.name]
-        row = [server.name if server is not listed[0] else "direct call", f"{middle(rounds, lambda one: one.rate):,.0f}"]
+        row = [
+            server.name if server is not listed[0] else "direct call",
+            f"{middle(rounds, lambda one: one.rate):,.0f}",
+        ]
         for name in names:
             row.append(number(middle(rounds, lambda one, name=name: one.time(name))))
             row.append("" if server is listed[0] else number(_added(rounds, direct, name)))

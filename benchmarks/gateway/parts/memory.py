@@ -42,12 +42,24 @@ def run(bench: Bench) -> Part:
         hypercorn = _idle(_hoosh(bench, upstream, "hoosh, `--edge off`", *off))
     rows.append(["hoosh, `--edge off`", number(hypercorn), *[""] * 7])
     hoosh = figures["hoosh, every policy"]
-    notes = [f"{streams:,} of each. Proportional set size of the process tree, so without the kernel's buffers of the sockets."]
+    notes = [
+        f"{streams:,} of each. Proportional set size of the process tree, so without the kernel's buffers of the sockets."
+    ]
     if streams < STREAMS and not bench.quick:
         notes.append(f"{STREAMS:,} streams need {2 * STREAMS + SPARE:,} descriptors; this system gives {limit:,}.")
     return Part(
         "Memory",
-        ["", "idle MiB", "idle connection KiB", "lasted", "open stream KiB", "lasted", "events/s", "busy", "afterwards MiB"],
+        [
+            "",
+            "idle MiB",
+            "idle connection KiB",
+            "lasted",
+            "open stream KiB",
+            "lasted",
+            "events/s",
+            "busy",
+            "afterwards MiB",
+        ],
         rows,
         [
             Goal("Open stream, one event a second, both sides", hoosh["stream_kib"], 48, "KiB"),

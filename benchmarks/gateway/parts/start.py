@@ -10,7 +10,7 @@ import policies
 import servers
 from load import Bench
 from servers import Server
-from table import Goal, Part, number
+from table import Goal, Part
 
 HEALTH = b"GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 LISTENING_MS = 150
@@ -33,7 +33,9 @@ def run(bench: Bench) -> Part:
         ["", "listening, ms", "first answer of `/v1/health`, ms", "CPU until then, ms"],
         rows,
         [Goal("Listening after the start", listening, LISTENING_MS, "ms")],
-        [f"Median of {starts} starts (and the shortest), from exec on, compiled modules in place. nginx passes the health path on."],
+        [
+            f"Median of {starts} starts (and the shortest), from exec on, compiled modules in place. nginx passes the health path on."
+        ],
         figures,
     )
 
@@ -51,7 +53,7 @@ def _started(server: Server) -> tuple[float, float, float]:
         ["taskset", "-c", ",".join(map(str, server.cores)), *server.command],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        **server._more,
+        **server.more,
     )
     try:
         with _connected(server.port, process) as asking:

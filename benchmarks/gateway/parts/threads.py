@@ -18,7 +18,7 @@ def run(bench: Bench) -> Part:
         server.headers = [key_header()]
     with servers.started(upstream, one, two):
         rate = bench.most(one) * SHARE
-        found = in_turn(bench.rounds, [one, two], lambda server: bench.open(server, rate, seconds=bench.seconds))
+        found = in_turn(bench.fewer, [one, two], lambda server: bench.open(server, rate, seconds=bench.seconds))
     rows = [
         [
             name,
