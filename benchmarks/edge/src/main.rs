@@ -66,8 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let keeper: Arc<dyn Keeper> = match store {
         None => Arc::new(Memory(Mutex::new((MemoryStore::new(ROWS), Vec::new())))),
         Some(path) => {
-            let settings =
-                hoosh_store::Settings { holder: "bench-edge".into(), request_days: 30, max_pages: None };
+            let settings = hoosh_store::Settings { holder: "bench-edge".into(), request_days: 30, max_pages: None };
             Arc::new(File(Writer::open(Path::new(&path), settings, Arc::new(edge.ring()))?))
         }
     };

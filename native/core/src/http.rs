@@ -1,6 +1,11 @@
 //! The few HTTP words that a driver and the core share. Framing belongs to the driver; meaning belongs to the core.
 
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
 use bytes::Bytes;
+
+use crate::egress::TlsTerms;
 
 /// Read access to somebody else's header block, so that a driver need not copy it. Names are compared without case.
 pub trait HeaderView {
@@ -30,8 +35,8 @@ pub(crate) fn is_media_type(content_type: Option<&[u8]>, kind: &str) -> bool {
 /// Headers that the core writes: names in lower case, values free of CR, LF and NUL.
 pub type Headers = Vec<(Bytes, Bytes)>;
 
-/// Where an upstream listens. Two requests to equal origins may share a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Where an upstream listens, and what is asked of the way there. Two requests to equal origins may share a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// TLS or clear.
     pub tls: bool,
@@ -39,6 +44,18 @@ pub struct Origin {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// The operator named it. Any other must not lead into this machine or its networks: a driver asks
+    /// [`is_forbidden`](crate::egress::is_forbidden) about the address of each connection.
+    pub trusted: bool,
+    /// What TLS must be like, beside the system's authorities.
+    pub terms: Option<Arc<TlsTerms>>,
+}
+
+// What is hashed for each request is short; origins that differ in the rest alone are rare.
+impl Hash for Origin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.tls, &self.host, self.port).hash(state);
+    }
 }
 
 impl Origin {
@@ -87,7 +104,7 @@ impl Body {
 #[derive(Clone)]
 pub struct UpstreamRequest {
     /// Where to.
-    pub origin: std::sync::Arc<Origin>,
+    pub origin: Arc<Origin>,
     /// `GET`, `POST` or `DELETE`.
     pub method: &'static str,
     /// Path with query, beginning with `/`.

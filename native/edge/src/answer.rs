@@ -10,8 +10,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hoosh_core::http::Headers;
+use hoosh_upstream::name_of;
 use http_body::{Body, Frame, SizeHint};
-use hyper::header::{HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH};
+use hyper::header::{HeaderValue, CONNECTION, CONTENT_LENGTH};
 use hyper::{Response, StatusCode};
 
 use crate::drive::{Drive, Say};
@@ -140,7 +141,7 @@ fn response(wire: &Wire, status: u16, headers: Headers, answer: Answer) -> Resul
     let map = response.headers_mut();
     map.reserve(headers.len() + 2);
     for (name, value) in headers {
-        let name = HeaderName::from_bytes(&name).map_err(|_| Cut)?;
+        let name = name_of(&name).ok_or(Cut)?;
         map.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| Cut)?);
     }
     if wire.refusal.borrow().is_some() || wire.closing.get() {
@@ -172,7 +173,7 @@ impl Body for Answer {
                 held.written(part.len());
                 if body.is_empty() {
                     held.settle(cx);
-                } else if let Poll::Ready(_) = held.poll(cx) {
+                } else if held.poll(cx).is_ready() {
                     // It took too long, and the exchange gave it up.
                     return Poll::Ready(Some(Err(held.cut())));
                 }

@@ -1,5 +1,6 @@
 //! The two clocks that the core is told.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,8 +20,40 @@ fn origin() -> (Instant, u64) {
 
 pub fn now() -> Now {
     let (at, mono_us) = origin();
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Now::new(mono_us + at.elapsed().as_micros() as u64, wall.as_micros() as i64)
+    let mono_us = mono_us + at.elapsed().as_micros() as u64;
+    Now::new(mono_us, wall(mono_us))
+}
+
+/// The wall clock, which each thread reads every tenth of a second and counts on from in between: two clocks a look would be a
+/// hundredth of a request. When somebody sets it, that is seen so much later.
+fn wall(mono_us: u64) -> i64 {
+    const LOOK_US: u64 = 100_000;
+    thread_local! {
+        static READ: Cell<(u64, i64)> = const { Cell::new((0, 0)) };
+    }
+    let (at_us, wall_us) = READ.get();
+    if at_us != 0 && mono_us.saturating_sub(at_us) < LOOK_US {
+        return wall_us + mono_us.saturating_sub(at_us) as i64;
+    }
+    let wall_us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as i64;
+    READ.set((mono_us, wall_us));
+    wall_us
+}
+
+/// About now: this thread's last [`tick`]. For times of seconds.
+pub fn about_now() -> Instant {
+    TICK.get().unwrap_or_else(Instant::now)
+}
+
+/// Has [`about_now`] be now.
+pub fn tick() -> Instant {
+    let now = Instant::now();
+    TICK.set(Some(now));
+    now
+}
+
+thread_local! {
+    static TICK: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// A time of the core's monotonic clock as one of the runtime's.

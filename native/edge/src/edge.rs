@@ -195,7 +195,8 @@ impl Edge {
 
     /// Begins to answer.
     pub fn accept(&self) -> io::Result<()> {
-        let workers = (0..self.threads).map(|lane| Worker::start(&self.shared, lane)).collect::<io::Result<Vec<_>>>()?;
+        let workers =
+            (0..self.threads).map(|lane| Worker::start(&self.shared, lane)).collect::<io::Result<Vec<_>>>()?;
         let workers = Arc::new(workers);
         let listeners = std::mem::take(&mut *lock(&self.listeners));
         let (shared, handed, stop) = (self.shared.clone(), workers.clone(), self.stop.clone());

@@ -16,8 +16,8 @@ use hoosh_core::wire::{Guard, Refusal};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 
+use crate::clock::about_now;
 use crate::wire::{Waits, Wire, HEAD, KEEP_ALIVE};
 
 /// Read at once.
@@ -99,7 +99,7 @@ impl Guarded {
 
     /// Whether the time of what it waits for is up.
     fn is_late(&mut self) -> bool {
-        let now = Instant::now();
+        let now = about_now();
         match self.wire.waits.get() {
             Waits::Idle(since) => now - since >= KEEP_ALIVE,
             Waits::Head(since) => now - since >= HEAD,
@@ -111,9 +111,9 @@ impl Guarded {
         let waits = match (self.guard.in_head(), self.wire.busy.get(), self.wire.waits.get()) {
             (_, true, _) => Waits::No,
             (true, false, Waits::Head(since)) => Waits::Head(since),
-            (true, false, _) => Waits::Head(Instant::now()),
+            (true, false, _) => Waits::Head(about_now()),
             (false, false, Waits::Idle(since)) => Waits::Idle(since),
-            (false, false, _) => Waits::Idle(Instant::now()),
+            (false, false, _) => Waits::Idle(about_now()),
         };
         self.wire.waits.set(waits);
     }
@@ -140,11 +140,7 @@ impl Guarded {
 }
 
 impl Read for Guarded {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
             if this.wire.cut.get() {
@@ -204,7 +200,7 @@ impl Write for Guarded {
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         if written.is_pending() {
             if this.wire.stuck.get().is_none() {
-                this.wire.stuck.set(Some(Instant::now()));
+                this.wire.stuck.set(Some(about_now()));
             }
             *this.wire.writer.borrow_mut() = Some(cx.waker().clone());
         } else {

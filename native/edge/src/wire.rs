@@ -4,13 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hoosh_core::wake::Wake;
 use hoosh_core::wire::Refusal;
-use tokio::time::Instant;
 
 use crate::bell::Bell;
+use crate::clock::about_now;
 use crate::drive::Drive;
 
 /// How long a head may take from its first byte to its last.
@@ -56,7 +56,7 @@ pub struct Wire {
 impl Wire {
     pub fn new() -> Rc<Wire> {
         Rc::new(Wire {
-            waits: Cell::new(Waits::Idle(Instant::now())),
+            waits: Cell::new(Waits::Idle(about_now())),
             stuck: Cell::new(None),
             busy: Cell::new(false),
             closing: Cell::new(false),

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use hoosh_upstream::Upstreams;
 use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender};
-use tokio::time::Instant;
 
+use crate::clock::tick;
 use crate::connection::serve;
 use crate::edge::Shared;
 use crate::listen::Ticket;
@@ -165,9 +165,10 @@ fn longest_idle(wires: &Wires) -> Option<Rc<Wire>> {
 
 /// Looks at the times of all connections, callers' and upstreams'.
 async fn mind(wires: Wires, upstreams: Rc<Upstreams>) {
+    tick();
     loop {
         tokio::time::sleep(LOOK).await;
-        let now = Instant::now();
+        let now = tick();
         each(&wires, |wire| wire.mind(now));
         upstreams.expire();
     }

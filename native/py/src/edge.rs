@@ -8,8 +8,8 @@ use bytes::Bytes;
 use hoosh_core::dialects::neutral::{Item, Request};
 use hoosh_core::exchange::Stage;
 use hoosh_core::http::Headers;
-use hoosh_core::wake::Wake;
 use hoosh_core::ledger::{Usage, UsageSource};
+use hoosh_core::wake::Wake;
 use hoosh_edge::host::{Ask, Line, Told};
 use hoosh_edge::{self as edge, Settings};
 use pyo3::prelude::*;
@@ -39,14 +39,7 @@ impl Edge {
     /// `prefix`: where its paths begin, mostly empty. `threads`: 0 is one for each core. `mono_us`: what the clock says now by
     /// which the gateway is told the time.
     #[new]
-    fn new(
-        gateway: &Gateway,
-        bind: String,
-        port: u16,
-        prefix: String,
-        threads: usize,
-        mono_us: u64,
-    ) -> PyResult<Edge> {
+    fn new(gateway: &Gateway, bind: String, port: u16, prefix: String, threads: usize, mono_us: u64) -> PyResult<Edge> {
         let settings = Settings { bind, port, prefix, threads, mono_us };
         edge::Edge::listen(gateway.0.clone(), &settings).map(Edge).map_err(PyErr::from)
     }

@@ -259,7 +259,13 @@ fn models(dice: &mut Dice) -> Vec<Model> {
 fn provider(dice: &mut Dice, at: usize) -> Provider {
     let engine = at > 0 && dice.chance(25);
     let name = format!("p{at}");
-    let origin = Arc::new(Origin { tls: at % 2 == 1, host: format!("{name}.example"), port: 8_000 + at as u16 });
+    let origin = Arc::new(Origin {
+        tls: at % 2 == 1,
+        host: format!("{name}.example"),
+        port: 8_000 + at as u16,
+        trusted: true,
+        terms: None,
+    });
     // A queue before a rate: whoever waited for a place is bound by the rate like everybody.
     let queue_and_rate = dice.chance(10);
     let models: &[&str] = dice.pick(&[

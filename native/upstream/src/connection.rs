@@ -1,53 +1,76 @@
 //! One connection to an upstream, which carries one request after another.
 
 use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Context;
 
 use bytes::Bytes;
 use hoosh_core::exchange::Stage;
 use hoosh_core::http::{Origin, UpstreamRequest};
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper::header::{HeaderName, HeaderValue, HOST};
+use hyper::client::conn::http1::{self, Builder, SendRequest};
+use hyper::header::{HeaderValue, HOST};
 use hyper::http::uri::PathAndQuery;
-use hyper::rt::{Read, Write};
 use hyper::{Request, Uri};
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::body::{Feed, Outgoing};
+use crate::names::name_of;
+use crate::socket::Socket;
+use crate::transport::Transport;
+use crate::watched::{Watched, Writes};
 
-/// Read of an answer at once, and the longest head of one: how far an upstream gets ahead of its reader.
-const BUFFER: usize = 64 << 10;
+/// Read of an answer at once, and about the longest head of one: how far an upstream gets ahead of its reader. The driver in
+/// Python has the same bound.
+const BUFFER: usize = 100 << 10;
 
 /// One connection. Dropping it closes it.
 pub struct Connection {
     pub sender: SendRequest<Outgoing>,
-    task: AbortHandle,
+    /// `None`: it has ended. Apart, because connections are moved about and this is most of one.
+    http: Option<Box<http1::Connection<Watched, Outgoing>>>,
+    socket: Socket,
+    writes: Rc<Writes>,
+    /// A request is on its way.
+    is_writing: bool,
     /// The value of `host`.
     host: HeaderValue,
     /// It has answered before.
     pub used: bool,
+    pub born: Instant,
     pub idle_since: Instant,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.task.abort();
+        if self.is_writing {
+            self.socket.reset_at_end();
+        }
     }
 }
 
 impl Connection {
-    /// Speaks HTTP/1.1 over `stream`.
-    pub async fn over<S>(stream: S, origin: &Origin) -> Result<Connection, Stage>
-    where
-        S: Read + Write + Unpin + 'static,
-    {
-        let mut builder = Builder::new();
-        let handshake = builder.writev(false).max_buf_size(BUFFER).handshake(stream).await;
-        let (sender, connection) = handshake.map_err(|_| Stage::Connect)?;
-        let task = tokio::task::spawn_local(async move { drop(connection.await) }).abort_handle();
+    /// Speaks HTTP/1.1 over `transport`, which is over `socket`.
+    pub async fn over(transport: Transport, socket: Socket, origin: &Origin) -> Result<Connection, Stage> {
         let host = HeaderValue::from_maybe_shared(Bytes::from(origin.authority())).map_err(|_| Stage::Connect)?;
-        Ok(Connection { sender, task, host, used: false, idle_since: Instant::now() })
+        let writes = Rc::<Writes>::default();
+        let watched = Watched::new(transport, writes.clone());
+        let handshake = Builder::new().writev(false).max_buf_size(BUFFER).handshake(watched).await;
+        let (sender, http) = handshake.map_err(|_| Stage::Connect)?;
+        let now = Instant::now();
+        let http = Some(Box::new(http));
+        Ok(Connection {
+            sender,
+            http,
+            socket,
+            writes,
+            is_writing: false,
+            host,
+            used: false,
+            born: now,
+            idle_since: now,
+        })
     }
 
     /// `request` as hyper writes it, its body through `feed`. `None`: it cannot be written.
@@ -60,9 +83,42 @@ impl Connection {
         out.headers_mut().reserve(headers.len() + 2);
         out.headers_mut().append(HOST, self.host.clone());
         for (name, value) in headers {
-            let name = HeaderName::from_bytes(&name).ok()?;
+            let name = name_of(&name)?;
             out.headers_mut().append(name, HeaderValue::from_maybe_shared(value).ok()?);
         }
         Some(out)
+    }
+
+    /// Moves bytes: all that happens on the connection happens in here.
+    pub fn drive(&mut self, cx: &mut Context<'_>) {
+        let Some(http) = &mut self.http else { return };
+        if Pin::new(&mut **http).poll(cx).is_ready() {
+            // Whoever waits for an answer hears now that there is none.
+            self.http = None;
+        }
+    }
+
+    /// A request begins.
+    pub fn begin(&mut self) {
+        self.is_writing = true;
+    }
+
+    /// Whether the transport took the request whole, of which hyper took what `feed` says.
+    pub fn has_sent(&mut self, feed: &Feed) -> bool {
+        if self.is_writing && feed.is_taken() && self.writes.is_flushed.get() {
+            self.is_writing = false;
+        }
+        !self.is_writing
+    }
+
+    /// Whether it can take a request, as far as is known without asking the system.
+    pub fn is_ready(&self) -> bool {
+        self.http.is_some() && !self.is_writing && self.sender.is_ready()
+    }
+
+    /// Whether it can take a request, and nothing came behind its last answer: that could only be its end, or words that nobody
+    /// asked for, and the next request would take them for its answer.
+    pub fn stands(&self) -> bool {
+        self.is_ready() && self.socket.is_quiet()
     }
 }

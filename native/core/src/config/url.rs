@@ -27,7 +27,9 @@ pub fn base_url(text: &str, prefix: &str) -> Result<BaseUrl, &'static str> {
         None => (rest, ""),
     };
     let (host, port) = host_and_port(authority)?;
-    let origin = Origin { tls, host, port: port.unwrap_or(if tls { 443 } else { 80 }) };
+    let port = port.unwrap_or(if tls { 443 } else { 80 });
+    // Base URLs are written by the operator, or stand in the catalogue.
+    let origin = Origin { tls, host, port, trusted: true, terms: None };
     Ok(BaseUrl { origin: Arc::new(origin), prefix: checked_path(path)?.unwrap_or(prefix).to_owned() })
 }
 

@@ -45,9 +45,10 @@ impl Server {
             "llamacpp" => Some(Server::LlamaCpp),
             "vllm" => Some(Server::Vllm),
             other => {
+                // Mostly nothing was said, and this is asked whenever the loop looks.
+                let server = listed.server?;
                 let known = catalogue::find(other)?;
-                let may_be_any = known.local || known.origin.is_none();
-                listed.server.filter(|_| may_be_any)
+                (known.local || known.origin.is_none()).then_some(server)
             }
         }
     }
