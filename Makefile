@@ -226,6 +226,22 @@ bench-python: $(VENV)/.dev
 	$(PYTHON) -m pip install --quiet "httpx>=0.28,<1" && PIP_QUIET=1 $(VENV)/bin/maturin develop --release
 	$(PYTHON) benchmarks/python/run.py $(ARGS)
 
+# What the gateway costs beside nginx and its peers, in about twelve minutes: benchmarks/gateway/README.md.
+#   make bench-gateway ARGS="--quick"    ARGS="--only cpu,hits"    ARGS="--peer name=http://127.0.0.1:4000/v1/chat/completions"
+.PHONY: bench-gateway flamegraph
+bench-gateway: $(VENV)/.dev
+	cargo build --release -p hoosh-load
+	@rm -f $(VENV)/.extension
+	PIP_QUIET=1 $(VENV)/bin/maturin develop --release
+	$(PYTHON) benchmarks/gateway/run.py $${CARGO_TARGET_DIR:-target}/release/hoosh-load --install $(ARGS)
+
+# Where its time goes, into flamegraph.svg. Needs perf.
+flamegraph: $(VENV)/.dev
+	cargo build --release -p hoosh-load
+	@rm -f $(VENV)/.extension
+	PIP_QUIET=1 $(VENV)/bin/maturin develop --release
+	$(PYTHON) benchmarks/gateway/flamegraph.py $${CARGO_TARGET_DIR:-target}/release/hoosh-load $(ARGS)
+
 # --- for people at work -----------------------------------------------------------------------------------------
 
 format: $(VENV)/.dev
@@ -234,4 +250,4 @@ format: $(VENV)/.dev
 	$(VENV)/bin/ruff format
 
 clean:
-	rm -rf $(VENV) $(CLIENTS) .llamacpp tests/js/node_modules target python/hoosh/*.so
+	rm -rf $(VENV) $(CLIENTS) .llamacpp .peers tests/js/node_modules target python/hoosh/*.so

@@ -18,8 +18,8 @@ def load(path: Path) -> dict:
 
 def crates() -> set[str]:
     names = set()
-    for manifest in [ROOT / "Cargo.toml", *ROOT.glob("*/*/Cargo.toml"), *ROOT.glob("*/Cargo.toml")]:
-        data = load(manifest)
+    workspace = load(ROOT / "Cargo.toml")
+    for data in [workspace, *(load(ROOT / member / "Cargo.toml") for member in workspace["workspace"]["members"])]:
         tables = [data, data.get("workspace", {}), *data.get("target", {}).values()]
         for table in tables:
             for kind in ("dependencies", "dev-dependencies", "build-dependencies"):
