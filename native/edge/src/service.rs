@@ -83,6 +83,8 @@ impl Body {
                 *credit -= piece.len();
                 exchange.body(piece);
                 used = true;
+                // Nothing is asked for before the credit reaches to the end of what is held.
+                continue;
             }
             let Some(incoming) = &mut self.incoming else { return used };
             let frame = if incoming.is_end_stream() { Poll::Ready(None) } else { Pin::new(incoming).poll_frame(cx) };
