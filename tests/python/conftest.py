@@ -10,9 +10,8 @@ import pytest
 import trio
 from tests.upstream import open_upstream
 
-from hoosh import Config
+from hoosh import Config, embedded, server
 from hoosh.asgi import Asgi
-from hoosh.embedded import listen, open_listeners
 
 # As in `make test`, each run draws the same cases; `make property` asks for others.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
@@ -37,20 +36,52 @@ def provider(upstream, name="one", priority=1):
 
 
 @asynccontextmanager
-async def serving(text):
-    """The server with configuration `text`: gives (base URL, the ASGI application)."""
-    app = Asgi(Config.parse(text, {}))
+async def serving(text, **given):
+    """hypercorn with configuration `text`, and what else `Asgi` is given: gives (base URL, the ASGI application)."""
+    app = Asgi(Config.parse(text, {}), **given)
+
+    async def answer(stop, task_status):
+        await embedded.listen(app, await embedded.open_listeners("127.0.0.1", 0), stop, task_status=task_status)
+
+    async with answering(app, answer) as url:
+        yield url, app
+
+
+@asynccontextmanager
+async def edge_serving(text, **given):
+    """The same behind the native edge."""
+    config = Config.parse(text, {}).listening("127.0.0.1", 0)
+    app = Asgi(config, **given)
+    edge = app.behind_edge(config).edge
+
+    async def answer(stop, task_status):
+        await server._answer(app, edge, stop, trio.Event(), task_status)
+
+    async with answering(app, answer) as url:
+        yield url, app
+
+
+@asynccontextmanager
+async def answering(app, answer):
     async with trio.open_nursery() as nursery:
         stop = trio.Event()
-        address = await nursery.start(listen, app, await open_listeners("127.0.0.1", 0), stop)
+
+        async def run(task_status=trio.TASK_STATUS_IGNORED):
+            await answer(stop, task_status)
+
+        url = await nursery.start(run)
         try:
-            yield address, app
+            yield url
         finally:
             stop.set()
             with trio.CancelScope(shield=True), trio.move_on_after(2):
                 while app.driver.gateway.open_exchanges():
                     await trio.sleep(0.01)
             nursery.cancel_scope.cancel()
+
+
+LISTENERS = {"hypercorn": serving, "edge": edge_serving}
+"""Both that `hoosh serve` has."""
 
 
 @pytest.fixture
