@@ -40,20 +40,21 @@ def post(name, fields=CHAT, *headers, to=CHATS, plans=(), **more):
     return Ask(name, (whole(to, fields, *headers, **more),), plans=plans)
 
 
-def chunked(name, fields=CHAT, *headers, to=CHATS, kind=JSON, size=7, trailer=b"", extension=b"", plans=()):
+def chunked(name, fields=CHAT, *headers, to=CHATS, kind=JSON, size=7, trailer=b"", extension=b"", plans=(), unread=False):
     """The same in chunks."""
     body = written(fields)
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     framed = b"".join(b"%x%b\r\n%b\r\n" % (len(piece), extension, piece) for piece in pieces)
     start = head("POST", to, *kind, *headers, "Transfer-Encoding: chunked")
-    return Ask(name, (start + framed + b"0\r\n" + trailer + b"\r\n",), plans=plans)
+    return Ask(name, (start + framed + b"0\r\n" + trailer + b"\r\n",), plans, unread=unread)
 
 
-def expecting(name, fields=CHAT, *headers, to=CHATS, kind=JSON, length=None, **more):
+def expecting(name, fields=CHAT, *headers, to=CHATS, kind=JSON, length=None, unread=False, **more):
     """One that waits for `100 Continue`, or for an answer, before it writes its body."""
     body = written(fields)
     size = len(body) if length is None else length
-    return Ask(name, (head("POST", to, *kind, *headers, f"Content-Length: {size}", "Expect: 100-continue", **more), body))
+    start = head("POST", to, *kind, *headers, f"Content-Length: {size}", "Expect: 100-continue", **more)
+    return Ask(name, (start, body), unread=unread)
 
 
 def pipelined(name, *requests, plans=()):

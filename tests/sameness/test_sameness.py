@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 import trio
+
 from tests.python.conftest import LISTENERS, provider
 from tests.upstream import open_upstream
 
@@ -22,7 +23,7 @@ async def test_what_is_asked_of_either_is_answered_alike(world):
         for serving in LISTENERS.values():
             upstream = await stack.enter_async_context(open_upstream())
             text = world.config + provider(upstream) + world.provider + world.more.replace("{url}", upstream.url)
-            url, app = await stack.enter_async_context(serving(text, **world.given))
+            url, app = await stack.enter_async_context(serving(text, **world.given()))
             with trio.fail_after(10):
                 await app.driver.listed()
             sides.append((int(url.rpartition(":")[2]), upstream, app))
@@ -39,9 +40,18 @@ async def _asked(ask, port, upstream):
     for plan in ask.plans:
         upstream.plan(**plan)
     before = len(upstream.requests)
-    answers, kept = await put(port, ask)
-    said = {f"answer {at}, {name}": value for at, one in enumerate(answers) for name, value in of_answer(one, upstream).items()}
-    return said | {"kept": kept, "upstream": [of_request(one) for one in upstream.requests[before:] if one.path != LIST]}
+    answers, manner = await put(port, ask)
+    if ask.unread and manner in ("kept", "closed"):
+        manner = "kept or closed"
+    said = {
+        f"answer {at}, {name}": value
+        for at, one in enumerate(answers)
+        for name, value in of_answer(one, upstream).items()
+    }
+    return said | {
+        "connection": manner,
+        "upstream": [of_request(one) for one in upstream.requests[before:] if one.path != LIST],
+    }
 
 
 async def _rows(app):

@@ -20,6 +20,8 @@ class Ask:
     """What the upstream does with the requests that come to it."""
     methods: tuple[bytes, ...] = ()
     """Of each request, where there are several."""
+    unread: bool = False
+    """Part of its body is never read, so that a listener may close behind the answer, if it says so."""
 
 
 @dataclass
@@ -103,7 +105,8 @@ async def _answer(reader, method):
 
 
 async def put(port, ask):
-    """The answers to `ask`, and what became of the connection: `kept` for another request, `closed`, or that it `hangs`."""
+    """The answers to `ask`, and what became of the connection: `kept` for another request, `closed` as was said in the last
+    answer or known from its version, `dropped`, or that it `hangs`."""
     methods = ask.methods or (ask.parts[0].partition(b" ")[0],)
     answers = []
     stream = await trio.open_tcp_stream("127.0.0.1", port)
@@ -119,7 +122,9 @@ async def put(port, ask):
                         break
                     answers.append(answer)
                 nursery.cancel_scope.cancel()
-            return answers, "kept" if await _is_kept(stream, reader) else "closed"
+            if await _is_kept(stream, reader):
+                return answers, "kept"
+            return answers, "closed" if answers and _is_last(ask, answers[-1]) else "dropped"
     return answers, "hangs"
 
 
@@ -131,6 +136,10 @@ async def _write(stream, parts, heard):
             await stream.send_all(part)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         pass  # refused, and the rest is not wanted
+
+
+def _is_last(ask, answer):
+    return answer.header("connection") == "close" or b" HTTP/1.0\r\n" in ask.parts[0]
 
 
 async def _is_kept(stream, reader):

@@ -1,10 +1,14 @@
 """The requests, by the configuration that they are put to."""
 
-import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from .asks import CHAT, CHATS, FORM, FORMED, MESSAGES, chunked, expecting, get, head, pipelined, post, whole, zipped
+from hoosh._driver.hooks import Hooks
+from hoosh.errors import InvalidRequest
+from tests.python.hosted import Told
+
+from .asks import CHAT, CHATS, FORM, FORMED, chunked, expecting, get, head, pipelined, post, whole, zipped
 from .wire import Ask
 
 MODELS = 'models = ["fake*", "whisper-1", "gpt-image-1", "tts-1", "r"]\n'
@@ -20,7 +24,7 @@ class World:
     """More of the one provider `one`."""
     more: str = ""
     """More providers; `{url}` is the upstream's."""
-    given: dict[str, Any] = field(default_factory=dict)
+    given: Callable[[], dict[str, Any]] = dict
 
 
 PATHS = [
@@ -66,14 +70,14 @@ PORT = World(
         get("/v1/models", "TE: trailers"),
         get("/v1/models", "Hoosh-Expect: 100-continue", "Hoosh-Upgrade: a"),
         Ask("a body with GET", (whole("/v1/models", b"{}", method="GET"),)),
-        Ask("a long body with GET", (whole("/v1/models", b"a" * 200_000, method="GET"),)),
+        Ask("a long body with GET", (whole("/v1/models", b"a" * 200_000, method="GET"),), unread=True),
         Ask("a body with HEAD", (whole("/v1/models", b"{}", method="HEAD"),)),
         Ask("a body with DELETE", (whole("/v1/cache", b"{}", method="DELETE"),)),
         Ask("a body for a path that is none", (whole("/v1/nothing", b"a" * 50_000),)),
         get("/v1/models", "Content-Length: 0", name="an empty body with GET"),
         Ask("GET in chunks", (head("GET", "/v1/models", "Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n\r\n",)),
         Ask("GET that expects", (head("GET", "/v1/models", "Expect: 100-continue"),)),
-        Ask("GET that expects, with a body", (head("GET", "/v1/models", "Expect: 100-continue", "Content-Length: 2"), b"{}")),
+        Ask("GET that expects, with a body", (head("GET", "/v1/models", "Expect: 100-continue", "Content-Length: 2"), b"{}"), unread=True),
         pipelined("ten at once", *[head("GET", f"/v1/models?{at}") for at in range(10)]),
         pipelined("HEAD and GET in turn", *[head(method, "/v1/health") for method in ("HEAD", "GET") * 3]),
         pipelined("good behind wrong", head("GET", "/v1/nothing"), head("GET", "/v1/health")),
@@ -149,7 +153,7 @@ KEYED = World(
         post("a report of nothing", {"id": "00000000-0000-4000-8000-000000000000", "tokens": 1}, RIGHT, to="/v1/tokens/report"),
         post("an explanation", {"body": CHAT}, RIGHT, to="/v1/explain"),
         post("an explanation of a refusal", {"body": {"model": "nobody"}, "key": "scoped"}, RIGHT, to="/v1/explain"),
-        expecting("expects, without a key"),
+        expecting("expects, without a key", unread=True),
         expecting("expects, with one", CHAT, RIGHT),
         get("/v1/costs", RIGHT),
         get("/v1/tokens/pools", RIGHT),
@@ -159,7 +163,10 @@ KEYED = World(
     KEYS,
 )  # fmt: skip
 
-TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}
+TOOL = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
+}
 LARGE = CHAT | {"messages": [{"role": "user", "content": "é" * 1_000_000}]}
 STREAM = CHAT | {"stream": True}
 USAGE = STREAM | {"stream_options": {"include_usage": True}}
@@ -176,7 +183,9 @@ def faulty(name, fields):
     return post(name, fields | {"model": f"{at}/{fields['model']}"})
 
 
-OTHER = '[[providers]]\nname = "{name}"\ntype = "openai_compatible"\nbase_url = "{{url}}/{name}/v1"\nmodels = ["fake:*"]\n'
+OTHER = (
+    '[[providers]]\nname = "{name}"\ntype = "openai_compatible"\nbase_url = "{{url}}/{name}/v1"\nmodels = ["fake:*"]\n'
+)
 FAULTY: dict[str, str] = {}
 CHATTING = World(
     [
@@ -214,17 +223,17 @@ CHATTING = World(
         chunked("in chunks with extensions and trailers", CHAT, extension=b';a="b"', trailer=b"Sum: 1\r\n"),
         chunked("in chunks of a byte", CHAT, size=1),
         chunked("a stream in chunks", STREAM),
-        chunked("too much in chunks", b" " * 3_100_000, size=100_000),
+        chunked("too much in chunks", b" " * 3_100_000, size=100_000, unread=True),
         chunked("expects in chunks", CHAT, "Expect: 100-continue"),
         expecting("expects"),
         expecting("expects in a stream", STREAM),
         expecting("expects in HTTP/1.0", version="1.0"),
-        expecting("expects, too large", CHAT, length=99_999_999),
-        expecting("expects, wrong kind", CHAT, kind=("Content-Type: text/plain",)),
-        expecting("expects, no such path", CHAT, to="/v1/nothing"),
+        expecting("expects, too large", CHAT, length=99_999_999, unread=True),
+        expecting("expects, wrong kind", CHAT, kind=("Content-Type: text/plain",), unread=True),
+        expecting("expects, no such path", CHAT, to="/v1/nothing", unread=True),
         expecting("expects and writes nothing", b""),
-        Ask("too large, and written all the same", (whole(CHATS, b" " * 4_000_000),)),
-        Ask("too large, never written", (head("POST", CHATS, "Content-Type: application/json", "Content-Length: 99999999"),)),
+        Ask("too large, and written all the same", (whole(CHATS, b" " * 4_000_000),), unread=True),
+        Ask("too large, never written", (head("POST", CHATS, "Content-Type: application/json", "Content-Length: 99999999"),), unread=True),
         post("two million bytes", LARGE),
         chunked("two million bytes in chunks", LARGE, size=65_536),
         expecting("two million bytes that are expected", LARGE),
@@ -325,7 +334,7 @@ PREFIXED = World(
     [get(target) for target in ("/ai/v1/models", "/ai/v1/models?a", "/ai", "/ai/", "/aiv1/models", "/v1/models", "/AI/v1/models",
                                 "/%61i/v1/models", "/ai//v1/models", "/ai/v1/models/one%2Ffake-chat", "/ai/ai/v1/models")]
     + [Ask("a chat below it", (whole("/ai" + CHATS, CHAT),)), Ask("a chat beside it", (whole(CHATS, CHAT),))],
-    given={"prefix": "/ai"},
+    given=lambda: {"prefix": "/ai"},
 )  # fmt: skip
 
 
@@ -334,11 +343,66 @@ def spoken(*words, **more):
     return {"model": "mine/m", "messages": [{"role": "user", "content": " ".join(words)}], **more}
 
 
-ENGINE = '[[providers]]\nname = "mine"\ntype = "engine"\n[[providers]]\nname = "hooked"\ntype = "openai_compatible"\nmodels = ["fake*"]\nbase_url = "{url}/hooked/v1"\n'
-"""Beside it one whose requests are looked at by callables."""
+def both(name, fields):
+    return [post(name, fields), post(f"{name}, in a stream", fields | {"stream": True})]
+
+
+ENGINES = World(
+    [
+        *both("words", spoken("say", "hello", "there")),
+        *both("words with usage", spoken("say", "Grüße", "😀") | {"stream_options": {"include_usage": True}}),
+        *both("everything", spoken("everything", tools=[TOOL])),
+        *both("likely words", spoken("likely", logprobs=True, top_logprobs=1)),
+        *both("fields", spoken("fields", temperature=0.5, seed=3, max_tokens=9, user="u", n=2)),
+        *both("a refusal", spoken("refuse")),
+        *both("a failure", spoken("fail")),
+        *both("a failure within", spoken("fail", "a", "b")),
+        *both("bytes for words", spoken("bytes")),
+        *both("half a character", spoken("surrogate")),
+        *both("no such deed", spoken("nonsense_that_is_none")),
+        *both("a completion", {"model": "mine/m", "prompt": "a"}),
+        post("a prompt completed", {"model": "mine/m", "prompt": "a"}, to="/v1/completions"),
+        post("vectors", {"model": "mine/e", "input": ["a", "bc"]}, to="/v1/embeddings"),
+        post("vectors in base64", {"model": "mine/e", "input": "a", "encoding_format": "base64"}, to="/v1/embeddings"),
+        post("vectors of what makes none", {"model": "mine/m", "input": "a"}, to="/v1/embeddings"),
+        pipelined("at once", *[whole(CHATS, spoken("say", str(at), stream=at % 2 == 0)) for at in range(6)]),
+        *both("looked at", named("hooked/fake-chat")),
+        *both("declined", named("hooked/fake-chat", user="decline")),
+        *both("a hook that fails", named("hooked/fake-chat", user="fail")),
+        *both("looked at, of an upstream that fails", named("hooked/fake:status=500")),
+        *both("looked at, of an upstream that refuses", named("hooked/fake:status=400")),
+        *both("looked at, and cut", named("hooked/fake:truncate=700,framing=length")),
+        get("/v1/models"),
+        get("/v1/providers"),
+        get("/v1/health/providers"),
+        get("/metrics"),
+    ],
+    "[retry]\nmax_attempts = 1\n",
+    more='[[providers]]\nname = "mine"\ntype = "engine"\n' + OTHER.format(name="hooked").replace('"fake:*"', '"fake*"'),
+    given=lambda: {"engines": {"mine": Told()}, "hooks": {"hooked": Hooks(auth, on_request, on_answer)}},
+)  # fmt: skip
+
+
+def auth(request):
+    return {"authorization": f"Signed {len(request.content)}"}
+
+
+def on_request(request):
+    if request.body.get("user") == "decline":
+        raise InvalidRequest("not this", status=422, param="user")
+    if request.body.get("user") == "fail":
+        raise ValueError("canary")
+    request.headers["x-team"] = "team"
+    request.body["seed"] = 7
+
+
+async def on_answer(answer):
+    for choice in answer.body["choices"]:
+        said = choice["delta"] if answer.streams else choice["message"]
+        if said.get("content"):
+            said["content"] = said["content"].upper()
+
 
 WORLDS = {
-    "port": PORT, "keyed": KEYED, "chatting": CHATTING, "cached": CACHED, "pages": PAGES, "prefixed": PREFIXED,
+    "port": PORT, "keyed": KEYED, "chatting": CHATTING, "cached": CACHED, "pages": PAGES, "prefixed": PREFIXED, "engines": ENGINES,
 }  # fmt: skip
-
-__all__ = ["ENGINE", "MESSAGES", "WORLDS", "World", "json", "spoken"]
