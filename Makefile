@@ -34,7 +34,7 @@ PYTEST := $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
 # LangChain and LiteLLM live here.
 CLIENTS := .clients
 
-# The sample driver in C, one of the three that tests/cases is put to.
+# The sample driver in C, one of the four that tests/cases is put to.
 C_GATEWAY := target/c-gateway
 C_SOURCES := $(wildcard cffi/samples/*.[ch]) include/hoosh.h
 CFLAGS ?= -O1 -g
@@ -43,10 +43,10 @@ LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
 SIMULATOR := $${CARGO_TARGET_DIR:-target}/debug/hoosh-sim
 
 # What `make test` runs, in this order. A target that prints no counts of its own counts as one test.
-TESTS := lint test-rust test-shuttle test-sim test-python test-faults
+TESTS := lint test-rust test-shuttle test-sim test-python test-sameness test-faults
 
 .PHONY: run test build lint format clean $(TESTS)
-.PHONY: soak soak-port soak-local torture mutations property header schema keys sdk-js c-gateway memcheck test-llamacpp test-clients
+.PHONY: soak heavy-edge soak-port soak-local torture mutations property header schema keys sdk-js c-gateway memcheck test-llamacpp test-clients
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -124,9 +124,17 @@ keys: $(VENV)/.extension
 test-python: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY) sdk-js
 	$(PYTEST) $(ARGS)
 
-# What a streaming proxy meets, in two columns: plain hypercorn, and `hoosh serve`.
+# Every request to both listeners of `hoosh serve`, whose answers are the same.
+test-sameness: $(VENV)/.dev $(VENV)/.extension
+	$(PYTEST) --dist load tests/sameness $(ARGS)
+
+# What a streaming proxy meets, in three columns: plain hypercorn, `hoosh serve`, and the same without the edge.
 test-faults: $(VENV)/.dev $(VENV)/.extension
 	$(PYTEST) tests/faults $(ARGS)
+
+# 20,000 idle connections, and callers who are served beside them.
+heavy-edge: $(VENV)/.dev $(VENV)/.extension
+	HOOSH_HEAVY=1 $(PYTHON) -m pytest tests/faults/test_edge_process.py -k twenty_thousand $(ARGS)
 
 # Half an hour of mixed, faulty traffic through the port, then SIGTERM under load.
 soak-port: $(VENV)/.dev $(VENV)/.extension

@@ -181,16 +181,17 @@ class Asgi:
 def target_of(scope: MutableMapping[str, Any], prefix: str = "") -> str:
     """Path and query below the place where the application is mounted, in the form of a request line.
 
-    A server decodes `path`, and hosts differ in what they leave of a mount in `raw_path`, so it is encoded again.
-    `prefix` is that place where no host says so.
+    A server decodes `path`, and hosts differ in what they leave of a mount in `raw_path`, so it is encoded again; where the
+    server is ours, `raw_path` is what the caller wrote. `prefix` is that place where no host says so.
     """
-    path: str = scope["path"]
+    is_ours = "hoosh.wire" in scope.get("extensions", {})
+    path: str = scope["raw_path"].decode("latin-1") if is_ours else scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
     if root and path.startswith(root + "/"):
         path = path[len(root) :]
     if prefix and not root.endswith(prefix):
         path = path[len(prefix) :] if path.startswith(prefix + "/") else "/"
-    path = quote(path)
+    path = path if is_ours else quote(path)
     query: bytes = scope.get("query_string", b"")
     return f"{path}?{query.decode('latin-1')}" if query else path
 

@@ -1,4 +1,4 @@
-"""The three drivers, each as something a case can be put to: `ask` it a request, then look at its `rows`."""
+"""The four drivers, each as something a case can be put to: `ask` it a request, then look at its `rows`."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import h11
 import trio
 
 import hoosh
-from tests.python.conftest import serving
+from tests.python.conftest import edge_serving, hypercorn_serving
 
 from .check import check_answer, neutral_events
 from .load import Answer, Request
@@ -76,7 +76,13 @@ class OverHttp:
 
 @asynccontextmanager
 async def trio_server(config: str, folder: Path) -> AsyncIterator[Driver]:
-    async with serving(config) as (url, app):
+    async with hypercorn_serving(config) as (url, app):
+        yield OverHttp(int(url.rpartition(":")[2]), app.driver.store.rows)
+
+
+@asynccontextmanager
+async def native_edge(config: str, folder: Path) -> AsyncIterator[Driver]:
+    async with edge_serving(config) as (url, app):
         yield OverHttp(int(url.rpartition(":")[2]), app.driver.store.rows)
 
 
@@ -146,7 +152,7 @@ async def in_process(config: str, folder: Path) -> AsyncIterator[Driver]:
         yield InProcess(gateway)
 
 
-DRIVERS = {"trio": trio_server, "in_process": in_process, "c": c_program}
+DRIVERS = {"trio": trio_server, "edge": native_edge, "in_process": in_process, "c": c_program}
 
 
 def c_gateway() -> str:

@@ -1,1 +1,2 @@
-"""What a streaming proxy meets, as a table in two columns: plain `hypercorn -k trio hoosh.asgi:app`, and `hoosh serve`."""
+"""What a streaming proxy meets, as a table in three columns: plain `hypercorn -k trio hoosh.asgi:app`, `hoosh serve`, and the same with
+`--edge off`; and manners of the edge."""

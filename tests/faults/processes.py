@@ -15,7 +15,8 @@ from typing import Any
 import httpx2
 
 ROOT = Path(__file__).parents[2]
-FORMS = ("hypercorn", "serve")
+FORMS = ("hypercorn", "serve", "edge_off")
+"""Plain hypercorn; `hoosh serve`; `hoosh serve --edge off`."""
 START_SECONDS = 30
 
 
@@ -64,6 +65,7 @@ def gateway(form: str, file: Path) -> Iterator[Process]:
     command = {
         "hypercorn": ["-m", "hypercorn", "-k", "trio", "-b", "127.0.0.1:0", "hoosh.asgi:app"],
         "serve": ["-m", "hoosh", "serve", "--config", str(file), "--port", "0"],
+        "edge_off": ["-m", "hoosh", "serve", "--config", str(file), "--port", "0", "--edge", "off"],
     }[form]
     child = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stderr=subprocess.PIPE)
     with _ended(child):
@@ -81,7 +83,7 @@ def gateway(form: str, file: Path) -> Iterator[Process]:
 
 def _last(lines: Iterable[bytes]) -> Iterable[str]:
     """Read, so that no pipe fills; of many lines the log's are dropped."""
-    return [line.decode(errors="replace").rstrip() for line in lines if not re.match(rb"\d{4}-\d\d-\d\dT", line)]
+    return (line.decode(errors="replace").rstrip() for line in lines if not re.match(rb"\d{4}-\d\d-\d\dT", line))
 
 
 @contextmanager

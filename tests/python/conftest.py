@@ -4,16 +4,14 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager
-from functools import partial
 
 import hypothesis
 import pytest
 import trio
 from tests.upstream import open_upstream
 
-from hoosh import Config, server
+from hoosh import Config, embedded, server
 from hoosh.asgi import Asgi
-from hoosh.embedded import listen, open_listeners
 
 # As in `make test`, each run draws the same cases; `make property` asks for others.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
@@ -37,31 +35,56 @@ def provider(upstream, name="one", priority=1):
     return PROVIDER.format(name=name, url=upstream.url, priority=priority)
 
 
-LISTENER = os.environ.get("HOOSH_TEST_LISTENER", "edge")
-"""What answers callers in these tests: `edge`, as in `hoosh serve`, or `hypercorn`, as with `--edge off`."""
+@asynccontextmanager
+async def hypercorn_serving(text, **given):
+    """hypercorn with configuration `text`, and what else `Asgi` is given: gives (base URL, the ASGI application)."""
+    app = Asgi(Config.parse(text, {}), **given)
+
+    async def answer(stop, task_status):
+        await embedded.listen(app, await embedded.open_listeners("127.0.0.1", 0), stop, task_status=task_status)
+
+    async with answering(app, answer) as url:
+        yield url, app
 
 
 @asynccontextmanager
-async def serving(text, listener=LISTENER):
-    """The server with configuration `text`: gives (base URL, the ASGI application)."""
+async def edge_serving(text, **given):
+    """The same behind the native edge."""
     config = Config.parse(text, {}).listening("127.0.0.1", 0)
-    app, stop = Asgi(config), trio.Event()
-    if listener == "edge":
-        front = app.behind_edge(config)
-        app.driver.open()
-        answer = partial(server.answer, app, front.edge, stop, trio.Event())
-    else:
-        answer = partial(listen, app, await open_listeners("127.0.0.1", 0), stop)
+    app = Asgi(config, **given)
+    edge = app.behind_edge(config).edge
+    app.driver.open()
+
+    async def answer(stop, task_status):
+        await server.answer(app, edge, stop, trio.Event(), task_status=task_status)
+
+    async with answering(app, answer) as url:
+        yield url, app
+
+
+@asynccontextmanager
+async def answering(app, answer):
     async with trio.open_nursery() as nursery:
-        address = await nursery.start(answer)
+        stop = trio.Event()
+
+        async def run(task_status=trio.TASK_STATUS_IGNORED):
+            await answer(stop, task_status)
+
+        url = await nursery.start(run)
         try:
-            yield address, app
+            yield url
         finally:
             stop.set()
             with trio.CancelScope(shield=True), trio.move_on_after(2):
                 while app.driver.gateway.open_exchanges():
                     await trio.sleep(0.01)
             nursery.cancel_scope.cancel()
+
+
+LISTENERS = {"hypercorn": hypercorn_serving, "edge": edge_serving}
+"""Both that `hoosh serve` has: the other one with `--edge off`."""
+serving = LISTENERS[os.environ.get("HOOSH_TEST_LISTENER", "edge")]
+"""What answers where a test does not say."""
 
 
 @pytest.fixture

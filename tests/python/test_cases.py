@@ -1,4 +1,4 @@
-"""tests/cases: one table of requests, upstream bytes, caller bytes and ledger rows, put to all three drivers."""
+"""tests/cases: one table of requests, upstream bytes, caller bytes and ledger rows, put to all four drivers."""
 
 import pytest
 import trio

@@ -1,11 +1,11 @@
-"""The wire guard over real sockets: refusals in the caller's shape, in their turn, and nothing else changed."""
+"""The wire guard over real sockets of both listeners: refusals in the caller's shape, in their turn, and nothing else changed."""
 
 import json
 import socket
 
 import pytest
 import trio
-from tests.python.conftest import provider, serving
+from tests.python.conftest import LISTENERS, provider
 
 import hoosh.embedded
 import hoosh.wire
@@ -16,6 +16,11 @@ CHAT = b'{"model":"fake-chat","messages":[{"role":"user","content":"hi"}]}'
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 MODELS = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LAST = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture(params=LISTENERS.values(), ids=LISTENERS)
+def serving(request):
+    return request.param
 
 
 async def talk(url, *parts, pause=0.0, eof=False):
@@ -82,7 +87,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize(("sent", "status", "code"), HEADS.values(), ids=HEADS)
-async def test_heads_are_refused_in_the_callers_shape(upstream, sent, status, code):
+async def test_heads_are_refused_in_the_callers_shape(serving, upstream, sent, status, code):
     async with serving(provider(upstream)) as (url, _):
         (answer,) = await talk(url, sent)
         refused(answer, status, code)
@@ -96,7 +101,7 @@ async def test_heads_are_refused_in_the_callers_shape(upstream, sent, status, co
     [b"+2\r\n{}\r\n", b"2\r\n{}0\r\n\r\n", b"2\n{}\n0\n\n", b"2;\0\r\n{}", b"0\r\nA : b\r\n\r\n"],
     ids=["plus", "no_crlf", "bare_lf", "extension", "trailer"],
 )
-async def test_chunks_are_refused_in_the_callers_shape(upstream, body):
+async def test_chunks_are_refused_in_the_callers_shape(serving, upstream, body):
     async with serving(provider(upstream)) as (url, app):
         refused((await talk(url, CHUNKED + body))[0], 400, "malformed_request")
         first, second = await talk(url, MODELS + CHUNKED + body)
@@ -108,14 +113,14 @@ async def test_chunks_are_refused_in_the_callers_shape(upstream, body):
                 await trio.sleep(0.01)
 
 
-async def test_a_slow_head_is_refused(upstream, monkeypatch):
+async def test_a_slow_head_is_refused(serving, upstream, monkeypatch):
     monkeypatch.setattr(hoosh.wire, "HEAD_SECONDS", 0.2)
     async with serving(provider(upstream)) as (url, _):
         (answer,) = await talk(url, MODELS[:20])
         refused(answer, 408, "request_timeout")
 
 
-async def test_pipelining_and_any_split_are_served(upstream):
+async def test_pipelining_and_any_split_are_served(serving, upstream):
     chat = HEAD + b"Content-Length: %d\r\n\r\n" % len(CHAT) + CHAT
     chunks = CHUNKED + b"%x ;a=b\r\n%b\r\n0\r\nSum: 1\r\n\r\n" % (len(CHAT), CHAT)
     every = b"\r\n" + MODELS + chat + chunks + LAST
@@ -126,7 +131,7 @@ async def test_pipelining_and_any_split_are_served(upstream):
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.1], ids=["at once", "later"])
-async def test_what_follows_the_last_request_is_not_read(upstream, pause):
+async def test_what_follows_the_last_request_is_not_read(serving, upstream, pause):
     chat = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(CHAT) + CHAT
     async with serving(provider(upstream) + 'models = ["fake-chat"]\n') as (url, _):
         for more in (MODELS, b"\r\n", b"nonsense\n"):
@@ -141,7 +146,7 @@ async def test_what_follows_the_last_request_is_not_read(upstream, pause):
     [HEAD + b"Content-Length: 999\r\n\r\n" + CHAT, CHUNKED, CHUNKED + b"9\r\n{", CHUNKED + b"2\r\n{}\r\n0\r\n"],
     ids=["length", "no chunk", "in a chunk", "no end"],
 )
-async def test_a_body_that_is_cut_off_is_refused_in_the_callers_shape(upstream, cut):
+async def test_a_body_that_is_cut_off_is_refused_in_the_callers_shape(serving, upstream, cut):
     async with serving(provider(upstream)) as (url, app):
         first, second = await talk(url, MODELS + cut, eof=True)
         assert first[0] == 200
@@ -164,7 +169,7 @@ CONTINUED = {
 
 
 @pytest.mark.parametrize(("head", "length", "statuses"), CONTINUED.values(), ids=CONTINUED)
-async def test_only_a_body_that_is_wanted_is_awaited_with_continue(upstream, head, length, statuses):
+async def test_only_a_body_that_is_wanted_is_awaited_with_continue(serving, upstream, head, length, statuses):
     length = length or b"Content-Length: %d\r\n" % len(CHAT)
     key = b"" if statuses == [401] else b"Authorization: Bearer right\r\n"
     async with serving('[auth]\ntokens = ["right"]\n' + provider(upstream)) as (url, _):
@@ -174,13 +179,13 @@ async def test_only_a_body_that_is_wanted_is_awaited_with_continue(upstream, hea
         assert [answer[0] for answer in found] == statuses
 
 
-async def test_no_header_of_a_callers_own_stands_for_an_expectation(upstream):
+async def test_no_header_of_a_callers_own_stands_for_an_expectation(serving, upstream):
     own = HEAD + b"Hoosh-Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(CHAT)
     async with serving(provider(upstream)) as (url, _):
         assert [answer[0] for answer in await talk(url, own, CHAT, pause=0.1)] == [200]
 
 
-async def test_a_websocket_handshake_is_a_request_like_any_other(upstream):
+async def test_a_websocket_handshake_is_a_request_like_any_other(serving, upstream):
     key = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
     ask = b"Upgrade: websocket\r\nConnection: upgrade\r\n" + key
     async with serving(provider(upstream)) as (url, _):
@@ -192,7 +197,7 @@ async def test_a_websocket_handshake_is_a_request_like_any_other(upstream):
 
 @pytest.mark.parametrize("how", ["end", "reset"])
 @pytest.mark.parametrize("asked", [b"", MODELS, MODELS + MODELS[:20]], ids=["nothing", "a request", "half a head"])
-async def test_a_connection_whose_peer_is_gone_is_closed_at_once(upstream, monkeypatch, asked, how):
+async def test_a_connection_whose_peer_is_gone_is_closed_at_once(serving, upstream, monkeypatch, asked, how):
     wires = []
 
     class Seen(hoosh.wire.GuardedStream):
@@ -201,20 +206,26 @@ async def test_a_connection_whose_peer_is_gone_is_closed_at_once(upstream, monke
             wires.append(self)
 
     monkeypatch.setattr(hoosh.embedded, "GuardedStream", Seen)
-    async with serving(provider(upstream)) as (url, _):
+    async with serving(provider(upstream)) as (url, app):
         with trio.fail_after(10):
             stream = await trio.open_tcp_stream("127.0.0.1", int(url.rpartition(":")[2]))
             if asked:
                 await stream.send_all(asked)
                 assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+            while app.driver.edge is not None and not app.driver.edge.connections:
+                await trio.sleep(0.01)
             if how == "reset":
                 stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             await stream.aclose()
-            while not wires or wires[0].socket.fileno() >= 0:
-                await trio.sleep(0.01)
+            if app.driver.edge is not None:
+                while app.driver.edge.connections:
+                    await trio.sleep(0.01)
+            else:
+                while not wires or wires[0].socket.fileno() >= 0:
+                    await trio.sleep(0.01)
 
 
-async def test_who_asks_and_ends_is_answered_in_turn_and_left(upstream):
+async def test_who_asks_and_ends_is_answered_in_turn_and_left(serving, upstream):
     async with serving(provider(upstream)) as (url, _):
         assert [answer[0] for answer in await talk(url, MODELS + MODELS + b"nonsense\r\n\r\n", eof=True)] == [
             200,

@@ -13,7 +13,7 @@ use hoosh_core::http::Headers;
 use hoosh_upstream::name_of;
 use http_body::{Body, Frame, SizeHint};
 use hyper::header::{HeaderValue, CONNECTION, CONTENT_LENGTH};
-use hyper::{Response, StatusCode};
+use hyper::{Response, StatusCode, Version};
 
 use crate::drive::{Drive, Say};
 use crate::wire::Wire;
@@ -38,19 +38,22 @@ pub struct Held {
     drive: Option<Rc<RefCell<Drive>>>,
     wire: Rc<Wire>,
     is_head: bool,
+    /// Asked in HTTP/1.0, in which no connection is kept.
+    is_old: bool,
     /// The last word was said; what follows is no concern of the caller.
     answered: bool,
 }
 
 impl Held {
-    pub fn new(drive: Drive, wire: Rc<Wire>, is_head: bool) -> Held {
+    pub fn new(drive: Drive, wire: Rc<Wire>, is_head: bool, is_old: bool) -> Held {
         let drive = Rc::new(RefCell::new(drive));
         *wire.current.borrow_mut() = Some(drive.clone());
-        Held { drive: Some(drive), wire, is_head, answered: false }
+        Held { drive: Some(drive), wire, is_head, is_old, answered: false }
     }
 
     fn take(&mut self) -> Held {
-        Held { drive: self.drive.take(), wire: self.wire.clone(), is_head: self.is_head, answered: self.answered }
+        let Held { is_head, is_old, answered, .. } = *self;
+        Held { drive: self.drive.take(), wire: self.wire.clone(), is_head, is_old, answered }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Say> {
@@ -73,6 +76,14 @@ impl Held {
         if let Poll::Ready(Say::Done) = self.poll(cx) {
             self.drive = None;
         }
+    }
+
+    /// What the head of the answer is to say of the connection.
+    fn manner(&self) -> Manner {
+        // Of a refused head hyper is told by the request in its place, which may wait behind this one.
+        let refused = self.wire.body_refusal().is_some() || self.wire.closing.get();
+        let unread = self.drive.as_ref().is_some_and(|drive| drive.borrow().ends_connection());
+        Manner { is_old: self.is_old, closes: refused || unread }
     }
 
     /// The connection ends without what was not taken yet.
@@ -109,33 +120,35 @@ impl Future for Asked {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Poll::Ready(say) = self.0.poll(cx) else { return Poll::Pending };
         let mut held = self.0.take();
+        let manner = held.manner();
         Poll::Ready(match say {
             Say::Reply(status, headers, body) if held.is_head => {
                 let length = HeaderValue::from(body.len());
                 held.written(body.len());
                 held.settle(cx);
-                let wire = held.wire.clone();
-                response(&wire, status, headers, Answer::Whole(held, Bytes::new())).map(|mut answer| {
+                response(manner, status, headers, Answer::Whole(held, Bytes::new())).map(|mut answer| {
                     answer.headers_mut().insert(CONTENT_LENGTH, length);
                     answer
                 })
             }
-            Say::Reply(status, headers, body) => {
-                let wire = held.wire.clone();
-                response(&wire, status, headers, Answer::Whole(held, body))
-            }
+            Say::Reply(status, headers, body) => response(manner, status, headers, Answer::Whole(held, body)),
             Say::Start(status, headers) => {
-                let wire = held.wire.clone();
                 let length = headers.iter().find(|(name, _)| &name[..] == b"content-length");
                 let length = length.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
-                response(&wire, status, headers, Answer::Stream { held, given: 0, length })
+                response(manner, status, headers, Answer::Stream { held, given: 0, length })
             }
             Say::Emit(_) | Say::Finish | Say::Break | Say::Done => Err(held.cut()),
         })
     }
 }
 
-fn response(wire: &Wire, status: u16, headers: Headers, answer: Answer) -> Result<Response<Answer>, Cut> {
+/// What becomes of the connection behind an answer.
+struct Manner {
+    is_old: bool,
+    closes: bool,
+}
+
+fn response(manner: Manner, status: u16, headers: Headers, answer: Answer) -> Result<Response<Answer>, Cut> {
     let mut response = Response::new(answer);
     *response.status_mut() = StatusCode::from_u16(status).map_err(|_| Cut)?;
     let map = response.headers_mut();
@@ -144,7 +157,10 @@ fn response(wire: &Wire, status: u16, headers: Headers, answer: Answer) -> Resul
         let name = name_of(&name).ok_or(Cut)?;
         map.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| Cut)?);
     }
-    if wire.refusal.borrow().is_some() || wire.closing.get() {
+    if manner.is_old {
+        // hyper keeps a connection whose caller asks for it, unless the answer is as old.
+        *response.version_mut() = Version::HTTP_10;
+    } else if manner.closes {
         map.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)

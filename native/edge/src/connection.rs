@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use crate::drive::Place;
 use crate::guarded::Guarded;
 use crate::service::Gate;
-use crate::wire::Wire;
+use crate::wire::{Waits, Wire};
 use crate::worker::Hands;
 
 /// Bytes of one connection that hyper may hold: the longest head that the guard gives on, and what a slow caller can be
@@ -35,7 +35,7 @@ pub async fn serve(stream: TcpStream, wire: Rc<Wire>, hands: Rc<Hands>) {
     let io = connection.into_parts().io;
     if wire.cut.get() {
         io.reset();
-    } else {
+    } else if !matches!(wire.waits.get(), Waits::Idle(_)) {
         io.linger().await;
-    }
+    } // An idle one has its last answer, and its place is wanted at once.
 }

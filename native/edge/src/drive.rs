@@ -99,6 +99,11 @@ impl Drive {
         matches!(self.said, Some(Say::Break))
     }
 
+    /// Whether the connection ends with the answer, because of what was not read of the request.
+    pub fn ends_connection(&self) -> bool {
+        self.caller.ends_connection()
+    }
+
     /// Works on until something is to be said to the caller.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Say> {
         if let Some(said) = self.said.take() {

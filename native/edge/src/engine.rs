@@ -29,7 +29,8 @@ impl EngineCall {
         request: Request,
         waker: Waker,
     ) -> EngineCall {
-        let answer = guarded(|| engine.call(request, waker)).ok();
+        let answer = guarded(|| engine.call(request, waker));
+        let answer = answer.inspect_err(|words| complain(shared, &name, words)).ok();
         EngineCall { shared: shared.clone(), name, engine, answer, credit: 0, begun: false }
     }
 
@@ -69,7 +70,7 @@ impl EngineCall {
                     exchange.end(u);
                 }),
                 Said::Failed(words) => {
-                    self.shared.complain(&format!("The engine {} failed: {words}", self.name));
+                    complain(&self.shared, &self.name, &words);
                     self.end(|| exchange.failed(u, Stage::Body, false));
                 }
             }
@@ -78,18 +79,28 @@ impl EngineCall {
         said
     }
 
+    fn let_go(&mut self) {
+        if let Err(words) = guarded(|| drop(self.answer.take())) {
+            complain(&self.shared, &self.name, &words);
+        }
+    }
+
     /// Tells how it ended, and what the engine can do now: its model may be in memory.
     fn end(&mut self, tell: impl FnOnce()) {
-        self.answer = None;
+        self.let_go();
         tell();
     }
 }
 
 impl Drop for EngineCall {
     fn drop(&mut self) {
-        drop(self.answer.take());
+        self.let_go();
         self.shared.report_engine(&self.name, &self.engine);
     }
+}
+
+fn complain(shared: &Shared, name: &str, words: &str) {
+    shared.complain(&format!("The engine {name} failed: {words}"));
 }
 
 /// An engine that panics has failed, and nobody else with it.

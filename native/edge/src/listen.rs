@@ -20,6 +20,8 @@ const BACKLOG: i32 = 4_096;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a new connection waits for an idle one to make room.
 const ROOM: Duration = Duration::from_millis(500);
+/// How often it is looked for meanwhile.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Opens the sockets of all addresses that `host` has.
 pub fn open(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
@@ -116,21 +118,11 @@ pub async fn accept(listeners: Vec<TcpListener>, shared: Arc<Shared>, workers: A
 }
 
 async fn hand_out(stream: std::net::TcpStream, address: IpAddr, shared: &Arc<Shared>, workers: &[Worker]) {
-    let server = shared.gateway.server();
-    let (most, of_one) = (server.max_connections as usize, server.max_connections_per_address as usize);
-    if shared.counts.all() >= most {
-        if let Some(busiest) = workers.iter().max_by_key(|worker| worker.load()) {
-            busiest.tell(Order::Shed);
-        }
-        let until = tokio::time::Instant::now() + ROOM;
-        while shared.counts.all() >= most && tokio::time::Instant::now() < until {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        if shared.counts.all() >= most {
-            return refuse(stream, "Every connection of this server is in use.");
-        }
+    let (most, of_one) = shared.gateway.most_connections();
+    if shared.counts.all() as u64 >= most && !make_room(most, shared, workers).await {
+        return refuse(stream, "Every connection of this server is in use.");
     }
-    let of_one = if of_one == 0 { usize::MAX } else { of_one };
+    let of_one = if of_one == 0 { usize::MAX } else { of_one as usize };
     match shared.counts.enter(address, of_one) {
         None => refuse(stream, "This address has as many connections here as it may have."),
         Some(ticket) => {
@@ -139,6 +131,24 @@ async fn hand_out(stream: std::net::TcpStream, address: IpAddr, shared: &Arc<Sha
             }
         }
     }
+}
+
+/// Has an idle connection closed, of the busiest thread that has one; whether there is room then.
+async fn make_room(most: u64, shared: &Shared, workers: &[Worker]) -> bool {
+    let mut workers: Vec<&Worker> = workers.iter().collect();
+    workers.sort_by_key(|worker| std::cmp::Reverse(worker.load()));
+    let wait = ROOM / workers.len().max(1) as u32;
+    for worker in workers {
+        worker.tell(Order::Shed);
+        let until = tokio::time::Instant::now() + wait;
+        while tokio::time::Instant::now() < until {
+            tokio::time::sleep(LOOK).await;
+            if (shared.counts.all() as u64) < most {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 /// Says so in one write, which a fresh socket takes whole, and closes.

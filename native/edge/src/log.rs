@@ -12,6 +12,9 @@ use bytes::Bytes;
 /// Of words that are said and not written yet, bytes; what is said beyond is left out.
 const MOST_WAITING: usize = 64 << 10;
 
+/// How long a standard error that takes nothing now, and does not wait (another program may have made it so), is left alone.
+const PAUSE: Duration = Duration::from_millis(10);
+
 type Done = Box<dyn FnOnce(Result<(), String>) + Send>;
 
 struct Batch {
@@ -79,7 +82,7 @@ impl Log {
 fn run(batches: &Receiver<Batch>, waiting: &AtomicUsize) {
     while let Ok(Batch { lines, file, said, done }) = batches.recv() {
         let written = match &file {
-            None => io::stderr().write_all(&lines),
+            None => write_all(&mut io::stderr(), &lines),
             Some(path) => {
                 OpenOptions::new().append(true).create(true).open(&**path).and_then(|mut file| file.write_all(&lines))
             }
@@ -91,8 +94,60 @@ fn run(batches: &Receiver<Batch>, waiting: &AtomicUsize) {
     }
 }
 
+/// Writes as `Write::write_all` does, and waits for whoever takes nothing now.
+fn write_all(to: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// What the system says, without the number that Rust adds.
 fn words(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes two bytes at a time, and says first that it would block.
+    #[derive(Default)]
+    struct Reluctant {
+        got: Vec<u8>,
+        asked: usize,
+    }
+
+    impl Write for Reluctant {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.asked += 1;
+            match self.asked % 3 {
+                1 => Err(io::ErrorKind::WouldBlock.into()),
+                2 => Err(io::ErrorKind::Interrupted.into()),
+                _ => {
+                    let size = bytes.len().min(2);
+                    self.got.extend_from_slice(&bytes[..size]);
+                    Ok(size)
+                }
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn who_takes_nothing_now_is_waited_for() {
+        let mut to = Reluctant::default();
+        write_all(&mut to, b"seven b").unwrap();
+        assert_eq!(to.got, b"seven b");
+    }
 }

@@ -3,19 +3,26 @@
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hoosh_core::exchange::{Caller, Exchange, RequestHead};
 use hoosh_upstream::View;
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::header::EXPECT;
 use hyper::service::Service;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, Version};
 
 use crate::answer::{Answer, Asked, Cut, Held};
 use crate::drive::{Drive, Place};
 use crate::guarded::place;
 use crate::wire::{Waits, Wire};
+
+/// Of a body that nobody wants, what is read and dropped so that the connection serves another request, bytes.
+const DROPPED: u64 = 64 << 10;
+/// How long that may take to come.
+const DROPPING: Duration = Duration::from_secs(2);
 
 /// Begins an exchange for each request of one connection.
 pub struct Gate {
@@ -45,11 +52,12 @@ impl Service<Request<Incoming>> for Gate {
             None => {
                 let (method, headers) = (head.method.as_str(), &View(&head.headers));
                 exchange.begin(RequestHead { method, target, headers, caller: Caller::Http });
-                Body { incoming: Some(body), held: Bytes::new(), wire: Some(self.wire.clone()) }
+                let awaits_word = head.version != Version::HTTP_10 && head.headers.contains_key(EXPECT);
+                Body { incoming: Some(body), held: Bytes::new(), wire: Some(self.wire.clone()), awaits_word }
             }
         };
         let drive = Drive::new(exchange, self.place.clone(), body);
-        Asked(Held::new(drive, self.wire.clone(), head.method == Method::HEAD))
+        Asked(Held::new(drive, self.wire.clone(), head.method == Method::HEAD, head.version == Version::HTTP_10))
     }
 }
 
@@ -66,12 +74,20 @@ pub struct Body {
     incoming: Option<Incoming>,
     held: Bytes,
     wire: Option<Rc<Wire>>,
+    /// It is not sent before hyper says `100 Continue`, which it does when it is first asked for.
+    awaits_word: bool,
 }
 
 impl Body {
     /// Of whoever has none.
     pub fn none() -> Body {
-        Body { incoming: None, held: Bytes::new(), wire: None }
+        Body { incoming: None, held: Bytes::new(), wire: None, awaits_word: false }
+    }
+
+    /// Whether the connection ends for what of it was not read: too much to be dropped, or what may never come.
+    pub fn ends_connection(&self) -> bool {
+        let left = self.incoming.as_ref().filter(|incoming| !incoming.is_end_stream());
+        left.is_some_and(|left| self.awaits_word || left.size_hint().exact().is_some_and(|left| left > DROPPED))
     }
 
     /// Hands over what there is, within the credit; whether that was anything.
@@ -83,8 +99,11 @@ impl Body {
                 *credit -= piece.len();
                 exchange.body(piece);
                 used = true;
+                // Nothing is asked for before the credit reaches to the end of what is held.
+                continue;
             }
             let Some(incoming) = &mut self.incoming else { return used };
+            self.awaits_word = false;
             let frame = if incoming.is_end_stream() { Poll::Ready(None) } else { Pin::new(incoming).poll_frame(cx) };
             match frame {
                 Poll::Ready(Some(Ok(frame))) => self.held = frame.into_data().unwrap_or_default(),
@@ -108,5 +127,28 @@ impl Body {
             }
         }
         used
+    }
+}
+
+impl Drop for Body {
+    /// What is left is read and dropped while the answer is written, and hyper closes the connection if it is too much.
+    fn drop(&mut self) {
+        if self.ends_connection() {
+            return;
+        }
+        if let Some(incoming) = self.incoming.take().filter(|incoming| !incoming.is_end_stream()) {
+            tokio::task::spawn_local(tokio::time::timeout(DROPPING, read_and_drop(incoming)));
+        }
+    }
+}
+
+async fn read_and_drop(mut incoming: Incoming) {
+    let mut left = DROPPED;
+    while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await {
+        let size = frame.data_ref().map_or(0, Bytes::len) as u64;
+        match left.checked_sub(size) {
+            Some(rest) => left = rest,
+            None => return,
+        }
     }
 }

@@ -20,7 +20,7 @@ type Line = (String, String);
 /// An engine that says `script` to every request, from a thread of its own, and how many of its answers are not dropped.
 ///
 /// Lines are a kind and a text: `text`, `reasoning`, `finish`, `usage` (two numbers), `refuse` (status, code), `fail`, `panic`,
-/// `silence`.
+/// `silence`; `panic_in_call` and `panic_in_drop`, wherever they stand, have it panic as it is called, and as it is dropped.
 #[pyfunction]
 pub fn test_engine(script: Vec<Line>) -> PyResult<(NativeEngine, Gauge)> {
     let script = script.iter().map(read).collect::<PyResult<_>>()?;
@@ -47,6 +47,8 @@ enum Act {
     Refuse(Refusal),
     Fail(String),
     Panic,
+    PanicInCall,
+    PanicInDrop,
     Silence,
 }
 
@@ -67,6 +69,7 @@ struct Spoken {
 struct Saying {
     said: Arc<(Mutex<Spoken>, Condvar)>,
     alive: Arc<AtomicUsize>,
+    panics: bool,
 }
 
 fn read((kind, text): &Line) -> PyResult<Act> {
@@ -88,6 +91,8 @@ fn read((kind, text): &Line) -> PyResult<Act> {
         }
         "fail" => Act::Fail(text.clone()),
         "panic" => Act::Panic,
+        "panic_in_call" => Act::PanicInCall,
+        "panic_in_drop" => Act::PanicInDrop,
         "silence" => Act::Silence,
         other => return Err(PyValueError::new_err(format!("no such line: {other:?}"))),
     })
@@ -109,11 +114,13 @@ impl Engine for Scripted {
     }
 
     fn call(&self, _: Request, waker: Waker) -> Box<dyn Answer> {
+        assert!(!self.script.iter().any(|act| matches!(act, Act::PanicInCall)), "as the script says");
+        let panics = self.script.iter().any(|act| matches!(act, Act::PanicInDrop));
         self.alive.fetch_add(1, Ordering::AcqRel);
         let said = Arc::new((Mutex::new(Spoken::default()), Condvar::new()));
         let (script, mine) = (self.script.clone(), said.clone());
         std::thread::spawn(move || say(script, &mine, &waker));
-        Box::new(Saying { said, alive: self.alive.clone() })
+        Box::new(Saying { said, alive: self.alive.clone(), panics })
     }
 
     fn load(&self, model: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Refusal> {
@@ -178,7 +185,7 @@ impl Answer for Saying {
             Act::Refuse(refusal) => Said::Refused(refusal),
             Act::Fail(words) => Said::Failed(words),
             Act::Panic => panic!("as the script says"),
-            Act::Silence => Said::Nothing,
+            Act::PanicInCall | Act::PanicInDrop | Act::Silence => Said::Nothing,
         }
     }
 }
@@ -189,5 +196,6 @@ impl Drop for Saying {
         lock(said).dropped = true;
         taken.notify_one();
         self.alive.fetch_sub(1, Ordering::AcqRel);
+        assert!(!self.panics, "as the script says");
     }
 }

@@ -46,16 +46,16 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// All of a body, or a place for its pieces.
-    pub fn of(body: core::Body) -> Feed {
+    /// What is known of a body when its head is written: all of it, or how long it is. Pieces of a streamed one may have been put
+    /// before, while the connection was made.
+    pub fn begin(&mut self, body: core::Body) {
         match body {
-            core::Body::Whole(bytes) => Feed {
-                left: Some(bytes.len() as u64),
-                pieces: Some(bytes).filter(|bytes| !bytes.is_empty()).into_iter().collect(),
-                complete: true,
-                ..Feed::default()
-            },
-            core::Body::Streamed { length } => Feed { left: length, ..Feed::default() },
+            core::Body::Whole(bytes) => {
+                self.left = Some(bytes.len() as u64);
+                self.put(Some(bytes));
+                self.put(None);
+            }
+            core::Body::Streamed { length } => self.left = length,
         }
     }
 

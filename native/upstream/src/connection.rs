@@ -76,7 +76,7 @@ impl Connection {
     /// `request` as hyper writes it, its body through `feed`. `None`: it cannot be written.
     pub fn head(&self, request: UpstreamRequest, feed: &Rc<RefCell<Feed>>) -> Option<Request<Outgoing>> {
         let UpstreamRequest { method, target, headers, body, .. } = request;
-        *feed.borrow_mut() = Feed::of(body);
+        feed.borrow_mut().begin(body);
         let mut out = Request::new(Outgoing(feed.clone()));
         *out.method_mut() = method.parse().ok()?;
         *out.uri_mut() = Uri::from(PathAndQuery::from_maybe_shared(target).ok()?);

@@ -239,6 +239,12 @@ impl Gateway {
         self.snapshot.load().config.server.clone()
     }
 
+    /// `[server] max_connections` and `max_connections_per_address` of the configuration in force.
+    pub fn most_connections(&self) -> (u64, u64) {
+        let server = &self.snapshot.load().config.server;
+        (server.max_connections, server.max_connections_per_address)
+    }
+
     /// Exchanges made and not dropped.
     pub fn open_exchanges(&self) -> usize {
         // In this order: one that begins and ends between the two must not count as over and not begun.

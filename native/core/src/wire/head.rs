@@ -111,7 +111,8 @@ fn request_line(line: &[u8]) -> Result<Version, Failure> {
     if target.first() != Some(&b'/') {
         return Err(malformed("its target is not a path"));
     }
-    if !target.iter().all(|&b| b.is_ascii_graphic() && b != b'#') {
+    // RFC 3986, section 2: what parsers of URIs refuse, each a choice of its own. Brackets are common in queries.
+    if !target.iter().all(|&b| b.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&b)) {
         return Err(malformed("its target holds a byte that must be percent-encoded"));
     }
     Ok(version)
