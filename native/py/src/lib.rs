@@ -4,6 +4,7 @@
 mod body;
 mod candle;
 mod config;
+mod egress;
 mod engine;
 mod errors;
 mod exchange;
@@ -32,6 +33,8 @@ mod _native {
     use super::candle::candle;
     #[pymodule_export]
     use super::config::{config_schema, provider_types, Config};
+    #[pymodule_export]
+    use super::egress::{is_forbidden, TlsTerms};
     #[pymodule_export]
     use super::engine::{refusal, Answer, NativeEngine};
     #[pymodule_export]
