@@ -307,8 +307,9 @@ uint32_t hoosh_abi_version(void);
 // # Configuration
 //
 // Parses and checks TOML text. `environment` may be NULL if there are no variables; it is called with `context`
-// while this call lasts. Keys in files and of commands are refused: nobody here reads them. On `HOOSH_RESULT_CONFIG`, and only then, `*error` is written (where `error` is not NULL): a
-// text of yours that says what is wrong and where.
+// while this call lasts. Keys in files and of commands are refused: nobody here reads them. So is `[providers.tls]`, of which
+// `hoosh_request` says nothing; and proxies are the affair of whoever connects. On `HOOSH_RESULT_CONFIG`, and only then,
+// `*error` is written (where `error` is not NULL): a text of yours that says what is wrong and where.
 enum hoosh_result hoosh_config_parse(struct hoosh_bytes text,
                                      hoosh_environment environment,
                                      void *context,

@@ -44,7 +44,9 @@ def text() -> str:
         parts.append(f'\n\nclass {name(header)}(TypedDict, total=False):\n    """Keys of {table}."""\n')
         for key, kind, words, required, default, about in keys:
             listed = ", ".join(f'"{word}"' for word in words)
-            of = f"Literal[{listed}]" if kind == "word" else TYPES[kind]
+            of = (
+                f"Literal[{listed}]" if kind == "word" else TYPES.get(kind) or f'"{name(key)}"'
+            )  # a table of its own, below
             of = f"Required[{of}]" if required else of
             told = about if required else f"{about} Left out: {default}."
             parts.append(f'\n    {key}: {of}\n    """{told}"""\n')

@@ -20,8 +20,9 @@ pub type hoosh_environment = Option<unsafe extern "C" fn(context: *mut c_void, n
 /// # Configuration
 ///
 /// Parses and checks TOML text. `environment` may be NULL if there are no variables; it is called with `context`
-/// while this call lasts. Keys in files and of commands are refused: nobody here reads them. On `HOOSH_RESULT_CONFIG`, and only then, `*error` is written (where `error` is not NULL): a
-/// text of yours that says what is wrong and where.
+/// while this call lasts. Keys in files and of commands are refused: nobody here reads them. So is `[providers.tls]`, of which
+/// `hoosh_request` says nothing; and proxies are the affair of whoever connects. On `HOOSH_RESULT_CONFIG`, and only then,
+/// `*error` is written (where `error` is not NULL): a text of yours that says what is wrong and where.
 #[no_mangle]
 pub unsafe extern "C" fn hoosh_config_parse(
     text: hoosh_bytes,

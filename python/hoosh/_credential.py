@@ -16,6 +16,8 @@ COMMAND_SECONDS = 10
 """How long a command may take that prints a credential."""
 MOST_BYTES = 64 << 10
 """The longest text that is read for a credential."""
+MOST_PEM_BYTES = 4 << 20
+"""The longest file of certificates or keys: all of a system's authorities are a few hundred KiB."""
 LOOK_SECONDS = 0.02
 """How often it is looked whether a command that holds its output open has ended, or nobody waits any more."""
 
@@ -34,13 +36,17 @@ def read(kind: str, words: list[str]) -> str:
         OSError: why it cannot be had, in words that quote nothing of it.
 
     """
-    named = f"the {kind} {words[0]}"
-    text = _file(named, words[0]) if kind == "file" else _command(named, words)
-    if len(text) > MOST_BYTES:
-        raise OSError(f"{named} {'has' if kind == 'file' else 'printed'} more than {MOST_BYTES >> 10} KiB")
+    is_command = kind == "command"
+    named, most = (
+        f"the {'command' if is_command else 'file'} {words[0]}",
+        MOST_PEM_BYTES if kind == "pem" else MOST_BYTES,
+    )
+    text = _command(named, words) if is_command else _file(named, words[0], most)
+    if len(text) > most:
+        raise OSError(f"{named} {'printed' if is_command else 'has'} more than {most >> 10} KiB")
     if not text.strip():
-        raise OSError(f"{named} {'is empty' if kind == 'file' else 'printed nothing'}")
-    if kind == "command":
+        raise OSError(f"{named} {'printed nothing' if is_command else 'is empty'}")
+    if is_command:
         return text.decode("utf-8", "replace")
     try:
         return text.decode("utf-8")
@@ -100,8 +106,8 @@ def _starting() -> Iterator[None]:
             do()
 
 
-def _file(named: str, path: str) -> bytes:
-    """Up to one byte more than a credential may have."""
+def _file(named: str, path: str, most: int) -> bytes:
+    """Up to one byte more than it may have."""
     try:
         # A FIFO without a writer would hold the opening for ever.
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -109,7 +115,7 @@ def _file(named: str, path: str) -> bytes:
             # A device or a FIFO may have no end, or nothing for a long time.
             regular = stat.S_ISREG(os.fstat(file).st_mode)
             text = bytearray()
-            while regular and len(text) <= MOST_BYTES and (more := os.read(file, MOST_BYTES + 1 - len(text))):
+            while regular and len(text) <= most and (more := os.read(file, most + 1 - len(text))):
                 text += more
         finally:
             os.close(file)

@@ -5,7 +5,7 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from hoosh._native import Config
+from hoosh._native import Config, TlsTerms
 from hoosh.errors import ConfigError
 
 ENGINES = "hoosh.providers"
@@ -35,7 +35,7 @@ def parse(text: str, *, secrets: bool = True) -> Config:
             raise OSError("it was interrupted") from interrupt
 
     try:
-        return Config.parse(text, dict(os.environ), read, engine_types)
+        return Config.parse(text, dict(os.environ), read, engine_types, keeps if secrets else lambda terms: None)
     except ConfigError:
         # The core makes a mistake in the file of whatever is raised there.
         if interrupts:
@@ -51,8 +51,21 @@ def engine_types() -> list[str]:
     return sorted(entry_points(group=ENGINES).names)
 
 
+def keeps(terms: TlsTerms) -> None:
+    """Hold that these terms of TLS can be kept: that their files are what they should be.
+
+    Raises:
+        OSError: why they cannot.
+
+    """
+    # Few configurations have any, and what it needs takes its time to load.
+    from hoosh._driver import trust
+
+    trust.context(terms)
+
+
 def credential(kind: str, words: list[str]) -> str:
-    """The text of a file, or what a program prints; no shell reads the words.
+    """The text of a file, of certificates or a key too, or what a program prints; no shell reads the words.
 
     Raises:
         OSError: why it cannot be had, in words that quote nothing of it.

@@ -105,6 +105,9 @@ class ProviderKeys(TypedDict, total=False):
     headers: Mapping[str, str]
     """Headers that every request to it says. Left out: none."""
 
+    tls: "TlsKeys"
+    """What TLS to it must be like, as a table of its own. Left out: the system's authorities, and no certificate of one's own."""
+
     options: Mapping[str, object]
     """What an engine of `python:module:Name` or of a package is made with, as it stands here. Left out: none."""
 
@@ -140,6 +143,22 @@ class ProviderKeys(TypedDict, total=False):
 
     total_secs: int
     """A whole exchange, while it is asked. Left out: that of `[deadlines]`."""
+
+
+class TlsKeys(TypedDict, total=False):
+    """Keys of `[providers.tls]`."""
+
+    ca_file: str
+    """File in PEM of the only authorities that may vouch for it. Left out: the system's authorities."""
+
+    client_cert_file: str
+    """File in PEM of the certificate that is shown to it, with those between it and its authority. Left out: none is shown."""
+
+    client_key_file: str
+    """File in PEM of that certificate's private key, without a passphrase. Left out: `client_cert_file`."""
+
+    pins: Sequence[str]
+    """Public keys of which its own certificate must have one: SHA-256 in base64. Empty: any that an authority vouches for. Left out: []."""
 
 
 class AliasKeys(TypedDict, total=False):

@@ -22,6 +22,7 @@ __all__ = [
     "Store",
     "StoreOp",
     "StoreOutcome",
+    "TlsTerms",
     "WakeQueue",
     "WireGuard",
     "WireRefusal",
@@ -33,6 +34,7 @@ __all__ = [
     "config_keys",
     "config_schema",
     "error_codes",
+    "is_forbidden",
     "provider_types",
     "refusal",
     "sse_write",
@@ -121,6 +123,32 @@ class NativeEngine:
         """Let a model's memory go as soon as nobody is answered by it. Whether it was loaded."""
 
 @final
+class TlsTerms:
+    """What TLS to one provider must be like: `[providers.tls]`. Requests with equal terms may share a connection."""
+
+    @property
+    def ca(self) -> tuple[str, str] | None:
+        """Path and PEM of the only authorities that are trusted; None: the system's."""
+
+    @property
+    def identity(self) -> tuple[str, str] | None:
+        """Paths of the certificate that is shown and of its key; None: none is."""
+
+    @property
+    def pins(self) -> list[bytes]:
+        """SHA-256 of each public key of which the provider's certificate must have one; empty: any."""
+
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+def is_forbidden(address: str) -> bool:
+    """Whether an address must not be connected to for anybody but the operator.
+
+    Raises:
+        ValueError: this is no address.
+    """
+
+@final
 class Config:
     """A whole, checked configuration, with every default filled in. Immutable; `docs/config.md` explains each key.
 
@@ -134,13 +162,17 @@ class Config:
         environment: dict[str, str],
         read: Callable[[str, list[str]], str] | None = None,
         engine_types: Callable[[], Sequence[str]] | None = None,
+        keeps: Callable[[TlsTerms], None] | None = None,
     ) -> Config:
         """Parse and check TOML text. `$NAME` in a value is looked up in `environment`.
 
-        `read` gives the text of a credential's source, `("file", [path])` or `("command", [program, argument, ...])`, or raises
-        an `OSError` that says why not.
+        `read` gives the text of a credential's source, `("file", [path])` or `("command", [program, argument, ...])`, or of a
+        file of certificates or a key, `("pem", [path])`; or raises an `OSError` that says why not.
 
         `engine_types` gives the types of engines that installed packages offer; it is called only for a type that is not known.
+
+        `keeps` is called with the TLS terms of each provider that has any, and raises an `OSError` that says why whatever connects
+        to providers cannot keep them. Without it nobody keeps any, and a provider that has some is a mistake.
 
         Raises:
             ConfigError: what is wrong, in which line, and how to mend it. Never holds a secret.

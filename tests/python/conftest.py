@@ -1,5 +1,6 @@
 """Fixtures: a fake upstream, and hoosh in front of it, each on a port that the system chose."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -91,6 +92,19 @@ serving = LISTENERS[os.environ.get("HOOSH_TEST_LISTENER", "edge")]
 async def upstream():
     async with open_upstream() as upstream:
         yield upstream
+
+
+@pytest.fixture(params=["trio", "asyncio"])
+def on(request):
+    """Runs an async function in a host of either kind; the fake upstream stays in trio's."""
+
+    async def run(work):
+        with trio.fail_after(20):
+            if request.param == "trio":
+                return await work()
+            return await trio.to_thread.run_sync(asyncio.run, work())
+
+    return run
 
 
 @pytest.fixture(autouse=True)

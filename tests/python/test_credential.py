@@ -56,6 +56,14 @@ def test_what_a_file_has_has_a_bound(tmp_path):
     assert refused("file", file) == f"the file {file} has more than 64 KiB"
 
 
+def test_files_of_certificates_may_be_longer(tmp_path):
+    file, most = tmp_path / "all.pem", _credential.MOST_PEM_BYTES
+    file.write_text("x" * most)
+    assert _credential.read("pem", [str(file)]) == "x" * most
+    file.write_text("x" * (most + 1))
+    assert refused("pem", file) == f"the file {file} has more than 4096 KiB"
+
+
 def test_at_the_time_limit_a_command_is_killed_with_its_children(tmp_path, monkeypatch):
     monkeypatch.setattr(_credential, "COMMAND_SECONDS", 0.3)
     child = tmp_path / "child"

@@ -1,6 +1,5 @@
 """The driver's way to an upstream, over sockets, in a trio and in an asyncio host."""
 
-import asyncio
 import contextlib
 import gc
 import ssl
@@ -31,19 +30,6 @@ def config(*urls, attempts=1):
         f'[[providers]]\nname = "{at}"\ntype = "openai_compatible"\nbase_url = "{url}"\nmodels = ["fake-chat"]\n'
         for at, url in enumerate(urls)
     )
-
-
-@pytest.fixture(params=["trio", "asyncio"])
-def on(request):
-    """Runs an async function in a host of either kind; the fake upstream stays in trio's."""
-
-    async def run(work):
-        with trio.fail_after(20):
-            if request.param == "trio":
-                return await work()
-            return await trio.to_thread.run_sync(asyncio.run, work())
-
-    return run
 
 
 async def eventually(true):

@@ -179,6 +179,21 @@ fn a_wrong_configuration_is_told_in_words() {
 }
 
 #[test]
+fn terms_of_tls_that_nobody_would_keep_are_refused() {
+    let pin = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    let toml = format!("[[providers]]\ntype = \"openai\"\n[providers.tls]\npins = [\"{pin}\"]\n");
+    let (mut config, mut error) = (null_mut(), null_mut());
+    // SAFETY: valid pointers, each freed once.
+    unsafe {
+        let result = hoosh_config_parse(bytes(&toml), None, null_mut(), &mut config, &mut error);
+        assert_eq!(result, hoosh_result::Config);
+        assert!(config.is_null());
+        assert!(text(hoosh_text_bytes(error)).contains("cannot be kept"));
+        hoosh_text_free(error);
+    }
+}
+
+#[test]
 fn variables_come_from_the_program() {
     unsafe extern "C" fn variable(
         context: *mut std::ffi::c_void,

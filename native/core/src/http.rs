@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::egress::TlsTerms;
+use crate::egress::{Proxy, TlsTerms};
 
 /// Read access to somebody else's header block, so that a driver need not copy it. Names are compared without case.
 pub trait HeaderView {
@@ -49,6 +49,8 @@ pub struct Origin {
     pub trusted: bool,
     /// What TLS must be like, beside the system's authorities.
     pub terms: Option<Arc<TlsTerms>>,
+    /// What the way there goes through.
+    pub proxy: Option<Arc<Proxy>>,
 }
 
 // What is hashed for each request is short; origins that differ in the rest alone are rare.

@@ -4,6 +4,7 @@ use hoosh_core::config::{
     catalogue, parse, schema, CacheMode, CapField, Config, ConfigError, CredentialSource, Environment, Maker,
     ProviderKind, Renewal, Strategy as Choice,
 };
+use hoosh_core::egress::{Pin, TlsTerms};
 use proptest::prelude::*;
 
 /// Values no error may show.
@@ -555,7 +556,7 @@ const DOCUMENT: &str = include_str!("../../../docs/config.md");
 /// The example with its commented keys switched on. A comment that is a key has ` = ` after its first word.
 fn uncommented() -> String {
     let is_key =
-        |rest: &str| rest.starts_with("[[") || rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+        |rest: &str| rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
     EXAMPLE
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|rest| is_key(rest)).unwrap_or(line).to_owned() + "\n")
@@ -575,8 +576,10 @@ fn the_example_is_the_defaults_and_has_every_key() {
     for section in schema::SECTIONS {
         let body =
             example.split_once(&format!("\n{}\n", section.header)).unwrap_or_else(|| panic!("{}", section.header)).1;
-        let body: Vec<&str> = body.lines().take_while(|l| !l.starts_with('[') || *l == section.header).collect();
-        for key in section.keys {
+        let within = format!("[{}.", section.header.trim_matches(['[', ']']));
+        let belongs = |l: &&str| !l.starts_with('[') || *l == section.header || l.starts_with(&within);
+        let body: Vec<&str> = body.lines().take_while(belongs).collect();
+        for key in section.keys.iter().filter(|key| key.kind != schema::Kind::Section) {
             assert!(
                 body.iter().any(|l| l.starts_with(&format!("{} = ", key.name))),
                 "{} of {} is missing",
@@ -594,6 +597,14 @@ impl Environment for Installed {
     fn get(&self, name: &str) -> Option<String> {
         let given = name.ends_with("_TOKEN") || name.ends_with("_2");
         environment(name).or_else(|| given.then(|| "t".into()))
+    }
+
+    fn pem(&self, path: &str) -> Result<String, String> {
+        Ok(format!("text of {path}"))
+    }
+
+    fn keeps(&self, _: &TlsTerms) -> Result<(), String> {
+        Ok(())
     }
 
     /// What hoosh's own package offers (pyproject.toml, `hoosh.providers`).
@@ -780,4 +791,145 @@ fn a_minute_that_one_chat_without_a_cap_uses_up_is_warned_of() {
     }
     let capped = "[[auth.tokens]]\ntoken = \"a\"\nrate_limit_tpm = 1_000\nmax_tokens_limit = 500\n";
     assert!(good(&format!("{capped}{provider}")).warnings.is_empty());
+}
+
+const PIN: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+
+/// Where files are, and terms of TLS are kept but for those of one pin too many.
+struct Terms;
+
+impl Environment for Terms {
+    fn get(&self, name: &str) -> Option<String> {
+        environment(name)
+    }
+
+    fn pem(&self, path: &str) -> Result<String, String> {
+        match path {
+            "/absent" => Err("the file /absent cannot be read: No such file or directory".into()),
+            "http://host.example:9/x" => Ok("of a variable".into()),
+            _ => Ok(format!("{SECRET} of {path}")),
+        }
+    }
+
+    fn keeps(&self, terms: &TlsTerms) -> Result<(), String> {
+        if terms.pins.len() > 1 {
+            return Err("it is no certificate".into());
+        }
+        Ok(())
+    }
+}
+
+fn with_tls(keys: &str) -> Result<Config, ConfigError> {
+    parse(&format!("[[providers]]\ntype = \"openai\"\n[providers.tls]\n{keys}"), &Terms)
+}
+
+#[test]
+fn a_providers_tls_has_terms_of_its_own() {
+    let config = with_tls(&format!(
+        "ca_file = \"/ca\"\nclient_cert_file = \"/me\"\nclient_key_file = \"/key\"\npins = [\"{PIN}\"]"
+    ));
+    let config = config.unwrap();
+    let origin = &config.providers[0].base_url.as_ref().unwrap().origin;
+    let terms = origin.terms.as_ref().unwrap();
+    let ca = terms.ca.as_ref().unwrap();
+    assert_eq!((ca.path.as_str(), ca.text.expose()), ("/ca", "s3cr3t-value of /ca"));
+    let identity = terms.identity.as_ref().unwrap();
+    assert_eq!(identity.certificate.text.expose(), "s3cr3t-value of /me");
+    assert_eq!(identity.key.text.expose(), "s3cr3t-value of /key");
+    assert_eq!(terms.pins, [Pin::read(PIN).unwrap()]);
+    // The key of the type's own service is sent there, whatever the terms.
+    assert_eq!(config.providers[0].credentials.len(), 1);
+    let described = config.describe();
+    assert!(!described.contains(SECRET) && !format!("{config:?}").contains(SECRET), "{described}");
+    assert_eq!(parse(&described.replace("api_key = \"***\"\n", ""), &Terms).unwrap(), config);
+
+    let config = with_tls("client_cert_file = \"/both\"").unwrap();
+    let terms = config.providers[0].base_url.as_ref().unwrap().origin.terms.clone().unwrap();
+    let identity = terms.identity.as_ref().unwrap();
+    assert_eq!((&identity.certificate, &terms.ca), (&identity.key, &None));
+    assert!(with_tls("ca_file = \"$URL\"").is_ok());
+}
+
+#[test]
+fn terms_that_are_not_whole_are_mistakes() {
+    for (keys, line, words) in [
+        ("", 3, "`tls` in [[providers]] says nothing"),
+        ("ca_file = \"/absent\"", 4, "`ca_file` in [providers.tls] cannot be had: the file /absent cannot be read"),
+        ("client_cert_file = \"/absent\"", 4, "`client_cert_file` in [providers.tls] cannot be had"),
+        ("client_cert_file = \"/me\"\nclient_key_file = \"/absent\"", 5, "`client_key_file`"),
+        ("client_key_file = \"/key\"", 4, "needs `client_cert_file`"),
+        ("ca_file = \"\"", 4, "must be the path of a file"),
+        ("ca_file = \"$NONE\"", 4, "environment variable `NONE` is not set"),
+        ("ca_file = 1", 4, "must be a string"),
+        ("pins = \"x\"", 4, "must be an array"),
+        ("pins = [\"x\"]", 4, "a pin is the SHA-256 of a public key in base64"),
+        (&format!("pins = [{}]", format!("\"{PIN}\", ").repeat(65)), 4, "64 are the most"),
+        (&format!("pins = [\"{PIN}\", \"{PIN}\"]"), 3, "`tls` in [[providers]] cannot be kept: it is no certificate"),
+        ("ca_fil = \"/ca\"", 4, "did you mean `ca_file`?"),
+    ] {
+        let error = with_tls(keys).expect_err(keys);
+        assert!(error.message.contains(words), "{keys}: {error}");
+        assert_eq!(error.line, Some(line), "{keys}: {error}");
+    }
+    let clear = "[[providers]]\ntype = \"vllm\"\n[providers.tls]\nca_file = \"/ca\"";
+    assert!(parse(clear, &Terms).unwrap_err().message.contains("without TLS"));
+    let engine = "[[providers]]\ntype = \"engine\"\n[providers.tls]\nca_file = \"/ca\"";
+    assert!(parse(engine, &Terms).unwrap_err().message.contains("has no meaning for an engine"));
+}
+
+#[test]
+fn where_nobody_keeps_terms_they_are_refused() {
+    let pinned = format!("[[providers]]\ntype = \"openai\"\n[providers.tls]\npins = [\"{PIN}\"]");
+    assert!(bad(&pinned).message.contains("what connects to providers here cannot keep it"));
+    let file = "[[providers]]\ntype = \"openai\"\n[providers.tls]\nca_file = \"/ca\"";
+    assert!(bad(file).message.contains("files are not read here"));
+}
+
+/// Where what connects goes through the proxies of the environment.
+struct Proxied(&'static str);
+
+impl Environment for Proxied {
+    fn get(&self, name: &str) -> Option<String> {
+        match name {
+            "HTTPS_PROXY" => Some(self.0.into()),
+            "OPENAI_API_KEY" => Some("k".into()),
+            _ => None,
+        }
+    }
+
+    fn has_proxies(&self) -> bool {
+        true
+    }
+}
+
+const TWO: &str = "[[providers]]\ntype = \"openai\"\n[[providers]]\ntype = \"ollama\"";
+
+#[test]
+fn the_environments_proxy_is_gone_through_where_anybody_can() {
+    let proxies = |config: &Config| -> Vec<Option<String>> {
+        let origins = config.providers.iter().filter_map(|provider| Some(provider.base_url.as_ref()?.origin.clone()));
+        origins.map(|origin| origin.proxy.as_ref().map(|proxy| proxy.host.clone())).collect()
+    };
+    let config = parse(TWO, &Proxied("http://user:s3cr3t-value@proxy.example:3128")).unwrap();
+    assert_eq!(proxies(&config), [Some("proxy.example".to_owned()), None]);
+    let described = config.describe();
+    assert!(described.contains("# through the proxy proxy.example on port 3128, of the environment"), "{described}");
+    assert!(!described.contains(SECRET) && !format!("{config:?}").contains(SECRET));
+    // The key of the type's own service is sent there, whatever the way.
+    assert_eq!(config.providers[0].credentials.len(), 1);
+
+    let error = parse(TWO, &Proxied("socks5://s3cr3t-value")).unwrap_err();
+    assert!(error
+        .message
+        .contains("`base_url` in [[providers]] cannot be reached: environment variable `HTTPS_PROXY`"));
+    assert!(!error.message.contains(SECRET));
+
+    let found = Config::found(&Proxied("http://proxy.example"));
+    assert!(proxies(&found).contains(&Some("proxy.example".to_owned())));
+    let found = Config::found(&Proxied("socks5://s3cr3t-value"));
+    assert!(!found.providers.iter().any(|provider| provider.name == "openai"));
+    assert!(found.warnings.iter().any(|words| words.starts_with("openai is left out") && !words.contains(SECRET)));
+
+    let alone = |name: &str| Proxied("socks5://x").get(name);
+    assert_eq!(proxies(&parse(TWO, &alone).unwrap()), [None, None], "what knows no proxies is told of none");
 }

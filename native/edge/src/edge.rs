@@ -43,13 +43,15 @@ pub struct Shared {
     pub progress: Progress,
     engines: ArcSwap<Engines>,
     has_host: AtomicBool,
+    /// How connections to upstreams are kept, and what all threads know of TLS.
+    kept: hoosh_upstream::Settings,
     complained_us: AtomicU64,
 }
 
 impl Shared {
     /// New ones for a thread.
     pub fn upstreams(&self) -> Rc<Upstreams> {
-        Rc::default()
+        Rc::new(Upstreams::new(self.kept.clone()))
     }
 
     pub fn engine(&self, name: &str) -> Option<Arc<dyn Engine>> {
@@ -130,6 +132,7 @@ impl Edge {
             progress: Progress::default(),
             engines: ArcSwap::default(),
             has_host: AtomicBool::new(false),
+            kept: hoosh_upstream::Settings::default(),
             complained_us: AtomicU64::new(0),
         });
         Ok(Edge {

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hoosh_core::config;
+use hoosh_core::{config, egress};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
+
+use crate::egress::TlsTerms;
 
 /// The JSON Schema of the configuration file, as text.
 #[pyfunction]
@@ -47,6 +49,17 @@ struct Outside {
     environment: HashMap<String, String>,
     read: Option<Py<PyAny>>,
     engine_types: Option<Py<PyAny>>,
+    keeps: Option<Py<PyAny>>,
+}
+
+impl Outside {
+    fn words(&self, kind: &str, words: Vec<String>) -> Result<String, String> {
+        let Some(read) = &self.read else { return Err("nobody here reads files and commands; use `$NAME`".into()) };
+        Python::attach(|py| {
+            let said = read.call1(py, (kind, words)).and_then(|said| said.extract::<String>(py));
+            said.map_err(|error| error.value(py).to_string())
+        })
+    }
 }
 
 impl config::Environment for Outside {
@@ -55,12 +68,22 @@ impl config::Environment for Outside {
     }
 
     fn read(&self, source: &config::CredentialSource) -> Result<String, String> {
-        let Some(read) = &self.read else { return Err("nobody here reads files and commands; use `$NAME`".into()) };
         let (kind, words) = source_words(source);
-        Python::attach(|py| {
-            let said = read.call1(py, (kind, words)).and_then(|said| said.extract::<String>(py));
-            said.map_err(|error| error.value(py).to_string())
-        })
+        self.words(kind, words)
+    }
+
+    fn pem(&self, path: &str) -> Result<String, String> {
+        self.words("pem", vec![path.to_owned()])
+    }
+
+    fn has_proxies(&self) -> bool {
+        true
+    }
+
+    fn keeps(&self, terms: &egress::TlsTerms) -> Result<(), String> {
+        let Some(keeps) = &self.keeps else { return Err("what connects to providers here cannot keep it".into()) };
+        let terms = TlsTerms(Arc::new(terms.clone()));
+        Python::attach(|py| keeps.call1(py, (terms,)).map(drop).map_err(|error| error.value(py).to_string()))
     }
 
     fn engine_types(&self) -> Vec<String> {
@@ -74,24 +97,28 @@ impl config::Environment for Outside {
 impl Config {
     /// Parse and check TOML text. `$NAME` in a value is looked up in `environment`.
     ///
-    /// `read` gives the text of a credential's source, `("file", [path])` or `("command", [program, argument, ...])`, or raises
-    /// an `OSError` that says why not.
+    /// `read` gives the text of a credential's source, `("file", [path])` or `("command", [program, argument, ...])`, or of a
+    /// file of certificates or a key, `("pem", [path])`; or raises an `OSError` that says why not.
     ///
     /// `engine_types` gives the types of engines that installed packages offer; it is called only for a type that is not known.
+    ///
+    /// `keeps` is called with the TLS terms of each provider that has any, and raises an `OSError` that says why whatever connects
+    /// to providers cannot keep them. Without it nobody keeps any, and a provider that has some is a mistake.
     ///
     /// Raises:
     ///     ConfigError: what is wrong, in which line, and how to mend it. Never holds a secret.
     #[classmethod]
-    #[pyo3(signature = (text, environment, read = None, engine_types = None))]
+    #[pyo3(signature = (text, environment, read = None, engine_types = None, keeps = None))]
     fn parse(
         cls: &Bound<'_, PyType>,
         text: &str,
         environment: HashMap<String, String>,
         read: Option<Py<PyAny>>,
         engine_types: Option<Py<PyAny>>,
+        keeps: Option<Py<PyAny>>,
     ) -> PyResult<Config> {
         let py = cls.py();
-        let outside = Outside { environment, read, engine_types };
+        let outside = Outside { environment, read, engine_types, keeps };
         let parsed = py.detach(|| config::parse(text, &outside));
         parsed.map(|config| Config(Arc::new(config))).map_err(|error| raise(py, &error))
     }
@@ -101,7 +128,8 @@ impl Config {
     /// That is: local servers on their default ports, then every service whose key is in `environment`.
     #[classmethod]
     fn found(_cls: &Bound<'_, PyType>, environment: HashMap<String, String>) -> Config {
-        Config(Arc::new(config::Config::found(&|name: &str| environment.get(name).cloned())))
+        let outside = Outside { environment, read: None, engine_types: None, keeps: None };
+        Config(Arc::new(config::Config::found(&outside)))
     }
 
     /// The configuration in force as TOML, defaults spelled out and secrets hidden.

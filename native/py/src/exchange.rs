@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
+use crate::egress::{proxy_tuple, TlsTerms};
 use crate::engine;
 
 /// Text, bytes and logarithm of a token, and the same of the likeliest in its place.
@@ -312,7 +313,7 @@ pub fn header_list<'py>(py: Python<'py>, headers: &Headers) -> PyResult<Bound<'p
     PyList::new(py, headers.iter().map(|(name, value)| (PyBytes::new(py, name), PyBytes::new(py, value))))
 }
 
-/// (tls, host, port, authority, method, target, headers, body); where the body is streamed, `body` is its length, or -1.
+/// (tls, host, port, trusted, terms, proxy, authority, method, target, headers, body); where the body is streamed, `body` is its length, or -1.
 pub fn send_tuple<'py>(py: Python<'py>, request: &UpstreamRequest) -> PyResult<Bound<'py, PyTuple>> {
     let origin = &request.origin;
     let body = match &request.body {
@@ -325,6 +326,9 @@ pub fn send_tuple<'py>(py: Python<'py>, request: &UpstreamRequest) -> PyResult<B
         origin.tls,
         origin.host.as_str(),
         origin.port,
+        origin.trusted,
+        origin.terms.clone().map(TlsTerms),
+        origin.proxy.as_deref().map(|proxy| proxy_tuple(py, proxy)),
         PyBytes::new(py, origin.authority().as_bytes()),
         request.method,
         PyBytes::new(py, &request.target),

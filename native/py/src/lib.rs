@@ -5,6 +5,7 @@ mod body;
 mod candle;
 mod config;
 mod edge;
+mod egress;
 mod engine;
 mod errors;
 mod exchange;
@@ -35,6 +36,8 @@ mod _native {
     use super::config::{config_schema, provider_types, Config};
     #[pymodule_export]
     use super::edge::{Edge, HostedCall};
+    #[pymodule_export]
+    use super::egress::{is_forbidden, TlsTerms};
     #[pymodule_export]
     use super::engine::{refusal, Answer, NativeEngine};
     #[pymodule_export]

@@ -264,7 +264,7 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         host: format!("{name}.example"),
         port: 8_000 + at as u16,
         trusted: true,
-        terms: None,
+        ..Origin::default()
     });
     // A queue before a rate: whoever waited for a place is bound by the rate like everybody.
     let queue_and_rate = dice.chance(10);

@@ -13,16 +13,28 @@ use crate::race::dial;
 use crate::socket::Socket;
 use crate::tls::{self, Trust};
 use crate::transport::Transport;
+use crate::tunnel::tunnel;
 
-/// A new connection to `origin`.
+/// A new connection to `origin`, through its proxy if it has one.
 pub async fn connect(origin: &Origin, trust: &Arc<Trust>) -> Result<Connection, Stage> {
-    let mut addresses = resolve(&origin.host, origin.port).await?;
+    let proxy = origin.proxy.as_deref();
+    let (host, port) = proxy.map_or((&origin.host, origin.port), |proxy| (&proxy.host, proxy.port));
+    let mut addresses = resolve(host, port).await?;
     if !origin.trusted {
-        addresses.retain(|address| !is_forbidden(address.ip()));
+        // Where a proxy leads cannot be judged from here.
+        addresses.retain(|address| proxy.is_none() && !is_forbidden(address.ip()));
     }
     let stream = dial(addresses).await.map_err(|_| Stage::Connect)?;
     let socket = Socket::new(stream).map_err(|_| Stage::Connect)?;
     let mut transport = Transport::Clear(socket.clone());
+    if let Some(proxy) = proxy {
+        if proxy.tls {
+            transport = tls::secure(transport, &proxy.host, None, trust).await?;
+        }
+        if origin.tls {
+            tunnel(&mut transport, origin, proxy).await?;
+        }
+    }
     if origin.tls {
         transport = tls::secure(transport, &origin.host, origin.terms.as_ref(), trust).await?;
     }

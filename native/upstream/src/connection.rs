@@ -7,10 +7,11 @@ use std::rc::Rc;
 use std::task::Context;
 
 use bytes::Bytes;
+use hoosh_core::config::Secret;
 use hoosh_core::exchange::Stage;
 use hoosh_core::http::{Origin, UpstreamRequest};
 use hyper::client::conn::http1::{self, Builder, SendRequest};
-use hyper::header::{HeaderValue, HOST};
+use hyper::header::{HeaderValue, HOST, PROXY_AUTHORIZATION};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Request, Uri};
 use tokio::time::Instant;
@@ -36,10 +37,28 @@ pub struct Connection {
     is_writing: bool,
     /// The value of `host`.
     host: HeaderValue,
+    /// `None`: there is no proxy that must be told where to.
+    via: Option<Via>,
     /// It has answered before.
     pub used: bool,
     pub born: Instant,
     pub idle_since: Instant,
+}
+
+/// What a proxy that passes requests on is told with each (RFC 9112, section 3.2.2).
+struct Via {
+    /// Goes before the target.
+    prefix: String,
+    authorization: Option<HeaderValue>,
+}
+
+impl Via {
+    fn of(origin: &Origin) -> Result<Option<Via>, Stage> {
+        let Some(proxy) = origin.proxy.as_ref().filter(|_| !origin.tls) else { return Ok(None) };
+        let value = |secret: &Secret| HeaderValue::from_str(secret.expose()).map_err(|_| Stage::Connect);
+        let authorization = proxy.authorization.as_ref().map(value).transpose()?;
+        Ok(Some(Via { prefix: format!("http://{}", origin.authority()), authorization }))
+    }
 }
 
 impl Drop for Connection {
@@ -54,6 +73,7 @@ impl Connection {
     /// Speaks HTTP/1.1 over `transport`, which is over `socket`.
     pub async fn over(transport: Transport, socket: Socket, origin: &Origin) -> Result<Connection, Stage> {
         let host = HeaderValue::from_maybe_shared(Bytes::from(origin.authority())).map_err(|_| Stage::Connect)?;
+        let via = Via::of(origin)?;
         let writes = Rc::<Writes>::default();
         let watched = Watched::new(transport, writes.clone());
         let handshake = Builder::new().writev(false).max_buf_size(BUFFER).handshake(watched).await;
@@ -67,6 +87,7 @@ impl Connection {
             writes,
             is_writing: false,
             host,
+            via,
             used: false,
             born: now,
             idle_since: now,
@@ -79,9 +100,16 @@ impl Connection {
         feed.borrow_mut().begin(body);
         let mut out = Request::new(Outgoing(feed.clone()));
         *out.method_mut() = method.parse().ok()?;
-        *out.uri_mut() = Uri::from(PathAndQuery::from_maybe_shared(target).ok()?);
-        out.headers_mut().reserve(headers.len() + 2);
+        let target = PathAndQuery::from_maybe_shared(target).ok()?;
+        *out.uri_mut() = match &self.via {
+            None => Uri::from(target),
+            Some(via) => format!("{}{target}", via.prefix).parse().ok()?,
+        };
+        out.headers_mut().reserve(headers.len() + 3);
         out.headers_mut().append(HOST, self.host.clone());
+        if let Some(authorization) = self.via.as_ref().and_then(|via| via.authorization.as_ref()) {
+            out.headers_mut().append(PROXY_AUTHORIZATION, authorization.clone());
+        }
         for (name, value) in headers {
             let name = name_of(&name)?;
             out.headers_mut().append(name, HeaderValue::from_maybe_shared(value).ok()?);

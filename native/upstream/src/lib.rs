@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | `attempt`, `body`, `failure` | one request and its answer, told event by event |
 //! | `connection`, `watched` | HTTP/1.1 over one transport, and what became of what it wrote |
-//! | `connect`, `race` | addresses, looked up anew and raced |
+//! | `connect`, `race`, `tunnel` | addresses, looked up anew and raced; ways through proxies |
 //! | `tls`, `pins` | whom a TLS connection may be to |
 //! | `transport`, `socket` | bytes, with or without TLS |
 //! | `pool`, `settings` | the idle connections of one thread, and their bounds |
@@ -30,6 +30,7 @@ mod settings;
 mod socket;
 mod tls;
 mod transport;
+mod tunnel;
 mod view;
 mod watched;
 

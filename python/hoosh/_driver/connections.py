@@ -4,7 +4,6 @@ Two machines without I/O meet here, h11 and (in `upstream`) the exchange; this m
 retry, redirect, decompression or timeout: the core has them all.
 """
 
-import contextlib
 import select
 import socket
 import ssl
@@ -19,12 +18,15 @@ import sniffio
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute, TLSStream
 
+from hoosh._driver import trust
 from hoosh._driver.caller import Took
 from hoosh._driver.tasks import Pieces
+from hoosh._driver.ways import BROKEN, Proxy, Unreachable, authorized, close, guarded, tunnel
 from hoosh._driver.whole import Whole
+from hoosh._native import TlsTerms
 
-Place = tuple[bool, str, int]
-"""(tls, host, port): requests to equal places may share a connection."""
+Place = tuple[bool, str, int, bool, TlsTerms | None, Proxy | None]
+"""(tls, host, port, trusted, terms, proxy): requests to equal places may share a connection."""
 
 KEPT_CONNECTIONS = 256
 """Idle connections in all; each is a file descriptor here and a place at an upstream."""
@@ -33,11 +35,11 @@ KEPT_S = 30.0
 closed under a request. One that was is told as such, and the core decides."""
 SLICE_BYTES = 64 << 10
 """Read, or written, at once. What a fresh socket takes without its peer reading."""
+MOST_CONTEXTS = 1_024
+"""What is kept of TLS terms."""
 MAX_HEAD = 100 << 10
 """Longest head of an answer, bytes: httpcore's limit."""
 
-BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, OSError)
-"""What a socket raises when its connection ends; `ssl.SSLError` is an `OSError`."""
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, for 0 seconds: closing resets."""
 
@@ -48,6 +50,11 @@ class Request(NamedTuple):
     tls: bool
     host: str
     port: int
+    trusted: bool
+    """Its operator named it. Any other must not lead into this machine or its networks."""
+    terms: TlsTerms | None
+    """What TLS must be like, beside the system's authorities."""
+    proxy: Proxy | None
     authority: bytes
     method: str
     target: bytes
@@ -59,20 +66,12 @@ class Request(NamedTuple):
     @property
     def place(self) -> Place:
         """Where to."""
-        return self[:3]
+        return self[:6]
 
     @property
     def whole(self) -> bytes:
         """The body, where it does not follow in pieces."""
         return self.body if isinstance(self.body, bytes) else b""
-
-
-class Unreachable(Exception):
-    """No connection: it failed at `stage`, `connect` or `tls`."""
-
-    def __init__(self, stage: str) -> None:
-        super().__init__(stage)
-        self.stage = stage
 
 
 class Connection:
@@ -93,13 +92,17 @@ class Connection:
     def request(self, request: Request) -> list[bytes]:
         """The bytes of the next request, to be written in this order; one piece if it is short."""
         body = request.body
-        headers = [(b"host", request.authority), *request.headers]
+        headers, target = [(b"host", request.authority), *request.headers], request.target
+        if request.proxy is not None and not request.tls:
+            # Passed on by the proxy, which must be told where to (RFC 9112, section 3.2.2).
+            target = b"http://" + request.authority + target
+            headers += authorized(request.proxy)
         length = len(body) if isinstance(body, bytes) else body
         if length < 0:
             headers.append((b"transfer-encoding", b"chunked"))
         elif request.method != "GET":
             headers.append((b"content-length", b"%d" % length))
-        head = self._http.send(h11.Request(method=request.method, target=request.target, headers=headers)) or b""
+        head = self._http.send(h11.Request(method=request.method, target=target, headers=headers)) or b""
         if not isinstance(body, bytes):
             return [head]
         if body:
@@ -199,7 +202,7 @@ class Connections:
 
     def __init__(self) -> None:
         self._idle: dict[Place, list[Connection]] = {}
-        self._tls: ssl.SSLContext | None = None
+        self._contexts: dict[TlsTerms | None, ssl.SSLContext] = {}
 
     async def take(self, place: Place) -> Connection:
         """An idle connection that still stands, else a new one.
@@ -257,28 +260,45 @@ class Connections:
         return connection
 
     async def _connect(self, place: Place) -> Connection:
-        tls, host, port = place
+        tls, host, port, trusted, terms, proxy = place
         try:
-            stream: ByteStream = await anyio.connect_tcp(host, port)
+            if trusted:
+                stream: ByteStream = await anyio.connect_tcp(*(proxy[1:3] if proxy else (host, port)))
+            else:
+                stream = await guarded(host, port, proxy)
         except (OSError, UnicodeError) as error:  # a host name that cannot be one is a `UnicodeError`
             raise Unreachable("connect") from error
         whole = None
         if sniffio.current_async_library() == "asyncio":
             stream = whole = Whole(stream)
+        if proxy is not None and proxy[0]:
+            stream = await self._secure(stream, proxy[1], None)
+        if proxy is not None and tls:
+            await tunnel(stream, host, port, proxy)
         if tls:
-            stream = await self._secure(stream, host)
+            stream = await self._secure(stream, host, terms)
         return Connection(place, stream, whole)
 
-    async def _secure(self, stream: ByteStream, host: str) -> ByteStream:
+    async def _secure(self, stream: ByteStream, host: str, terms: TlsTerms | None) -> ByteStream:
         try:
-            if self._tls is None:
-                self._tls = await anyio.to_thread.run_sync(trust)
-            return await TLSStream.wrap(stream, hostname=host, ssl_context=self._tls, standard_compatible=False)
+            context = await self._context(terms)
+            secured = await TLSStream.wrap(stream, hostname=host, ssl_context=context, standard_compatible=False)
+            if not trust.is_pinned(terms, secured.extra(TLSAttribute.ssl_object)):
+                raise ssl.SSLCertVerificationError("the certificate has none of the pinned keys")
+            return secured
         except BaseException as error:
             await close(stream)
             if isinstance(error, (*BROKEN, UnicodeError)):
                 raise Unreachable("tls") from error
             raise
+
+    async def _context(self, terms: TlsTerms | None) -> ssl.SSLContext:
+        if (context := self._contexts.get(terms)) is None:
+            context = await anyio.to_thread.run_sync(trust.context, terms)
+            if len(self._contexts) >= MOST_CONTEXTS:  # of configurations that are no more in force
+                self._contexts.clear()
+            self._contexts[terms] = context
+        return context
 
 
 def silent(tls: ssl.SSLObject) -> bool:
@@ -290,19 +310,3 @@ def silent(tls: ssl.SSLObject) -> bool:
     except ssl.SSLError:
         pass
     return False
-
-
-def trust() -> ssl.SSLContext:
-    """The authorities that httpx2 trusts: the system's, or those of `$SSL_CERT_FILE` or `$SSL_CERT_DIR`. Reads files."""
-    import httpx2
-
-    context = httpx2.create_ssl_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-async def close(stream: ByteStream) -> None:
-    """Close a stream, also when its task is cancelled."""
-    with anyio.CancelScope(shield=True):
-        with contextlib.suppress(*BROKEN):
-            await stream.aclose()

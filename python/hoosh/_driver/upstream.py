@@ -6,8 +6,9 @@ Whether a request was written whole, and whether on a connection that had served
 import h11
 
 from hoosh._driver.attempt import Attempt
-from hoosh._driver.connections import BROKEN, Connection, Connections, Request, Unreachable
+from hoosh._driver.connections import Connection, Connections, Request
 from hoosh._driver.tasks import task_group
+from hoosh._driver.ways import BROKEN, Unreachable
 
 
 async def ask(connections: Connections, request: Request, attempt: Attempt) -> None:

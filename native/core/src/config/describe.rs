@@ -6,6 +6,7 @@ use super::{
     CacheMode, Config, CredentialSource, LogFormat, LogLevel, Model, Patience, Price, Provider, Renewal, Strategy,
     Token,
 };
+use crate::egress::TlsTerms;
 
 /// Stands for every secret.
 const HIDDEN: &str = "***";
@@ -125,6 +126,9 @@ fn describe_provider(out: &mut Out, provider: &Provider) {
     out.text("name", &provider.name);
     if let Some(url) = &provider.base_url {
         out.text("base_url", &url.to_string());
+        if let Some(proxy) = &url.origin.proxy {
+            out.comment(&format!("through the proxy {} on port {}, of the environment", proxy.host, proxy.port));
+        }
     }
     match provider.credentials.len() {
         0 => {}
@@ -151,6 +155,25 @@ fn describe_provider(out: &mut Out, provider: &Provider) {
     }
     provider.engine.keys.iter().for_each(|(key, value)| out.value(key, value));
     out.patience(&provider.patience);
+    if let Some(terms) = provider.base_url.as_ref().and_then(|url| url.origin.terms.as_ref()) {
+        describe_terms(out, terms);
+    }
+}
+
+fn describe_terms(out: &mut Out, terms: &TlsTerms) {
+    out.header("[providers.tls]");
+    match &terms.ca {
+        Some(ca) => out.text("ca_file", &ca.path),
+        None => out.comment("ca_file: the system's authorities"),
+    }
+    match &terms.identity {
+        Some(identity) => {
+            out.text("client_cert_file", &identity.certificate.path);
+            out.text("client_key_file", &identity.key.path);
+        }
+        None => out.comment("client_cert_file: none is shown"),
+    }
+    out.list("pins", &terms.pins.iter().map(ToString::to_string).collect::<Vec<_>>());
 }
 
 /// Where a credential is read again, without path and words, which may tell too much.

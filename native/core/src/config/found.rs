@@ -3,7 +3,8 @@
 use super::candle;
 use super::catalogue::TYPES;
 use super::parse::Environment;
-use super::providers::is_loopback;
+use super::providers::{is_loopback, through_proxy};
+use super::reader::Source;
 use super::{Config, Credential, Provider, ProviderKind, Secret};
 
 /// Local engines cost nothing and keep data here, so that they are asked first.
@@ -18,7 +19,7 @@ impl Config {
     /// every service whose key is in the environment, all marked [`Provider::found`]; and the model that comes with hoosh,
     /// so that there is always an answer.
     pub fn found(environment: &dyn Environment) -> Config {
-        let mut config = Config::default();
+        let (source, mut config) = (Source::new("", environment), Config::default());
         for kind in TYPES.iter().filter(|kind| kind.kind == ProviderKind::OpenAi && kind.origin.is_some()) {
             let key = kind.key_variable.and_then(|variable| environment.get(variable));
             let key = key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).map(Secret::new);
@@ -28,8 +29,19 @@ impl Config {
                 continue;
             }
             let priority = if kind.local { LOCAL_PRIORITY } else { REMOTE_PRIORITY };
+            let mut provider = kind.provider();
+            let url = provider.base_url.take();
+            match url.map(|url| through_proxy(url, &|name| source.proxy_variable(name))).transpose() {
+                Ok(url) => provider.base_url = url,
+                // Never past a proxy that is wanted.
+                Err(wrong) => {
+                    let words = format!("{} is left out, because it cannot be reached: {wrong}", kind.name);
+                    config.warnings.push(words);
+                    continue;
+                }
+            }
             let credentials = key.map(|secret| Credential { secret, renewal: None }).into_iter().collect();
-            config.providers.push(Provider { credentials, priority, found: true, ..kind.provider() });
+            config.providers.push(Provider { credentials, priority, found: true, ..provider });
         }
         config.providers.push(Provider {
             name: DEMONSTRATION_PROVIDER.to_owned(),

@@ -10,6 +10,7 @@
 //! | `headers` | headers that go through |
 //! | `routes` | `[[routes]]`, and deadlines that a table sets for itself |
 //! | `credential` | keys from files and commands |
+//! | `terms` | `[providers.tls]` |
 //! | `engines` | who makes an engine of this process, and with which options |
 //! | `candle` | models that this process computes out of files |
 //! | `found` | the configuration without a file |
@@ -35,6 +36,7 @@ mod records;
 mod routes;
 pub mod schema;
 mod tables;
+mod terms;
 mod url;
 
 pub use credential::{Renewal, Source as CredentialSource};
@@ -47,6 +49,7 @@ pub use routes::{Patience, Route};
 pub use tables::{
     Cache, CacheMode, Deadlines, Idempotency, Limits, Log, LogFormat, LogLevel, Retry, Server, Storage, Strategy,
 };
+pub(crate) use url::host_and_port;
 
 /// A whole configuration, defaults filled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

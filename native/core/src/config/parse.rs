@@ -10,6 +10,7 @@ use super::{
     schema, url, Budget, Cache, CacheMode, Config, CredentialSource, Deadlines, Idempotency, Limits, Log, LogFormat,
     LogLevel, Retry, Server, Storage, Strategy,
 };
+use crate::egress::TlsTerms;
 
 /// Where `$NAME` is looked up. A function will do.
 pub trait Environment {
@@ -20,6 +21,24 @@ pub trait Environment {
     fn read(&self, source: &CredentialSource) -> Result<String, String> {
         let _ = source;
         Err("files and commands are not read here; use `$NAME`".into())
+    }
+
+    /// The text of a file of `[providers.tls]`, or why it cannot be had, in words that quote nothing of it.
+    fn pem(&self, path: &str) -> Result<String, String> {
+        let _ = path;
+        Err("files are not read here".into())
+    }
+
+    /// Why whatever connects to providers here cannot keep these terms of TLS, if it cannot. What keeps none refuses all, so that
+    /// no provider is asked on other terms than its operator's.
+    fn keeps(&self, terms: &TlsTerms) -> Result<(), String> {
+        let _ = terms;
+        Err("what connects to providers here cannot keep it".into())
+    }
+
+    /// Whether what connects to providers here goes through the proxies that variables name.
+    fn has_proxies(&self) -> bool {
+        false
     }
 
     /// Types of engines that installed packages offer. Asked only where a `type` is not known.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use toml::de::DeValue;
 
@@ -11,7 +12,9 @@ use super::credential::credential;
 use super::engines::{self, Maker};
 use super::reader::{unknown_word, Checked, Source, Table};
 use super::{schema, url, BaseUrl, Budget, Credential, Provider, ProviderKind, Secret, Token};
+use crate::egress::proxy_of;
 use crate::engine::Priority;
+use crate::http::Origin;
 
 /// Longest model name or pattern, bytes. Bounds what routing hashes for each distinct prefix length.
 const MAX_MODEL_BYTES: usize = 256;
@@ -53,7 +56,7 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
     provider.headers = super::headers::fixed(t)?;
     provider.patience = super::routes::patience(t)?;
     if kind.kind == ProviderKind::Engine {
-        for key in ["base_url", "api_key", "api_keys", "headers"] {
+        for key in ["base_url", "api_key", "api_keys", "headers", "tls"] {
             if t.value(key).is_some() {
                 return t.fail(key, "has no meaning for an engine, which runs in this process; remove it");
             }
@@ -97,6 +100,11 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
     };
     if !provider.credentials.is_empty() && !url.origin.tls && !is_loopback(&url.origin.host) {
         warnings.push(format!("provider `{}`: its key crosses the network unencrypted; use `https://`", provider.name));
+    }
+    let url = super::terms::with_terms(t, url)?;
+    match through_proxy(url, &|name| t.source.proxy_variable(name)) {
+        Ok(url) => provider.base_url = Some(url),
+        Err(wrong) => return t.fail("base_url", format_args!("cannot be reached: {wrong}")),
     }
     Ok(provider)
 }
@@ -188,6 +196,14 @@ fn default_key(
         (false, None) => {}
     }
     None
+}
+
+/// An address with the proxy that the environment names for it.
+pub fn through_proxy(url: BaseUrl, variable: &dyn Fn(&str) -> Option<String>) -> Result<BaseUrl, String> {
+    match proxy_of(&url.origin, variable)? {
+        None => Ok(url),
+        proxy => Ok(BaseUrl { origin: Arc::new(Origin { proxy, ..(*url.origin).clone() }), ..url }),
+    }
 }
 
 /// `[auth] tokens`: strings or tables.

@@ -9,6 +9,7 @@ use super::catalogue::fold;
 use super::parse::{ConfigError, Environment};
 use super::schema::{Kind, Section, CREDENTIAL, SECTIONS};
 use super::CredentialSource;
+use crate::egress::TlsTerms;
 use crate::route::nearest;
 
 /// A value and where it stands.
@@ -33,9 +34,24 @@ impl<'a> Source<'a> {
         self.environment.get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
     }
 
+    /// A variable that names proxies, where they are used.
+    pub fn proxy_variable(&self, name: &str) -> Option<String> {
+        self.environment.has_proxies().then(|| self.variable(name))?
+    }
+
     /// What a credential's source says.
     pub fn read(&self, source: &CredentialSource) -> Result<String, String> {
         self.environment.read(source)
+    }
+
+    /// What a file of `[providers.tls]` says.
+    pub fn pem(&self, path: &str) -> Result<String, String> {
+        self.environment.pem(path)
+    }
+
+    /// Why terms of TLS cannot be kept.
+    pub fn keeps(&self, terms: &TlsTerms) -> Result<(), String> {
+        self.environment.keeps(terms)
     }
 
     /// Types of engines that packages offer.

@@ -281,6 +281,12 @@ pub const PROVIDERS: Section = Section {
         ),
         Key::new("headers", Kind::Named, Default::None("none"), "Headers that every request to it says."),
         Key::new(
+            "tls",
+            Kind::Section,
+            Default::None("the system's authorities, and no certificate of one's own"),
+            "What TLS to it must be like, as a table of its own.",
+        ),
+        Key::new(
             "options",
             Kind::Table,
             Default::None("none"),
@@ -332,6 +338,36 @@ pub const PROVIDERS: Section = Section {
         Key::new("first_byte_secs", SECONDS, Default::None("that of `[deadlines]`"), "To its first byte."),
         Key::new("idle_secs", SECONDS, Default::None("that of `[deadlines]`"), "Between two reads of its answer."),
         Key::new("total_secs", SECONDS, Default::None("that of `[deadlines]`"), "A whole exchange, while it is asked."),
+    ],
+};
+/// `[providers.tls]`
+pub const PROVIDERS_TLS: Section = Section {
+    header: "[providers.tls]",
+    keys: &[
+        Key::new(
+            "ca_file",
+            Kind::Text,
+            Default::None("the system's authorities"),
+            "File in PEM of the only authorities that may vouch for it.",
+        ),
+        Key::new(
+            "client_cert_file",
+            Kind::Text,
+            Default::None("none is shown"),
+            "File in PEM of the certificate that is shown to it, with those between it and its authority.",
+        ),
+        Key::new(
+            "client_key_file",
+            Kind::Text,
+            Default::Derived("`client_cert_file`"),
+            "File in PEM of that certificate's private key, without a passphrase.",
+        ),
+        Key::new(
+            "pins",
+            Kind::Texts,
+            Default::Is("[]"),
+            "Public keys of which its own certificate must have one: SHA-256 in base64. Empty: any that an authority vouches for.",
+        ),
     ],
 };
 /// `[[aliases]]`
@@ -635,6 +671,7 @@ pub const STORAGE: Section = Section {
 pub const SECTIONS: &[&Section] = &[
     &SERVER,
     &PROVIDERS,
+    &PROVIDERS_TLS,
     &ALIASES,
     &MODELS,
     &AUTH,

@@ -29,11 +29,12 @@ pub fn base_url(text: &str, prefix: &str) -> Result<BaseUrl, &'static str> {
     let (host, port) = host_and_port(authority)?;
     let port = port.unwrap_or(if tls { 443 } else { 80 });
     // Base URLs are written by the operator, or stand in the catalogue.
-    let origin = Origin { tls, host, port, trusted: true, terms: None };
+    let origin = Origin { tls, host, port, trusted: true, ..Origin::default() };
     Ok(BaseUrl { origin: Arc::new(origin), prefix: checked_path(path)?.unwrap_or(prefix).to_owned() })
 }
 
-fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str> {
+/// A host and, where there is one, a port.
+pub fn host_and_port(authority: &str) -> Result<(String, Option<u16>), &'static str> {
     if authority.contains('@') {
         return Err("must not hold credentials; put the key in `api_key`");
     }
