@@ -27,7 +27,7 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(wildcard native/*/Cargo.toml cffi/Cargo.
 
 # What cargo compiles for tests, always with this selection: another one would ask other features of shared crates, and
 # have them and all that stand on them compiled again. Left out are programs that measure, which have no tests.
-CRATES := --workspace --exclude hoosh-relay --exclude hoosh-core-cost
+CRATES := --workspace --exclude bench-edge --exclude hoosh-core-cost
 # Python's tests share the cores, a file at a time. `make test-python ARGS="-n 0 --pdb"` has them in one process.
 PYTEST := $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
@@ -79,7 +79,7 @@ $(VENV)/.dev: $(VENV)/.run
 # `--profile dev` is the profile of `cargo test` too (Cargo.toml says why), so the crates are compiled once for both.
 # `test-engine`: for the tests; no wheel has it.
 $(VENV)/.extension: $(VENV)/.run $(RUST_SOURCES)
-	@echo "Building the extension (about 7 minutes on two cores the first time) ..."
+	@echo "Building the extension (about 5 minutes on two cores the first time) ..."
 	@PIP_QUIET=1 $(VENV)/bin/maturin develop --profile dev --features test-engine
 	@touch $@
 
@@ -115,7 +115,7 @@ header:
 
 # docs/hoosh.schema.json from native/core/src/config/schema.rs; `make test-rust` compares.
 schema:
-	UPDATE_SCHEMA=1 cargo test -p hoosh-core --test schema
+	UPDATE_SCHEMA=1 cargo test -p hoosh-core --test main schema::
 
 # python/hoosh/_keys.py from the core's table of keys; `make test-python` compares.
 keys: $(VENV)/.extension
@@ -195,17 +195,17 @@ mutations: $(VENV)/.run
 
 # --- figures: benchmarks/README.md ------------------------------------------------------------------------------
 
-.PHONY: bench bench-core bench-relay bench-python bench-start bench-engines bench-proxied
+.PHONY: bench bench-core bench-edge bench-python bench-start bench-engines bench-proxied
 
-bench: bench-core bench-relay bench-python
+bench: bench-core bench-edge bench-python
 	cargo bench -p hoosh-core
 
 bench-core:
 	cargo run --release -p hoosh-core-cost
 
-bench-relay: $(VENV)/.run
-	cargo build --release -p hoosh-relay
-	$(PYTHON) benchmarks/relay/run.py $${CARGO_TARGET_DIR:-target}/release/hoosh-relay $(ARGS)
+bench-edge: $(VENV)/.run
+	cargo build --release -p bench-edge
+	$(PYTHON) benchmarks/edge/run.py $${CARGO_TARGET_DIR:-target}/release/bench-edge $(ARGS)
 
 # How soon the port answers, and what the process takes of memory, line by line.
 bench-start: $(VENV)/.dev $(VENV)/.extension

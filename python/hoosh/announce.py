@@ -3,16 +3,15 @@
 import json
 import logging
 import shlex
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import trio
+from typing import Protocol
 
 from hoosh import advice
-from hoosh._driver import Driver, Kept
-from hoosh._driver.tasks import now
-from hoosh._native import Config
+from hoosh._driver import steps
+from hoosh._native import Config, Gateway, WakeQueue
 
 LIST_SECONDS = 10
 """How long providers have to say what they have: what the core gives them."""
@@ -40,16 +39,14 @@ def listening(
         say(f"  warning: {warning}", "warn")
 
 
-async def found(say: Say, driver: Driver, config: Config, file: Path | str | None, address: str) -> None:
-    """When the providers have said what they have: say who answered, and what to try."""
-    with trio.move_on_after(LIST_SECONDS):
-        await driver.listed()
-    answered = dict(driver.gateway.discovered())
+def found(say: Say, gateway: Gateway, config: Config, file: Path | str | None, address: str) -> None:
+    """Once the providers have said what they have: say who answered, and what to try."""
+    answered = dict(gateway.discovered())
     for name, _, url in config.providers:
         if name in answered:
             place = f"{name} at {url}" if url else name
             say(f"  {place} has {_counted(answered[name])}")
-    model = await first_model(driver)
+    model = first_model(gateway)
     if model is None:
         say(str(advice.no_models(file, len(config.providers))))
         return
@@ -66,12 +63,16 @@ def trial(address: str, model: str, *, keyed: bool) -> str:
     return f"Try: curl {address}/v1/chat/completions -H 'content-type: application/json'{key} -d {shlex.quote(body)}"
 
 
-async def first_model(driver: Driver) -> str | None:
+def first_model(gateway: Gateway) -> str | None:
     """A model for a first question: the first one listed that can chat, by its name; the demonstration where there is no other."""
-    caller = Kept()
-    await driver.drive(caller, "GET", "/v1/models", [], neutral=True)
-    names = [str(model["id"]) for model in json.loads(b"".join(caller.pieces))["data"]]
-    return advice.first_model(names)
+    exchange = gateway.exchange(WakeQueue(), 0)
+    exchange.begin("GET", "/v1/models", [], True)
+    # It asks nobody, so that its answer is among the first steps.
+    while (step := exchange.next(*_now()))[0] not in (steps.REPLY, steps.DONE, steps.WAIT):
+        pass
+    listed = json.loads(step[3])["data"] if step[0] == steps.REPLY and step[1] == 200 else []
+    exchange.caller_gone()
+    return advice.first_model([str(model["id"]) for model in listed])
 
 
 def question(model: str) -> str:
@@ -83,12 +84,22 @@ def _counted(models: list[str]) -> str:
     return "1 model" if len(models) == 1 else f"{len(models) or 'no'} models"
 
 
+class Words(Protocol):
+    """A thread that writes words to the standard error, in turn with the log: a pipe that nobody reads holds up only it."""
+
+    def say(self, words: bytes) -> bool:
+        """Have them written; whether there was room for them."""
+
+    def flush(self, seconds: float) -> None:
+        """Wait until they are, for so long at most."""
+
+
 class Voice(logging.Handler):
     """Words for whoever started it, on the standard error: as lines of the log where that is JSON, else as they are."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, gateway: Gateway, words: Words) -> None:
         super().__init__(logging.WARNING)
-        self._driver = driver
+        self._gateway, self._words = gateway, words
         self._left_out = 0
 
     @contextmanager
@@ -101,21 +112,23 @@ class Voice(logging.Handler):
             yield
         finally:
             log.removeHandler(self)
-            self._driver.log.flush(LAST_WORDS_SECONDS)
+            self._words.flush(LAST_WORDS_SECONDS)
 
     def __call__(self, words: str, level: str = "info") -> None:
         """Say it, without waiting; left out if too much waits for a reader already. `level`: `error`, `warn` or `info`."""
         line = self._line(words, level)
-        log = self._driver.log
         if self._left_out:
             mark = self._line(f"{self._left_out} messages before this were left out: nobody read them.", "warn")
             line = mark + line
-        # In the log's own thread, in turn with its lines: a pipe that nobody reads holds up whoever writes to it.
-        self._left_out = 0 if log.say(line) else self._left_out + 1
+        self._left_out = 0 if self._words.say(line) else self._left_out + 1
 
     def emit(self, record: logging.LogRecord) -> None:
         """What is logged in Python."""
         self(self.format(record), "error" if record.levelno >= logging.ERROR else "warn")
 
     def _line(self, words: str, level: str) -> bytes:
-        return bytes(self._driver.gateway.told(level, words, *now()))
+        return bytes(self._gateway.told(level, words, *_now()))
+
+
+def _now() -> tuple[int, int]:
+    return time.monotonic_ns() // 1000, time.time_ns() // 1000

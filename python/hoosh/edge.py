@@ -1,6 +1,6 @@
 """The native edge as `hoosh serve` starts it: the sockets are open, and the store, before an event loop is loaded."""
 
-import secrets
+import os
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -31,7 +31,7 @@ def opened_front(config: Config, place: Place | None, hooked: Sequence[str] = ()
         ConfigError: the address or the store is not to be had.
 
     """
-    gateway = Gateway(config.hooked(list(hooked)), secrets.randbits(64))
+    gateway = Gateway(config.hooked(list(hooked)), int.from_bytes(os.urandom(8), "little"))
     try:
         edge = Edge(gateway, config.bind, config.port, prefix, config.threads, time.monotonic_ns() // 1000)
     except OSError as error:

@@ -40,12 +40,12 @@ async def _model(driver: Driver, config: Config) -> str | None:
     with trio.move_on_after(LIST_SECONDS):
         await driver.listed()
     known = driver.gateway.discovered()
-    model = await first_model(driver)
+    model = first_model(driver.gateway)
     while model is None and config.providers:
         await trio.sleep(LOOK_SECONDS)
         if driver.gateway.discovered() != known:
             known = driver.gateway.discovered()
-            model = await first_model(driver)
+            model = first_model(driver.gateway)
     return model
 
 

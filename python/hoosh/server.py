@@ -5,16 +5,20 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
 from hoosh import _early, announce, store
 from hoosh._environment import load
+from hoosh._driver.engines import declared
 from hoosh._native import Config, Edge
 from hoosh.asgi import Asgi
 from hoosh.edge import HOLDER, Front, guarded
 from hoosh.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hoosh.alone import Alone
 
 LAST_WORDS_SECONDS = 3
 """How long callers may take to read that the time of their requests is up. One that reads nothing is cut off then: it must
@@ -37,19 +41,23 @@ def serve(
     *,
     show_first: bool = False,
     front: Front | None = None,
+    alone: "Alone | None" = None,
 ) -> int:
     """Serve until a signal says to stop, on `bind` and `port` if they are given, else where `config` says.
 
     `show_first`: ask one question and show the answer. `front`: the edge that listens already, of this `config`; without,
-    hypercorn answers. Returns the exit code.
+    hypercorn answers. `alone`: it answers already, and this has been done. Returns the exit code.
 
     Raises:
         ConfigError: it must not be served there, or cannot be, or its store is not to be had.
 
     """
     config = guarded(config.listening(bind, port))
-    app = Asgi(config, store.place(config, HOLDER, needed=True), front=front)
-    served = Served(app, config, file, bind, port, lambda: load(file)[0], front)
+    place = None if front is not None else store.place(config, HOLDER, needed=True)
+    app = Asgi(config, place, front=front)
+    if alone is not None:
+        app.driver.engines.adopt(declared(config), alone.engines)
+    served = Served(app, config, file, bind, port, lambda: load(file)[0], front, alone)
     return trio.run(_serve, served, show_first)
 
 
@@ -62,7 +70,7 @@ def serve_app(app: Asgi, config: Config, again: Callable[[], Config], *, edge: b
     """
     guarded(config)
     front = app.behind_edge(config) if edge else None
-    return trio.run(_serve, Served(app, config, "built in this program", None, None, again, front), False)
+    return trio.run(_serve, Served(app, config, "built in this program", None, None, again, front, None), False)
 
 
 class Served(NamedTuple):
@@ -75,21 +83,25 @@ class Served(NamedTuple):
     port: int | None
     again: Callable[[], Config]
     front: Front | None
+    alone: "Alone | None"
 
 
 async def _serve(served: Served, show_first: bool) -> int:
-    app, config, file = served.app, served.config, served.file
+    app, config, file, alone = served.app, served.config, served.file, served.alone
     stop, hurry = trio.Event(), trio.Event()
     answer = await _listener(served, stop, hurry)
     app.driver.open()
-    say = announce.Voice(app.driver)
+    say = announce.Voice(app.driver.gateway, app.driver.log)
     with say.hearing():
         async with trio.open_nursery() as nursery:
             reloads = Reloads(partial(_reload, served, say))
-            nursery.start_soon(_signals, app, say, reloads, stop, hurry, nursery)
+            before = alone.signals.take if alone is not None else list
+            nursery.start_soon(_signals, app, say, reloads, stop, hurry, nursery, before)
             address = await nursery.start(answer)
-            announce.listening(say, config, file, address, app.driver.engines, app.driver.store.path)
-            nursery.start_soon(announce.found, say, app.driver, config, file, address + app.prefix)
+            if alone is None:
+                announce.listening(say, config, file, address, app.driver.engines, app.driver.store.path)
+            if alone is None or not alone.announced:
+                nursery.start_soon(_found, say, app, config, file, address + app.prefix)
             nursery.start_soon(reloads.run)
             if show_first:
                 from hoosh.first import first_answer
@@ -108,30 +120,39 @@ async def _serve(served: Served, show_first: bool) -> int:
     return 0
 
 
+async def _found(say: announce.Say, app: Asgi, config: Config, file: Path | str | None, address: str) -> None:
+    with trio.move_on_after(announce.LIST_SECONDS):
+        await app.driver.listed()
+    announce.found(say, app.driver.gateway, config, file, address)
+
+
 async def _listener(served: Served, stop: trio.Event, hurry: trio.Event) -> Callable[..., Awaitable[None]]:
     """What answers: the edge, or hypercorn, whose sockets are opened here."""
     if served.front is not None:
-        return partial(_answer, served.app, served.front.edge, stop, hurry)
+        return partial(answer, served.app, served.front.edge, stop, hurry, accepts=served.alone is None)
     from hoosh import embedded
 
     listeners = await embedded.open_listeners(served.config.bind, served.config.port)
     return partial(embedded.listen, served.app, listeners, stop, hurry)
 
 
-async def _answer(
+async def answer(
     app: Asgi,
     edge: Edge,
     stop: trio.Event,
     hurry: trio.Event,
+    *,
+    accepts: bool = True,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Have the edge answer until `stop`; starts with the address that it listens on.
+    """Have the edge answer until `stop`, where it does not yet (`accepts`); starts with the address that it listens on.
 
     Then requests in progress have `drain_secs`, or until `hurry`; callers who still wait are told, and after
     `LAST_WORDS_SECONDS` cut off.
     """
     async with app.running():
-        edge.accept()
+        if accepts:
+            edge.accept()
         host, port = edge.address
         task_status.started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         await stop.wait()
@@ -188,25 +209,34 @@ async def _signals(
     stop: trio.Event,
     hurry: trio.Event,
     nursery: trio.Nursery,
+    before: Callable[[], list[int]],
 ) -> None:
+    """Act on signals; `before` gives those that were noted before they are heard here."""
     going = 0
+
+    def act(number: int) -> None:
+        nonlocal going
+        if number == _early.HANGUP:
+            reloads.ask()
+            return
+        reloads.give_up()
+        going += 1
+        if going == 1:
+            say("Stopping: requests in progress may end. Signal again to stop at once.")
+            nursery.start_soon(_go_down, app, stop, hurry)
+        elif going == 2:
+            hurry.set()
+        else:
+            nursery.cancel_scope.cancel()
+
     numbers = [number for number in (signal.SIGTERM, signal.SIGINT, _early.HANGUP) if number is not None]
     with trio.open_signal_receiver(*numbers) as signals:
+        for number in before():
+            act(number)
         if _early.reload_asked():
             reloads.ask()
         async for number in signals:
-            if number == _early.HANGUP:
-                reloads.ask()
-                continue
-            reloads.give_up()
-            going += 1
-            if going == 1:
-                say("Stopping: requests in progress may end. Signal again to stop at once.")
-                nursery.start_soon(_go_down, app, stop, hurry)
-            elif going == 2:
-                hurry.set()
-            else:
-                nursery.cancel_scope.cancel()
+            act(number)
 
 
 async def _reload(served: Served, say: announce.Say) -> None:

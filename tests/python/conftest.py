@@ -4,13 +4,14 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 
 import hypothesis
 import pytest
 import trio
 from tests.upstream import open_upstream
 
-from hoosh import Config
+from hoosh import Config, server
 from hoosh.asgi import Asgi
 from hoosh.embedded import listen, open_listeners
 
@@ -36,13 +37,23 @@ def provider(upstream, name="one", priority=1):
     return PROVIDER.format(name=name, url=upstream.url, priority=priority)
 
 
+LISTENER = os.environ.get("HOOSH_TEST_LISTENER", "edge")
+"""What answers callers in these tests: `edge`, as in `hoosh serve`, or `hypercorn`, as with `--edge off`."""
+
+
 @asynccontextmanager
-async def serving(text):
+async def serving(text, listener=LISTENER):
     """The server with configuration `text`: gives (base URL, the ASGI application)."""
-    app = Asgi(Config.parse(text, {}))
+    config = Config.parse(text, {}).listening("127.0.0.1", 0)
+    app, stop = Asgi(config), trio.Event()
+    if listener == "edge":
+        front = app.behind_edge(config)
+        app.driver.open()
+        answer = partial(server.answer, app, front.edge, stop, trio.Event())
+    else:
+        answer = partial(listen, app, await open_listeners("127.0.0.1", 0), stop)
     async with trio.open_nursery() as nursery:
-        stop = trio.Event()
-        address = await nursery.start(listen, app, await open_listeners("127.0.0.1", 0), stop)
+        address = await nursery.start(answer)
         try:
             yield address, app
         finally:

@@ -349,7 +349,7 @@ def test_what_python_logs_is_said_in_the_same_form(monkeypatch, capsys):
     monkeypatch.setattr(log, "propagate", False)  # the test's own handler
     for access in ("json", "text"):
         driver = Driver(Config.parse(f'[log]\naccess = "{access}"\n', {}))
-        with Voice(driver).hearing():
+        with Voice(driver.gateway, driver.log).hearing():
             log.info("not said")
             log.warning("The store\nworks %s.", "again")
         said = capsys.readouterr().err

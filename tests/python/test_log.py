@@ -87,7 +87,7 @@ def test_words_for_a_pipe_with_little_room_keep_nobody_waiting_and_come_in_order
     with os.fdopen(writer, "w") as stderr, os.fdopen(reader, "rb") as pipe:
         monkeypatch.setattr(sys, "stderr", stderr)
         driver = Driver(Config.parse("", {}))
-        voice = Voice(driver)
+        voice = Voice(driver.gateway, driver.log)
 
         def speak():
             voice("first " + "y" * 10_000)

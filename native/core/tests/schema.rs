@@ -1,5 +1,5 @@
 //! The table of keys: that the JSON Schema made of it is the committed one, and that parser, defaults, description and
-//! documents say the same as it does. `UPDATE_SCHEMA=1 cargo test -p hoosh-core --test schema` writes the schema anew.
+//! documents say the same as it does. `UPDATE_SCHEMA=1 cargo test -p hoosh-core --test main schema::` writes the schema anew.
 
 use std::path::Path;
 

@@ -6,8 +6,6 @@
 //! looks into the object that wakes it, so waking under a lock ends in "tried to acquire a Mutex it already holds".
 //! Each test runs under the random scheduler and under PCT, which finds bugs that need few but certain switches.
 //! "Faults" names what was planted, one line at a time, and made that test fail.
-#![cfg(feature = "shuttle")]
-
 #[path = "shuttle/gateway.rs"]
 mod gateway;
 

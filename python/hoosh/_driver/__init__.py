@@ -11,8 +11,30 @@ threads (`places`, `aside`) and what they yield comes by a `handover`; each answ
 (`said`) and cut (`hoosh.engines.stops`); its models are loaded and let go (`residence`). The contract of steps and doors is `native/core/src/exchange/step.rs`.
 """
 
-from hoosh._driver.caller import Caller, Headers, Kept, Took
-from hoosh._driver.driver import Driver
-from hoosh._driver.engine import Engine, EngineCall, EngineFunction
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hoosh._driver.caller import Caller, Headers, Kept, Took
+    from hoosh._driver.driver import Driver
+    from hoosh._driver.engine import Engine, EngineCall, EngineFunction
 
 __all__ = ["Caller", "Driver", "Engine", "EngineCall", "EngineFunction", "Headers", "Kept", "Took"]
+
+_HOMES = {
+    "Caller": "caller",
+    "Driver": "driver",
+    "Engine": "engine",
+    "EngineCall": "engine",
+    "EngineFunction": "engine",
+    "Headers": "caller",
+    "Kept": "caller",
+    "Took": "caller",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load an event loop when it is first wanted: the edge alone needs none."""
+    if home := _HOMES.get(name):
+        return getattr(import_module(f"hoosh._driver.{home}"), name)
+    raise AttributeError(f"module 'hoosh._driver' has no attribute {name!r}")

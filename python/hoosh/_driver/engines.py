@@ -1,7 +1,7 @@
 """The engines of one gateway: those that its program registered, and those that its configuration has made."""
 
 from collections import UserDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import anyio
@@ -85,13 +85,13 @@ class Engines(UserDict[str, EngineFunction]):
 
         """
         self._set(name, self._callable(name, engine))
+        self._tell_edge()
 
     def _callable(self, name: str, engine: Engine) -> EngineFunction:
         return self._native(name, engine) if isinstance(engine, NativeEngine) else function(name, engine)
 
     def _set(self, name: str, engine: EngineFunction) -> None:
         self.data[name] = engine
-        self._tell_edge()
         if isinstance(engine, Native):
             engine.report()
         if name in (objects := self._objects()):
@@ -141,6 +141,10 @@ class Engines(UserDict[str, EngineFunction]):
             kept = self._made.engines.get(name) if self._made.declared.get(name) == one else None
             engines[name] = kept or self._callable(name, _made(name, *one))
         return Made(wanted, engines)
+
+    def adopt(self, declared: Declared, engines: Mapping[str, NativeEngine]) -> None:
+        """Use what was made of a configuration before this was here; the next `make` finds it made."""
+        self.take(Made(declared, {name: self._callable(name, engine) for name, engine in engines.items()}))
 
     def take(self, made: Made) -> None:
         """Use what was made. What a program registered goes before, and what was made before and is not any more ends."""

@@ -81,15 +81,20 @@ def serve(
     from hoosh.edge import HOLDER, guarded, opened_front
 
     found, file = load(config)
-    front = None
+    front = alone = None
     if edge != "off":
+        from hoosh import alone as by_itself
         from hoosh.store import place
 
         # Before the event loop is loaded, so that the port is open the sooner.
         here = guarded(found.listening(bind, port))
         front = opened_front(here, place(here, HOLDER, needed=True))
+        if by_itself.is_possible(found) and not first_answer:
+            gc.enable()
+            alone = by_itself.serve(front, here, file)
+            gc.disable()
     from hoosh import server
 
     gc.freeze()
     gc.enable()
-    return server.serve(found, file, bind, port, show_first=first_answer, front=front)
+    return server.serve(found, file, bind, port, show_first=first_answer, front=front, alone=alone)
