@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from subprocess import CalledProcessError
 
 # The suite's own modules, and what all benchmarks share, wherever it is started.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -19,6 +20,7 @@ import machine
 from load import Bench
 from parts import PARTS
 from processes import need
+from servers import NotReadyError
 from table import goals
 
 
@@ -53,15 +55,22 @@ def main() -> None:
             peers=given.peer,
         )
         machine.raise_file_limit(1 << 16)
-        found = {}
+        found, failed = {}, []
         for name in wanted:
             print(f"{name} ...", file=sys.stderr, flush=True)
-            found[name] = PARTS[name](bench)
-            print(found[name].markdown(), flush=True)
+            try:
+                found[name] = PARTS[name](bench)
+                print(found[name].markdown(), flush=True)
+            except (NotReadyError, CalledProcessError) as error:
+                # The other parts are worth the time that they took.
+                failed.append(name)
+                print(f"### {name}\n\nNot measured: {error}\n", flush=True)
     print(goals(list(found.values())))
     print(f"{(time.monotonic() - began) / 60:.1f} minutes.")
     if given.json:
         given.json.write_text(json.dumps({name: part.figures for name, part in found.items()}))
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
 
 
 def cores() -> dict[str, list[int]]:

@@ -20,6 +20,10 @@ from processes import free_port
 PATIENCE_SECONDS = 120
 
 
+class NotReadyError(Exception):
+    """A server that does not come up, with what it said."""
+
+
 class Server:
     """A process that listens on a port of 127.0.0.1. `headers` and `get` say how it wants to be asked."""
 
@@ -43,7 +47,12 @@ class Server:
         )
 
     def ready(self, patience: float = PATIENCE_SECONDS) -> None:
-        """Waits until it listens; ends the program with what it said if it does not."""
+        """Waits until it listens.
+
+        Raises:
+            NotReadyError: it does not.
+
+        """
         end = time.monotonic() + patience
         while time.monotonic() < end:
             if self._process.poll() is not None:
@@ -52,7 +61,7 @@ class Server:
                 self.pids = machine.tree(self._process.pid)
                 return
             time.sleep(0.02)
-        self._give_up(f"does not listen on port {self.port}")
+        self._give_up(f"does not listen within {patience:.0f} s")
 
     def look_again(self) -> None:
         """Counts processes that were started since."""
@@ -76,7 +85,7 @@ class Server:
         return self._said.read().decode(errors="replace")
 
     def _give_up(self, why: str) -> None:
-        sys.exit(f"{self.name} {why}:\n{self.said()[-2000:]}")
+        raise NotReadyError(f"{self.name} {why}. It said:\n{self.said()[-2000:]}")
 
 
 class Running(Server):
@@ -97,7 +106,9 @@ class Running(Server):
     def ready(self, patience: float = PATIENCE_SECONDS) -> None:
         pid = machine.listener(self.port)
         if pid is None:
-            sys.exit(f"nobody whose process can be seen listens on port {self.port}, which is to be {self.name}")
+            raise NotReadyError(
+                f"nobody whose process can be seen listens on port {self.port}, where {self.name} is to be"
+            )
         self.pids = machine.tree(pid)
         machine.pin(self.pids, self.cores)
 

@@ -26,6 +26,7 @@ def run(bench: Bench) -> Part:
 
     with servers.started(upstream, nginx, every), servers.awake(bench.program, bench.cores):
         streams(nginx, 200)
+        # By what a stream costs, because how many can be open says nothing of how busy a server is.
         rate = SHARE / (streams(nginx, 200).cpu_us / 1e6)
         listed = [upstream, nginx, every]
         found = in_turn(bench.fewer, listed, lambda server: streams(server, rate))

@@ -90,7 +90,8 @@ def _measured(bench: Bench, upstream: Server, name: str, streams: int) -> dict:
                 else:
                     seen["busy"] = (machine.cpu_seconds(server.pids) - before) / (SECONDS / 2)
                 told.append(line)
-            time.sleep(1)
+            # For what ends now to be freed.
+            time.sleep(SECONDS)
             seen["idle_mib"] = idle
             seen["after_mib"] = machine.memory_mib(server.pids)
             seen[f"{what}s_lasted"] = told[-1]["lasted"]

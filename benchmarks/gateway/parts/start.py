@@ -9,7 +9,7 @@ import machine
 import policies
 import servers
 from load import Bench
-from servers import Server
+from servers import NotReadyError, Server
 from table import Goal, Part
 
 HEALTH = b"GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -62,7 +62,7 @@ def _started(server: Server) -> tuple[float, float, float]:
             answer = asking.recv(4096)
         answered = time.perf_counter()
         if not answer.startswith(b"HTTP/1.1 200"):
-            raise SystemExit(f"{server.name} answers {answer[:80]!r}")
+            raise NotReadyError(f"{server.name} answers {answer[:80]!r}")
         cpu = machine.cpu_seconds(machine.tree(process.pid))
     finally:
         process.terminate()
@@ -77,4 +77,4 @@ def _connected(port: int, process: subprocess.Popen) -> socket.socket:
             return socket.create_connection(("127.0.0.1", port), timeout=30)
         except ConnectionRefusedError:
             time.sleep(0.0005)
-    raise SystemExit(f"nothing listens on port {port}")
+    raise NotReadyError(f"nothing listens on port {port}")

@@ -55,7 +55,7 @@ impl Manner {
             events + 70
         );
         let role = event(&delta(r#""role":"assistant","content":"""#, "null"));
-        let ends = [&event(&delta("", r#""stop""#)), &event(&usage), "data: [DONE]\n\n"].map(|event| chunk(event));
+        let ends = [&event(&delta("", r#""stop""#)), &event(&usage), "data: [DONE]\n\n"].map(chunk);
         Self {
             whole: response("200 OK", "", answer),
             models: response("200 OK", "", MODELS),
