@@ -26,6 +26,15 @@ class ServerKeys(TypedDict, total=False):
     port: int
     """TCP port; 0 lets the system choose. Left out: 8088."""
 
+    threads: int
+    """Threads that answer callers; 0: one for each core. Read at the start. Left out: 0."""
+
+    max_connections: int
+    """Callers' connections at once. Beyond it the one that is idle for the longest is closed, and where none is idle a new one gets 503. Left out: 16_384."""
+
+    max_connections_per_address: int
+    """The same of one address, where a new one gets 503. 0: no bound, as behind a proxy, whose address all have. Left out: 0."""
+
     strategy: Literal["priority", "round_robin", "lowest_latency", "direct"]
     """`priority`, `round_robin`, `lowest_latency` or `direct`. Left out: "priority"."""
 

@@ -55,7 +55,7 @@ struct Child {
 
 /// Whoever answers an attempt.
 enum Way {
-    Upstream(Attempt),
+    Upstream(Box<Attempt>),
     Engine(EngineCall),
     Hosted(Hosted),
 }
@@ -119,7 +119,7 @@ impl Drive {
                 Step::Continue => {}
                 Step::ReadCaller { credit } => self.credit += credit,
                 Step::Send { u, request } => {
-                    self.attempts.push((u, Way::Upstream(Attempt::new(&self.place.upstreams, request))));
+                    self.attempts.push((u, Way::Upstream(Box::new(Attempt::new(&self.place.upstreams, request)))));
                 }
                 Step::Call { u, engine, request } => self.call(u, engine, request),
                 Step::SendBody { u, bytes } => self.feed(u, Some(bytes)),
