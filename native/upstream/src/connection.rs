@@ -138,9 +138,14 @@ impl Connection {
         !self.is_writing
     }
 
-    /// Whether it can take a request, and nothing came behind its last answer: that could only be its end, or words that nobody
-    /// asked for, and the next request would take them for its answer.
+    /// Whether it can take a request, as far as was read.
+    pub fn is_ready(&self) -> bool {
+        self.http.is_some() && !self.is_writing && self.sender.is_ready()
+    }
+
+    /// Whether nothing came behind its last answer either: that could only be its end, or words that nobody asked for, and the
+    /// next request would take them for its answer. Asks the system, which takes a fraction of a microsecond.
     pub fn stands(&self) -> bool {
-        self.http.is_some() && !self.is_writing && self.sender.is_ready() && self.socket.is_quiet()
+        self.is_ready() && self.socket.is_quiet()
     }
 }

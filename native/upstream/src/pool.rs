@@ -64,7 +64,7 @@ impl Upstreams {
         }
         connection.used = true;
         connection.idle_since = now;
-        if !self.is_fresh(&connection, now) || !connection.stands() {
+        if !self.is_fresh(&connection, now) || !connection.is_ready() {
             return;
         }
         let mut all = self.idle.borrow_mut();
