@@ -52,7 +52,7 @@ def engine_types() -> list[str]:
 
 
 def keeps(terms: TlsTerms) -> None:
-    """Hold that these terms of TLS can be kept: that their files are what they should be.
+    """Hold that these terms of TLS can be kept, whichever way is taken later: that their files are what they should be.
 
     Raises:
         OSError: why they cannot.
@@ -62,6 +62,7 @@ def keeps(terms: TlsTerms) -> None:
     from hoosh._driver import trust
 
     trust.context(terms)
+    terms.check()
 
 
 def credential(kind: str, words: list[str]) -> str:

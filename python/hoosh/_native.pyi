@@ -138,6 +138,13 @@ class TlsTerms:
     def pins(self) -> list[bytes]:
         """SHA-256 of each public key of which the provider's certificate must have one; empty: any."""
 
+    def check(self) -> None:
+        """Hold that the native way to providers can keep them.
+
+        Raises:
+            OSError: why it cannot.
+        """
+
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 

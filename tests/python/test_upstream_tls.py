@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import datetime
 import hashlib
 import ssl
 import threading
@@ -10,7 +11,8 @@ import pytest
 import trio
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import dsa
 
 import hoosh
 from hoosh import _environment, errors
@@ -162,6 +164,19 @@ def test_a_key_with_a_passphrase_is_a_mistake_and_asks_nobody(files):
     thread.join(20)
     assert found
     assert "are no certificate and key of each other" in found[0]
+
+
+def test_what_only_one_of_the_ways_can_use_is_a_mistake_too(files):
+    """OpenSSL takes a key of a kind that nobody uses any more, and rustls does not."""
+    key, name = dsa.generate_private_key(2048), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "me")])
+    now = datetime.datetime.now(datetime.UTC)
+    unsigned = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (files / "old.pem").write_bytes(
+        unsigned.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + key.private_bytes(*form)
+    )
+    with pytest.raises(errors.ConfigError, match=r"old\.pem: does not go with"):
+        _environment.parse(config(443, f'client_cert_file = "{files}/old.pem"'))
 
 
 def test_a_public_key_is_what_another_library_says(files):

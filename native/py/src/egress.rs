@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hoosh_core::egress;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -33,6 +33,14 @@ impl TlsTerms {
     #[getter]
     fn pins<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
         self.0.pins.iter().map(|pin| PyBytes::new(py, &pin.0)).collect()
+    }
+
+    /// Hold that the native way to providers can keep them.
+    ///
+    /// Raises:
+    ///     OSError: why it cannot.
+    fn check(&self) -> PyResult<()> {
+        hoosh_upstream::check(&self.0).map_err(PyOSError::new_err)
     }
 
     fn __hash__(&self) -> u64 {
