@@ -141,12 +141,17 @@ class InProcess:
 
 
 @asynccontextmanager
-async def in_process(config: str, folder: Path) -> AsyncIterator[Driver]:
-    async with hoosh.Gateway(hoosh.Config.parse(config, {})) as gateway:
+async def in_process(config: str, folder: Path, transport: Transport = "python") -> AsyncIterator[Driver]:
+    async with hoosh.Gateway(hoosh.Config.parse(config, {}), transport=transport) as gateway:
         yield InProcess(gateway)
 
 
-DRIVERS = {"trio": trio_server, "in_process": in_process, "c": c_program}
+DRIVERS = {
+    "trio": trio_server,
+    "in_process": in_process,
+    "in_process_native": partial(in_process, transport="native"),
+    "c": c_program,
+}
 
 
 def c_gateway() -> str:

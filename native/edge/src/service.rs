@@ -45,7 +45,7 @@ impl Service<Request<Incoming>> for Gate {
             None => {
                 let (method, headers) = (head.method.as_str(), &View(&head.headers));
                 exchange.begin(RequestHead { method, target, headers, caller: Caller::Http });
-                Body { incoming: Some(body), held: Bytes::new(), wire: Some(self.wire.clone()) }
+                Body { incoming: Some(body), wire: Some(self.wire.clone()), ..Body::none() }
             }
         };
         let drive = Drive::new(exchange, self.place.clone(), body);
@@ -65,13 +65,20 @@ fn below<'a>(prefix: &str, target: &'a str) -> &'a str {
 pub struct Body {
     incoming: Option<Incoming>,
     held: Bytes,
+    /// What is held is the end.
+    ends: bool,
     wire: Option<Rc<Wire>>,
 }
 
 impl Body {
     /// Of whoever has none.
     pub fn none() -> Body {
-        Body { incoming: None, held: Bytes::new(), wire: None }
+        Body { incoming: None, held: Bytes::new(), ends: false, wire: None }
+    }
+
+    /// One that is there.
+    pub fn whole(body: Bytes) -> Body {
+        Body { held: body, ends: true, ..Body::none() }
     }
 
     /// Hands over what there is, within the credit; whether that was anything.
@@ -83,6 +90,11 @@ impl Body {
                 *credit -= piece.len();
                 exchange.body(piece);
                 used = true;
+            }
+            if self.ends && self.held.is_empty() {
+                self.ends = false;
+                exchange.body_end();
+                return true;
             }
             let Some(incoming) = &mut self.incoming else { return used };
             let frame = if incoming.is_end_stream() { Poll::Ready(None) } else { Pin::new(incoming).poll_frame(cx) };
