@@ -14,6 +14,7 @@ import h11
 import trio
 
 import hoosh
+from hoosh._driver.inside import Transport
 from tests.python.conftest import serving
 
 from .check import check_answer, neutral_events

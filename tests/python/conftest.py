@@ -10,6 +10,7 @@ import pytest
 import trio
 from tests.upstream import open_upstream
 
+import hoosh
 from hoosh import Config
 from hoosh.asgi import Asgi
 from hoosh.embedded import listen, open_listeners
