@@ -36,6 +36,8 @@ CLIENTS := .clients
 
 # The sample driver in C, one of the four that tests/cases is put to.
 C_GATEWAY := target/c-gateway
+# And the program in C that asks by a client.
+C_CLIENT := target/c-client
 C_SOURCES := $(wildcard cffi/samples/*.[ch]) include/hoosh.h
 CFLAGS ?= -O1 -g
 LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
@@ -121,7 +123,7 @@ schema:
 keys: $(VENV)/.extension
 	$(PYTHON) scripts/keys.py
 
-test-python: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY) sdk-js
+test-python: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY) $(C_CLIENT) sdk-js
 	$(PYTEST) $(ARGS)
 
 # Every request to both listeners of `hoosh serve`, whose answers are the same.
@@ -160,14 +162,20 @@ test-clients: $(VENV)/.dev $(VENV)/.extension
 	     && $(CLIENTS)/bin/python -m pip install --quiet -r tests/clients/requirements.txt && touch $(CLIENTS)/.ready; }
 	HOOSH_CLIENTS_PYTHON=$(CURDIR)/$(CLIENTS)/bin/python $(PYTHON) -m pytest tests/clients $(ARGS)
 
-c-gateway: $(C_GATEWAY)
+c-gateway: $(C_GATEWAY) $(C_CLIENT)
+
+C_COMPILE = $(CC) -std=c99 -pedantic -Wall -Wextra -Werror $(CFLAGS) -Iinclude
+C_LIBRARIES = $(LIBHOOSH) -lpthread -ldl -lm
 
 $(C_GATEWAY): $(VENV)/.run $(RUST_SOURCES) $(C_SOURCES)
 	@echo "Building the C sample ..."
 	@cargo build --quiet $(CRATES) --test header
 	@mkdir -p target
-	@$(CC) -std=c99 -pedantic -Wall -Wextra -Werror $(CFLAGS) -Iinclude $(filter %.c,$(C_SOURCES)) $(LIBHOOSH) \
-	   -lpthread -ldl -lm -o $@
+	@$(C_COMPILE) $(filter-out %/client.c,$(filter %.c,$(C_SOURCES))) $(C_LIBRARIES) -o $@
+
+# The library is built with the other one.
+$(C_CLIENT): $(C_GATEWAY) cffi/samples/client.c
+	@$(C_COMPILE) cffi/samples/client.c $(C_LIBRARIES) -o $@
 
 # Every test of the C program again, under valgrind: no byte read or written that is not its own, none left behind.
 memcheck: $(VENV)/.dev $(VENV)/.extension $(C_GATEWAY)

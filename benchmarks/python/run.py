@@ -2,12 +2,16 @@
 
     .venv/bin/python benchmarks/python/run.py [--rounds 7] [--seconds 5] [--connections 32]
 
-Each server is one process on core 0; the static upstream and wrk share core 1.
+Each server is one process on core 0; the static upstream and wrk share core 1. Then calls of `hoosh.Gateway` in one process on
+core 0, with `transport="python"` and with `"native"`, policies and upstream as above.
 """
 
 import argparse
 import contextlib
+import json
 import os
+import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +31,15 @@ def hypercorn(stack: contextlib.ExitStack, app: str, port: int, folder: str, env
     command += ["-b", f"127.0.0.1:{port}", "--log-level", "error", app]
     more = {"cwd": folder, "env": os.environ | {"PYTHONPATH": str(HERE / "python")} | environment}
     return stack.enter_context(running(command, core=0, port=port, **more)).pid
+
+
+def inside(folder: str, transport: str, seconds: float, tasks: int) -> Round:
+    """Calls in process, as many as go into the time."""
+    config = Path(folder, "hoosh.toml")
+    command = ["taskset", "-c", "0", sys.executable, str(HERE / "python" / "inside.py"), str(config), transport]
+    out = subprocess.run([*command, f"{seconds:g}", str(tasks)], capture_output=True, text=True, check=True).stdout
+    seen = json.loads(out)
+    return Round(seen["rate"], seen["cpu_us"], 0)
 
 
 def main() -> None:
@@ -55,11 +68,22 @@ def main() -> None:
                 seen = load(pid, url, core=1, connections=given.connections, seconds=given.seconds if number else 2)
                 if number:  # the first one warms up
                     rounds[name].append(seen)
+        calls: dict[str, list[Round]] = {"python": [], "native": []}
+        for _ in range(given.rounds):
+            for transport, seen_calls in calls.items():
+                seen_calls.append(inside(folder, transport, given.seconds, given.connections))
     found = {name: medians(seen) for name, seen in rounds.items()}
     print(f"{'':<14}{'requests/s':>12}{'CPU µs each':>14}{'failed':>8}")
     for name, seen in found.items():
         print(f"{name:<14}{seen.rate:>12,.0f}{seen.cpu_us:>14.0f}{seen.failed:>8}")
     print(f"ratio by requests/s {found['hoosh'].rate / found['naive'].rate:.2f} (target {TARGET:.2f})")
+    print(f"{'in process':<14}{'calls/s':>12}{'CPU µs each':>14}")
+    each = {}
+    for transport, seen_calls in calls.items():
+        each[transport] = statistics.median(seen.cpu_us for seen in seen_calls)
+        rate = statistics.median(seen.rate for seen in seen_calls)
+        print(f"{transport:<14}{rate:>12,.0f}{each[transport]:>14.0f}")
+    print(f"ratio by CPU time {each['native'] / each['python']:.2f}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,12 @@ pub struct hoosh_config(pub config::Config);
 /// Text that hoosh made.
 pub struct hoosh_text(String);
 
+impl hoosh_text {
+    pub fn new(text: String) -> hoosh_text {
+        hoosh_text(text)
+    }
+}
+
 /// Looks up a variable for `$NAME` in a configuration. Returns its value, UTF-8 and terminated, which must stay until
 /// the next call or the end of parsing; NULL if it is not set.
 pub type hoosh_environment = Option<unsafe extern "C" fn(context: *mut c_void, name: *const c_char) -> *const c_char>;

@@ -23,6 +23,8 @@ mod store;
 
 mod exchange;
 
+mod client;
+
 mod kernels;
 mod sse;
 

@@ -635,3 +635,111 @@ class WireRefusal:
     @property
     def ending(self) -> bytes | None:
         """What ends the body for the parser, empty if nothing can; None: it has seen nothing of the request."""
+
+@final
+class Waiter:
+    """What one thread without an event loop waits by."""
+
+    def __new__(cls) -> Waiter: ...
+    def wait(self) -> None:
+        """Wait until a call that has it as its caller has something to take, with the interpreter lock released; perhaps for
+        nothing. Signals are handled meanwhile.
+        """
+
+@final
+class InsideCall:
+    """A request of this program, being answered in the threads of an edge. Dropping it ends its work.
+
+    Raises:
+        ValueError: the edge does not answer, or not any more.
+    """
+
+    def __new__(
+        cls,
+        edge: Edge,
+        told: WakeQueue | Waiter,
+        number: int,
+        method: str,
+        target: str,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        neutral: bool,
+    ) -> InsideCall:
+        """`told` hears of what there is to take, under `number`, by which the engine host is told of the caller too. `neutral`:
+        a stream comes event by event, without framing.
+        """
+
+    def take(self) -> tuple[tuple[int, list[tuple[bytes, bytes]]] | None, list[bytes], str | None]:
+        """What there is: the head (status and headers, once), pieces of the body, and how it ended, if it has: `reply` (one
+        whole body), `finish` (of a stream), `cut` (nobody took it for too long) or `gone` (the edge ended).
+        """
+
+    def cancel(self) -> None:
+        """Nothing more is wanted: its upstream's work ends."""
+
+@final
+class Edge:
+    """The native listener of `hoosh serve`. Making one opens its sockets; `accept` begins to answer.
+
+    Raises:
+        OSError: the address is taken, not ours, or none.
+    """
+
+    def __new__(
+        cls, gateway: Gateway, bind: str | None, port: int, prefix: str, threads: int, mono_us: int
+    ) -> Edge:
+        """`bind`: where it listens; None: nowhere, it answers calls of this program. `prefix`: where its paths begin, mostly
+        empty. `threads`: 0 is one for each core. `mono_us`: what the clock says now by which the gateway is told the time.
+        """
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+
+    def start_loop(self, store: MemoryStore | Store) -> None:
+        """Start the gateway's loop in a thread of its own, over `store`, which rings this edge."""
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the providers that are asked for their models have said them, or had their time."""
+
+    def accept(self) -> None:
+        """Begin to answer."""
+
+    def engines(self, engines: dict[str, NativeEngine]) -> None:
+        """Have these engines of Rust answer here, by their provider's name, and no others."""
+
+    def open_host(self, queue: WakeQueue, number: int) -> None:
+        """Put what no engine of Rust answers into the host's queue, and tell `queue` under `number`."""
+
+    def take(self) -> list[tuple[Any, ...]]:
+        """What the host must do, oldest first: tuples that begin with `call`, `credit`, `abort`, `fetch`, `read` or `cancel`."""
+
+    def ring(self) -> None:
+        """Have the gateway's loop look."""
+
+    def close(self) -> None:
+        """Accept no connection any more, and end each after the request that it is in."""
+
+    def look(self) -> None:
+        """Have all exchanges look: something changed for them all."""
+
+    def cut(self) -> None:
+        """Close all connections now."""
+
+    @property
+    def connections(self) -> int:
+        """Callers' connections that are open."""
+
+    def end(self, seconds: float) -> bool:
+        """End its threads, and the gateway's run: whether everything was stored and written within `seconds`."""
+
+    def say(self, words: bytes) -> bool:
+        """Have `words` written to the standard error, in turn with the log; whether there was room for them."""
+
+    def flush(self, seconds: float) -> None:
+        """Wait until what was said is written, for `seconds` at most."""
+
+@final
+class HostedCall:
+    """A call that the engine host answers: the doors of its exchange, under any number."""

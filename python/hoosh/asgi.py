@@ -28,6 +28,7 @@ from hoosh._environment import load
 from hoosh._native import Config, WireRefusal
 
 if TYPE_CHECKING:
+    from hoosh._driver.inside import Transport
     from hoosh._stores import Place
     from hoosh.edge import Front
     from hoosh.wire import GuardedStream
@@ -54,6 +55,7 @@ class Asgi:
         engines: engines of this process, by their provider's name.
         prefix: the path below which it answers where no host mounts it, such as `/ai`.
         front: the native edge in front of it, where that answers.
+        transport: who drives the calls of this process, see `Gateway`.
 
     """
 
@@ -66,9 +68,10 @@ class Asgi:
         engines: "Mapping[str, Engine] | None" = None,
         prefix: str = "",
         front: "Front | None" = None,
+        transport: "Transport" = "python",
     ) -> None:
         self._config, self._place, self._front = config, place, front
-        self._hooks, self._engines = hooks, engines
+        self._hooks, self._engines, self._transport = hooks, engines, transport
         self.prefix = prefix
         """Where its paths begin; empty, or such as `/ai`."""
         self._end_alone: Callable[[], object] | None = None
@@ -97,7 +100,7 @@ class Asgi:
             # Who hands a configuration over says in it whether a file is written; an operator with budgets wants one.
             needed = self._config is None and bool(config.budgets)
             place = self._place or store.place(config, "hoosh.asgi", needed=needed)
-            self._driver = Driver(config, place, self._hooks, self._front)
+            self._driver = Driver(config, place, self._hooks, self._front, self._transport)
             for name, engine in (self._engines or {}).items():
                 self._driver.register(name, engine)
         return self._driver

@@ -8,8 +8,9 @@ from os import PathLike
 from typing import Any, Unpack
 
 from hoosh import _environment, _toml
-from hoosh._driver import Engine, kinds
+from hoosh._driver import Engine, inside, kinds
 from hoosh._driver.hooks import Auth, Hooks, OnAnswer, OnRequest
+from hoosh._driver.inside import Transport
 from hoosh._keys import (
     CacheKeys,
     DeadlinesKeys,
@@ -46,6 +47,7 @@ class Builder:
         self._hooks: dict[str, Hooks] = {}
         self._engines: dict[str, Engine] = {}
         self._prefix = ""
+        self._transport: Transport = "python"
 
     def config(self, given: str | PathLike[str]) -> "Builder":
         """Begin with a file, or with TOML text; what the builder is told besides goes before it, or is added."""
@@ -65,6 +67,11 @@ class Builder:
         if not prefix.startswith("/") or prefix.endswith("/"):
             raise ConfigError("a prefix begins with `/` and does not end with it, such as `/ai`")
         self._prefix = prefix
+        return self
+
+    def transport(self, transport: Transport) -> "Builder":
+        """Have `Server.gateway`'s calls driven on the event loop that runs it (`python`), or in native threads (`native`)."""
+        self._transport = inside.checked(transport)
         return self
 
     def provider(self, *providers: Provider) -> "Builder":
@@ -170,7 +177,8 @@ class Builder:
 
         """
         composed = copy.deepcopy((self._base, self._tables, self._lists))
-        return Server(lambda: _compose(*composed), dict(self._hooks), dict(self._engines), self._prefix)
+        hooks, engines = dict(self._hooks), dict(self._engines)
+        return Server(lambda: _compose(*composed), hooks, engines, self._prefix, self._transport)
 
     def _add(self, name: str, keys: Mapping[str, Any]) -> "Builder":
         self._lists[name].append(dict(keys))
@@ -189,6 +197,7 @@ class Server:
         hooks: dict[str, Hooks],
         engines: "Mapping[str, Engine]",
         prefix: str,
+        transport: Transport = "python",
     ) -> None:
         self._compose = compose
         self.config = compose().hooked([name for name, given in hooks.items() if given])
@@ -197,7 +206,7 @@ class Server:
         for name in engines:
             if kinds.get(name) != "engine":
                 raise ConfigError(f"no provider of type engine is called `{name}`")
-        self.app = Asgi(self.config, hooks=hooks, engines=engines, prefix=prefix)
+        self.app = Asgi(self.config, hooks=hooks, engines=engines, prefix=prefix, transport=transport)
         """The ASGI application: `host.mount("/ai", server.app)`."""
 
     @staticmethod

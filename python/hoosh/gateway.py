@@ -16,7 +16,8 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from hoosh import _environment, store
-from hoosh._driver import Driver, Engine, Headers, Kept, Took
+from hoosh._driver import Driver, Engine, Headers, Kept, Took, inside
+from hoosh._driver.inside import Asked, Transport
 from hoosh._native import Config
 from hoosh.errors import HooshError, InvalidRequest, from_code
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hoosh.engines.model import Progress
 
 Json = dict[str, Any]
+CHAT = "/v1/chat/completions"
 
 
 def _config(given: Config | str | Path | None) -> Config:
@@ -41,12 +43,18 @@ class Gateway:
         config: a `hoosh.Config`, TOML text, the path of a file, or None for `$HOOSH_CONFIG`, else
             `hoosh.toml` here, else what is found.
         stored: whether budgets and the ledger are kept in a file where the configuration writes `[storage] path`.
+        transport: `python` drives calls on this event loop; `native` in a thread of the extension, for a fraction of the
+            time, and the event loop only hands over what is asked and takes the answer.
 
     """
 
-    def __init__(self, config: Config | str | Path | None = None, *, stored: bool = True) -> None:
-        checked = _config(config)
-        self._driver = Driver(checked, store.place(checked, "hoosh.Gateway", needed=False) if stored else None)
+    def __init__(
+        self, config: Config | str | Path | None = None, *, stored: bool = True, transport: Transport = "python"
+    ) -> None:
+        known, checked = inside.checked(transport), _config(config)
+        place = store.place(checked, "hoosh.Gateway", needed=False) if stored else None
+        self._driver = Driver(checked, place, transport=known)
+        self._blocks = False
         self._stack = AsyncExitStack()
         self._entered = False
 
@@ -55,6 +63,7 @@ class Gateway:
         """Another door to a gateway that somebody else runs."""
         gateway = cls.__new__(cls)
         gateway._driver, gateway._stack, gateway._entered = driver, AsyncExitStack(), False
+        gateway._blocks = False
         return gateway
 
     async def __aenter__(self) -> "Gateway":
@@ -124,7 +133,7 @@ class Gateway:
         if fields.get("stream"):
             words = "chat() gives a whole answer. For a stream: async with gateway.stream(...) as chunks."
             raise misused(words, param="stream")
-        return await self._ask("/v1/chat/completions", {"model": model, "messages": messages, **fields})
+        return await self._ask(CHAT, {"model": model, "messages": messages, **fields})
 
     async def embed(self, *, model: str, input: str | Sequence[Any], **fields: Any) -> Json:
         """`POST /v1/embeddings`: the whole answer."""
@@ -160,6 +169,10 @@ class Gateway:
         """
         body = _json({"model": model, "messages": messages, **fields, "stream": True})
         driver = self._running()
+        if driver.transport == "native":
+            with inside.asked(driver, "POST", CHAT, body, blocks=self._blocks) as asked:
+                yield _Arriving(asked)
+            return
         give, take = anyio.create_memory_object_stream[Json](16)
         caller = Chunks(body, give)
         failure: BaseException | None = None
@@ -177,8 +190,15 @@ class Gateway:
 
     async def _ask(self, path: str, fields: Json | None) -> Json:
         driver = self._running()
-        caller = Kept(b"" if fields is None else _json(fields))
-        await driver.drive(caller, "GET" if fields is None else "POST", path, [], neutral=True)
+        method, body = ("GET", b"") if fields is None else ("POST", _json(fields))
+        if driver.transport == "native":
+            with inside.asked(driver, method, path, body, blocks=self._blocks) as asked:
+                await asked.whole()
+            if failure := asked.failure():
+                raise failure
+            return _answer(asked, b"".join(asked.pieces))
+        caller = Kept(body)
+        await driver.drive(caller, method, path, [], neutral=True)
         return _answer(caller, b"".join(caller.pieces))
 
     def _running(self) -> Driver:
@@ -191,7 +211,7 @@ class Gateway:
 
 async def _stream(driver: Driver, caller: "Chunks") -> None:
     async with caller.give:
-        await driver.drive(caller, "POST", "/v1/chat/completions", [], neutral=True)
+        await driver.drive(caller, "POST", CHAT, [], neutral=True)
 
 
 def unclosed(gateway: object) -> None:
@@ -268,8 +288,7 @@ class Chunks(Kept):
 
     def cut(self) -> None:
         """See `Caller`: the chunks that are there can still be taken, and then this."""
-        words = "The stream was cut off, because nobody took its chunks for [deadlines] caller_stall_secs."
-        self.failure = from_code("request_timeout", 408, words)
+        self.failure = inside.cut_off()
 
 
 class _Each:
@@ -293,3 +312,38 @@ class _Each:
         if failure is not None:
             raise failure from self._caller.cause
         raise StopAsyncIteration
+
+
+class _Arriving:
+    """The chunks of a call that an edge drives, as they come, and then the failure, if there is one."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked, self._over = asked, False
+
+    def __aiter__(self) -> AsyncIterator[Json]:
+        return self
+
+    async def __anext__(self) -> Json:
+        asked = self._asked
+        while not self._over:
+            if asked.arrived:
+                return self._chunk(asked.arrived.popleft())
+            if asked.end is None:
+                await asked.more()
+            else:
+                self._over = True
+                if failure := asked.failure():
+                    raise failure
+        raise StopAsyncIteration
+
+    def _chunk(self, piece: bytes) -> Json:
+        asked = self._asked
+        chunk: Json = json.loads(piece)
+        if asked.end == "reply":
+            failure = _failure(asked.status, asked.headers, chunk)  # a stream that never began
+        elif "error" in chunk:
+            failure = _failure(502, asked.headers, chunk)
+        else:
+            return chunk
+        self._over = True
+        raise failure from asked.cause

@@ -1,14 +1,15 @@
 """The gateway in process for code without an event loop."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio.from_thread import BlockingPortal
 
 from hoosh._driver import Engine
+from hoosh._driver.inside import Transport, finished
 from hoosh._driver.process import close_at_exit
 from hoosh._driver.thread import LoopThread
 from hoosh._native import Config
@@ -17,12 +18,18 @@ from hoosh.gateway import Gateway, Json, misused, unclosed
 if TYPE_CHECKING:
     from hoosh.engines.model import Progress
 
+T = TypeVar("T")
+
 
 class SyncGateway:
-    """`Gateway` for code without an event loop: `with hoosh.SyncGateway(config) as gateway: gateway.chat(...)`."""
+    """`Gateway` for code without an event loop: `with hoosh.SyncGateway(config) as gateway: gateway.chat(...)`.
 
-    def __init__(self, config: Config | str | Path | None = None) -> None:
-        self._gateway = Gateway(config)
+    With `transport="native"` its thread is for engines and hooks of Python alone: who asks waits where it asks.
+    """
+
+    def __init__(self, config: Config | str | Path | None = None, *, transport: Transport = "python") -> None:
+        self._gateway = Gateway(config, transport=transport)
+        self._gateway._blocks = self._blocks = transport == "native"
         self._thread: LoopThread | None = None
 
     def start(self) -> "SyncGateway":
@@ -71,19 +78,19 @@ class SyncGateway:
 
     def chat(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Json:
         """See `Gateway.chat`."""
-        return self._running().call(lambda: self._gateway.chat(model=model, messages=messages, **fields))
+        return self._ask(lambda: self._gateway.chat(model=model, messages=messages, **fields))
 
     def embed(self, *, model: str, input: str | Sequence[Any], **fields: Any) -> Json:
         """See `Gateway.embed`."""
-        return self._running().call(lambda: self._gateway.embed(model=model, input=input, **fields))
+        return self._ask(lambda: self._gateway.embed(model=model, input=input, **fields))
 
     def models(self) -> list[Json]:
         """See `Gateway.models`."""
-        return self._running().call(self._gateway.models)
+        return self._ask(self._gateway.models)
 
     def capabilities(self) -> list[Json]:
         """See `Gateway.capabilities`."""
-        return self._running().call(self._gateway.capabilities)
+        return self._ask(self._gateway.capabilities)
 
     def listed(self) -> None:
         """See `Gateway.listed`."""
@@ -93,15 +100,21 @@ class SyncGateway:
     def stream(self, *, model: str, messages: Sequence[Mapping[str, Any]], **fields: Any) -> Iterator[Iterator[Json]]:
         """See `Gateway.stream`."""
         streaming = self._gateway.stream(model=model, messages=messages, **fields)
-        with self._running().wrap_async_context_manager(streaming) as chunks:
+        running = self._running()
+        with _finished_around(streaming) if self._blocks else running.wrap_async_context_manager(streaming) as chunks:
             yield self._each(chunks)
 
     def _each(self, chunks: AsyncIterator[Json]) -> Iterator[Json]:
         while True:
             try:
-                yield self._running().call(chunks.__anext__)
+                yield self._ask(chunks.__anext__)
             except StopAsyncIteration:
                 return
+
+    def _ask(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Have it done: by the event loop of the thread, or right here."""
+        running = self._running()
+        return finished(work()) if self._blocks else running.call(work)
 
     def _running(self) -> BlockingPortal:
         self._gateway._driver.check()
@@ -113,3 +126,16 @@ class SyncGateway:
     def ledger(self) -> list[Json]:
         """See `Gateway.ledger`."""
         return self._gateway.ledger
+
+
+@contextmanager
+def _finished_around(work: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """A context whose ends never suspend."""
+    entered = finished(work.__aenter__())
+    try:
+        yield entered
+    except BaseException as error:
+        if not finished(work.__aexit__(type(error), error, error.__traceback__)):
+            raise
+    else:
+        finished(work.__aexit__(None, None, None))

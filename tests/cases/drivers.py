@@ -14,6 +14,7 @@ import h11
 import trio
 
 import hoosh
+from hoosh._driver.inside import Transport
 from tests.python.conftest import edge_serving, hypercorn_serving
 
 from .check import check_answer, neutral_events
@@ -147,12 +148,18 @@ class InProcess:
 
 
 @asynccontextmanager
-async def in_process(config: str, folder: Path) -> AsyncIterator[Driver]:
-    async with hoosh.Gateway(hoosh.Config.parse(config, {})) as gateway:
+async def in_process(config: str, folder: Path, transport: Transport = "python") -> AsyncIterator[Driver]:
+    async with hoosh.Gateway(hoosh.Config.parse(config, {}), transport=transport) as gateway:
         yield InProcess(gateway)
 
 
-DRIVERS = {"trio": trio_server, "edge": native_edge, "in_process": in_process, "c": c_program}
+DRIVERS = {
+    "trio": trio_server,
+    "edge": native_edge,
+    "in_process": in_process,
+    "in_process_native": partial(in_process, transport="native"),
+    "c": c_program,
+}
 
 
 def c_gateway() -> str:

@@ -11,6 +11,7 @@ import pytest
 import trio
 from tests.upstream import open_upstream
 
+import hoosh
 from hoosh import Config, embedded, server
 from hoosh.asgi import Asgi
 
@@ -112,3 +113,12 @@ def data_folder(tmp_path, monkeypatch):
     """What a test keeps without saying where lies in a folder of its own."""
     name = {"darwin": "HOME", "win32": "LOCALAPPDATA"}.get(sys.platform, "XDG_DATA_HOME")
     monkeypatch.setenv(name, str(tmp_path / "home"))
+
+
+@pytest.fixture(params=["python", "native"])
+def transport(request, monkeypatch):
+    """Has every gateway that a test makes use either transport, also in a program of its own (test_lifetime)."""
+    for made in (hoosh.Gateway, hoosh.SyncGateway):
+        monkeypatch.setitem(made.__init__.__kwdefaults__, "transport", request.param)
+    monkeypatch.setenv("HOOSH_TEST_TRANSPORT", request.param)
+    return request.param

@@ -16,6 +16,8 @@ import hoosh
 from hoosh import errors
 from hoosh.engines import Finish, Health, Reasoning, Text, ToolCall, Usage
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 KINDS = {"sync": Parrot, "async": AsyncParrot}
 
 

@@ -16,6 +16,8 @@ from hoosh import errors
 from hoosh._driver import places
 from hoosh.engines import Finish, Health, Logprob, Model, Reasoning, Refused, Text, ToolCall, Usage
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 
 @pytest.fixture(params=["trio", "asyncio"])
 def on(request):

@@ -19,6 +19,8 @@ from hoosh import errors
 from hoosh._driver import steps
 from hoosh._native import step_names
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 MESSAGES = [{"role": "user", "content": "Say hello"}]
 ENGINE = '[[providers]]\nname = "mine"\ntype = "engine"\nmodels = ["parrot"]\n'
 

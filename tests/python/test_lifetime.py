@@ -15,6 +15,8 @@ import trio
 import hoosh
 from hoosh import errors
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 ROOT = Path(__file__).parents[2]
 ENGINE = '[[providers]]\nname = "mine"\ntype = "engine"\nmodels = ["parrot"]\n'
 ASK = {"model": "parrot", "messages": [{"role": "user", "content": "Hi"}]}
@@ -29,6 +31,9 @@ BEGIN = f"""
 import os, signal, sys, threading, time, warnings
 import hoosh
 from hoosh import errors
+
+for made in (hoosh.Gateway, hoosh.SyncGateway):
+    made.__init__.__kwdefaults__["transport"] = os.environ["HOOSH_TEST_TRANSPORT"]
 
 signal.alarm(20)
 ASK = {ASK!r}

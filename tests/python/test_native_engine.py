@@ -13,6 +13,8 @@ from hoosh._driver.tasks import now
 from hoosh._native import HEAVIEST
 from hoosh._native import test_engine as scripted
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 MESSAGES = [{"role": "user", "content": "hi"}]
 ENGINE = """
 [retry]

@@ -16,6 +16,8 @@ import hoosh
 from hoosh import _environment
 from hoosh._native import Config
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 ASK = {"model": "fake-chat", "messages": [{"role": "user", "content": "hi"}]}
 PRINT = "import pathlib, sys; print(pathlib.Path(sys.argv[1]).read_text())"
 

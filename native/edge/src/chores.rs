@@ -32,6 +32,14 @@ pub struct Progress {
     pub over: AtomicBool,
 }
 
+impl Progress {
+    /// Of a new run.
+    pub fn begin(&self) {
+        self.listed.store(false, Ordering::Release);
+        self.over.store(false, Ordering::Release);
+    }
+}
+
 /// Takes the loop's steps until the run is over.
 pub async fn run(shared: Arc<Shared>, keeper: Arc<dyn Keeper>) {
     let gateway = &shared.gateway;

@@ -26,12 +26,19 @@ pub struct Place {
     pub bell: Arc<Bell>,
     pub shared: Arc<Shared>,
     pub upstreams: Rc<Upstreams>,
+    /// The caller's number, where it is one of this process; else 0.
+    caller: u64,
     timer: Cell<Option<Pin<Box<Sleep>>>>,
 }
 
 impl Place {
     pub fn new(bell: Arc<Bell>, shared: Arc<Shared>, upstreams: Rc<Upstreams>) -> Rc<Place> {
-        Rc::new(Place { bell, shared, upstreams, timer: Cell::default() })
+        Place::of(0, bell, shared, upstreams)
+    }
+
+    /// That of a caller of this process.
+    pub fn of(caller: u64, bell: Arc<Bell>, shared: Arc<Shared>, upstreams: Rc<Upstreams>) -> Rc<Place> {
+        Rc::new(Place { bell, shared, upstreams, caller, timer: Cell::default() })
     }
 }
 
@@ -133,8 +140,8 @@ impl Drive {
                 Step::Abort { u } => self.attempts.retain(|(known, _)| *known != u),
                 Step::Work { job } => self.job = Some(tokio::task::spawn_blocking(move || job.run())),
                 Step::Child { c, exchange } => {
-                    let Place { bell, shared, upstreams, .. } = &*self.place;
-                    let place = Place::new(bell.clone(), shared.clone(), upstreams.clone());
+                    let Place { bell, shared, upstreams, caller, .. } = &*self.place;
+                    let place = Place::of(*caller, bell.clone(), shared.clone(), upstreams.clone());
                     let drive = Drive::new(*exchange, place, Body::none());
                     self.children.push(Child { c, drive, status: 0, body: BytesMut::new() });
                 }
@@ -165,11 +172,11 @@ impl Drive {
 
     /// An engine of Rust is asked here; everybody else in the engine host.
     fn call(&mut self, u: UpstreamId, name: Arc<str>, request: hoosh_core::dialects::neutral::Request) {
-        let Place { bell, shared, .. } = &*self.place;
+        let Place { bell, shared, caller, .. } = &*self.place;
         let native = if request.upstream.is_none() { shared.engine(&name) } else { None };
         let way = match native {
             Some(engine) => Way::Engine(EngineCall::new(shared, name, engine, request, bell.clone())),
-            None if shared.has_host() => Way::Hosted(Hosted::new(&shared.host, name, request, bell.clone())),
+            None if shared.has_host() => Way::Hosted(Hosted::new(&shared.host, *caller, name, request, bell.clone())),
             None => return self.exchange.failed(u, Stage::Connect, false),
         };
         self.attempts.push((u, way));

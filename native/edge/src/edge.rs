@@ -14,7 +14,7 @@ use bytes::Bytes;
 use hoosh_core::config::LogLevel;
 use hoosh_core::engine::Engine;
 use hoosh_core::gateway::Gateway;
-use hoosh_core::wake::Wake;
+use hoosh_core::wake::{Wake, Waker};
 use hoosh_upstream::Upstreams;
 
 use crate::bell::Ring;
@@ -22,6 +22,7 @@ use crate::chores::{self, Keeper, Progress};
 use crate::clock::{go_with, now};
 use crate::engine::guarded;
 use crate::host::Host;
+use crate::inside::{self, Call, Question};
 use crate::listen::{self, Counts, Stop};
 use crate::log::Log;
 use crate::worker::{Order, Worker};
@@ -112,15 +113,28 @@ pub struct Edge {
 
 struct Running {
     workers: Arc<Vec<Worker>>,
-    accepting: JoinHandle<()>,
+    /// Where there are sockets to accept on.
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl Edge {
     /// Opens the sockets; the system takes connections, and nobody is answered yet.
     pub fn listen(gateway: Arc<Gateway>, settings: &Settings) -> io::Result<Edge> {
-        go_with(settings.mono_us);
         let listeners = listen::open(&settings.bind, settings.port)?;
         let address = listeners[0].local_addr()?;
+        Ok(Edge::over(gateway, settings, listeners, address))
+    }
+
+    /// One that listens nowhere, for callers of this process. It has no thread before `start_loop` and `accept`, and can be
+    /// begun again after its end.
+    pub fn inside(gateway: Arc<Gateway>, threads: usize, mono_us: u64) -> Edge {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let settings = Settings { bind: String::new(), port: 0, prefix: String::new(), threads, mono_us };
+        Edge::over(gateway, &settings, Vec::new(), nowhere)
+    }
+
+    fn over(gateway: Arc<Gateway>, settings: &Settings, listeners: Vec<TcpListener>, address: SocketAddr) -> Edge {
+        go_with(settings.mono_us);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let shared = Arc::new(Shared {
             gateway,
@@ -135,7 +149,7 @@ impl Edge {
             kept: hoosh_upstream::Settings::default(),
             complained_us: AtomicU64::new(0),
         });
-        Ok(Edge {
+        Edge {
             shared,
             threads: if settings.threads == 0 { cores } else { settings.threads },
             listeners: Mutex::new(listeners),
@@ -143,10 +157,10 @@ impl Edge {
             stop: Arc::default(),
             running: Mutex::new(None),
             looping: Mutex::new(None),
-        })
+        }
     }
 
-    /// Where it listens.
+    /// Where it listens; port 0 is nowhere.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -182,6 +196,7 @@ impl Edge {
     /// Starts the gateway's loop, over its store.
     pub fn start_loop(&self, keeper: Arc<dyn Keeper>) -> io::Result<()> {
         let shared = self.shared.clone();
+        shared.progress.begin();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let run = move || {
             tokio::task::LocalSet::new().block_on(&runtime, chores::run(shared, keeper));
@@ -202,14 +217,29 @@ impl Edge {
             (0..self.threads).map(|lane| Worker::start(&self.shared, lane)).collect::<io::Result<Vec<_>>>()?;
         let workers = Arc::new(workers);
         let listeners = std::mem::take(&mut *lock(&self.listeners));
-        let (shared, handed, stop) = (self.shared.clone(), workers.clone(), self.stop.clone());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let run = move || {
-            tokio::task::LocalSet::new().block_on(&runtime, listen::accept(listeners, shared, handed, stop));
-        };
-        let accepting = std::thread::Builder::new().name("hoosh-accept".into()).spawn(run)?;
+        let accepting = if listeners.is_empty() { None } else { Some(self.hand_out(listeners, workers.clone())?) };
         *lock(&self.running) = Some(Running { workers, accepting });
         Ok(())
+    }
+
+    /// Starts the thread that gives connections to `workers`.
+    fn hand_out(&self, listeners: Vec<TcpListener>, workers: Arc<Vec<Worker>>) -> io::Result<JoinHandle<()>> {
+        let (shared, stop) = (self.shared.clone(), self.stop.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let run = move || {
+            tokio::task::LocalSet::new().block_on(&runtime, listen::accept(listeners, shared, workers, stop));
+        };
+        std::thread::Builder::new().name("hoosh-accept".into()).spawn(run)
+    }
+
+    /// Has `question` of this process answered; `caller` is woken when there is something to take. `None`: it does not
+    /// answer, or not any more.
+    pub fn call(&self, question: Question, caller: Waker) -> Option<Call> {
+        let running = lock(&self.running);
+        let worker = running.as_ref()?.workers.iter().min_by_key(|worker| worker.load())?;
+        let (call, order) = inside::Order::new(question, caller);
+        worker.tell(Order::Call(Box::new(order)));
+        Some(call)
     }
 
     /// Accepts no connection any more, and ends each after the request that it is in.
@@ -238,7 +268,9 @@ impl Edge {
         self.stop.say();
         lock(&self.listeners).clear();
         if let Some(running) = lock(&self.running).take() {
-            let _ = running.accepting.join();
+            if let Some(accepting) = running.accepting {
+                let _ = accepting.join();
+            }
             if let Ok(mut workers) = Arc::try_unwrap(running.workers) {
                 workers.iter_mut().for_each(Worker::join);
             }

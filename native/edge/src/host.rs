@@ -21,6 +21,8 @@ pub enum Ask {
     Call {
         /// The call's own number.
         number: u64,
+        /// Who asked, where that is a caller of this process ([`crate::inside::Question`]); else 0.
+        caller: u64,
         /// The engine's, or the provider's, name.
         name: Arc<str>,
         /// What is asked.

@@ -17,9 +17,9 @@ pub struct Hosted {
 }
 
 impl Hosted {
-    pub fn new(host: &Arc<Host>, name: Arc<str>, request: Request, waker: Waker) -> Hosted {
+    pub fn new(host: &Arc<Host>, caller: u64, name: Arc<str>, request: Request, waker: Waker) -> Hosted {
         let (number, line) = (host.number(), Line::new(waker));
-        host.put(Ask::Call { number, name, request, line: line.clone() });
+        host.put(Ask::Call { number, caller, name, request, line: line.clone() });
         Hosted { host: host.clone(), number, line, over: false }
     }
 

@@ -53,7 +53,7 @@ impl Service<Request<Incoming>> for Gate {
                 let (method, headers) = (head.method.as_str(), &View(&head.headers));
                 exchange.begin(RequestHead { method, target, headers, caller: Caller::Http });
                 let awaits_word = head.version != Version::HTTP_10 && head.headers.contains_key(EXPECT);
-                Body { incoming: Some(body), held: Bytes::new(), wire: Some(self.wire.clone()), awaits_word }
+                Body { incoming: Some(body), wire: Some(self.wire.clone()), awaits_word, ..Body::none() }
             }
         };
         let drive = Drive::new(exchange, self.place.clone(), body);
@@ -73,6 +73,8 @@ fn below<'a>(prefix: &str, target: &'a str) -> &'a str {
 pub struct Body {
     incoming: Option<Incoming>,
     held: Bytes,
+    /// What is held is the end.
+    ends: bool,
     wire: Option<Rc<Wire>>,
     /// It is not sent before hyper says `100 Continue`, which it does when it is first asked for.
     awaits_word: bool,
@@ -81,7 +83,12 @@ pub struct Body {
 impl Body {
     /// Of whoever has none.
     pub fn none() -> Body {
-        Body { incoming: None, held: Bytes::new(), wire: None, awaits_word: false }
+        Body { incoming: None, held: Bytes::new(), ends: false, wire: None, awaits_word: false }
+    }
+
+    /// One that is there.
+    pub fn whole(body: Bytes) -> Body {
+        Body { held: body, ends: true, ..Body::none() }
     }
 
     /// Whether the connection ends for what of it was not read: too much to be dropped, or what may never come.
@@ -101,6 +108,11 @@ impl Body {
                 used = true;
                 // Nothing is asked for before the credit reaches to the end of what is held.
                 continue;
+            }
+            if self.ends && self.held.is_empty() {
+                self.ends = false;
+                exchange.body_end();
+                return true;
             }
             let Some(incoming) = &mut self.incoming else { return used };
             self.awaits_word = false;

@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hoosh_core::wake::Wake;
 use hoosh_upstream::Upstreams;
 use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender};
 
+use crate::bell::Bell;
 use crate::clock::tick;
 use crate::connection::serve;
 use crate::edge::Shared;
+use crate::inside;
 use crate::listen::Ticket;
 use crate::wire::{Waits, Wire};
 
@@ -27,6 +30,8 @@ const JOBS: usize = 2;
 pub enum Order {
     /// Serve a connection.
     Serve(TcpStream, Ticket),
+    /// Drive a call of this process.
+    Call(Box<inside::Order>),
     /// Close the connection that is idle for the longest.
     Shed,
     /// End each connection after the request that it is in.
@@ -77,7 +82,7 @@ impl Worker {
     }
 
     pub fn tell(&self, order: Order) {
-        if matches!(order, Order::Serve(..)) {
+        if matches!(order, Order::Serve(..) | Order::Call(_)) {
             self.load.fetch_add(1, Ordering::Relaxed);
         }
         // It ends only when it is told to.
@@ -94,9 +99,11 @@ impl Worker {
 
 /// The connections of a thread, by number.
 type Wires = Rc<RefCell<HashMap<u64, Rc<Wire>>>>;
+/// What wakes each call of this process that a thread drives, by number.
+type Bells = Rc<RefCell<HashMap<u64, Arc<Bell>>>>;
 
 async fn run(hands: Rc<Hands>, mut orders: UnboundedReceiver<Order>, load: Arc<AtomicUsize>) {
-    let (wires, mut number, mut closing) = (Wires::default(), 0, false);
+    let (wires, bells, mut number, mut closing) = (Wires::default(), Bells::default(), 0, false);
     tokio::task::spawn_local(mind(wires.clone(), hands.upstreams.clone()));
     while let Some(order) = orders.recv().await {
         match order {
@@ -104,6 +111,16 @@ async fn run(hands: Rc<Hands>, mut orders: UnboundedReceiver<Order>, load: Arc<A
                 number += 1;
                 let open = Open { wires: wires.clone(), number, load: load.clone(), _ticket: ticket };
                 begin(stream, &hands, open, closing);
+            }
+            Order::Call(order) => {
+                number += 1;
+                bells.borrow_mut().insert(number, order.bell());
+                let asked = Asked { bells: bells.clone(), number, load: load.clone() };
+                let hands = hands.clone();
+                tokio::task::spawn_local(async move {
+                    let _asked = asked;
+                    order.drive(hands).await;
+                });
             }
             Order::Shed => {
                 if let Some(wire) = longest_idle(&wires) {
@@ -114,7 +131,10 @@ async fn run(hands: Rc<Hands>, mut orders: UnboundedReceiver<Order>, load: Arc<A
                 closing = true;
                 each(&wires, Wire::close);
             }
-            Order::Look => each(&wires, Wire::wake),
+            Order::Look => {
+                each(&wires, Wire::wake);
+                bells.borrow().values().for_each(|bell| bell.wake());
+            }
             Order::Cut => each(&wires, Wire::cut),
             Order::End => break,
         }
@@ -132,6 +152,20 @@ struct Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.wires.borrow_mut().remove(&self.number);
+        self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A call's place among the others, given up when it is dropped.
+struct Asked {
+    bells: Bells,
+    number: u64,
+    load: Arc<AtomicUsize>,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.bells.borrow_mut().remove(&self.number);
         self.load.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -36,10 +36,19 @@ pub struct HostedCall(Arc<Line>);
 
 #[pymethods]
 impl Edge {
-    /// `prefix`: where its paths begin, mostly empty. `threads`: 0 is one for each core. `mono_us`: what the clock says now by
+    /// `bind`: where it listens; None: nowhere, it answers calls of this program. `prefix`: where its paths begin, mostly empty. `threads`: 0 is one for each core. `mono_us`: what the clock says now by
     /// which the gateway is told the time.
     #[new]
-    fn new(gateway: &Gateway, bind: String, port: u16, prefix: String, threads: usize, mono_us: u64) -> PyResult<Edge> {
+    #[pyo3(signature = (gateway, bind, port, prefix, threads, mono_us))]
+    fn new(
+        gateway: &Gateway,
+        bind: Option<String>,
+        port: u16,
+        prefix: String,
+        threads: usize,
+        mono_us: u64,
+    ) -> PyResult<Edge> {
+        let Some(bind) = bind else { return Ok(Edge(edge::Edge::inside(gateway.0.clone(), threads, mono_us))) };
         let settings = Settings { bind, port, prefix, threads, mono_us };
         edge::Edge::listen(gateway.0.clone(), &settings).map(Edge).map_err(PyErr::from)
     }
@@ -133,7 +142,7 @@ impl Edge {
 
 fn ask_tuple<'py>(py: Python<'py>, ask: Ask) -> PyResult<Bound<'py, PyTuple>> {
     match ask {
-        Ask::Call { number, name, request, line } => {
+        Ask::Call { number, caller, name, request, line } => {
             let Request { endpoint, body, upstream, standing } = request;
             let standing = (standing.priority as u8, standing.tenant);
             let doors = Bound::new(py, HostedCall(line))?;
@@ -142,7 +151,7 @@ fn ask_tuple<'py>(py: Python<'py>, ask: Ask) -> PyResult<Bound<'py, PyTuple>> {
                 Some(request) => (py.None().into_bound(py), send_tuple(py, &request)?.into_any()),
                 None => (PyBytes::new(py, &body).into_any(), py.None().into_bound(py)),
             };
-            ("call", number, doors, &*name, endpoint.as_str(), body, standing, request).into_pyobject(py)
+            ("call", number, caller, doors, &*name, endpoint.as_str(), body, standing, request).into_pyobject(py)
         }
         Ask::Credit { number, credit } => ("credit", number, credit).into_pyobject(py),
         Ask::Abort { number } => ("abort", number).into_pyobject(py),

@@ -11,6 +11,7 @@ mod errors;
 mod exchange;
 mod gateway;
 mod input;
+mod inside;
 mod keys;
 mod messages;
 mod sse;
@@ -46,6 +47,8 @@ mod _native {
     use super::exchange::{step_names, Exchange, Job, JobResult};
     #[pymodule_export]
     use super::gateway::Gateway;
+    #[pymodule_export]
+    use super::inside::{InsideCall, Waiter};
     #[pymodule_export]
     use super::keys::config_keys;
     #[pymodule_export]

@@ -4,7 +4,7 @@ In the order of one request: `driver` begins an exchange, held by its `doors`, a
 who asked, `writer` writes to it. Each `attempt` is answered over `connections` by an `upstream`, or by an `engine` of this
 process. Where the provider has `hooks`, `hooked` puts them in front of both ends of the upstream's answer. `loop` is the
 gateway's own loop, `tasks` what all need of an event loop, `process` about forks and exits, `thread` about callers without
-an event loop.
+an event loop, `inside` about calls that native threads drive instead of all this.
 
 `engines` are those of one gateway. `plugged` asks an engine object: its methods may block (`asking`), so that they run in
 threads (`places`, `aside`) and what they yield comes by a `handover`; each answer is a `speech`, whose pieces are checked

@@ -1,14 +1,17 @@
 """One gateway on one event loop."""
 
 import secrets
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.to_thread
 
-from hoosh._driver import loop, process
-from hoosh._driver.caller import Caller, Headers
+from hoosh._driver import inside, loop, process
+from hoosh._driver.caller import Caller, Headers, Kept
 from hoosh._driver.connections import Connections
 from hoosh._driver.doors import Doors
 from hoosh._driver.engine import Engine
@@ -16,6 +19,7 @@ from hoosh._driver.engines import Engines, Made, declared
 from hoosh._driver.exchange import drive
 from hoosh._driver.hooks import Hooks, Runner
 from hoosh._driver.host import Host
+from hoosh._driver.inside import Transport
 from hoosh._driver.log import Log
 from hoosh._driver.native import Native
 from hoosh._driver.tasks import Tasks, now, task_group
@@ -40,24 +44,31 @@ class Driver:
         place: Place | None = None,
         hooks: Mapping[str, Hooks] | None = None,
         front: Front | None = None,
+        transport: Transport = "python",
     ) -> None:
         """With `place`, the store is the file there, opened while the gateway runs; else it is in memory.
 
-        With `front` there are a gateway and a store already, and the edge runs the gateway's loop.
+        With `front` there are a gateway and a store already, and the edge runs the gateway's loop. With the `transport`
+        `native` an edge does that too, one that listens nowhere if none was given, and drives the calls of this process.
         """
         self._birth = process.Birth()
         self._hooked = [name for name, given in (hooks or {}).items() if given]
         self.hooks = Runner(hooks or {})
-        self.edge = front.edge if front is not None else None
         self.gateway = front.gateway if front else Gateway(config.hooked(self._hooked), secrets.randbits(64))
+        self._front, self.transport = front, transport
+        self.edge = front.edge if front is not None else self._nowhere()
         self.store: MemoryStore | Store = front.store if front is not None else MemoryStore(KEPT_ROWS)
         self._config, self._place = config, place
         self._is_open = False
         self.connections = Connections()
         gateway = self.gateway  # not `self`: a driver that is dropped goes at once
         self.log: Log | Edge = self.edge or Log(lambda number, error: gateway.logged(number, error, *now()))
-        self._woken = Woken(loop.NUMBER)
-        self.engines = Engines(_reporter(self.gateway), _wrapper(self.gateway, self._woken), self.edge)
+        self.woken = Woken(loop.NUMBER)
+        self.callers: dict[int, Kept] = {}
+        """Of this process, whose calls the edge drives, by number."""
+        self.thread = 0
+        """That of the event loop on which it runs."""
+        self.engines = Engines(_reporter(self.gateway), _wrapper(self.gateway, self.woken), self.edge)
         """By the provider's name; those of the configuration are made when it is opened."""
         self._loop: loop.Loop | None = None
         self._tasks: Tasks | None = None
@@ -85,8 +96,8 @@ class Driver:
         """
         if not self._is_open:
             made = self.engines.make(declared(self._config))
-            if self._place is not None and self.edge is None:
-                self.store = opened(self._place, self._config, self._woken.queue)
+            if self._place is not None and self._front is None:
+                self.store = opened(self._place, self._config, self.edge or self.woken.queue)
             self.engines.take(made)
         self._is_open = True
 
@@ -105,16 +116,15 @@ class Driver:
             words = "is closed" if self.closed else "runs already: one object is one gateway, entered once at a time"
             raise InvalidRequest(f"This gateway {words}.", code="invalid_value", status=400)
         self.open()
-        self.runs = True
+        self.runs, self.thread = True, threading.get_ident()
         try:
             async with task_group() as tasks:
-                tasks.start_soon(self._woken.hear)
+                tasks.start_soon(self.woken.hear)
                 tasks.start_soon(self.connections.expire)
                 if self.edge is None:
                     self._start_loop(tasks)
                 else:
-                    host = Host(self.edge, self.gateway, self.engines, self.hooks, self.connections, self._woken)
-                    tasks.start_soon(host.run, tasks)
+                    self._start_host(self.edge, tasks)
                 self._engines_listed = anyio.Event()
                 tasks.start_soon(self._list_engines, self._engines_listed)
                 self._tasks = tasks
@@ -130,16 +140,38 @@ class Driver:
             self.runs, self._tasks = False, None
             self._let_go()
 
+    def _nowhere(self) -> Edge | None:
+        """An edge that listens nowhere, and has no thread before it runs, if the transport wants one."""
+        if self.transport == "python":
+            return None
+        return Edge(self.gateway, None, 0, "", inside.THREADS, now()[0])
+
+    @property
+    def inside(self) -> Edge:
+        """What drives the calls of this process, where the transport is `native`."""
+        assert self.edge is not None
+        return self.edge
+
+    def _start_host(self, edge: Edge, tasks: Tasks) -> None:
+        host = Host(edge, self.gateway, self.engines, self.hooks, self.connections, self.woken, self.callers)
+        tasks.start_soon(host.run, tasks)
+        if self._front is None:
+            edge.start_loop(self.store)
+            edge.accept()
+
     def _start_loop(self, tasks: Tasks) -> None:
         own = self._loop = loop.Loop(self.gateway, self.store, self.connections, self.hooks, self.log)
-        self._woken.bells[loop.NUMBER] = own.bell
-        self.gateway.set_waker(self._woken.queue)
+        self.woken.bells[loop.NUMBER] = own.bell
+        self.gateway.set_waker(self.woken.queue)
         tasks.start_soon(own.run, tasks)
 
     async def _end_loop(self) -> None:
-        if self.edge is not None:
+        if self._front is not None:
             # Its threads are awaited, which may hold up nobody else by now.
-            self._end_edge(self.edge)
+            self._end_edge(self._front.edge)
+        elif self.edge is not None:
+            # Here others may go on.
+            await anyio.to_thread.run_sync(self._end_edge, self.edge)
         elif self._loop is not None:
             await self._loop.end()
 
@@ -174,6 +206,8 @@ class Driver:
             if not self.runs:
                 self._end_edge(self.edge)
                 self._let_go()
+            elif self._front is None:
+                self._store_rest(self.edge)
             return
         if self._loop is not None and not self.runs:
             return  # its run was ended in order, and the store let go of
@@ -181,6 +215,15 @@ class Driver:
         own.end_now()
         if not self.runs:
             self._let_go()
+
+    def _store_rest(self, edge: Edge) -> None:
+        """Have what is not stored yet stored, while its threads go on."""
+        if not self.gateway.open_exchanges():
+            self.gateway.close()
+        edge.ring()
+        until = time.monotonic() + loop.END_SECONDS
+        while time.monotonic() < until and (self.gateway.rows_waiting() or self.gateway.log_waiting()):
+            time.sleep(loop.END_LOOK_SECONDS)
 
     def _let_go(self) -> None:
         """Of the store's file, once nobody writes to it any more."""
@@ -233,26 +276,26 @@ class Driver:
         self.gateway.stop()
         if self.edge is not None:
             self.edge.look()
-        for bell in self._woken.bells.values():
+        for bell in self.woken.bells.values():
             bell.ring()
 
     async def drive(self, caller: Caller, method: str, target: str, headers: Headers, *, neutral: bool) -> None:
         """Answer one request."""
         doors, number = self._exchange()
         doors.exchange.begin(method, target, headers, neutral)
-        await drive(self, doors, caller, number, self._woken.bells)
+        await drive(self, doors, caller, number, self.woken.bells)
 
     async def refuse(self, caller: Caller, refusal: WireRefusal) -> None:
         """Answer a request whose head could not be read."""
         doors, number = self._exchange()
         doors.exchange.refused(refusal)
-        await drive(self, doors, caller, number, self._woken.bells)
+        await drive(self, doors, caller, number, self.woken.bells)
 
     def _exchange(self) -> tuple[Doors, int]:
         """A new one, and the number by which it is woken."""
         self._birth.check()
-        number = self._woken.number()
-        return Doors(self.gateway.exchange(self._woken.queue, number)), number
+        number = self.woken.number()
+        return Doors(self.gateway.exchange(self.woken.queue, number)), number
 
 
 def _reporter(gateway: Gateway) -> Callable[[str, list[dict[str, Any]]], None]:

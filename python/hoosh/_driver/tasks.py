@@ -34,7 +34,14 @@ def task_group() -> AbstractAsyncContextManager[Tasks]:
     return cast(AbstractAsyncContextManager[Tasks], anyio.create_task_group())
 
 
-Bells = dict[int, "Bell"]
+class Rings(Protocol):
+    """Whoever can be woken."""
+
+    def ring(self) -> None:
+        """Have it look again."""
+
+
+Bells = dict[int, Rings]
 """By the number of what they wake."""
 
 

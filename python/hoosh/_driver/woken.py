@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import anyio
 
@@ -15,12 +16,11 @@ class Woken:
     def __init__(self, first: int) -> None:
         self.queue = WakeQueue()
         self.bells: Bells = {}
-        self._last = first
+        self._numbers = count(first + 1)
 
     def number(self) -> int:
-        """One that nobody had."""
-        self._last += 1
-        return self._last
+        """One that nobody had. From any thread."""
+        return next(self._numbers)
 
     @contextmanager
     def bell(self) -> Iterator[tuple[int, Bell]]:
