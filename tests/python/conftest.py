@@ -84,6 +84,12 @@ LISTENERS = {"hypercorn": serving, "edge": edge_serving}
 """Both that `hoosh serve` has."""
 
 
+@pytest.fixture(name="serving", params=LISTENERS.values(), ids=LISTENERS)
+def each_listener(request):
+    """A test that takes this is put to both."""
+    return request.param
+
+
 @pytest.fixture
 async def upstream():
     async with open_upstream() as upstream:
