@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from hoosh._native import test_engine as scripted
-from tests.python.conftest import LISTENERS, each_listener, edge_serving, provider
+from tests.python.conftest import LISTENERS, each_listener, edge_serving, provider  # noqa: F401, a fixture
 from tests.sameness.asks import CHATS, head, whole
 from tests.sameness.wire import Ask, put
 from tests.upstream import open_upstream
@@ -20,8 +20,6 @@ ENGINE = '[[providers]]\nname = "mine"\ntype = "engine"\n'
 CHAT = {"model": "fake-chat", "messages": [{"role": "user", "content": "Say hello"}]}
 NAMED = 'models = ["fake-chat"]\n'
 MODELS = head("GET", "/v1/models")
-
-__all__ = ["each_listener"]
 
 
 @pytest.fixture
@@ -220,10 +218,10 @@ async def test_one_address_has_as_many_as_it_may_have(upstream):
 
 STALL = "[deadlines]\ncaller_stall_secs = 1\n"
 LARGE = CHAT | {"messages": [{"role": "user", "content": "x" * (12 << 20)}]}
-ENDLESS = CHAT | {"stream": True, "messages": [{"role": "user", "content": "word " * 400_000}]}
+LONG = CHAT | {"stream": True, "messages": [{"role": "user", "content": ("x" * 40_000 + " ") * 300}]}
 
 
-@pytest.mark.parametrize("body", [LARGE, ENDLESS], ids=["whole", "stream"])
+@pytest.mark.parametrize("body", [LARGE, LONG], ids=["whole", "stream"])
 async def test_a_caller_that_takes_nothing_is_cut_off_and_its_upstream_stopped(serving, upstream, body):
     async with serving(text(upstream, STALL)) as (url, app):
         with trio.fail_after(SECONDS):
@@ -312,8 +310,10 @@ async def test_whoever_ends_its_side_and_waits_is_treated_alike(upstream):
         async with serving(text(upstream)) as (url, app):
             with trio.fail_after(SECONDS):
                 upstream.plan(delay_ms=300)
+                before = len(upstream.requests)
                 stream = await caller(port_of(url))
                 await stream.send_all(whole(CHATS, CHAT))
+                await upstream.wait_for(before + 1)
                 await stream.send_eof()
                 said[name] = statuses(await read(stream))
                 await ended(app)
@@ -347,3 +347,22 @@ async def test_a_panic_ends_one_request(upstream, where):
             await beside.aclose()
         await ended(app)
         assert gauge.alive() == 0
+
+
+async def test_a_slow_reader_gets_all_of_the_last_answer(serving, upstream):
+    """Also what the listener holds of it when the exchange is over and the connection is to be closed."""
+    body = CHAT | {"messages": [{"role": "user", "content": "x" * 3_000_000}]}
+    async with serving(text(upstream)) as (url, app):
+        with trio.fail_after(SECONDS):
+            stream = await caller(port_of(url), little=True)
+            await stream.send_all(whole(CHATS, body, "Connection: close"))
+            got, pause = b"", 0.05
+            with contextlib.suppress(trio.BrokenResourceError):
+                while data := await stream.receive_some(1 << 16):
+                    got += data
+                    if len(got) > 2_900_000:
+                        await trio.sleep(pause)  # until the rest has been given to the socket, as far as that takes it
+            head, _, answer = got.partition(b"\r\n\r\n")
+            assert len(answer) == int(re.search(rb"content-length: (\d+)", head)[1])
+            assert answer.endswith(b"}")
+        await ended(app)

@@ -108,6 +108,7 @@ impl Guarded {
     }
 
     fn note_what_is_waited_for(&mut self) {
+        self.wire.in_head.set(self.guard.in_head());
         let waits = match (self.guard.in_head(), self.wire.busy.get(), self.wire.waits.get()) {
             (_, true, _) => Waits::No,
             (true, false, Waits::Head(since)) => Waits::Head(since),
@@ -185,6 +186,7 @@ impl Read for Guarded {
                         }
                         let idle = matches!(this.wire.waits.get(), Waits::Idle(_));
                         if idle && (this.wire.closing.get() || this.is_late()) {
+                            this.wire.retired.set(true);
                             return Poll::Ready(Ok(()));
                         }
                         *this.wire.reader.borrow_mut() = Some(cx.waker().clone());
