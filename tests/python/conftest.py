@@ -89,6 +89,12 @@ serving = LISTENERS[os.environ.get("HOOSH_TEST_LISTENER", "edge")]
 """What answers where a test does not say."""
 
 
+@pytest.fixture(name="serving", params=LISTENERS.values(), ids=LISTENERS)
+def each_listener(request):
+    """A test that takes this is put to both."""
+    return request.param
+
+
 @pytest.fixture
 async def upstream():
     async with open_upstream() as upstream:

@@ -4,7 +4,7 @@ import httpx2
 import openai
 import pytest
 import trio
-from tests.python.conftest import provider, serving
+from tests.python.conftest import provider
 from tests.upstream import open_upstream
 
 MESSAGES = [{"role": "user", "content": "Say hello"}]
@@ -19,7 +19,7 @@ def named(upstream, name="one", priority=1):
     return provider(upstream, name, priority) + 'models = ["fake-chat"]\n'
 
 
-async def test_a_stream_that_is_silent_shows_life_and_the_sdk_does_not_mind(upstream):
+async def test_a_stream_that_is_silent_shows_life_and_the_sdk_does_not_mind(serving, upstream):
     async with (
         serving(early(named(upstream))) as (url, _),
         openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x") as sdk,
@@ -36,7 +36,7 @@ async def test_a_stream_that_is_silent_shows_life_and_the_sdk_does_not_mind(upst
         assert text.endswith("data: [DONE]\n\n")
 
 
-async def test_the_head_is_there_before_the_content(upstream):
+async def test_the_head_is_there_before_the_content(serving, upstream):
     async with serving(early(named(upstream))) as (url, _), httpx2.AsyncClient() as http:
         upstream.plan(stall="head")
         with trio.fail_after(5):
@@ -45,7 +45,7 @@ async def test_the_head_is_there_before_the_content(upstream):
                 assert await answer.aiter_lines().__anext__() == ": keep-alive"
 
 
-async def test_another_provider_answers_after_an_early_start(upstream):
+async def test_another_provider_answers_after_an_early_start(serving, upstream):
     async with open_upstream() as second:
         text = early(named(upstream), named(second, "two", 2))
         async with serving(text) as (url, _), httpx2.AsyncClient() as http:
@@ -55,7 +55,7 @@ async def test_another_provider_answers_after_an_early_start(upstream):
     assert text.endswith("data: [DONE]\n\n")
 
 
-async def test_a_refusal_after_an_early_start_is_the_sdks_error(upstream):
+async def test_a_refusal_after_an_early_start_is_the_sdks_error(serving, upstream):
     async with (
         serving(early(named(upstream))) as (url, _),
         openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x") as sdk,

@@ -1,12 +1,12 @@
 """Headers that go through, and a provider's attempt to split an answer with one."""
 
 import httpx2
-from tests.python.conftest import provider, serving
+from tests.python.conftest import provider
 
 CHAT = {"model": "fake-chat", "messages": [{"role": "user", "content": "Say hello"}]}
 
 
-async def test_named_headers_go_both_ways_and_no_others(upstream):
+async def test_named_headers_go_both_ways_and_no_others(serving, upstream):
     text = (
         '[server]\npass_request_headers = ["openai-organization"]\npass_response_headers = ["openai-processing-ms"]\n'
         + provider(upstream)
@@ -30,7 +30,7 @@ async def test_named_headers_go_both_ways_and_no_others(upstream):
             assert [asked.header(name) for name in ("openai-project", "cookie", "authorization")] == [None] * 3
 
 
-async def test_an_upstream_cannot_split_an_answer(upstream):
+async def test_an_upstream_cannot_split_an_answer(serving, upstream):
     text = '[server]\npass_response_headers = ["x-note"]\n' + provider(upstream) + 'models = ["fake-chat"]\n'
     body = b'{"id":"c","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}]}'
     async with serving(text) as (url, _), httpx2.AsyncClient(base_url=url) as http:

@@ -4,7 +4,7 @@ import httpx2
 import openai
 import pytest
 import trio
-from tests.python.conftest import provider, serving
+from tests.python.conftest import provider
 
 MESSAGES = [{"role": "user", "content": "Say hello"}]
 CHAT = {"model": "fake-chat", "messages": MESSAGES}
@@ -19,7 +19,7 @@ def passing(upstream):
     return provider(upstream) + 'models = ["gpt-image-1", "tts-1", "r", "whisper-1"]\n'
 
 
-async def test_an_answer_and_a_stream_are_given_again(upstream):
+async def test_an_answer_and_a_stream_are_given_again(serving, upstream):
     async with serving(named(upstream)) as (url, app), openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x") as sdk:
         for stream in (False, True):
             said = []
@@ -38,7 +38,7 @@ async def test_an_answer_and_a_stream_are_given_again(upstream):
         assert len(app.driver.store.rows()) <= 2
 
 
-async def test_the_sdks_retry_after_a_passing_failure_is_answered_anew(upstream):
+async def test_the_sdks_retry_after_a_passing_failure_is_answered_anew(serving, upstream):
     async with serving(named(upstream)) as (url, _), openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x") as sdk:
         upstream.plan(status=503)
         create = sdk.chat.completions.create
@@ -49,7 +49,7 @@ async def test_the_sdks_retry_after_a_passing_failure_is_answered_anew(upstream)
         assert answer.choices[0].message.content
 
 
-async def test_concurrent_twins_ask_once(upstream):
+async def test_concurrent_twins_ask_once(serving, upstream):
     async with serving(named(upstream)) as (url, _), httpx2.AsyncClient(base_url=url, timeout=30) as http:
         upstream.plan(delay_ms=500)
         statuses = []
@@ -69,7 +69,7 @@ async def test_concurrent_twins_ask_once(upstream):
         assert len(upstream.requests) == 1
 
 
-async def test_what_passes_as_it_is_is_paid_for_once(upstream):
+async def test_what_passes_as_it_is_is_paid_for_once(serving, upstream):
     asked = {
         "/v1/images/generations": {"model": "gpt-image-1", "prompt": "a cat"},
         "/v1/audio/speech": {"model": "tts-1", "voice": "alloy", "input": "hello"},
@@ -91,7 +91,7 @@ async def test_what_passes_as_it_is_is_paid_for_once(upstream):
         assert len(upstream.requests) == len(asked)
 
 
-async def test_pictures_in_the_making_are_not_made_twice(upstream):
+async def test_pictures_in_the_making_are_not_made_twice(serving, upstream):
     async with serving(passing(upstream)) as (url, _), httpx2.AsyncClient(base_url=url, timeout=30) as http:
         upstream.plan(delay_ms=500)
         statuses = []
@@ -109,7 +109,7 @@ async def test_pictures_in_the_making_are_not_made_twice(upstream):
         assert (statuses[-1], len(upstream.requests)) == (200, 1)
 
 
-async def test_an_upload_is_sent_each_time(upstream):
+async def test_an_upload_is_sent_each_time(serving, upstream):
     async with serving(passing(upstream)) as (url, _), httpx2.AsyncClient(base_url=url, timeout=30) as http:
         for _ in range(2):
             answer = await http.post(

@@ -2,7 +2,7 @@
 
 import httpx2
 import pytest
-from tests.python.conftest import provider, serving
+from tests.python.conftest import provider
 
 CHAT = {"model": "fake-chat", "messages": [{"role": "user", "content": "Say hello"}]}
 
@@ -20,7 +20,7 @@ def asked(upstream):
         ({"host": "evil.example", "origin": "http://evil.example"}, "host_not_allowed"),
     ],
 )
-async def test_without_keys_a_foreign_page_spends_nothing(upstream, headers, code):
+async def test_without_keys_a_foreign_page_spends_nothing(serving, upstream, headers, code):
     async with serving(provider(upstream)) as (url, _), httpx2.AsyncClient(base_url=url) as http:
         for answer in (
             await http.post("/v1/chat/completions", json=CHAT, headers=headers),
@@ -34,7 +34,7 @@ async def test_without_keys_a_foreign_page_spends_nothing(upstream, headers, cod
         assert (await http.post("/v1/chat/completions", json=CHAT)).status_code == 200
 
 
-async def test_a_named_page_asks_before_and_reads_its_answer(upstream):
+async def test_a_named_page_asks_before_and_reads_its_answer(serving, upstream):
     page = "https://app.example"
     text = f'[server]\ncors_origins = ["{page}"]\n[auth]\ntokens = ["right"]\n{provider(upstream)}'
     async with serving(text) as (url, _), httpx2.AsyncClient(base_url=url) as http:
@@ -59,7 +59,7 @@ async def test_a_named_page_asks_before_and_reads_its_answer(upstream):
         assert "access-control-allow-origin" not in other.headers
 
 
-async def test_with_keys_only_the_health_paths_are_open(upstream):
+async def test_with_keys_only_the_health_paths_are_open(serving, upstream):
     async with serving(f'[auth]\ntokens = ["right"]\n{provider(upstream)}') as (url, _), httpx2.AsyncClient() as http:
         for path in ("/v1/models", "/v1/models/fake-chat", "/metrics", "/v1/chat/completions", "/v1/x", "/", "/health"):
             for method in ("GET", "POST", "OPTIONS", "DELETE"):

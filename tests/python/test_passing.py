@@ -11,7 +11,7 @@ import httpx2
 import openai
 import pytest
 import trio
-from tests.python.conftest import provider, serving
+from tests.python.conftest import provider
 from tests.python.test_server import client, rows
 
 WAV = b"RIFF" + bytes(range(256)) * 40
@@ -23,7 +23,7 @@ def digest(data):
     return hashlib.sha256(data).hexdigest()
 
 
-async def test_moderations_rerank_and_images_pass(upstream):
+async def test_moderations_rerank_and_images_pass(serving, upstream):
     async with serving(provider(upstream)) as (url, app), client(url) as sdk:
         answer = await sdk.moderations.create(model="omni-moderation-latest", input=["a", "b"])
         assert (answer.model, len(answer.results)) == ("omni-moderation-latest", 2)
@@ -47,7 +47,7 @@ async def test_moderations_rerank_and_images_pass(upstream):
         assert told == [*images, *[("moderations", tokens, False) for tokens in (1, 2)], *[("rerank", 9, False)] * 2]
 
 
-async def test_speech_streams_bytes_or_events(upstream):
+async def test_speech_streams_bytes_or_events(serving, upstream):
     async with serving(provider(upstream)) as (url, app), client(url) as sdk:
         speech = await sdk.audio.speech.create(model="tts-1", voice="alloy", input="hello")
         assert speech.content == b"ID3" + b"hello" * 5_000
@@ -61,7 +61,7 @@ async def test_speech_streams_bytes_or_events(upstream):
         assert sorted(row["input_tokens"] for row in await rows(app, 2)) == [1, 11]
 
 
-async def test_audio_is_transcribed_in_every_form(upstream):
+async def test_audio_is_transcribed_in_every_form(serving, upstream):
     async with serving(provider(upstream)) as (url, app), client(url) as sdk:
         for audio in (WAV, LONG):
             wanted = f"whisper-1:{digest(audio)}"
@@ -77,7 +77,7 @@ async def test_audio_is_transcribed_in_every_form(upstream):
         assert {row["model"] for row in found} == {"whisper-1", "one/whisper-1"}
 
 
-async def test_a_model_behind_the_file_is_found_or_named(upstream):
+async def test_a_model_behind_the_file_is_found_or_named(serving, upstream):
     """The JavaScript SDK sends fields in the order in which its caller wrote them."""
     async with serving(provider(upstream)) as (url, _), httpx2.AsyncClient() as http:
         form = {"file": ("a.wav", LONG), "model": (None, "whisper-1")}
@@ -88,7 +88,7 @@ async def test_a_model_behind_the_file_is_found_or_named(upstream):
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")
 
 
-async def test_images_are_edited_and_varied(upstream):
+async def test_images_are_edited_and_varied(serving, upstream):
     async with serving(provider(upstream)) as (url, _), client(url) as sdk:
         picture = ("a.png", WAV, "image/png")
         edited = await sdk.images.edit(model="gpt-image-1", image=picture, prompt="a hat")
@@ -99,7 +99,7 @@ async def test_images_are_edited_and_varied(upstream):
         assert len(varied.data) == 2
 
 
-async def test_files_are_kept_listed_read_and_deleted(upstream):
+async def test_files_are_kept_listed_read_and_deleted(serving, upstream):
     async with serving(provider(upstream)) as (url, app), client(url) as sdk:
         made = await sdk.files.create(file=("data.jsonl", LONG), purpose="batch")
         assert (made.bytes, made.filename) == (len(LONG), "data.jsonl")
@@ -118,7 +118,7 @@ async def test_files_are_kept_listed_read_and_deleted(upstream):
         assert {row["endpoint"] for row in await rows(app, 7)} == {"files"}
 
 
-def test_the_sdk_without_async_works_too():
+def test_the_sdk_without_async_works_too(serving):
     async def main():
         from tests.upstream import open_upstream
 
@@ -137,7 +137,7 @@ def test_the_sdk_without_async_works_too():
     trio.run(main)
 
 
-async def test_what_goes_before_chat_is_as_openai_has_it(upstream):
+async def test_what_goes_before_chat_is_as_openai_has_it(serving, upstream):
     """Token arrays, base64 vectors, dimensions, n, echo, logprobs: as the SDK sends them, byte for byte."""
     async with serving(provider(upstream)) as (url, _), client(url) as sdk:
         for given, count in (("a", 1), (["a", "b"], 2), ([1, 2, 3], 1), ([[1, 2], [3]], 2)):
@@ -178,7 +178,7 @@ async def until(check):
 
 
 @pytest.mark.parametrize("framing", ["content-length: 1000000", "transfer-encoding: chunked"])
-async def test_an_upload_that_is_cut_off_is_never_whole_upstream(upstream, framing):
+async def test_an_upload_that_is_cut_off_is_never_whole_upstream(serving, upstream, framing):
     async with serving(provider(upstream)) as (url, app):
         data = PART + b"x" * 300_000
         sent = data if "length" in framing else b"%x\r\n%s\r\n" % (len(data), data)
@@ -194,7 +194,7 @@ async def test_an_upload_that_is_cut_off_is_never_whole_upstream(upstream, frami
         await until(lambda: app.driver.gateway.open_exchanges() == 0)
 
 
-async def test_an_answer_before_the_end_of_the_upload_reaches_its_caller(upstream):
+async def test_an_answer_before_the_end_of_the_upload_reaches_its_caller(serving, upstream):
     upstream.plan(early=True, status=413)
     async with serving(provider(upstream) + 'models = ["m"]\n') as (url, _):
         stream = await connect(url)
@@ -206,7 +206,7 @@ async def test_an_answer_before_the_end_of_the_upload_reaches_its_caller(upstrea
         assert got.startswith(b"HTTP/1.1 413"), got
 
 
-async def test_a_slow_upstream_stops_its_caller_and_little_is_held():
+async def test_a_slow_upstream_stops_its_caller_and_little_is_held(serving):
     listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
     text = f'[[providers]]\nname = "one"\ntype = "openai_compatible"\nbase_url = "http://127.0.0.1:{listener.socket.getsockname()[1]}"\nmodels = ["m"]\n'
     async with serving(text) as (url, _), await connect(url) as stream, httpx2.AsyncClient() as http:
@@ -238,13 +238,13 @@ async def test_a_slow_upstream_stops_its_caller_and_little_is_held():
         ("/v1/moderations", "multipart/form-data; boundary=b", "unsupported_media_type"),
     ],
 )
-async def test_the_media_type_must_fit(upstream, path, kind, code):
+async def test_the_media_type_must_fit(serving, upstream, path, kind, code):
     async with serving(provider(upstream)) as (url, _), httpx2.AsyncClient() as http:
         answer = await http.post(f"{url}{path}", content=b"{}", headers={"content-type": kind})
         assert (answer.status_code, answer.json()["error"]["code"]) == (415, code)
 
 
-async def test_each_kind_of_body_has_its_bound(upstream):
+async def test_each_kind_of_body_has_its_bound(serving, upstream):
     text = "[server]\nmax_file_bytes = 300_000\nmax_audio_bytes = 200_000\n" + provider(upstream)
     async with serving(text) as (url, _), client(url, max_retries=0) as sdk:
         with pytest.raises(openai.APIStatusError) as caught:

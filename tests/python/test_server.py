@@ -13,7 +13,7 @@ import openai
 import pydantic
 import pytest
 import trio
-from tests.python.conftest import provider, serving
+from tests.python.conftest import provider
 from tests.upstream import open_upstream
 
 MESSAGES = [{"role": "user", "content": "Say hello"}]
@@ -30,7 +30,7 @@ async def rows(app, count):
     return found
 
 
-async def test_a_chat_is_answered_and_booked(upstream):
+async def test_a_chat_is_answered_and_booked(serving, upstream):
     async with serving(provider(upstream)) as (url, app), client(url) as sdk:
         answer = await sdk.chat.completions.create(model="fake-chat", messages=MESSAGES)
         assert answer.choices[0].message.content
@@ -39,7 +39,7 @@ async def test_a_chat_is_answered_and_booked(upstream):
         assert row["input_tokens"] == answer.usage.prompt_tokens
 
 
-async def test_a_stream_arrives_whole_and_its_usage_stays_hidden(upstream):
+async def test_a_stream_arrives_whole_and_its_usage_stays_hidden(serving, upstream):
     async with serving(provider(upstream)) as (url, app), client(url) as sdk:
         stream = await sdk.chat.completions.create(model="fake-chat", messages=MESSAGES, stream=True)
         chunks = [chunk async for chunk in stream]
@@ -50,7 +50,7 @@ async def test_a_stream_arrives_whole_and_its_usage_stays_hidden(upstream):
         assert (await rows(app, 1))[0]["usage_source"] == "reported"
 
 
-async def test_usage_is_shown_to_who_asks(upstream):
+async def test_usage_is_shown_to_who_asks(serving, upstream):
     async with serving(provider(upstream)) as (url, _), client(url) as sdk:
         stream = await sdk.chat.completions.create(
             model="fake-chat", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
@@ -59,7 +59,7 @@ async def test_usage_is_shown_to_who_asks(upstream):
         assert len(usages) == 1
 
 
-async def test_tools_and_parallel_tools_pass(upstream):
+async def test_tools_and_parallel_tools_pass(serving, upstream):
     tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
     async with serving(provider(upstream)) as (url, _), client(url) as sdk:
         answer = await sdk.chat.completions.create(model="fake-chat", messages=MESSAGES, tools=[tool])
@@ -70,7 +70,7 @@ async def test_tools_and_parallel_tools_pass(upstream):
         assert calls[0].function.name == "weather"
 
 
-async def test_embeddings_in_both_encodings(upstream):
+async def test_embeddings_in_both_encodings(serving, upstream):
     async with serving(provider(upstream)) as (url, _), client(url) as sdk:
         answer = await sdk.embeddings.create(model="fake-embed", input=["a", "b"])
         assert [entry.index for entry in answer.data] == [0, 1]
@@ -78,7 +78,7 @@ async def test_embeddings_in_both_encodings(upstream):
         assert floats.data[0].embedding == pytest.approx(answer.data[0].embedding)
 
 
-async def test_more_inputs_than_a_provider_takes_are_asked_in_slices(upstream):
+async def test_more_inputs_than_a_provider_takes_are_asked_in_slices(serving, upstream):
     text = "[limits]\nmax_inputs = 2\n" + provider(upstream)
     async with serving(text) as (url, app), client(url) as sdk:
         answer = await sdk.embeddings.create(model="fake-embed", input=list("abcde"))
@@ -95,7 +95,7 @@ async def test_more_inputs_than_a_provider_takes_are_asked_in_slices(upstream):
         ({"reset_after": 0}, openai.InternalServerError, "upstream_error"),
     ],
 )
-async def test_failures_have_the_sdks_classes_and_are_not_multiplied(upstream, plan, error, code):
+async def test_failures_have_the_sdks_classes_and_are_not_multiplied(serving, upstream, plan, error, code):
     text = "[retry]\nmax_attempts = 2\nbase_delay_ms = 1\n" + provider(upstream)
     async with serving(text) as (url, _), client(url) as sdk:
         await wait_for_lists(upstream)
@@ -108,7 +108,7 @@ async def test_failures_have_the_sdks_classes_and_are_not_multiplied(upstream, p
         assert len(asked) <= 2
 
 
-async def test_the_next_provider_answers_for_one_that_fails(upstream):
+async def test_the_next_provider_answers_for_one_that_fails(serving, upstream):
     async with open_upstream() as second:
         text = provider(upstream, "one", 1) + provider(second, "two", 2)
         async with serving(text) as (url, app), client(url) as sdk:
@@ -128,7 +128,7 @@ async def wait_for_lists(*upstreams):
                 await trio.sleep(0.01)
 
 
-async def test_leaving_a_stream_stops_its_upstream(upstream):
+async def test_leaving_a_stream_stops_its_upstream(serving, upstream):
     async with serving(provider(upstream)) as (url, app), client(url) as sdk:
         await wait_for_lists(upstream)
         upstream.plan(stall="body", stall_after=2)
@@ -165,7 +165,9 @@ async def test_leaving_a_stream_stops_its_upstream(upstream):
         ("GET", "/v1/nothing", {}, b"", 404, "unknown_url"),
     ],
 )
-async def test_bad_requests_are_answered_and_the_connection_stays(upstream, method, path, headers, body, status, code):
+async def test_bad_requests_are_answered_and_the_connection_stays(
+    serving, upstream, method, path, headers, body, status, code
+):
     text = '[server]\nmax_body_bytes = 4096\n[auth]\ntokens = ["right"]\n' + provider(upstream)
     async with serving(text) as (url, _), httpx2.AsyncClient() as http:
         given = {"authorization": "Bearer right", "content-type": "application/json", "x-request-id": "mine"} | headers
@@ -175,7 +177,7 @@ async def test_bad_requests_are_answered_and_the_connection_stays(upstream, meth
         assert (await http.get(url + "/v1/health")).status_code == 200
 
 
-async def test_parallel_tool_calls_keep_their_pieces(upstream):
+async def test_parallel_tool_calls_keep_their_pieces(serving, upstream):
     names = ("weather", "time")
     tools = [
         {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
@@ -192,7 +194,7 @@ async def test_parallel_tool_calls_keep_their_pieces(upstream):
         assert tuple(calls.values()) == names
 
 
-async def test_structured_output_is_parsed_by_the_sdk(upstream):
+async def test_structured_output_is_parsed_by_the_sdk(serving, upstream):
     class Answer(pydantic.BaseModel):
         word: str
         count: int
@@ -202,7 +204,7 @@ async def test_structured_output_is_parsed_by_the_sdk(upstream):
         assert isinstance(answer.choices[0].message.parsed, Answer)
 
 
-async def test_asked_without_the_event_loop(upstream):
+async def test_asked_without_the_event_loop(serving, upstream):
     async with serving(provider(upstream)) as (url, _):
 
         def ask():
@@ -215,7 +217,7 @@ async def test_asked_without_the_event_loop(upstream):
         assert whole == streamed
 
 
-async def test_request_ids_are_uuids_and_strict_upstreams_get_no_others(upstream):
+async def test_request_ids_are_uuids_and_strict_upstreams_get_no_others(serving, upstream):
     strict = provider(upstream).replace("openai_compatible", "llamacpp")
     async with serving(strict) as (url, _), httpx2.AsyncClient() as caller:
         ask = {"model": "fake-chat", "messages": MESSAGES}
@@ -227,7 +229,7 @@ async def test_request_ids_are_uuids_and_strict_upstreams_get_no_others(upstream
         assert upstream.requests[-1].header("x-request-id") is None
 
 
-async def test_head_is_answered_with_what_get_would_say_of_its_body(upstream):
+async def test_head_is_answered_with_what_get_would_say_of_its_body(serving, upstream):
     async with serving(provider(upstream)) as (url, _), httpx2.AsyncClient() as http:
         for path in ("/v1/health", "/v1/models"):
             get, head = await http.get(url + path), await http.head(url + path)
@@ -306,7 +308,7 @@ async def test_a_reload_says_when_another_address_takes_effect(upstream, tmp_pat
                 )
 
 
-async def test_a_connection_serves_as_many_requests_as_it_is_asked(upstream):
+async def test_a_connection_serves_as_many_requests_as_it_is_asked(serving, upstream):
     async with serving(provider(upstream) + 'models = ["fake-chat"]\n') as (url, _):
         limit = 1_000  # hypercorn's own, at which it closes
         stream = await trio.open_tcp_stream("127.0.0.1", int(url.rpartition(":")[2]))

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 import trio
-from tests.python.conftest import provider, serving
+from tests.python.conftest import provider
 from tests.python.test_wire import HEAD
 
 from hoosh.asgi import PART_BYTES, HttpCaller
@@ -29,7 +29,7 @@ async def ask(url, body):
     return caller
 
 
-async def test_a_caller_that_takes_nothing_is_cut_off(upstream):
+async def test_a_caller_that_takes_nothing_is_cut_off(serving, upstream):
     async with serving("[deadlines]\ncaller_stall_secs = 1\n" + provider(upstream)) as (url, app):
         with trio.fail_after(20):
             async with await ask(url, LONG) as caller:

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 import trio
-from tests.python.conftest import LISTENERS, provider
+from tests.python.conftest import provider
 
 import hoosh.embedded
 import hoosh.wire
@@ -16,11 +16,6 @@ CHAT = b'{"model":"fake-chat","messages":[{"role":"user","content":"hi"}]}'
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 MODELS = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LAST = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-
-
-@pytest.fixture(params=LISTENERS.values(), ids=LISTENERS)
-def serving(request):
-    return request.param
 
 
 async def talk(url, *parts, pause=0.0, eof=False):

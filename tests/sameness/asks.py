@@ -40,7 +40,9 @@ def post(name, fields=CHAT, *headers, to=CHATS, plans=(), **more):
     return Ask(name, (whole(to, fields, *headers, **more),), plans=plans)
 
 
-def chunked(name, fields=CHAT, *headers, to=CHATS, kind=JSON, size=7, trailer=b"", extension=b"", plans=(), unread=False):
+def chunked(
+    name, fields=CHAT, *headers, to=CHATS, kind=JSON, size=7, trailer=b"", extension=b"", plans=(), unread=False
+):
     """The same in chunks."""
     body = written(fields)
     pieces = [body[at : at + size] for at in range(0, len(body), size)]

@@ -10,7 +10,7 @@ PROBED = 'endpoint="other"'
 """In metrics, what a connection that is kept is probed with."""
 _UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID = re.compile(rb'("id":\s*")[^"]*(")')
-_CLOCK = re.compile(rb'("(?:created|created_at|since_us|latency_ms|for_secs|retry_in_secs)":\s*)[\d.]+')
+_CLOCK = re.compile(rb'("(?:created|created_at|expires_at|since_us|latency_ms|for_secs|retry_in_secs)":\s*)[\d.]+')
 _SPENT = re.compile(r"^(\w+_seconds_(?:sum|bucket)\S* )\S+$", re.MULTILINE)
 
 
@@ -35,7 +35,7 @@ def of_answer(answer, upstream):
 def _value(name, value):
     if name == "x-request-id":
         return _UUID.sub(b"UUID", value.encode()).decode()
-    if name.startswith(("x-ratelimit-reset-", "x-ratelimit-remaining-")) or name == "retry-after-ms":
+    if name.startswith(("x-ratelimit-reset-", "x-ratelimit-remaining-")) or name.startswith("retry-after"):
         return "TIME"
     return value
 

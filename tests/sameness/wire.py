@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-SECONDS = 6
+SECONDS = 30
 """After which a connection hangs: told, and compared, as any other difference."""
 PROBE = b"HEAD /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -104,14 +104,14 @@ async def _answer(reader, method):
     return answer
 
 
-async def put(port, ask):
+async def put(port, ask, seconds=SECONDS):
     """The answers to `ask`, and what became of the connection: `kept` for another request, `closed` as was said in the last
     answer or known from its version, `dropped`, or that it `hangs`."""
     methods = ask.methods or (ask.parts[0].partition(b" ")[0],)
     answers = []
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     async with stream:
-        with trio.move_on_after(SECONDS):
+        with trio.move_on_after(seconds):
             heard = trio.Event()
             reader = _Reader(stream, heard)
             async with trio.open_nursery() as nursery:

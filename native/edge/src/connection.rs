@@ -1,5 +1,7 @@
 //! One caller's connection, from its first byte to its last.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use hyper::server::conn::http1;
@@ -8,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::drive::Place;
 use crate::guarded::Guarded;
 use crate::service::Gate;
-use crate::wire::{Waits, Wire};
+use crate::wire::Wire;
 use crate::worker::Hands;
 
 /// Bytes of one connection that hyper may hold: the longest head that the guard gives on, and what a slow caller can be
@@ -24,7 +26,8 @@ pub async fn serve(stream: TcpStream, wire: Rc<Wire>, hands: Rc<Hands>) {
     let mut connection = http1::Builder::new().writev(false).max_buf_size(BUFFER).serve_connection(io, gate);
     // An error is a caller that left, or was cut; its exchange was told when its answer was dropped.
     let _ = std::future::poll_fn(|cx| {
-        let polled = connection.poll_without_shutdown(cx);
+        // With the shutdown, because without it hyper is done before all that it holds is written.
+        let polled = Pin::new(&mut connection).poll(cx);
         if polled.is_pending() && wire.stuck.get().is_some() {
             wire.work_on(cx);
         }
@@ -35,7 +38,8 @@ pub async fn serve(stream: TcpStream, wire: Rc<Wire>, hands: Rc<Hands>) {
     let io = connection.into_parts().io;
     if wire.cut.get() {
         io.reset();
-    } else if !matches!(wire.waits.get(), Waits::Idle(_)) {
+    } else if !wire.retired.get() {
+        // One that is retired has its last answer, and its place is wanted at once.
         io.linger().await;
-    } // An idle one has its last answer, and its place is wanted at once.
+    }
 }

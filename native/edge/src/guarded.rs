@@ -108,6 +108,7 @@ impl Guarded {
     }
 
     fn note_what_is_waited_for(&mut self) {
+        self.wire.in_head.set(self.guard.in_head());
         let waits = match (self.guard.in_head(), self.wire.busy.get(), self.wire.waits.get()) {
             (_, true, _) => Waits::No,
             (true, false, Waits::Head(since)) => Waits::Head(since),
@@ -118,25 +119,30 @@ impl Guarded {
         self.wire.waits.set(waits);
     }
 
-    /// Reads and drops what still comes, for a while, after the last answer was written.
+    /// Ends writing, then reads and drops what still comes for a while.
     pub async fn linger(self) {
         let mut stream = self.stream;
         let _ = std::future::poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await;
-        let mut scratch = vec![0; 8 << 10];
-        let drain = std::future::poll_fn(|cx| loop {
-            let mut buf = ReadBuf::new(&mut scratch);
-            match ready!(Pin::new(&mut stream).poll_read(cx, &mut buf)) {
-                Ok(()) if !buf.filled().is_empty() => {}
-                _ => return Poll::Ready(()),
-            }
-        });
-        let _ = tokio::time::timeout(LINGER, drain).await;
+        linger(stream).await;
     }
 
     /// Closes the socket with a reset: what was not taken yet is dropped.
     pub fn reset(self) {
         let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
+}
+
+/// Reads and drops what still comes, for a while, after the last answer was written.
+pub async fn linger(mut stream: TcpStream) {
+    let mut scratch = vec![0; 8 << 10];
+    let drain = std::future::poll_fn(|cx| loop {
+        let mut buf = ReadBuf::new(&mut scratch);
+        match ready!(Pin::new(&mut stream).poll_read(cx, &mut buf)) {
+            Ok(()) if !buf.filled().is_empty() => {}
+            _ => return Poll::Ready(()),
+        }
+    });
+    let _ = tokio::time::timeout(LINGER, drain).await;
 }
 
 impl Read for Guarded {
@@ -180,6 +186,7 @@ impl Read for Guarded {
                         }
                         let idle = matches!(this.wire.waits.get(), Waits::Idle(_));
                         if idle && (this.wire.closing.get() || this.is_late()) {
+                            this.wire.retired.set(true);
                             return Poll::Ready(Ok(()));
                         }
                         *this.wire.reader.borrow_mut() = Some(cx.waker().clone());

@@ -1,8 +1,9 @@
 //! The sockets that are listened on, and one thread that hands out what comes.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::Notify;
 
 use crate::edge::Shared;
+use crate::guarded::linger;
 use crate::worker::{Order, Worker};
 
 /// Connections that the system keeps until they are accepted.
@@ -22,6 +24,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 const ROOM: Duration = Duration::from_millis(500);
 /// How often it is looked for meanwhile.
 const LOOK: Duration = Duration::from_millis(1);
+/// Of connections that were refused, so many may take their time to read that.
+const MOST_REFUSED: usize = 256;
 
 /// Opens the sockets of all addresses that `host` has.
 pub fn open(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
@@ -151,7 +155,8 @@ async fn make_room(most: u64, shared: &Shared, workers: &[Worker]) -> bool {
     false
 }
 
-/// Says so in one write, which a fresh socket takes whole, and closes.
+/// Says so in one write, which a fresh socket takes whole, and closes when the caller has read it: what it has sent would have it
+/// reset at once, and the words lost.
 fn refuse(mut stream: std::net::TcpStream, words: &str) {
     let body = Failure::new(Code::Overloaded, words).openai_body();
     let length = body.len();
@@ -162,6 +167,37 @@ fn refuse(mut stream: std::net::TcpStream, words: &str) {
     let mut answer = head.into_bytes();
     answer.extend_from_slice(&body);
     let _ = stream.write(&answer);
+    let _ = stream.shutdown(Shutdown::Write);
+    let Some(place) = Refused::enter() else { return };
+    if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
+        tokio::task::spawn_local(async move {
+            linger(stream).await;
+            drop(place);
+        });
+    }
+}
+
+/// A place among those that were refused and may still read why; no more than [`MOST_REFUSED`], because a flood is refused too.
+struct Refused;
+
+thread_local! {
+    static REFUSED: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Refused {
+    fn enter() -> Option<Refused> {
+        let count = REFUSED.get();
+        (count < MOST_REFUSED).then(|| {
+            REFUSED.set(count + 1);
+            Refused
+        })
+    }
+}
+
+impl Drop for Refused {
+    fn drop(&mut self) {
+        REFUSED.set(REFUSED.get() - 1);
+    }
 }
 
 /// A word that is said once, and heard by whoever waits then or later.

@@ -18,8 +18,6 @@ pub const HEAD: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept: longer than the pools of callers and proxies keep theirs (5 to 60 s), so that none
 /// is closed under a request.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a caller may take nothing of an answer of which the exchange is done.
-pub const WRITING: Duration = Duration::from_secs(60);
 
 /// What a connection waits for, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +37,10 @@ pub struct Wire {
     pub stuck: Cell<Option<Instant>>,
     /// A request is answered now.
     pub busy: Cell<bool>,
+    /// Part of a head came behind the request that is answered now.
+    pub in_head: Cell<bool>,
+    /// Its end was told to hyper because nobody asks any more, and nothing is left to be read.
+    pub retired: Cell<bool>,
     /// It is read no more: its time is up, or the server goes down.
     pub closing: Cell<bool>,
     /// Its socket is closed now, without what was not taken yet.
@@ -59,6 +61,8 @@ impl Wire {
             waits: Cell::new(Waits::Idle(about_now())),
             stuck: Cell::new(None),
             busy: Cell::new(false),
+            in_head: Cell::new(false),
+            retired: Cell::new(false),
             closing: Cell::new(false),
             cut: Cell::new(false),
             refusal: RefCell::new(None),
@@ -72,6 +76,11 @@ impl Wire {
     /// The exchange has said its last word.
     pub fn answered(&self) {
         self.busy.set(false);
+        // hyper has asked for more already, and does not ask again before something comes.
+        if self.waits.get() == Waits::No {
+            let now = about_now();
+            self.waits.set(if self.in_head.get() { Waits::Head(now) } else { Waits::Idle(now) });
+        }
         *self.current.borrow_mut() = None;
     }
 
@@ -96,8 +105,8 @@ impl Wire {
         self.wake();
     }
 
-    /// Looks at the time.
-    pub fn mind(&self, now: Instant) {
+    /// Looks at the time. Of an answer of which the exchange is done the caller may take nothing for `stall`.
+    pub fn mind(&self, now: Instant, stall: Duration) {
         let is_up = match self.waits.get() {
             Waits::No => false,
             Waits::Idle(since) => now - since >= KEEP_ALIVE,
@@ -106,7 +115,7 @@ impl Wire {
         if is_up {
             self.wake();
         }
-        if !self.busy.get() && self.stuck.get().is_some_and(|since| now - since >= WRITING) {
+        if !self.busy.get() && self.stuck.get().is_some_and(|since| now - since >= stall) {
             self.cut();
         }
     }

@@ -104,7 +104,7 @@ type Bells = Rc<RefCell<HashMap<u64, Arc<Bell>>>>;
 
 async fn run(hands: Rc<Hands>, mut orders: UnboundedReceiver<Order>, load: Arc<AtomicUsize>) {
     let (wires, bells, mut number, mut closing) = (Wires::default(), Bells::default(), 0, false);
-    tokio::task::spawn_local(mind(wires.clone(), hands.upstreams.clone()));
+    tokio::task::spawn_local(mind(wires.clone(), hands.clone()));
     while let Some(order) = orders.recv().await {
         match order {
             Order::Serve(stream, ticket) => {
@@ -198,12 +198,13 @@ fn longest_idle(wires: &Wires) -> Option<Rc<Wire>> {
 }
 
 /// Looks at the times of all connections, callers' and upstreams'.
-async fn mind(wires: Wires, upstreams: Rc<Upstreams>) {
+async fn mind(wires: Wires, hands: Rc<Hands>) {
     tick();
     loop {
         tokio::time::sleep(LOOK).await;
         let now = tick();
-        each(&wires, |wire| wire.mind(now));
-        upstreams.expire();
+        let stall = Duration::from_secs(hands.shared.gateway.caller_stall_secs());
+        each(&wires, |wire| wire.mind(now, stall));
+        hands.upstreams.expire();
     }
 }

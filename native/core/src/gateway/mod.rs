@@ -245,6 +245,11 @@ impl Gateway {
         (server.max_connections, server.max_connections_per_address)
     }
 
+    /// `[deadlines] caller_stall_secs` of the configuration in force: for the rest of an answer that its exchange is done with.
+    pub fn caller_stall_secs(&self) -> u64 {
+        self.snapshot.load().config.deadlines.caller_stall_secs
+    }
+
     /// Exchanges made and not dropped.
     pub fn open_exchanges(&self) -> usize {
         // In this order: one that begins and ends between the two must not count as over and not begun.
