@@ -53,7 +53,13 @@ impl Service<Request<Incoming>> for Gate {
                 let (method, headers) = (head.method.as_str(), &View(&head.headers));
                 exchange.begin(RequestHead { method, target, headers, caller: Caller::Http });
                 let awaits_word = head.version != Version::HTTP_10 && head.headers.contains_key(EXPECT);
-                Body { incoming: Some(body), wire: Some(self.wire.clone()), awaits_word, ..Body::none() }
+                Body {
+                    incoming: Some(body),
+                    held: Bytes::new(),
+                    ends: false,
+                    wire: Some(self.wire.clone()),
+                    awaits_word,
+                }
             }
         };
         let drive = Drive::new(exchange, self.place.clone(), body);
@@ -88,7 +94,7 @@ impl Body {
 
     /// One that is there.
     pub fn whole(body: Bytes) -> Body {
-        Body { held: body, ends: true, ..Body::none() }
+        Body { incoming: None, held: body, ends: true, wire: None, awaits_word: false }
     }
 
     /// Whether the connection ends for what of it was not read: too much to be dropped, or what may never come.
