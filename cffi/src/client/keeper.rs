@@ -47,7 +47,8 @@ impl File {
             max_pages: None,
         };
         let writer = Writer::open(path, settings, ring).map_err(|error| error.message)?;
-        let key = |token: &hoosh_core::config::Token| Key { name: token.name.clone(), token: token.token.expose().into() };
+        let key =
+            |token: &hoosh_core::config::Token| Key { name: token.name.clone(), token: token.token.expose().into() };
         writer.note_keys(config.auth.tokens.iter().map(key).collect());
         Ok(File(Arc::new(Mutex::new(Some(writer)))))
     }

@@ -52,7 +52,8 @@ pub unsafe extern "C" fn hoosh_client_new(
 ) -> hoosh_result {
     guarded(|| {
         // SAFETY: the program's promise.
-        let (gateway, config, path, client) = unsafe { (shared(gateway)?, shared(config)?, store.text()?, place(client)?) };
+        let (gateway, config, path, client) =
+            unsafe { (shared(gateway)?, shared(config)?, store.text()?, place(client)?) };
         let edge = Edge::inside(gateway.gateway.clone(), 1, now.core().mono_us);
         let (keeper, file): (Arc<dyn Keeper>, _) = if path.is_empty() {
             (Arc::new(Memory::new()), None)

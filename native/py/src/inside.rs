@@ -107,7 +107,8 @@ impl InsideCall {
     /// whole body), `finish` (of a stream), `cut` (nobody took it for too long) or `gone` (the edge ended).
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Answered<'py>> {
         let Taken { head, pieces, end } = self.call.as_ref().map(Call::take).unwrap_or_default();
-        let head = head.map(|(status, headers)| header_list(py, &headers).map(|headers| (status, headers))).transpose()?;
+        let head =
+            head.map(|(status, headers)| header_list(py, &headers).map(|headers| (status, headers))).transpose()?;
         let pieces = pieces.iter().map(|piece| PyBytes::new(py, piece)).collect();
         Ok((head, pieces, end.map(word)))
     }
