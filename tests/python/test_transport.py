@@ -360,7 +360,8 @@ async def test_two_streams_of_one_thread_take_turns(upstream):
 
 
 async def test_who_takes_nothing_stops_its_own_upstream_and_no_other(upstream, on):
-    long = [{"role": "user", "content": "word " * 200_000}]
+    # More than the buffers of two sockets hold and the core lets lie.
+    long = [{"role": "user", "content": ("x" * 8_000 + " ") * 3_000}]
 
     async def work():
         async with NATIVE(named(upstream.url)) as gateway:
@@ -368,10 +369,10 @@ async def test_who_takes_nothing_stops_its_own_upstream_and_no_other(upstream, o
                 await slow.__anext__()
                 for _ in range(20):
                     assert content(await gateway.chat(model="fake-chat", messages=MESSAGES))
-                # What the slow one has not taken lies with its upstream: here there is no more than the core's bound.
                 assert gateway._driver.gateway.open_exchanges() == 1
+                assert upstream.requests[0].answered_at is None
                 words = [words_of(chunk) async for chunk in slow]
-            assert len(words) > 200_000
+            assert sum(map(len, words)) >= 24_000_000
 
     await on(work)
 
@@ -386,7 +387,7 @@ async def test_a_caller_that_takes_nothing_is_cut_off_after_what_is_there(upstre
             with pytest.raises(errors.RequestError, match="caller_stall_secs"):
                 async for _ in chunks:
                     taken += 1
-            assert 0 < taken < 200
+            assert taken > 0
 
     await on(work)
 
