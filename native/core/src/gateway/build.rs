@@ -1,8 +1,10 @@
 //! How one configuration follows another: what stays keeps its live state, what goes ends at once.
 
+use std::collections::{HashMap, HashSet};
+
 use super::discovered::{facts, lists, Discovered};
 use super::renewal::Shown;
-use super::snapshot::{Holder, HolderLive, Snapshot, Upstream, UpstreamLive};
+use super::snapshot::{Holder, HolderLive, Places, Snapshot, Upstream, UpstreamLive};
 use crate::budget::Pool;
 use crate::cache::Cache;
 use crate::clock::SECOND;
@@ -40,9 +42,10 @@ impl Snapshot {
             let new = || holder_live(token.max_concurrency, token.rate_limit_rpm, token.rate_limit_tpm, waiting);
             Holder::of_key(key, &token.models, kept.unwrap_or_else(new))
         });
+        let retired: HashMap<&str, &Arc<Pool>> = retired.iter().map(|pool| (&**pool.name(), pool)).collect();
         let budgets = config.budgets.iter().map(|budget| {
             let kept = before.and_then(|before| before.budget(&budget.name));
-            let kept = kept.or_else(|| retired.iter().find(|pool| **pool.name() == *budget.name)).cloned();
+            let kept = kept.or_else(|| retired.get(&*budget.name).copied()).cloned();
             kept.unwrap_or_else(|| Pool::unrestored(budget.name.as_str(), budget.capacity, budget.slice))
         });
         let concurrency = config.limits.max_concurrency.map(|max| {
@@ -75,6 +78,7 @@ impl Snapshot {
             anonymous: anonymous.cloned().unwrap_or_else(|| Holder::keyless("anonymous", 0)),
             local: before.map_or_else(|| Holder::keyless("local", 1), |before| before.local.clone()),
             budgets: budgets.collect(),
+            places: Places::of(&config),
             cache: cache.map(|kept| kept.unwrap_or_else(|| new_cache(&config, seed))),
             flights: same.map_or_else(Flights::new, |before| before.flights.clone()),
             retries: retries
@@ -134,8 +138,9 @@ impl Snapshot {
     pub fn retire(&self, next: &Snapshot) -> Wakes {
         // Before anything else, so that whoever misses something knows why.
         self.superseded.store(true, Ordering::Release);
+        let kept: HashSet<*const UpstreamLive> = next.upstreams.iter().map(|kept| Arc::as_ptr(&kept.live)).collect();
         for upstream in &self.upstreams {
-            if !next.upstreams.iter().any(|kept| Arc::ptr_eq(&kept.live, &upstream.live)) {
+            if !kept.contains(&Arc::as_ptr(&upstream.live)) {
                 upstream.live.withdrawn.store(true, Ordering::Relaxed);
             }
         }

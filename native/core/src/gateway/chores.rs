@@ -1,6 +1,6 @@
 //! The books of the gateway's loop: what is to be done, what was asked, and until when.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -129,9 +129,9 @@ impl Chores {
     /// Another configuration: of a budget that left it, what nobody holds goes back to the store, at once and whenever
     /// more comes free; one that came back is among the others again.
     pub fn exchange_pools(&mut self, before: &[Arc<Pool>], next: &[Arc<Pool>]) {
-        let is_in = |pools: &[Arc<Pool>], pool: &Arc<Pool>| pools.iter().any(|other| Arc::ptr_eq(other, pool));
-        self.retired.retain(|pool| !is_in(next, pool));
-        self.retired.extend(before.iter().filter(|pool| !is_in(next, pool)).cloned());
+        let next: HashSet<*const Pool> = next.iter().map(Arc::as_ptr).collect();
+        self.retired.retain(|pool| !next.contains(&Arc::as_ptr(pool)));
+        self.retired.extend(before.iter().filter(|pool| !next.contains(&Arc::as_ptr(pool))).cloned());
     }
 
     pub fn store(&mut self, what: What, op: Op, now: Now) {

@@ -1,12 +1,15 @@
 //! One configuration made ready, and the live state that outlasts it.
 
 use bytes::Bytes;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 use super::build::holder_live;
 use super::renewal::Shown;
 use crate::budget::Pool;
+use crate::by_model::ByModel;
 use crate::cache::{Cache, Entry};
-use crate::config::{CapField, Config, Deadlines, Provider, ProviderKind, Secret};
+use crate::config::{CapField, Config, Deadlines, Provider, ProviderKind, Route, Secret};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::passed::Services;
 use crate::error::Code;
@@ -37,6 +40,7 @@ pub(crate) struct Snapshot {
     /// The operator's own program.
     pub local: Arc<Holder>,
     pub budgets: Vec<Arc<Pool>>,
+    pub places: Places,
     pub cache: Option<Arc<Cache>>,
     pub flights: Arc<Flights<Entry>>,
     pub retries: Arc<RetryBudget>,
@@ -48,6 +52,14 @@ pub(crate) struct Snapshot {
     pub prices: Option<Prices>,
     /// Another one is in force.
     pub superseded: AtomicBool,
+}
+
+/// Where in the configuration what is asked for by name stands: with very many of each, nobody looks through them.
+#[derive(Debug)]
+pub(crate) struct Places {
+    budgets: HashMap<Box<str>, u32, FixedState>,
+    providers: HashMap<Box<str>, u32, FixedState>,
+    routes: ByModel<u32>,
 }
 
 /// One provider, with everything about a request to it that is known beforehand.
@@ -270,9 +282,44 @@ fn tenant_of(key: &Key, models: &[String]) -> Arc<str> {
     hasher.finalize().to_hex().as_str()[..32].into()
 }
 
+/// A configuration that was not read from a file may have two of one name: the first counts.
+fn by_name<'a>(names: impl Iterator<Item = &'a str>) -> HashMap<Box<str>, u32, FixedState> {
+    let mut places = HashMap::with_hasher(FixedState::with_seed(0x706c_6163_6573));
+    for (at, name) in (0u32..).zip(names) {
+        places.entry_ref(name).or_insert(at);
+    }
+    places
+}
+
+impl Places {
+    pub fn of(config: &Config) -> Places {
+        let mut routes = ByModel::new();
+        for (at, route) in (0u32..).zip(&config.routes) {
+            *routes.entry(&route.model) = at;
+        }
+        Places {
+            budgets: by_name(config.budgets.iter().map(|budget| budget.name.as_str())),
+            providers: by_name(config.providers.iter().map(|provider| provider.name.as_str())),
+            routes,
+        }
+    }
+}
+
 impl Snapshot {
     pub fn budget(&self, name: &str) -> Option<&Arc<Pool>> {
-        self.budgets.iter().find(|pool| &**pool.name() == name)
+        self.budgets.get(*self.places.budgets.get(name)? as usize)
+    }
+
+    /// The place of the provider of that name.
+    pub fn provider(&self, name: &str) -> Option<usize> {
+        self.places.providers.get(name).map(|at| *at as usize)
+    }
+
+    /// The route of a model: that of its name, else that of its longest prefix.
+    pub fn route(&self, model: &str) -> Option<&Route> {
+        let routes = &self.places.routes;
+        let at = routes.exact(model).or_else(|| routes.prefixes(model).next())?;
+        self.config.routes.get(*at as usize)
     }
 
     pub fn upstream_like(&self, provider: &Provider) -> Option<&Arc<Upstream>> {
@@ -281,10 +328,10 @@ impl Snapshot {
 
     /// The same provider here, perhaps with other limits and credentials.
     pub fn provider_like(&self, provider: &Provider) -> Option<(&Provider, &Arc<Upstream>)> {
-        let at = self.config.providers.iter().position(|old| {
-            old.name == provider.name && old.base_url == provider.base_url && old.kind == provider.kind
-        })?;
-        self.config.providers.get(at).zip(self.upstreams.get(at))
+        let at = self.provider(&provider.name)?;
+        let (old, upstream) = self.config.providers.get(at).zip(self.upstreams.get(at))?;
+        let is_same = old.base_url == provider.base_url && old.kind == provider.kind;
+        is_same.then_some((old, upstream))
     }
 
     /// The same caller here, if it may still come.
