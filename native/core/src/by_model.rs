@@ -7,9 +7,9 @@ use hashbrown::HashMap;
 /// Values by exact names and by prefixes (`name*`).
 #[derive(Debug)]
 pub(crate) struct ByModel<T> {
-    exact: HashMap<Box<str>, T, FixedState>,
+    exact: HashMap<String, T, FixedState>,
     /// Without their `*`.
-    prefixes: HashMap<Box<str>, T, FixedState>,
+    prefixes: HashMap<String, T, FixedState>,
     /// Of the prefixes, each once; the longest first.
     lengths: Vec<usize>,
 }

@@ -55,6 +55,12 @@ pub(super) struct Question {
     model: String,
 }
 
+impl Question {
+    pub fn provider(&self) -> &Arc<str> {
+        &self.provider
+    }
+}
+
 /// What came of a question.
 enum Answer<'a> {
     Said(&'a [u8]),

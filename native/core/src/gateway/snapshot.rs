@@ -5,6 +5,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::build::holder_live;
+use super::desk::Watch;
+use super::probing::is_list_wanted;
 use super::renewal::Shown;
 use crate::budget::Pool;
 use crate::by_model::ByModel;
@@ -57,8 +59,8 @@ pub(crate) struct Snapshot {
 /// Where in the configuration what is asked for by name stands: with very many of each, nobody looks through them.
 #[derive(Debug)]
 pub(crate) struct Places {
-    budgets: HashMap<Box<str>, u32, FixedState>,
-    providers: HashMap<Box<str>, u32, FixedState>,
+    budgets: HashMap<String, u32, FixedState>,
+    providers: HashMap<String, u32, FixedState>,
     routes: ByModel<u32>,
 }
 
@@ -92,6 +94,8 @@ pub(crate) struct Upstream {
     pub deadlines: Deadlines,
     targets: [Bytes; 3],
     pub models_target: Bytes,
+    /// See [`is_list_wanted`].
+    pub list_wanted: bool,
 }
 
 /// What is known of a provider beyond one configuration.
@@ -101,6 +105,7 @@ pub(crate) struct UpstreamLive {
     pub concurrency: Arc<Concurrency>,
     pub rate: Arc<Rate>,
     pub tokens: Arc<Rate>,
+    pub watch: Arc<Watch>,
     /// A reload took it out: no new attempt.
     pub withdrawn: AtomicBool,
     last_error: AtomicU8,
@@ -141,10 +146,11 @@ impl UpstreamLive {
         concurrency: Arc<Concurrency>,
         rate: Arc<Rate>,
         tokens: Arc<Rate>,
+        watch: Arc<Watch>,
     ) -> UpstreamLive {
         let (withdrawn, said_ill) = (AtomicBool::new(false), AtomicBool::new(false));
         let last_error = AtomicU8::new(u8::MAX);
-        UpstreamLive { health, concurrency, rate, tokens, withdrawn, said_ill, last_error }
+        UpstreamLive { health, concurrency, rate, tokens, watch, withdrawn, said_ill, last_error }
     }
 
     /// An attempt failed so.
@@ -209,6 +215,7 @@ impl Upstream {
             deadlines: deadlines.but(&provider.patience),
             targets: [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings].map(|e| target(e.path())),
             models_target: target("/models"),
+            list_wanted: is_list_wanted(provider),
         }
     }
 }
@@ -283,7 +290,7 @@ fn tenant_of(key: &Key, models: &[String]) -> Arc<str> {
 }
 
 /// A configuration that was not read from a file may have two of one name: the first counts.
-fn by_name<'a>(names: impl Iterator<Item = &'a str>) -> HashMap<Box<str>, u32, FixedState> {
+fn by_name<'a>(names: impl Iterator<Item = &'a str>) -> HashMap<String, u32, FixedState> {
     let mut places = HashMap::with_hasher(FixedState::with_seed(0x706c_6163_6573));
     for (at, name) in (0u32..).zip(names) {
         places.entry_ref(name).or_insert(at);
