@@ -238,6 +238,24 @@ fn bad_urls_are_told_apart_and_never_quoted() {
 }
 
 #[test]
+fn an_alias_may_be_reached_on_two_ways() {
+    let alias = |name: &str, models: &str| format!("[[aliases]]\nname = \"{name}\"\nmodels = [{models}]\n");
+    let config = good(
+        &[alias("a", r#""b", "c""#), alias("b", r#""d""#), alias("c", r#""d", "b""#), alias("d", r#""m""#)].concat(),
+    );
+    assert_eq!(config.aliases.len(), 4);
+}
+
+#[test]
+fn of_very_many_known_names_an_error_tells_some() {
+    let budget = |n: usize| format!("[[budgets]]\nname = \"b{n}\"\ncapacity = 1\n");
+    let text: String = (0..60).map(budget).collect();
+    let error = bad(&format!("{text}[auth]\ntokens = [{{ token = \"t\", budget = \"other\" }}]"));
+    assert!(error.message.contains("(known are b0, b1, "), "{error}");
+    assert!(error.message.contains(", b49 and 10 more)"), "{error}");
+}
+
+#[test]
 fn a_path_is_kept_and_an_absent_one_filled_in() {
     for (table, expected) in [
         ("type = \"openai\"", "https://api.openai.com/v1"),
@@ -786,22 +804,4 @@ fn a_minute_that_one_chat_without_a_cap_uses_up_is_warned_of() {
     }
     let capped = "[[auth.tokens]]\ntoken = \"a\"\nrate_limit_tpm = 1_000\nmax_tokens_limit = 500\n";
     assert!(good(&format!("{capped}{provider}")).warnings.is_empty());
-}
-
-#[test]
-fn an_alias_may_be_reached_on_two_ways() {
-    let alias = |name: &str, models: &str| format!("[[aliases]]\nname = \"{name}\"\nmodels = [{models}]\n");
-    let config = good(
-        &[alias("a", r#""b", "c""#), alias("b", r#""d""#), alias("c", r#""d", "b""#), alias("d", r#""m""#)].concat(),
-    );
-    assert_eq!(config.aliases.len(), 4);
-}
-
-#[test]
-fn of_very_many_known_names_an_error_tells_some() {
-    let budget = |n: usize| format!("[[budgets]]\nname = \"b{n}\"\ncapacity = 1\n");
-    let text: String = (0..60).map(budget).collect();
-    let error = bad(&format!("{text}[auth]\ntokens = [{{ token = \"t\", budget = \"other\" }}]"));
-    assert!(error.message.contains("(known are b0, b1, "), "{error}");
-    assert!(error.message.contains(", b49 and 10 more)"), "{error}");
 }
