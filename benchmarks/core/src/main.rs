@@ -1,13 +1,16 @@
 //! CPU time that the core takes for one request, driven by function calls in one thread: no socket, no runtime.
 //!
 //! `cargo run --release -p hoosh-core-cost` measures all; `… -- chat 200000` runs one case that often and prints
-//! nothing, for `perf record` and `valgrind --tool=callgrind`.
+//! nothing, for `perf record` and `valgrind --tool=callgrind`. `… -- scale` compares ten of everything with very many.
+
+mod many;
+mod scale;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hoosh_core::clock::Now;
-use hoosh_core::config;
+use hoosh_core::config::{self, Config};
 use hoosh_core::exchange::{Caller, Exchange, RequestHead, Step};
 use hoosh_core::gateway::{Gateway, LoopResult, LoopStep};
 use hoosh_core::http::HeaderView;
@@ -20,6 +23,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Every policy on, none of them in the way.
 const CONFIG: &str = include_str!("../../every-policy.toml");
 
+const KEY: &str = "Bearer a-key-of-a-caller-0123456789abcdef";
+
 /// Requests between two readings of the clock. Their bodies are made before, the gateway's loop runs after.
 const BATCH: usize = 1_000;
 const EVENTS: usize = 1_000;
@@ -27,6 +32,9 @@ const EVENT_BYTES: usize = 280;
 
 fn main() {
     let mut args = std::env::args().skip(1);
+    if std::env::args().nth(1).as_deref() == Some("scale") {
+        return scale::compare(args.nth(1).and_then(|entries| entries.parse().ok()));
+    }
     if let (Some(case), Some(times)) = (args.next(), args.next().and_then(|times| times.parse().ok())) {
         let case = CASES.iter().find(|known| known.name == case).expect("a case: chat, one, ten or hit");
         let mut world = World::new();
@@ -86,12 +94,12 @@ fn cpu_seconds() -> f64 {
 }
 
 /// A request head as an HTTP library gives it.
-struct Head;
+struct Head<'a>(&'a str);
 
-impl HeaderView for Head {
+impl HeaderView for Head<'_> {
     fn get(&self, name: &str) -> Option<&[u8]> {
         match name {
-            "authorization" => Some(b"Bearer a-key-of-a-caller-0123456789abcdef"),
+            "authorization" => Some(self.0.as_bytes()),
             "content-type" => Some(b"application/json"),
             "content-length" => Some(b"300"),
             _ => None,
@@ -114,16 +122,21 @@ struct World {
     store: MemoryStore,
     answer: Bytes,
     asked: u64,
+    /// Keys and models that take turns; 0: those of `every-policy.toml`.
+    many: usize,
 }
 
 impl World {
     fn new() -> World {
-        let config = config::parse(CONFIG, &|_: &str| None).expect("a good configuration");
+        World::of(config::parse(CONFIG, &|_: &str| None).expect("a good configuration"))
+    }
+
+    fn of(config: Config) -> World {
         let gateway = Gateway::new(config, 7);
         let now = Now::new(1_000_000, 1_700_000_000_000_000);
         let answer = Bytes::from_static(include_bytes!("../../answer.json"));
         let store = MemoryStore::new(0);
-        World { gateway, waker: Arc::new(NoWake), now, store, answer, asked: 0 }
+        World { gateway, waker: Arc::new(NoWake), now, store, answer, asked: 0, many: 0 }
     }
 
     fn run_loop(&mut self) {
@@ -143,10 +156,19 @@ impl World {
 
     /// One request, begun and asked for its body.
     fn begin(&mut self, body: Bytes) -> Exchange {
+        self.begin_with(KEY, body)
+    }
+
+    fn begin_with(&mut self, authorization: &str, body: Bytes) -> Exchange {
         self.now.mono_us += 100;
         self.now.wall_us += 100;
         let mut exchange = self.gateway.exchange(self.waker.clone(), 0);
-        let head = RequestHead { method: "POST", target: "/v1/chat/completions", headers: &Head, caller: Caller::Http };
+        let head = RequestHead {
+            method: "POST",
+            target: "/v1/chat/completions",
+            headers: &Head(authorization),
+            caller: Caller::Http,
+        };
         exchange.begin(head);
         assert!(matches!(exchange.next(self.now), Step::ReadCaller { .. }));
         exchange.body(body);
@@ -156,7 +178,11 @@ impl World {
 
     /// The answer's bytes; `false` if the cache gave it.
     fn chat(&mut self, body: Bytes) -> bool {
-        let mut exchange = self.begin(body);
+        let exchange = self.begin(body);
+        self.drive(exchange)
+    }
+
+    fn drive(&mut self, mut exchange: Exchange) -> bool {
         let mut asked = false;
         loop {
             match exchange.next(self.now) {
@@ -186,9 +212,11 @@ impl World {
 
     /// Chat bodies of 300 bytes, no two alike.
     fn bodies(&mut self, stream: bool, count: usize) -> Vec<Bytes> {
+        let many = self.many;
         let body = |number: u64| {
+            let model = if many == 0 { "small-chat-1".into() } else { many::model(turn(number, many::models(many))) };
             let mut body = format!(
-                r#"{{"model":"small-chat-1","stream":{stream},"temperature":0.7,"user":"u-1","messages":[{{"role":"system","content":"You are a helpful assistant."}},{{"role":"user","content":"Question {number:012}: "#
+                r#"{{"model":"{model}","stream":{stream},"temperature":0.7,"user":"u-1","messages":[{{"role":"system","content":"You are a helpful assistant."}},{{"role":"user","content":"Question {number:012}: "#
             );
             let tail = r#""}]}"#;
             body.extend("why is the sky blue? ".chars().cycle().take(300 - tail.len() - body.len()));
@@ -198,6 +226,11 @@ impl World {
         self.asked += count as u64;
         (self.asked - count as u64..self.asked).map(body).collect()
     }
+}
+
+/// Whose turn it is: all have theirs, in no order that a processor could foresee.
+fn turn(number: u64, of: usize) -> usize {
+    (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % of
 }
 
 fn chats(world: &mut World) -> f64 {

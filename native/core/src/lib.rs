@@ -15,6 +15,7 @@ pub mod wake;
 
 // Kernels, each useful alone.
 mod base64;
+mod by_model;
 pub mod cachekey;
 pub mod json;
 pub mod sse;

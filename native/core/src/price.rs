@@ -7,31 +7,39 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
+use crate::by_model::ByModel;
 use crate::config::Price;
 use crate::ledger::Usage;
 
 /// A price list, ready to be asked. Empty: no price is known.
 #[derive(Debug)]
-pub struct Prices {
-    /// By the model's exact name.
-    exact: HashMap<String, Vec<Price>, FixedState>,
-    /// Prefixes, without their `*`; the longest first.
-    prefixes: Vec<Price>,
+pub struct Prices(ByModel<Priced>);
+
+/// What a model costs, and at whom.
+#[derive(Debug, Default)]
+struct Priced {
+    /// By the provider's name.
+    own: HashMap<String, Price, FixedState>,
+    /// At everybody else.
+    any: Option<Price>,
 }
 
 impl Prices {
     /// From `[[prices]]`.
     pub fn new(prices: &[Price]) -> Prices {
-        let mut exact: HashMap<String, Vec<Price>, FixedState> = HashMap::with_hasher(FixedState::with_seed(0));
-        let mut prefixes = Vec::new();
+        let mut list = ByModel::<Priced>::new();
         for price in prices {
-            match price.model.strip_suffix('*') {
-                Some(stem) => prefixes.push(Price { model: stem.to_owned(), ..price.clone() }),
-                None => exact.entry(price.model.clone()).or_default().push(price.clone()),
+            let priced = list.entry(&price.model);
+            match &price.provider {
+                Some(provider) => {
+                    priced.own.entry(provider.clone()).or_insert_with(|| price.clone());
+                }
+                None => {
+                    priced.any.get_or_insert_with(|| price.clone());
+                }
             }
         }
-        prefixes.sort_by_key(|price| std::cmp::Reverse(price.model.len()));
-        Prices { exact, prefixes }
+        Prices(list)
     }
 
     /// What `usage` of `model` at `provider` costs, nano-USD; `None` where no price is known. The most specific price
@@ -40,17 +48,12 @@ impl Prices {
         Some(cost(self.find(provider, model)?, usage))
     }
 
-    fn find(&self, provider: Option<&str>, model: &str) -> Option<&Price> {
-        let exact = self.exact.get(model).map_or(&[][..], Vec::as_slice);
-        let prefixes = || self.prefixes.iter().filter(|price| model.starts_with(&price.model));
-        let own = |price: &&Price| price.provider.is_some() && price.provider.as_deref() == provider;
-        let any = |price: &&Price| price.provider.is_none();
-        exact
-            .iter()
-            .find(own)
-            .or_else(|| exact.iter().find(any))
-            .or_else(|| prefixes().find(own))
-            .or_else(|| prefixes().find(any))
+    fn find<'a>(&'a self, provider: Option<&str>, model: &'a str) -> Option<&'a Price> {
+        let own = |priced: &'a Priced| provider.and_then(|provider| priced.own.get(provider));
+        let exact = self.0.exact(model);
+        let exact = exact.and_then(|priced| own(priced).or(priced.any.as_ref()));
+        let prefixes = || self.0.prefixes(model);
+        exact.or_else(|| prefixes().find_map(own)).or_else(|| prefixes().find_map(|priced| priced.any.as_ref()))
     }
 }
 

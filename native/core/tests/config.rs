@@ -136,6 +136,12 @@ fn every_mistake_has_its_line_and_a_way_out() {
             3,
             "leads in a circle: a → b → c → a",
         ),
+        (
+            "[[aliases]]\nname = \"to\"\nmodels = [\"b\"]\n[[aliases]]\nname = \"a\"\nmodels = [\"b\"]\n\
+             [[aliases]]\nname = \"b\"\nmodels = [\"x\", \"b\", \"a\"]",
+            6,
+            "leads in a circle: a → b → a",
+        ),
         ("[[models]]\ntools = false", 1, "`name` in [[models]] is missing"),
         ("[[models]]\nname = \"m\"\nprovider = \"vlm\"\n[[providers]]\ntype = \"vllm\"", 3, "did you mean `vllm`?"),
         ("[[models]]\nname = \"m\"\ntools = 0", 3, "must be a boolean"),
@@ -230,6 +236,24 @@ fn bad_urls_are_told_apart_and_never_quoted() {
         assert_eq!(error.line, Some(3));
         assert!(error.message.contains(words), "{text}: {error}");
     }
+}
+
+#[test]
+fn an_alias_may_be_reached_on_two_ways() {
+    let alias = |name: &str, models: &str| format!("[[aliases]]\nname = \"{name}\"\nmodels = [{models}]\n");
+    let config = good(
+        &[alias("a", r#""b", "c""#), alias("b", r#""d""#), alias("c", r#""d", "b""#), alias("d", r#""m""#)].concat(),
+    );
+    assert_eq!(config.aliases.len(), 4);
+}
+
+#[test]
+fn of_very_many_known_names_an_error_tells_some() {
+    let budget = |n: usize| format!("[[budgets]]\nname = \"b{n}\"\ncapacity = 1\n");
+    let text: String = (0..60).map(budget).collect();
+    let error = bad(&format!("{text}[auth]\ntokens = [{{ token = \"t\", budget = \"other\" }}]"));
+    assert!(error.message.contains("(known are b0, b1, "), "{error}");
+    assert!(error.message.contains(", b49 and 10 more)"), "{error}");
 }
 
 #[test]

@@ -261,6 +261,10 @@ impl Book {
         self.retired = true;
     }
 
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired
+    }
+
     pub(super) fn reopen(&mut self) {
         self.store_empty = false;
     }

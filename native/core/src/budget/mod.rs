@@ -190,6 +190,16 @@ impl Pool {
         self.change(|book, _| book.give_back()).0
     }
 
+    /// The same of one that was removed ([`Self::retire`]); nothing of any other.
+    pub fn give_back_retired(&self) -> u64 {
+        self.change(|book, _| if book.is_retired() { book.give_back() } else { 0 }).0
+    }
+
+    /// Whether the loop was told that it is wanted, and is.
+    pub fn is_wanting(&self) -> bool {
+        self.wanted.load(Ordering::Acquire)
+    }
+
     /// Has the gateway's loop woken whenever a lease becomes wanted; if one is, when the result is dropped.
     pub fn on_lease_wanted(&self, waker: Waker) -> Wakes {
         let mut wakes = Wakes::default();

@@ -1,9 +1,9 @@
 //! `[[aliases]]` and `[[models]]`: other names for models, and what models cannot do.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 
 use super::providers::{check_name, model_name};
-use super::reader::{unknown_word, Checked, Table};
+use super::reader::{Checked, Table, Words};
 use super::{schema, Config};
 use crate::route::{Resolved, Routes};
 
@@ -36,7 +36,7 @@ pub struct Model {
 }
 
 pub fn aliases(top: &Table<'_>) -> Checked<Vec<Alias>> {
-    let mut aliases: Vec<Alias> = Vec::new();
+    let (mut aliases, mut taken) = (Vec::<Alias>::new(), HashSet::new());
     let tables = top.tables("aliases", &schema::ALIASES)?;
     for t in &tables {
         let Some(name) = t.string("name")? else { return t.fail("name", "is missing; give the alias a name") };
@@ -44,7 +44,7 @@ pub fn aliases(top: &Table<'_>) -> Checked<Vec<Alias>> {
         if name.strip_suffix('*').unwrap_or(name).contains('*') {
             return t.fail("name", "may have one `*`, at its end");
         }
-        if aliases.iter().any(|alias| alias.name == name) {
+        if !taken.insert(name) {
             return t.fail("name", format_args!("is taken: two aliases are called `{name}`; join their `models`"));
         }
         let mut models = Vec::new();
@@ -60,53 +60,63 @@ pub fn aliases(top: &Table<'_>) -> Checked<Vec<Alias>> {
         }
         aliases.push(Alias { name: name.to_owned(), models });
     }
-    match (0..aliases.len()).find_map(|at| circle(&aliases, at).map(|circle| (at, circle))) {
-        None => Ok(aliases),
+    match circle(&aliases) {
         Some((at, circle)) => tables[at].fail("models", format_args!("leads in a circle: {}", circle.join(" → "))),
+        None => Ok(aliases),
     }
 }
 
-/// The names on the way from an alias back to it. In its own list a name is a model's, so that one step is no circle.
-fn circle(aliases: &[Alias], from: usize) -> Option<Vec<&str>> {
-    let places: BTreeMap<&str, usize> = aliases.iter().enumerate().map(|(at, alias)| (&*alias.name, at)).collect();
-    let mut came_from = BTreeMap::new();
-    let mut open = vec![from];
-    while let Some(at) = open.pop() {
-        for next in aliases[at].models.iter().filter_map(|model| places.get(&**model)).filter(|next| **next != at) {
-            if *next == from {
-                let mut way = vec![&*aliases[from].name, &*aliases[at].name];
-                let mut step = at;
-                while let Some(before) = came_from.get(&step) {
-                    step = *before;
-                    way.push(&*aliases[step].name);
-                }
-                way.reverse();
-                return Some(way);
-            }
-            if !came_from.contains_key(next) {
-                came_from.insert(*next, at);
-                open.push(*next);
+/// The first of the aliases that lead back to themselves, and the names on its way there. In its own list a name is a
+/// model's, so that one step is no circle. Each alias is looked at once.
+fn circle(aliases: &[Alias]) -> Option<(usize, Vec<&str>)> {
+    let places: HashMap<&str, usize> = aliases.iter().enumerate().map(|(at, alias)| (&*alias.name, at)).collect();
+    let mut seen = vec![false; aliases.len()];
+    // Where each stands on the way, while it does.
+    let mut steps: Vec<Option<usize>> = vec![None; aliases.len()];
+    for from in 0..aliases.len() {
+        let mut way = if seen[from] { Vec::new() } else { vec![(from, 0)] };
+        while let Some((at, looked)) = way.last().copied() {
+            (seen[at], steps[at]) = (true, Some(way.len() - 1));
+            let Some(model) = aliases[at].models.get(looked) else {
+                steps[at] = None;
+                way.pop();
+                continue;
+            };
+            way[steps[at].unwrap_or_default()].1 += 1;
+            let Some(next) = places.get(&**model).copied().filter(|next| *next != at) else { continue };
+            match steps[next] {
+                Some(step) => return Some(told(aliases, way[step..].iter().map(|(at, _)| *at).collect())),
+                None if seen[next] => {}
+                None => way.push((next, 0)),
             }
         }
     }
     None
 }
 
+/// A circle from the first of its aliases in the file, and back to that.
+fn told(aliases: &[Alias], mut circle: Vec<usize>) -> (usize, Vec<&str>) {
+    let first = (0..circle.len()).min_by_key(|step| circle[*step]).unwrap_or_default();
+    circle.rotate_left(first);
+    let names = circle.iter().chain(circle.first()).map(|at| &*aliases[*at].name).collect();
+    (circle[0], names)
+}
+
 pub fn models(top: &Table<'_>, config: &Config) -> Checked<Vec<Model>> {
-    let mut models: Vec<Model> = Vec::new();
+    let providers = Words::of(config.providers.iter().map(|provider| provider.name.as_str()));
+    let (mut models, mut taken) = (Vec::new(), HashSet::new());
     for t in top.tables("models", &schema::MODELS)? {
         let Some(name) = t.string("name")? else { return t.fail("name", "is missing; name a model, or a pattern") };
         model_name(&t, name, &t.at("name"))?;
         let mut model = Model { name: name.to_owned(), ..Model::default() };
         if let Some(provider) = t.string("provider")? {
             check_name(&t, "provider", provider)?;
-            if !config.providers.iter().any(|known| known.name == provider) {
-                let known = config.providers.iter().map(|known| known.name.as_str());
-                return t.fail("provider", format_args!("is {}", unknown_word(provider, known)));
+            if !providers.contains(provider) {
+                return t.fail("provider", format_args!("is {}", providers.unknown(provider)));
             }
             model.provider = Some(provider.to_owned());
         }
-        if models.iter().any(|other| (&other.name, &other.provider) == (&model.name, &model.provider)) {
+        if !taken.insert((name, model.provider.clone())) {
             return t.fail("name", format_args!("is taken: two tables describe `{name}`; join them"));
         }
         for (key, into) in [("tools", &mut model.tools), ("images", &mut model.images), ("audio", &mut model.audio)] {

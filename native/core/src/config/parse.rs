@@ -1,5 +1,7 @@
 //! TOML to [`Config`]. Everything that can be wrong is said with its line and the way to mend it.
 
+use std::collections::HashSet;
+
 use toml::de::DeTable;
 
 use super::names;
@@ -171,11 +173,11 @@ fn server(top: &Table<'_>) -> Checked<Server> {
 }
 
 fn budgets(top: &Table<'_>) -> Checked<Vec<Budget>> {
-    let mut budgets: Vec<Budget> = Vec::new();
+    let (mut budgets, mut names) = (Vec::new(), HashSet::new());
     for t in top.tables("budgets", &schema::BUDGETS)? {
         let Some(name) = t.string("name")? else { return t.fail("name", "is missing; give the budget a name") };
         super::providers::check_name(&t, "name", name)?;
-        if budgets.iter().any(|b| b.name == name) {
+        if !names.insert(name) {
             return t.fail("name", format_args!("is taken: two budgets are called `{name}`; rename one"));
         }
         if t.value("capacity").is_none() {

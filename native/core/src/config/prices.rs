@@ -1,8 +1,10 @@
 //! `[[prices]]`: decimal numbers, read exactly.
 
+use std::collections::HashSet;
+
 use toml::de::DeValue;
 
-use super::reader::{unknown_word, Checked, Table};
+use super::reader::{Checked, Table, Words};
 use super::{schema, Price, Provider};
 
 /// A dollar for a single token: beyond it lies a typing error, and within it costs fit every integer used.
@@ -11,10 +13,11 @@ const MOST_USD: u64 = 1_000_000;
 const PLACES: usize = 6;
 
 pub fn prices(top: &Table<'_>, providers: &[Provider]) -> Checked<Vec<Price>> {
-    let mut prices: Vec<Price> = Vec::new();
+    let providers = Words::of(providers.iter().map(|provider| provider.name.as_str()));
+    let (mut prices, mut taken) = (Vec::new(), HashSet::new());
     for t in top.tables("prices", &schema::PRICES)? {
-        let price = price(&t, providers)?;
-        if prices.iter().any(|other| other.model == price.model && other.provider == price.provider) {
+        let price = price(&t, &providers)?;
+        if !taken.insert((price.model.clone(), price.provider.clone())) {
             return t.fail("model", format_args!("is taken: `{}` has two prices; remove one", price.model));
         }
         prices.push(price);
@@ -22,14 +25,13 @@ pub fn prices(top: &Table<'_>, providers: &[Provider]) -> Checked<Vec<Price>> {
     Ok(prices)
 }
 
-fn price(t: &Table<'_>, providers: &[Provider]) -> Checked<Price> {
+fn price(t: &Table<'_>, providers: &Words<'_>) -> Checked<Price> {
     let Some(model) = t.string("model")? else { return t.fail("model", "is missing; name a model, or `prefix*`") };
     super::providers::check_pattern(t, model, &t.at("model"))?;
     let mut price = Price { model: model.to_owned(), ..Price::default() };
     if let Some(name) = t.string("provider")? {
-        if !providers.iter().any(|provider| provider.name == name) {
-            let known = providers.iter().map(|provider| provider.name.as_str());
-            return t.fail("provider", format_args!("is {}", unknown_word(name, known)));
+        if !providers.contains(name) {
+            return t.fail("provider", format_args!("is {}", providers.unknown(name)));
         }
         price.provider = Some(name.to_owned());
     }

@@ -10,7 +10,7 @@ use super::candle;
 use super::catalogue::{self, ProviderType, TYPES};
 use super::credential::credential;
 use super::engines::{self, Maker};
-use super::reader::{unknown_word, Checked, Source, Table};
+use super::reader::{unknown_word, Checked, Source, Table, Words};
 use super::{schema, url, BaseUrl, Budget, Credential, Provider, ProviderKind, Secret, Token};
 use crate::egress::proxy_of;
 use crate::engine::Priority;
@@ -24,12 +24,13 @@ const MAX_CREDENTIALS: usize = 64;
 const MAX_STARS: usize = 8;
 
 pub fn providers(top: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Vec<Provider>> {
-    let mut lines = BTreeMap::new();
+    // Where each begins: which line that is takes a look at the whole text before it.
+    let mut starts = BTreeMap::new();
     let mut providers = Vec::new();
     for t in top.tables("providers", &schema::PROVIDERS)? {
         let provider = provider(&t, warnings)?;
-        if let Some(first) = lines.insert(provider.name.clone(), t.source.line(t.span.start)) {
-            let name = &provider.name;
+        if let Some(start) = starts.insert(provider.name.clone(), t.span.start) {
+            let (name, first) = (&provider.name, t.source.line(start));
             return t.fail(
                 "name",
                 format_args!("is taken: the provider on line {first} is called `{name}` too; give each its own `name`"),
@@ -209,6 +210,7 @@ pub fn through_proxy(url: BaseUrl, variable: &dyn Fn(&str) -> Option<String>) ->
 /// `[auth] tokens`: strings or tables.
 pub fn tokens(top: &Table<'_>, budgets: &[Budget]) -> Checked<Vec<Token>> {
     let Some(auth) = top.table("auth", &schema::AUTH)? else { return Ok(Vec::new()) };
+    let budgets = Words::of(budgets.iter().map(|budget| budget.name.as_str()));
     let (mut names, mut secrets) = (BTreeSet::new(), BTreeMap::new());
     let mut tokens = Vec::new();
     for (index, value) in auth.array("tokens")?.iter().enumerate() {
@@ -216,7 +218,7 @@ pub fn tokens(top: &Table<'_>, budgets: &[Budget]) -> Checked<Vec<Token>> {
         let token = match value.get_ref() {
             DeValue::String(text) => Token { token: secret(&auth, text, &value.span())?, name, ..Token::default() },
             DeValue::Table(entries) => {
-                token_table(&Table::new(auth.source, entries, value.span(), &schema::TOKENS)?, name, budgets)?
+                token_table(&Table::new(auth.source, entries, value.span(), &schema::TOKENS)?, name, &budgets)?
             }
             _ => return auth.wrong_type("tokens", value, "array of strings or tables"),
         };
@@ -233,7 +235,7 @@ pub fn tokens(top: &Table<'_>, budgets: &[Budget]) -> Checked<Vec<Token>> {
     Ok(tokens)
 }
 
-fn token_table(t: &Table<'_>, default_name: String, budgets: &[Budget]) -> Checked<Token> {
+fn token_table(t: &Table<'_>, default_name: String, budgets: &Words<'_>) -> Checked<Token> {
     let Some(text) = t.string("token")? else { return t.fail("token", "is missing; write the key or `$NAME`") };
     let mut token = Token { token: secret(t, text, &t.at("token"))?, name: default_name, ..Token::default() };
     if let Some(name) = t.string("name")? {
@@ -242,9 +244,8 @@ fn token_table(t: &Table<'_>, default_name: String, budgets: &[Budget]) -> Check
     }
     token.models = patterns(t)?;
     if let Some(budget) = t.string("budget")? {
-        if !budgets.iter().any(|b| b.name == budget) {
-            let known = budgets.iter().map(|b| b.name.as_str());
-            return t.fail("budget", format_args!("is {}; add it under [[budgets]]", unknown_word(budget, known)));
+        if !budgets.contains(budget) {
+            return t.fail("budget", format_args!("is {}; add it under [[budgets]]", budgets.unknown(budget)));
         }
         token.budget = Some(budget.to_owned());
     }

@@ -1,5 +1,6 @@
 //! Typed access to a TOML document that keeps the line of everything it says.
 
+use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};
 
 use toml::de::{DeTable, DeValue};
@@ -11,6 +12,9 @@ use super::schema::{Kind, Section, CREDENTIAL, SECTIONS};
 use super::CredentialSource;
 use crate::egress::TlsTerms;
 use crate::route::nearest;
+
+/// Words that an error names of those that are known.
+const MOST_NAMED: usize = 50;
 
 /// A value and where it stands.
 pub type Value<'i> = Spanned<DeValue<'i>>;
@@ -280,11 +284,36 @@ fn names(section: &Section) -> String {
     section.keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")
 }
 
+/// Words that may stand somewhere, as many as an operator has written.
+pub struct Words<'a> {
+    /// In the order of the file.
+    all: Vec<&'a str>,
+    known: HashSet<&'a str>,
+}
+
+impl<'a> Words<'a> {
+    pub fn of(all: impl Iterator<Item = &'a str>) -> Self {
+        let all: Vec<&str> = all.collect();
+        Words { known: all.iter().copied().collect(), all }
+    }
+
+    pub fn contains(&self, word: &str) -> bool {
+        self.known.contains(word)
+    }
+
+    /// As [`unknown_word`] says it.
+    pub fn unknown(&self, word: &str) -> String {
+        unknown_word(word, self.all.iter().copied())
+    }
+}
+
 /// "not known: `x`; did you mean `y`? Known are …"
 pub fn unknown_word<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
     if known.clone().next().is_none() {
         return format!("not known: `{word}` (there is none)");
     }
     let hint = nearest(word, known.clone()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    format!("not known: `{word}`{hint} (known are {})", known.collect::<Vec<_>>().join(", "))
+    let (named, all) = (known.clone().take(MOST_NAMED).collect::<Vec<_>>().join(", "), known.count());
+    let more = if all > MOST_NAMED { format!(" and {} more", all - MOST_NAMED) } else { String::new() };
+    format!("not known: `{word}`{hint} (known are {named}{more})")
 }

@@ -1,8 +1,10 @@
 //! `[[routes]]`, what is set for some models; and the deadlines that a route or provider sets for itself.
 
+use std::collections::HashSet;
+
 use super::providers::pattern_fault;
 use super::reader::{Checked, Table};
-use super::{schema, Config, Deadlines};
+use super::{schema, Deadlines};
 
 /// `[[routes]]`: what is set for some models, wherever they are asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub struct Patience {
 }
 
 pub fn routes(top: &Table<'_>) -> Checked<Vec<Route>> {
-    let mut routes: Vec<Route> = Vec::new();
+    let (mut routes, mut taken) = (Vec::new(), HashSet::new());
     for t in top.tables("routes", &schema::ROUTES)? {
         let Some(model) = t.string("model")? else {
             return t.fail("model", "is missing; name a model, or a prefix that ends in `*`");
@@ -35,7 +37,7 @@ pub fn routes(top: &Table<'_>) -> Checked<Vec<Route>> {
         if let Some(message) = pattern_fault(model) {
             return t.fail("model", format_args!("is not one: {message}"));
         }
-        if routes.iter().any(|route| route.model == model) {
+        if !taken.insert(model) {
             return t.fail("model", format_args!("is taken: two routes are for `{model}`; make them one"));
         }
         routes.push(Route { model: model.to_owned(), patience: patience(&t)? });
@@ -76,16 +78,5 @@ impl Deadlines {
             total_secs: or(patience.total_secs, self.total_secs),
             ..self.clone()
         }
-    }
-}
-
-impl Config {
-    /// The route of a model: that of its name, else that of its longest prefix.
-    pub fn route(&self, model: &str) -> Option<&Route> {
-        let fits = |route: &&Route| match route.model.strip_suffix('*') {
-            Some(prefix) => model.starts_with(prefix),
-            None => model == route.model,
-        };
-        self.routes.iter().filter(fits).max_by_key(|route| (!route.model.ends_with('*'), route.model.len()))
     }
 }

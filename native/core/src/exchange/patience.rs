@@ -6,7 +6,7 @@ use crate::gateway::Upstream;
 
 impl Exchange {
     pub(super) fn deadlines_at(&self, model: &str, upstream: &Upstream) -> Deadlines {
-        match self.snap.config.route(model) {
+        match self.snap.route(model) {
             Some(route) => upstream.deadlines.but(&route.patience),
             None => upstream.deadlines.clone(),
         }
@@ -14,10 +14,9 @@ impl Exchange {
 
     /// Before anybody is asked only the model is known.
     pub(super) fn bound_by_model(&mut self) {
-        let config = &self.snap.config;
         let first = self.choice.candidates.as_ref().and_then(|all| all.first());
-        let route = first.and_then(|candidate| config.route(&candidate.model));
+        let route = first.and_then(|candidate| self.snap.route(&candidate.model));
         let own = route.and_then(|route| route.patience.total_secs);
-        self.total_secs = own.map_or(config.deadlines.total_secs, u64::from);
+        self.total_secs = own.map_or(self.snap.config.deadlines.total_secs, u64::from);
     }
 }

@@ -1,8 +1,11 @@
 //! How one configuration follows another: what stays keeps its live state, what goes ends at once.
 
+use std::collections::{HashMap, HashSet};
+
+use super::desk::{Desk, Watch};
 use super::discovered::{facts, lists, Discovered};
 use super::renewal::Shown;
-use super::snapshot::{Holder, HolderLive, Snapshot, Upstream, UpstreamLive};
+use super::snapshot::{Holder, HolderLive, Places, Snapshot, Upstream, UpstreamLive};
 use crate::budget::Pool;
 use crate::cache::Cache;
 use crate::clock::SECOND;
@@ -31,6 +34,7 @@ impl Snapshot {
         retired: &[Arc<Pool>],
         discovered: &Discovered,
         metrics: &Metrics,
+        desk: &Arc<Desk>,
         seed: u64,
     ) -> Snapshot {
         let waiting = config.limits.max_waiting;
@@ -40,9 +44,10 @@ impl Snapshot {
             let new = || holder_live(token.max_concurrency, token.rate_limit_rpm, token.rate_limit_tpm, waiting);
             Holder::of_key(key, &token.models, kept.unwrap_or_else(new))
         });
+        let retired: HashMap<&str, &Arc<Pool>> = retired.iter().map(|pool| (&**pool.name(), pool)).collect();
         let budgets = config.budgets.iter().map(|budget| {
             let kept = before.and_then(|before| before.budget(&budget.name));
-            let kept = kept.or_else(|| retired.iter().find(|pool| **pool.name() == *budget.name)).cloned();
+            let kept = kept.or_else(|| retired.get(&*budget.name).copied()).cloned();
             kept.unwrap_or_else(|| Pool::unrestored(budget.name.as_str(), budget.capacity, budget.slice))
         });
         let concurrency = config.limits.max_concurrency.map(|max| {
@@ -69,12 +74,13 @@ impl Snapshot {
         let anonymous = before.map(|before| &before.anonymous).filter(|old| !old.live.revoked.load(Ordering::Relaxed));
         Snapshot {
             routes: Routes::build_probed(&config, &lists(&config, discovered), &facts(&config, discovered)),
-            upstreams: upstreams(&config, before, metrics),
+            upstreams: upstreams(&config, before, metrics, desk),
             holders: holders.collect(),
             keys,
             anonymous: anonymous.cloned().unwrap_or_else(|| Holder::keyless("anonymous", 0)),
             local: before.map_or_else(|| Holder::keyless("local", 1), |before| before.local.clone()),
             budgets: budgets.collect(),
+            places: Places::of(&config),
             cache: cache.map(|kept| kept.unwrap_or_else(|| new_cache(&config, seed))),
             flights: same.map_or_else(Flights::new, |before| before.flights.clone()),
             retries: retries
@@ -134,8 +140,9 @@ impl Snapshot {
     pub fn retire(&self, next: &Snapshot) -> Wakes {
         // Before anything else, so that whoever misses something knows why.
         self.superseded.store(true, Ordering::Release);
+        let kept: HashSet<*const UpstreamLive> = next.upstreams.iter().map(|kept| Arc::as_ptr(&kept.live)).collect();
         for upstream in &self.upstreams {
-            if !next.upstreams.iter().any(|kept| Arc::ptr_eq(&kept.live, &upstream.live)) {
+            if !kept.contains(&Arc::as_ptr(&upstream.live)) {
                 upstream.live.withdrawn.store(true, Ordering::Relaxed);
             }
         }
@@ -161,29 +168,35 @@ impl Snapshot {
     }
 }
 
-fn upstreams(config: &Config, before: Option<&Snapshot>, metrics: &Metrics) -> Vec<Arc<Upstream>> {
+fn upstreams(config: &Config, before: Option<&Snapshot>, metrics: &Metrics, desk: &Arc<Desk>) -> Vec<Arc<Upstream>> {
     let names: Vec<&str> = config.providers.iter().map(|provider| provider.name.as_str()).collect();
     let waiting = config.limits.max_waiting;
     let with_slots = config.providers.iter().zip(metrics.providers(&names));
     let upstreams = with_slots.map(|(provider, slot)| {
         let kept = before.and_then(|before| before.upstream_like(provider)).map(|old| old.live.clone());
         let new = || {
-            let health = Arc::new(Health::new(Settings::default()));
+            let (health, watch) = (Arc::new(Health::new(Settings::default())), desk.watch(&provider.name));
+            health.on_change(watch.clone());
             let concurrency = Concurrency::new(provider.max_concurrency.unwrap_or(UNBOUNDED), waiting);
             let (rate, tokens) = (per_minute(provider.rate_limit_rpm), per_minute(provider.rate_limit_tpm));
-            Arc::new(UpstreamLive::new(health, concurrency, rate, tokens))
+            Arc::new(UpstreamLive::new(health, concurrency, rate, tokens, watch))
         };
-        let (known, shown) = credentials(provider, before);
-        Arc::new(Upstream::new(provider, &config.deadlines, slot, kept.unwrap_or_else(new), known, shown))
+        let live = kept.unwrap_or_else(new);
+        let (known, shown) = credentials(provider, before, &live.watch);
+        Arc::new(Upstream::new(provider, &config.deadlines, slot, live, known, shown))
     });
     upstreams.collect()
 }
 
 /// Each of a provider's credentials: what is known of it, and its text. Of one that is new, nothing but what the
 /// configuration says.
-fn credentials(provider: &Provider, before: Option<&Snapshot>) -> (Credentials, Vec<Arc<Shown>>) {
+fn credentials(provider: &Provider, before: Option<&Snapshot>, watch: &Arc<Watch>) -> (Credentials, Vec<Arc<Shown>>) {
     let old = before.and_then(|before| before.provider_like(provider));
-    let new = || CredentialHealth::new(Settings::default());
+    let new = || {
+        let new = CredentialHealth::new(Settings::default());
+        new.breaker.on_change(watch.clone());
+        new
+    };
     if provider.credentials.is_empty() {
         let kept = old.filter(|(old, _)| old.credentials.is_empty());
         let kept = kept.and_then(|(_, upstream)| upstream.credentials.all().first().cloned());

@@ -1,10 +1,11 @@
 //! The books of the gateway's loop: what is to be done, what was asked, and until when.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
 
+use super::desk::Agenda;
 use super::discovered::Discovered;
 use super::probing::{Probing, Question};
 use super::renewal::Reading;
@@ -34,7 +35,12 @@ const DISCOVER_AGAIN_US: u64 = 60 * SECOND;
 /// exchange is touched: those wake. `swap` alone holds it while limits change; whom they let in is woken after.
 pub(super) struct Chores {
     pub steps: VecDeque<LoopStep>,
-    pub asked: BTreeMap<u64, Asked>,
+    asked: BTreeMap<u64, Asked>,
+    /// When each of them is late.
+    deadlines: BTreeSet<(u64, u64)>,
+    /// Those that the store owes.
+    of_store: usize,
+    pub agenda: Agenda,
     last_id: u64,
     /// The group of rows that the store is asked to append, until it says that it did.
     pub group: Option<Group>,
@@ -66,9 +72,9 @@ pub(super) struct Return {
     pub tokens: u64,
 }
 
-pub(super) struct Asked {
-    pub what: What,
-    pub until_us: u64,
+struct Asked {
+    what: What,
+    until_us: u64,
 }
 
 /// How far [`Gateway::close`] has come.
@@ -104,6 +110,16 @@ impl What {
         let is_of_upstream = matches!(self, What::Probe(_) | What::CredentialProbe(_) | What::List(_) | What::Facts(_));
         !is_of_upstream && !matches!(self, What::Read(_))
     }
+
+    /// The provider of which its answer may change what is to be done next. Of probes the breaker says it.
+    pub fn provider(&self) -> Option<Arc<str>> {
+        match self {
+            What::List(name) => Some(name.clone()),
+            What::Facts(question) => Some(question.provider().clone()),
+            What::Read(reading) => Some(reading.provider().clone()),
+            _ => None,
+        }
+    }
 }
 
 impl Chores {
@@ -112,6 +128,9 @@ impl Chores {
         Chores {
             steps: VecDeque::new(),
             asked: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            of_store: 0,
+            agenda: Agenda::default(),
             last_id: 0,
             group: None,
             rows: Vec::new(),
@@ -129,9 +148,9 @@ impl Chores {
     /// Another configuration: of a budget that left it, what nobody holds goes back to the store, at once and whenever
     /// more comes free; one that came back is among the others again.
     pub fn exchange_pools(&mut self, before: &[Arc<Pool>], next: &[Arc<Pool>]) {
-        let is_in = |pools: &[Arc<Pool>], pool: &Arc<Pool>| pools.iter().any(|other| Arc::ptr_eq(other, pool));
-        self.retired.retain(|pool| !is_in(next, pool));
-        self.retired.extend(before.iter().filter(|pool| !is_in(next, pool)).cloned());
+        let next: HashSet<*const Pool> = next.iter().map(Arc::as_ptr).collect();
+        self.retired.retain(|pool| !next.contains(&Arc::as_ptr(pool)));
+        self.retired.extend(before.iter().filter(|pool| !next.contains(&Arc::as_ptr(pool))).cloned());
     }
 
     pub fn store(&mut self, what: What, op: Op, now: Now) {
@@ -155,8 +174,23 @@ impl Chores {
 
     pub(super) fn ask(&mut self, what: What, until_us: u64) -> u64 {
         self.last_id += 1;
+        self.of_store += usize::from(what.is_of_store());
+        self.deadlines.insert((until_us, self.last_id));
         self.asked.insert(self.last_id, Asked { what, until_us });
         self.last_id
+    }
+
+    /// What was asked for under this number, if it still is.
+    pub fn take(&mut self, id: u64) -> Option<What> {
+        let Asked { what, until_us } = self.asked.remove(&id)?;
+        self.deadlines.remove(&(until_us, id));
+        self.of_store -= usize::from(what.is_of_store());
+        Some(what)
+    }
+
+    /// When the next question is late.
+    pub fn late_us(&self) -> Option<u64> {
+        self.deadlines.first().map(|(until_us, _)| *until_us)
     }
 
     pub fn pause_store(&mut self, now: Now) {
@@ -165,20 +199,20 @@ impl Chores {
 
     /// Whether the store owes an answer.
     pub fn awaits_store(&self) -> bool {
-        self.asked.values().any(|asked| asked.what.is_of_store())
+        self.of_store > 0
     }
 
     /// What was not answered in time.
     pub fn take_late(&mut self, now: Now) -> Vec<What> {
-        let late: Vec<u64> =
-            self.asked.iter().filter(|(_, asked)| asked.until_us <= now.mono_us).map(|(id, _)| *id).collect();
+        let late = self.deadlines.iter().take_while(|(until_us, _)| *until_us <= now.mono_us);
+        let late: BTreeSet<u64> = late.map(|(_, id)| *id).collect();
         let mut taken = Vec::with_capacity(late.len());
         for id in late {
-            let Some(asked) = self.asked.remove(&id) else { continue };
-            if !asked.what.is_of_store() {
+            let Some(what) = self.take(id) else { continue };
+            if !what.is_of_store() {
                 self.steps.push_back(LoopStep::Cancel { id });
             }
-            taken.push(asked.what);
+            taken.push(what);
         }
         taken
     }

@@ -3,17 +3,17 @@
 //! Each question to the outside has a number and a deadline. One that is not answered in time counts as failed; its
 //! late answer is ignored, and so is a second one.
 
-use super::chores::{Asked, Ending, Return, What, GATHER_US};
-use super::probing::is_list_wanted;
+use super::chores::{Ending, Return, What, GATHER_US};
 use super::reservations::Expired;
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, Upstream};
 use super::{Gateway, LoopResult, LoopStep};
+use crate::budget::Pool;
 use crate::clock::Now;
 use crate::config::{LogLevel, ProviderKind};
 use crate::health::Blame;
 use crate::store::{Earlier, Op, Outcome};
 use crate::sync::atomic::Ordering;
-use crate::sync::lock;
+use crate::sync::{lock, Arc};
 
 impl Gateway {
     /// What the loop must do now. One loop a process; it may run on any thread.
@@ -25,6 +25,7 @@ impl Gateway {
         let late = lock(&self.chores).take_late(now);
         late.into_iter().for_each(|what| self.fail(what, now));
         let snapshot = self.snapshot.load_full();
+        lock(&self.chores).agenda.collect(&self.desk, &snapshot);
         let gather_at = self.gather(&snapshot, now);
         let expiry_at = self.expire(now);
         if let Some(step) = self.journal.step(&snapshot.config.log, now) {
@@ -40,10 +41,8 @@ impl Gateway {
         if let Some(step) = chores.steps.pop_front() {
             return step;
         }
-        let deadlines = chores.asked.values().map(|asked| asked.until_us);
-        LoopStep::Wait {
-            until_us: deadlines.chain(gather_at).chain(expiry_at).chain(store_at).chain(upstreams_at).min(),
-        }
+        let due = [chores.late_us(), gather_at, expiry_at, store_at, upstreams_at];
+        LoopStep::Wait { until_us: due.into_iter().flatten().min() }
     }
 
     /// A step ended. What is not, or no longer, asked for is ignored.
@@ -57,8 +56,8 @@ impl Gateway {
             }
             other => other,
         };
-        let asked = lock(&self.chores).asked.remove(&id);
-        let Some(Asked { what, .. }) = asked else { return };
+        let Some(what) = lock(&self.chores).take(id) else { return };
+        let provider = what.provider();
         match (what, result) {
             (What::Restore(pools), LoopResult::Stored(Outcome::Restored(earlier))) if earlier.len() == pools.len() => {
                 for (pool, earlier) in pools.iter().zip(earlier) {
@@ -101,6 +100,7 @@ impl Gateway {
             (What::Read(reading), LoopResult::Read(result)) => self.was_read(&reading, result, now),
             (what, _) => self.fail(what, now),
         }
+        provider.into_iter().for_each(|provider| self.desk.note(provider));
     }
 
     fn appended(&self, id: u64) {
@@ -112,6 +112,7 @@ impl Gateway {
 
     /// What was asked for did not come.
     fn fail(&self, what: What, now: Now) {
+        let provider = what.provider();
         match what {
             What::Restore(pools) => {
                 lock(&self.chores).pause_store(now);
@@ -122,6 +123,8 @@ impl Gateway {
             What::Lease(pool, ask) => {
                 lock(&self.chores).pause_store(now);
                 pool.lease_failed(ask);
+                // It may want one still, and rings only when it begins to.
+                self.desk.put([pool]);
             }
             What::Append => {
                 let mut chores = lock(&self.chores);
@@ -138,6 +141,7 @@ impl Gateway {
             What::Facts(question) => self.was_told(question, &Err("it took too long".into()), now),
             What::Read(reading) => self.was_read(&reading, Err("it took too long".into()), now),
         }
+        provider.into_iter().for_each(|provider| self.desk.note(provider));
     }
 
     /// Takes what exchanges left, now and then. Returns when to look again.
@@ -159,26 +163,26 @@ impl Gateway {
         };
         self.journal.access(&snapshot.config.log, &rows);
         self.records.keep(rows, &mut chores.rows);
+        let changed = chores.agenda.take_untold();
         drop(chores);
-        self.tell_health(snapshot, now);
+        let changed = changed.into_iter().filter_map(|at| snapshot.upstreams.get(at));
+        changed.for_each(|upstream| self.tell_health(upstream, now));
         None
     }
 
-    /// Says which providers are left alone and which are well again.
-    fn tell_health(&self, snapshot: &Snapshot, now: Now) {
-        for upstream in &snapshot.upstreams {
-            let out_for = upstream.out_for(now.mono_us);
-            let is_well = out_for.is_none();
-            if upstream.live.said_ill.swap(!is_well, Ordering::Relaxed) != is_well {
-                continue;
-            }
-            let name = &upstream.name;
-            match out_for {
-                None => self.say(LogLevel::Info, now, &format!("Provider {name} is well again.")),
-                Some(reason) => {
-                    let words = format!("Provider {name} is left alone for a while: {reason}.");
-                    self.say(LogLevel::Warn, now, &words);
-                }
+    /// Says that a provider is left alone, or well again.
+    fn tell_health(&self, upstream: &Upstream, now: Now) {
+        let out_for = upstream.out_for(now.mono_us);
+        let is_well = out_for.is_none();
+        if upstream.live.said_ill.swap(!is_well, Ordering::Relaxed) != is_well {
+            return;
+        }
+        let name = &upstream.name;
+        match out_for {
+            None => self.say(LogLevel::Info, now, &format!("Provider {name} is well again.")),
+            Some(reason) => {
+                let words = format!("Provider {name} is left alone for a while: {reason}.");
+                self.say(LogLevel::Warn, now, &words);
             }
         }
     }
@@ -220,10 +224,7 @@ impl Gateway {
             return None;
         }
         let closing = ending == Ending::Closing;
-        if !closing || self.open_exchanges() > 0 {
-            self.lease(snapshot, now);
-        }
-        self.give_back(now);
+        self.serve_pools(!closing || self.open_exchanges() > 0, now);
         lock(&self.chores).append(now);
         if closing {
             self.end_run(snapshot, now);
@@ -231,16 +232,38 @@ impl Gateway {
         None
     }
 
-    fn lease(&self, snapshot: &Snapshot, now: Now) {
-        let unknown: Vec<_> = snapshot.budgets.iter().filter(|pool| pool.restore_wanted()).cloned().collect();
-        if !unknown.is_empty() {
-            let budgets = unknown.iter().map(|pool| pool.name().clone()).collect();
-            lock(&self.chores).store(What::Restore(unknown), Op::Restore { budgets }, now);
+    /// What the budgets on the desk want: what earlier runs took, leases unless the run ends, and the return of what a
+    /// removed one does not need.
+    fn serve_pools(&self, may_lease: bool, now: Now) {
+        let (mut unknown, mut leases, mut later) = (Vec::new(), Vec::new(), Vec::new());
+        let mut returns = std::mem::take(&mut lock(&self.chores).returns);
+        for pool in self.desk.take_pools() {
+            returns.push(Return { budget: pool.name().clone(), tokens: pool.give_back_retired() });
+            if !may_lease {
+                later.push(pool);
+            } else if pool.restore_wanted() {
+                unknown.push(pool);
+            } else if let Some(ask) = pool.lease_wanted() {
+                leases.push((pool, ask));
+            } else if pool.is_wanting() {
+                // Removed from the configuration meanwhile.
+                self.desk.put([pool]);
+                self.wake_loop();
+            }
         }
-        for pool in &snapshot.budgets {
-            let Some(ask) = pool.lease_wanted() else { continue };
+        self.desk.put(later);
+        let mut chores = lock(&self.chores);
+        if !unknown.is_empty() {
+            let budgets = unknown.iter().map(|pool: &Arc<Pool>| pool.name().clone()).collect();
+            chores.store(What::Restore(unknown), Op::Restore { budgets }, now);
+        }
+        for (pool, ask) in leases {
             let op = Op::Lease { budget: pool.name().clone(), capacity: ask.capacity, tokens: ask.tokens };
-            lock(&self.chores).store(What::Lease(pool.clone(), ask.id), op, now);
+            chores.store(What::Lease(pool, ask.id), op, now);
+        }
+        for unspent in returns.into_iter().filter(|unspent| unspent.tokens > 0) {
+            let op = Op::Return { budget: unspent.budget.clone(), tokens: unspent.tokens };
+            chores.store(What::Return(unspent), op, now);
         }
     }
 
@@ -276,31 +299,20 @@ impl Gateway {
         lock(&self.chores).store(What::End(pools), op, now);
     }
 
-    fn give_back(&self, now: Now) {
-        let (retired, mut returns) = {
-            let mut chores = lock(&self.chores);
-            (chores.retired.clone(), std::mem::take(&mut chores.returns))
-        };
-        for pool in retired {
-            returns.push(Return { budget: pool.name().clone(), tokens: pool.give_back() });
-        }
-        let mut chores = lock(&self.chores);
-        for unspent in returns.into_iter().filter(|unspent| unspent.tokens > 0) {
-            let op = Op::Return { budget: unspent.budget.clone(), tokens: unspent.tokens };
-            chores.store(What::Return(unspent), op, now);
-        }
-    }
-
-    /// Credentials, probes, model lists and what follows them. Returns when the next is due.
+    /// Credentials, probes, model lists and what follows them, of those upstreams that may want some. Returns when the next
+    /// is due.
     fn ask_upstreams(&self, snapshot: &Snapshot, now: Now) -> Option<u64> {
         let mut chores = lock(&self.chores);
-        let providers = snapshot.upstreams.iter().zip(&snapshot.config.providers);
-        let due =
-            providers.filter(|(upstream, _)| upstream.kind == ProviderKind::OpenAi).flat_map(|(upstream, provider)| {
-                let listed = if is_list_wanted(provider) { chores.list(upstream, now) } else { None };
-                let (renewed, probed) = (chores.renew(upstream, provider, now), chores.probe(upstream, now));
-                [renewed, probed, listed, chores.question(upstream, provider, now)]
-            });
-        due.flatten().min()
+        for at in chores.agenda.take_due(now.mono_us) {
+            let (upstream, provider) = (&snapshot.upstreams[at], &snapshot.config.providers[at]);
+            if upstream.kind != ProviderKind::OpenAi {
+                continue;
+            }
+            let listed = if upstream.list_wanted { chores.list(upstream, now) } else { None };
+            let (renewed, probed) = (chores.renew(upstream, provider, now), chores.probe(upstream, now));
+            let due = [renewed, probed, listed, chores.question(upstream, provider, now)];
+            chores.agenda.plan(at, due.into_iter().flatten().min());
+        }
+        chores.agenda.next_us()
     }
 }

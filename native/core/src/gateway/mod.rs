@@ -6,6 +6,7 @@ mod cached;
 mod capabilities;
 mod chores;
 mod costs;
+mod desk;
 mod discovered;
 mod going;
 mod journal;
@@ -36,6 +37,7 @@ use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
 use chores::{Chores, Ending};
 use costs::Costs;
+use desk::Desk;
 use going::Going;
 use journal::Journal;
 use records::Records;
@@ -127,7 +129,7 @@ pub struct Gateway {
     costs: Mutex<Costs>,
     journal: Journal,
     pub(crate) reservations: Reservations,
-    waker: Mutex<Option<Waker>>,
+    desk: Arc<Desk>,
     chores: Mutex<Chores>,
 }
 
@@ -142,7 +144,11 @@ impl Gateway {
     pub fn new(config: Config, seed: u64) -> Arc<Gateway> {
         let metrics = Metrics::new(LANES);
         let chores = Chores::new(seed);
-        let snapshot = Snapshot::build(config, None, &[], &chores.discovered, &metrics, seed);
+        let desk = Arc::<Desk>::default();
+        let snapshot = Snapshot::build(config, None, &[], &chores.discovered, &metrics, &desk, seed);
+        for pool in &snapshot.budgets {
+            pool.on_lease_wanted(desk.bell(pool));
+        }
         Arc::new(Gateway {
             snapshot: ArcSwap::from_pointee(snapshot),
             seed: exchange_seed(seed),
@@ -156,7 +162,7 @@ impl Gateway {
             costs: Mutex::new(Costs::default()),
             journal: Journal::default(),
             reservations: Reservations::new(seed),
-            waker: Mutex::new(None),
+            desk,
             chores: Mutex::new(chores),
         })
     }
@@ -170,10 +176,7 @@ impl Gateway {
                 self.going.store(Going::Up as u8, Ordering::Relaxed);
             }
         }
-        let _before = lock(&self.waker).replace(waker.clone());
-        for pool in &self.snapshot.load().budgets {
-            pool.on_lease_wanted(waker.clone());
-        }
+        self.desk.set_waker(waker);
     }
 
     /// A new exchange. `waker` is called when it should look again; `lane` is the driver thread's number, so that
@@ -199,14 +202,21 @@ impl Gateway {
         (wakes, before) = (Wakes::default(), self.snapshot.load_full());
         let was_read = config.is_some();
         let config = config.unwrap_or_else(|| before.config.clone());
-        let next =
-            Snapshot::build(config, Some(&before), &chores.retired, &chores.discovered, &self.metrics, self.seed);
+        let next = Snapshot::build(
+            config,
+            Some(&before),
+            &chores.retired,
+            &chores.discovered,
+            &self.metrics,
+            &self.desk,
+            self.seed,
+        );
         wakes.add(next.take_over(&before, now.mono_us));
         if was_read {
             next.take_credentials(now.mono_us);
         }
-        if let Some(waker) = lock(&self.waker).clone() {
-            next.budgets.iter().for_each(|pool| wakes.add(pool.on_lease_wanted(waker.clone())));
+        for pool in next.budgets.iter().filter(|pool| before.budget(pool.name()).is_none()) {
+            wakes.add(pool.on_lease_wanted(self.desk.bell(pool)));
         }
         chores.exchange_pools(&before.budgets, &next.budgets);
         let next = Arc::new(next);
@@ -376,10 +386,7 @@ impl Gateway {
     }
 
     pub(crate) fn wake_loop(&self) {
-        let waker = lock(&self.waker).clone();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.desk.wake_loop();
     }
 }
 

@@ -55,6 +55,12 @@ pub(super) struct Question {
     model: String,
 }
 
+impl Question {
+    pub fn provider(&self) -> &Arc<str> {
+        &self.provider
+    }
+}
+
 /// What came of a question.
 enum Answer<'a> {
     Said(&'a [u8]),
@@ -201,7 +207,7 @@ impl Gateway {
         let snapshot = self.snapshot.load_full();
         let news = {
             let mut chores = lock(&self.chores);
-            let provider = snapshot.config.providers.iter().find(|provider| *provider.name == *name);
+            let provider = snapshot.provider(&name).map(|at| &snapshot.config.providers[at]);
             let probed = provider.is_some_and(|provider| chores.listed(provider, &listed, now));
             chores.discovered.learn(name, listed.models) || probed
         };

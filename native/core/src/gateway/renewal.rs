@@ -55,6 +55,12 @@ pub(super) struct Reading {
     reloads: u64,
 }
 
+impl Reading {
+    pub fn provider(&self) -> &Arc<str> {
+        &self.provider
+    }
+}
+
 // The text is nobody's to see.
 impl std::fmt::Debug for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,12 +1,17 @@
 //! One configuration made ready, and the live state that outlasts it.
 
 use bytes::Bytes;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 use super::build::holder_live;
+use super::desk::Watch;
+use super::probing::is_list_wanted;
 use super::renewal::Shown;
 use crate::budget::Pool;
+use crate::by_model::ByModel;
 use crate::cache::{Cache, Entry};
-use crate::config::{CapField, Config, Deadlines, Provider, ProviderKind, Secret};
+use crate::config::{CapField, Config, Deadlines, Provider, ProviderKind, Route, Secret};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::passed::Services;
 use crate::error::Code;
@@ -37,6 +42,7 @@ pub(crate) struct Snapshot {
     /// The operator's own program.
     pub local: Arc<Holder>,
     pub budgets: Vec<Arc<Pool>>,
+    pub places: Places,
     pub cache: Option<Arc<Cache>>,
     pub flights: Arc<Flights<Entry>>,
     pub retries: Arc<RetryBudget>,
@@ -48,6 +54,14 @@ pub(crate) struct Snapshot {
     pub prices: Option<Prices>,
     /// Another one is in force.
     pub superseded: AtomicBool,
+}
+
+/// Where in the configuration what is asked for by name stands: with very many of each, nobody looks through them.
+#[derive(Debug)]
+pub(crate) struct Places {
+    budgets: HashMap<String, u32, FixedState>,
+    providers: HashMap<String, u32, FixedState>,
+    routes: ByModel<u32>,
 }
 
 /// One provider, with everything about a request to it that is known beforehand.
@@ -80,6 +94,8 @@ pub(crate) struct Upstream {
     pub deadlines: Deadlines,
     targets: [Bytes; 3],
     pub models_target: Bytes,
+    /// See [`is_list_wanted`].
+    pub list_wanted: bool,
 }
 
 /// What is known of a provider beyond one configuration.
@@ -89,6 +105,7 @@ pub(crate) struct UpstreamLive {
     pub concurrency: Arc<Concurrency>,
     pub rate: Arc<Rate>,
     pub tokens: Arc<Rate>,
+    pub watch: Arc<Watch>,
     /// A reload took it out: no new attempt.
     pub withdrawn: AtomicBool,
     last_error: AtomicU8,
@@ -129,10 +146,11 @@ impl UpstreamLive {
         concurrency: Arc<Concurrency>,
         rate: Arc<Rate>,
         tokens: Arc<Rate>,
+        watch: Arc<Watch>,
     ) -> UpstreamLive {
         let (withdrawn, said_ill) = (AtomicBool::new(false), AtomicBool::new(false));
         let last_error = AtomicU8::new(u8::MAX);
-        UpstreamLive { health, concurrency, rate, tokens, withdrawn, said_ill, last_error }
+        UpstreamLive { health, concurrency, rate, tokens, watch, withdrawn, said_ill, last_error }
     }
 
     /// An attempt failed so.
@@ -197,6 +215,7 @@ impl Upstream {
             deadlines: deadlines.but(&provider.patience),
             targets: [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings].map(|e| target(e.path())),
             models_target: target("/models"),
+            list_wanted: is_list_wanted(provider),
         }
     }
 }
@@ -270,9 +289,44 @@ fn tenant_of(key: &Key, models: &[String]) -> Arc<str> {
     hasher.finalize().to_hex().as_str()[..32].into()
 }
 
+/// A configuration that was not read from a file may have two of one name: the first counts.
+fn by_name<'a>(names: impl Iterator<Item = &'a str>) -> HashMap<String, u32, FixedState> {
+    let mut places = HashMap::with_hasher(FixedState::with_seed(0x706c_6163_6573));
+    for (at, name) in (0u32..).zip(names) {
+        places.entry_ref(name).or_insert(at);
+    }
+    places
+}
+
+impl Places {
+    pub fn of(config: &Config) -> Places {
+        let mut routes = ByModel::new();
+        for (at, route) in (0u32..).zip(&config.routes) {
+            *routes.entry(&route.model) = at;
+        }
+        Places {
+            budgets: by_name(config.budgets.iter().map(|budget| budget.name.as_str())),
+            providers: by_name(config.providers.iter().map(|provider| provider.name.as_str())),
+            routes,
+        }
+    }
+}
+
 impl Snapshot {
     pub fn budget(&self, name: &str) -> Option<&Arc<Pool>> {
-        self.budgets.iter().find(|pool| &**pool.name() == name)
+        self.budgets.get(*self.places.budgets.get(name)? as usize)
+    }
+
+    /// The place of the provider of that name.
+    pub fn provider(&self, name: &str) -> Option<usize> {
+        self.places.providers.get(name).map(|at| *at as usize)
+    }
+
+    /// The route of a model: that of its name, else that of its longest prefix.
+    pub fn route(&self, model: &str) -> Option<&Route> {
+        let routes = &self.places.routes;
+        let at = routes.exact(model).or_else(|| routes.prefixes(model).next())?;
+        self.config.routes.get(*at as usize)
     }
 
     pub fn upstream_like(&self, provider: &Provider) -> Option<&Arc<Upstream>> {
@@ -281,10 +335,10 @@ impl Snapshot {
 
     /// The same provider here, perhaps with other limits and credentials.
     pub fn provider_like(&self, provider: &Provider) -> Option<(&Provider, &Arc<Upstream>)> {
-        let at = self.config.providers.iter().position(|old| {
-            old.name == provider.name && old.base_url == provider.base_url && old.kind == provider.kind
-        })?;
-        self.config.providers.get(at).zip(self.upstreams.get(at))
+        let at = self.provider(&provider.name)?;
+        let (old, upstream) = self.config.providers.get(at).zip(self.upstreams.get(at))?;
+        let is_same = old.base_url == provider.base_url && old.kind == provider.kind;
+        is_same.then_some((old, upstream))
     }
 
     /// The same caller here, if it may still come.

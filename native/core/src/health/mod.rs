@@ -15,7 +15,8 @@ mod credentials;
 
 use crate::clock::SECOND;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{lock, Arc, Mutex};
+use crate::sync::{lock, Arc, Mutex, OnceLock};
+use crate::wake::Waker;
 pub use benches::{Bench, Benches};
 use breaker::Breaker;
 pub use credentials::{Admission, CredentialHealth, Credentials, Refused};
@@ -137,12 +138,35 @@ pub struct Health {
     /// Moving average of the first byte's latency, microseconds; 0 before the first measurement.
     latency: AtomicU64,
     breaker: Mutex<Breaker>,
+    watcher: Watcher,
+}
+
+/// Who is told of changes.
+#[derive(Default)]
+struct Watcher(OnceLock<Waker>);
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Watcher").field(&self.0.get().is_some()).finish()
+    }
 }
 
 impl Health {
     /// Closed, unmeasured.
     pub fn new(settings: Settings) -> Self {
-        Health { settings, word: AtomicU64::new(0), latency: AtomicU64::new(0), breaker: Mutex::new(Breaker::new()) }
+        Health {
+            settings,
+            word: AtomicU64::new(0),
+            latency: AtomicU64::new(0),
+            breaker: Mutex::new(Breaker::new()),
+            watcher: Watcher::default(),
+        }
+    }
+
+    /// Has `watcher` called whenever what [`Health::is_closed`] or [`Health::probe_due_us`] says may have changed, but for the
+    /// time. It is set once.
+    pub fn on_change(&self, watcher: Waker) {
+        let _ = self.watcher.0.set(watcher);
     }
 
     /// Asks leave for one attempt.
@@ -234,8 +258,15 @@ impl Health {
     /// Every change goes through here, so that none forgets to publish the word.
     fn under_lock<T>(&self, change: impl FnOnce(&mut Breaker) -> T) -> T {
         let mut breaker = lock(&self.breaker);
+        let seen = |breaker: &Breaker| (breaker.generation, breaker.probing, breaker.benched_until_us);
+        let before = seen(&breaker);
         let result = change(&mut breaker);
         self.word.store(breaker.word(), Ordering::Release);
+        let is_news = seen(&breaker) != before;
+        drop(breaker);
+        if is_news {
+            self.watcher.0.get().into_iter().for_each(|watcher| watcher.wake());
+        }
         result
     }
 

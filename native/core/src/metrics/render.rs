@@ -4,6 +4,7 @@
 //! Series with one label of known values are shown from the start, so that a rate over them works from the first event;
 //! combinations of several labels only once they occurred.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::labels::{CacheResult, Limit, Outcome, Served, StatusClass};
@@ -108,14 +109,21 @@ impl Page {
 
     /// A family's lines must stand together, whatever the order they were given in.
     fn gauges(&mut self, gauges: &[Gauge<'_>]) {
-        for (at, first) in gauges.iter().enumerate() {
-            if gauges[..at].iter().any(|earlier| earlier.name == first.name) {
-                continue;
+        let mut families: Vec<Vec<&Gauge<'_>>> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for gauge in gauges {
+            let at = *places.entry(gauge.name).or_insert(families.len());
+            match families.get_mut(at) {
+                Some(family) => family.push(gauge),
+                None => families.push(vec![gauge]),
             }
+        }
+        for family in &families {
+            let Some(first) = family.first() else { continue };
             // What only ever grows is named so.
             let kind = if first.name.ends_with("_total") { "counter" } else { "gauge" };
             self.family(first.name, kind, first.help);
-            for gauge in gauges[at..].iter().filter(|gauge| gauge.name == first.name) {
+            for gauge in family {
                 self.sample(gauge.name, &gauge.labels, gauge.value);
             }
         }

@@ -22,6 +22,9 @@ pub(super) struct Aliases {
     patterns: Vec<(Glob, u32)>,
 }
 
+/// Where each alias stands in the configuration, by its name.
+type Places<'a> = HashMap<&'a str, usize, FixedState>;
+
 pub(super) struct Alias {
     /// As it is written.
     pub name: Arc<str>,
@@ -57,9 +60,13 @@ impl Aliases {
     /// Finishes the lists, once `routes` knows everything else.
     pub fn of(config: &Config, routes: &Routes) -> Aliases {
         let mut aliases = Aliases::none(routes.hasher.clone());
+        let mut places: Places<'_> = HashMap::with_hasher(routes.hasher.clone());
+        for (at, alias) in config.aliases.iter().enumerate() {
+            places.entry(&alias.name).or_insert(at);
+        }
         for (at, alias) in (0u32..).zip(&config.aliases) {
             let mut list = Vec::new();
-            expand(routes, &config.aliases, at as usize, &mut Vec::new(), &mut list);
+            expand(routes, (&config.aliases, &places), at as usize, &mut Vec::new(), &mut list);
             let name: Arc<str> = alias.name.as_str().into();
             match Glob::new(&name) {
                 Glob::Exact(_) => drop(aliases.exact.insert(name.clone(), at)),
@@ -98,13 +105,19 @@ impl Routes {
 
 /// Adds the candidates of what alias number `at` stands for, each model a step of its own. `open` are the aliases on the
 /// way here: a configuration that was not read from a file may lead in a circle.
-fn expand(routes: &Routes, aliases: &[config::Alias], at: usize, open: &mut Vec<usize>, list: &mut Vec<Candidate>) {
+fn expand(
+    routes: &Routes,
+    aliases: (&[config::Alias], &Places<'_>),
+    at: usize,
+    open: &mut Vec<usize>,
+    list: &mut Vec<Candidate>,
+) {
     if open.contains(&at) {
         return;
     }
     open.push(at);
-    for model in &aliases[at].models {
-        let other = aliases.iter().position(|alias| alias.name == *model).filter(|other| *other != at);
+    for model in &aliases.0[at].models {
+        let other = aliases.1.get(&**model).copied().filter(|other| *other != at);
         if let Some(other) = other {
             expand(routes, aliases, other, open, list);
             continue;

@@ -129,12 +129,13 @@ impl Known {
             let said = Said { provider: Some(provider), bounds: Bounds::probed(facts) };
             known.probed.entry(facts.model.as_str().into()).or_default().push(said);
         }
+        let mut places: HashMap<&str, u32, FixedState> = HashMap::with_hasher(known.exact.hasher().clone());
+        for (at, provider) in (0u32..).zip(&config.providers) {
+            places.entry(&provider.name).or_insert(at);
+        }
         for model in &config.models {
-            let provider = model.provider.as_ref().map(|name| {
-                let at = config.providers.iter().position(|provider| provider.name == *name);
-                // One that is not there has no candidates either.
-                at.map_or(u32::MAX, |at| at as u32)
-            });
+            // One that is not there has no candidates either.
+            let provider = model.provider.as_ref().map(|name| places.get(&**name).copied().unwrap_or(u32::MAX));
             let said = Said { provider, bounds: Bounds::said(model) };
             match Glob::new(&model.name) {
                 Glob::Exact(name) => known.exact.entry(name).or_default().push(said),

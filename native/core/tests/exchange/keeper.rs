@@ -205,3 +205,54 @@ fn what_the_last_run_lost_is_said_at_the_start() {
     assert!(said.contains(" warn Budget team: 300 tokens are written off as spent"), "{said}");
     assert!(said.ends_with("; 900 in all runs.\n"), "{said}");
 }
+
+/// The leases that the loop asks for now, by budget, and the numbers of the questions.
+fn leases(world: &World) -> Vec<(u64, String)> {
+    let mut asked = Vec::new();
+    loop {
+        match world.gateway.next(world.now) {
+            LoopStep::Store { id, op: Op::Restore { budgets } } => {
+                stored(world, id, Outcome::Restored(vec![hoosh_core::store::Earlier::default(); budgets.len()]));
+            }
+            LoopStep::Store { id, op: Op::Lease { budget, .. } } => asked.push((id, budget.to_string())),
+            LoopStep::Log { id, .. } => world.gateway.done(id, LoopResult::Logged(Ok(())), world.now),
+            LoopStep::Wait { .. } => return asked,
+            other => panic!("not expected: {other:?}"),
+        }
+    }
+}
+
+const BUDGETS: &str = "[[budgets]]\nname = \"a\"\ncapacity = 1_000\n[[budgets]]\nname = \"b\"\ncapacity = 1_000\n";
+
+#[test]
+fn each_budget_is_asked_for_once_and_again_after_a_failure() {
+    let mut world = World::new(&format!("{BUDGETS}{ONE}"));
+    let first = leases(&world);
+    assert_eq!(first.iter().map(|(_, budget)| &**budget).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(leases(&world), [], "both are asked for");
+    stored(&world, first[0].0, Outcome::Leased { tokens: 1_000 });
+    stored(&world, first[1].0, Outcome::Failed("not now".into()));
+    assert_eq!(leases(&world), [], "the store is left alone for a while");
+    world.now.mono_us += SECOND;
+    assert_eq!(leases(&world).iter().map(|(_, budget)| &**budget).collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn a_budget_that_a_reload_brings_is_asked_for_and_the_loop_told() {
+    let mut world = World::new(ONE);
+    let told = Arc::new(Told::default());
+    world.gateway.set_waker(told.clone());
+    assert_eq!(leases(&world), []);
+    told.take();
+    world.reload(&format!("{BUDGETS}{ONE}"));
+    assert!(told.take(), "the loop is told");
+    assert_eq!(leases(&world).len(), 2);
+}
+
+#[test]
+fn a_loop_that_begins_late_is_told_that_something_is_wanted() {
+    let world = World::new(&format!("{BUDGETS}{ONE}"));
+    let told = Arc::new(Told::default());
+    world.gateway.set_waker(told.clone());
+    assert!(told.take());
+}

@@ -5,7 +5,7 @@ use hoosh_core::clock::Now;
 use hoosh_core::config::{self, Config};
 use hoosh_core::exchange::{Caller, RequestHead, Step};
 use hoosh_core::gateway::{Gateway, LoopResult, LoopStep};
-use hoosh_core::store::{MemoryStore, Store};
+use hoosh_core::store::{MemoryStore, Op, Outcome, Store};
 use hoosh_core::wake::Waker;
 
 use super::*;
@@ -104,5 +104,62 @@ fn a_reload_and_a_lease_wake_without_a_lock_and_forget_nobody() {
         the_loop.join().unwrap();
         let (_, budget) = gateway.budgets().remove(0);
         assert_eq!((gateway.open_exchanges(), budget.reserved, budget.waiting), (0, 0, 0));
+    });
+}
+
+/// The gateway's loop; how much it leased, and gave back of it.
+fn run_and_count(gateway: &Gateway, bell: &Bell, done: &AtomicBool) -> (u64, u64) {
+    let mut store = MemoryStore::new(100);
+    let (mut lent, mut returned) = (0, 0);
+    loop {
+        match gateway.next(NOW) {
+            LoopStep::Store { id, op } => {
+                thread::yield_now();
+                if let Op::Return { tokens, .. } = &op {
+                    returned += tokens;
+                }
+                let outcome = store.perform(op);
+                if let Outcome::Leased { tokens } = &outcome {
+                    lent += tokens;
+                }
+                gateway.done(id, LoopResult::Stored(outcome), NOW);
+            }
+            LoopStep::Log { id, .. } => gateway.done(id, LoopResult::Logged(Ok(())), NOW),
+            LoopStep::Wait { .. } if done.load(SeqCst) => return (lent, returned),
+            LoopStep::Wait { .. } => bell.sleep(),
+            step => unreachable!("{step:?}"),
+        }
+    }
+}
+
+/// Faults: a budget that is removed, or wants a lease, while the loop looks at it, and is not looked at again.
+#[test]
+fn a_budget_that_goes_and_comes_and_goes_is_given_back_whole() {
+    let with = config::parse(CONFIG, &|_: &str| None).unwrap();
+    explore(move || {
+        let gateway = Gateway::new(with.clone(), 7);
+        let done = Arc::new(AtomicBool::new(false));
+        let loop_bell = bell(&gateway);
+        gateway.set_waker(loop_bell.clone());
+        let the_loop = {
+            let (gateway, bell, done) = (gateway.clone(), loop_bell.clone(), done.clone());
+            thread::spawn(move || run_and_count(&gateway, &bell, &done))
+        };
+        let (shared, with) = (gateway.clone(), with.clone());
+        threads(3, move |i| match i {
+            0 => {
+                let without = Config { budgets: Vec::new(), ..with.clone() };
+                for next in [&without, &with, &without] {
+                    shared.reload(next.clone(), NOW);
+                }
+            }
+            _ => {
+                ask(&shared);
+            }
+        });
+        done.store(true, SeqCst);
+        loop_bell.wake();
+        let (lent, returned) = the_loop.join().unwrap();
+        assert_eq!((lent, gateway.open_exchanges()), (returned, 0));
     });
 }
