@@ -244,7 +244,10 @@ async def test_the_edge_cuts_who_takes_nothing_of_an_answer_that_is_over(upstrea
     async with edge_serving(text(upstream, STALL)) as (url, app):
         with trio.fail_after(SECONDS):
             stuck = await caller(port_of(url), little=True)
-            await stuck.send_all(whole(CHATS, CHAT | {"messages": [{"role": "user", "content": "x" * 60_000}]}) * 200)
+            with pytest.raises(trio.BrokenResourceError):
+                await stuck.send_all(
+                    whole(CHATS, CHAT | {"messages": [{"role": "user", "content": "x" * 60_000}]}) * 500
+                )
             await until(lambda: app.driver.edge.connections == 0)
         await ended(app)
 
@@ -280,8 +283,8 @@ async def test_whoever_leaves_stops_the_upstream(serving, upstream, how, after):
 
 @pytest.mark.parametrize("how", HOW)
 async def test_whoever_leaves_a_pipeline_stops_the_upstream(upstream, how):
-    """What was sent behind the request that is answered hides neither the end nor a reset for long."""
-    async with edge_serving(text(upstream)) as (url, app):
+    """What was sent behind the request that is answered hides its end until something is written: a sign of life at the latest."""
+    async with edge_serving(text(upstream, "[server]\nkeep_alive_secs = 1\n")) as (url, app):
         with trio.fail_after(SECONDS):
             upstream.plan(stall="body", stall_after=3)
             stream = await caller(port_of(url))

@@ -1,6 +1,7 @@
 //! The driver: performs the steps of one exchange and tells it what happened.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -77,8 +78,8 @@ pub struct Drive {
     job: Option<JoinHandle<JobResult>>,
     children: Vec<Child>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Said while hyper did not ask.
-    said: Option<Say>,
+    /// Said while hyper did not ask; no more than the exchange lets its caller be behind.
+    said: VecDeque<Say>,
 }
 
 impl Drive {
@@ -92,18 +93,21 @@ impl Drive {
             attempts: Vec::new(),
             job: None,
             children: Vec::new(),
-            said: None,
+            said: VecDeque::new(),
         }
     }
 
-    /// Works on beside a caller that takes nothing now, so that times pass and upstreams are heard; whether it must be cut off.
-    pub fn work_on(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.said.is_none() {
-            if let Poll::Ready(say) = self.poll(cx) {
-                self.said = Some(say);
+    /// Works on beside a caller that takes nothing now, so that times pass and upstreams are heard. The last word, if there is one:
+    /// after `Break` the caller must be cut off.
+    pub fn work_on(&mut self, cx: &mut Context<'_>) -> Option<&Say> {
+        let is_last = |said: &&Say| matches!(said, Say::Finish | Say::Break | Say::Done);
+        while self.said.back().filter(is_last).is_none() {
+            match self.step(cx) {
+                Poll::Ready(say) => self.said.push_back(say),
+                Poll::Pending => return None,
             }
         }
-        matches!(self.said, Some(Say::Break))
+        self.said.back()
     }
 
     /// Whether the connection ends with the answer, because of what was not read of the request.
@@ -113,9 +117,13 @@ impl Drive {
 
     /// Works on until something is to be said to the caller.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Say> {
-        if let Some(said) = self.said.take() {
-            return Poll::Ready(said);
+        match self.said.pop_front() {
+            Some(said) => Poll::Ready(said),
+            None => self.step(cx),
         }
+    }
+
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Say> {
         self.place.bell.0.register(cx.waker());
         let _ = self.doors(cx);
         // One reading of the clocks serves what is done without waiting.

@@ -11,7 +11,7 @@ use hoosh_core::wire::Refusal;
 
 use crate::bell::Bell;
 use crate::clock::about_now;
-use crate::drive::Drive;
+use crate::drive::{Drive, Say};
 
 /// How long a head may take from its first byte to its last.
 pub const HEAD: Duration = Duration::from_secs(5);
@@ -37,6 +37,8 @@ pub struct Wire {
     pub stuck: Cell<Option<Instant>>,
     /// A request is answered now.
     pub busy: Cell<bool>,
+    /// Its exchange has no more to say, whatever of that was taken.
+    pub all_said: Cell<bool>,
     /// Part of a head came behind the request that is answered now.
     pub in_head: Cell<bool>,
     /// Its end was told to hyper because nobody asks any more, and nothing is left to be read.
@@ -61,6 +63,7 @@ impl Wire {
             waits: Cell::new(Waits::Idle(about_now())),
             stuck: Cell::new(None),
             busy: Cell::new(false),
+            all_said: Cell::new(false),
             in_head: Cell::new(false),
             retired: Cell::new(false),
             closing: Cell::new(false),
@@ -76,6 +79,7 @@ impl Wire {
     /// The exchange has said its last word.
     pub fn answered(&self) {
         self.busy.set(false);
+        self.all_said.set(false);
         // hyper has asked for more already, and does not ask again before something comes.
         if self.waits.get() == Waits::No {
             let now = about_now();
@@ -86,8 +90,16 @@ impl Wire {
 
     /// hyper asks for nothing while the socket takes nothing: has the exchange look at the time, and at its upstream.
     pub fn work_on(&self, cx: &mut Context<'_>) {
-        let current = self.current.borrow().clone();
-        let is_over = current.is_some_and(|drive| drive.try_borrow_mut().is_ok_and(|mut drive| drive.work_on(cx)));
+        let Some(current) = self.current.borrow().clone() else { return };
+        let Ok(mut drive) = current.try_borrow_mut() else { return };
+        let is_over = match drive.work_on(cx) {
+            Some(Say::Break) => true,
+            last => {
+                self.all_said.set(last.is_some());
+                false
+            }
+        };
+        drop(drive);
         if is_over && !self.cut.get() {
             self.cut();
         }
@@ -115,7 +127,8 @@ impl Wire {
         if is_up {
             self.wake();
         }
-        if !self.busy.get() && self.stuck.get().is_some_and(|since| now - since >= stall) {
+        let is_done = !self.busy.get() || self.all_said.get();
+        if is_done && self.stuck.get().is_some_and(|since| now - since >= stall) {
             self.cut();
         }
     }
