@@ -109,14 +109,12 @@ impl Guarded {
 
     fn note_what_is_waited_for(&mut self) {
         self.wire.in_head.set(self.guard.in_head());
-        let waits = match (self.guard.in_head(), self.wire.busy.get(), self.wire.waits.get()) {
-            (_, true, _) => Waits::No,
-            (true, false, Waits::Head(since)) => Waits::Head(since),
-            (true, false, _) => Waits::Head(about_now()),
-            (false, false, Waits::Idle(since)) => Waits::Idle(since),
-            (false, false, _) => Waits::Idle(about_now()),
-        };
-        self.wire.waits.set(waits);
+        match (self.guard.in_head(), self.wire.busy.get(), self.wire.waits.get()) {
+            (_, true, _) => self.wire.waits.set(Waits::No),
+            (true, false, Waits::Head(_)) => {}
+            (true, false, _) => self.wire.waits.set(Waits::Head(about_now())),
+            (false, false, _) => self.wire.idles(),
+        }
     }
 
     /// Ends writing, then reads and drops what still comes for a while.

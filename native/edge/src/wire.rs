@@ -33,6 +33,8 @@ pub enum Waits {
 /// One connection's state, shared by those who read, write and answer, all in one thread.
 pub struct Wire {
     pub waits: Cell<Waits>,
+    /// Which of its thread's connections became idle before which others.
+    pub idle_turn: Cell<u64>,
     /// Since when the socket takes nothing.
     pub stuck: Cell<Option<Instant>>,
     /// A request is answered now.
@@ -61,6 +63,7 @@ impl Wire {
     pub fn new() -> Rc<Wire> {
         Rc::new(Wire {
             waits: Cell::new(Waits::Idle(about_now())),
+            idle_turn: Cell::new(next_turn()),
             stuck: Cell::new(None),
             busy: Cell::new(false),
             all_said: Cell::new(false),
@@ -76,14 +79,25 @@ impl Wire {
         })
     }
 
+    /// It waits for the first byte of a head.
+    pub fn idles(&self) {
+        if !matches!(self.waits.get(), Waits::Idle(_)) {
+            self.waits.set(Waits::Idle(about_now()));
+            self.idle_turn.set(next_turn());
+        }
+    }
+
     /// The exchange has said its last word.
     pub fn answered(&self) {
         self.busy.set(false);
         self.all_said.set(false);
         // hyper has asked for more already, and does not ask again before something comes.
         if self.waits.get() == Waits::No {
-            let now = about_now();
-            self.waits.set(if self.in_head.get() { Waits::Head(now) } else { Waits::Idle(now) });
+            if self.in_head.get() {
+                self.waits.set(Waits::Head(about_now()));
+            } else {
+                self.idles();
+            }
         }
         *self.current.borrow_mut() = None;
     }
@@ -145,4 +159,13 @@ impl Wire {
     pub fn body_refusal(&self) -> Option<Refusal> {
         self.refusal.borrow().as_ref().filter(|refusal| refusal.ending.is_some()).cloned()
     }
+}
+
+/// Counts on for each connection of this thread that becomes idle: times of half a second do not tell them apart.
+fn next_turn() -> u64 {
+    thread_local! {
+        static LAST: Cell<u64> = const { Cell::new(0) };
+    }
+    LAST.set(LAST.get() + 1);
+    LAST.get()
 }

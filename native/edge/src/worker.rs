@@ -190,13 +190,8 @@ fn each(wires: &Wires, tell: impl Fn(&Wire)) {
 
 fn longest_idle(wires: &Wires) -> Option<Rc<Wire>> {
     let wires = wires.borrow();
-    let idle =
-        wires.iter().filter(|(_, wire)| !wire.closing.get()).filter_map(|(number, wire)| match wire.waits.get() {
-            Waits::Idle(since) => Some((since, number, wire)),
-            _ => None,
-        });
-    // The time is known about half a second; of those alike the oldest.
-    idle.min_by_key(|(since, number, _)| (*since, **number)).map(|(_, _, wire)| wire.clone())
+    let is_idle = |wire: &&Rc<Wire>| !wire.closing.get() && matches!(wire.waits.get(), Waits::Idle(_));
+    wires.values().filter(is_idle).min_by_key(|wire| wire.idle_turn.get()).cloned()
 }
 
 /// Looks at the times of all connections, callers' and upstreams'.
