@@ -37,7 +37,7 @@ def of_answer(answer, upstream):
 def _value(name, value):
     if name == "x-request-id":
         return _UUID.sub(b"UUID", value.encode()).decode()
-    if name.startswith(("x-ratelimit-reset-", "x-ratelimit-remaining-")) or name.startswith("retry-after"):
+    if name.startswith(("x-ratelimit-reset-", "x-ratelimit-remaining-", "retry-after")):
         return "TIME"
     return value
 
