@@ -40,7 +40,7 @@ C_GATEWAY := target/c-gateway
 C_CLIENT := target/c-client
 C_SOURCES := $(wildcard cffi/samples/*.[ch]) include/hoosh.h
 CFLAGS ?= -O1 -g
-LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/libhoosh.a
+LIBHOOSH := $${CARGO_TARGET_DIR:-target}/debug/deps/libhoosh.a
 
 SIMULATOR := $${CARGO_TARGET_DIR:-target}/debug/hoosh-sim
 
