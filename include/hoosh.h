@@ -2,7 +2,8 @@
  * hoosh.h: the core of hoosh for C and C++. Generated from cffi/src; `make header` writes it anew. What is not in this
  * file is not public.
  *
- * hoosh decides; a program, the driver, performs. hoosh itself does no I/O, starts no thread and reads no clock.
+ * hoosh decides; a program, the driver, performs. hoosh itself does no I/O, starts no thread and reads no clock, but for
+ * clients.
  * cffi/samples is a whole gateway written so.
  *
  *     hoosh_config_parse, hoosh_gateway_new, hoosh_gateway_set_waker, hoosh_store_new
@@ -16,6 +17,8 @@
  *
  *     to end:                         hoosh_gateway_close, and once the loop says HOOSH_LOOP_KIND_OVER the `_free` of
  *                                     everything
+ *
+ * Where a program only wants answers, hoosh_client_new has threads of this library do all of that: see Client.
  *
  * Conventions
  *
@@ -32,9 +35,10 @@
  *   Text.       UTF-8, pointer and length, not terminated; `char *` alone is.
  *   State.      After hoosh_exchange_begin any door may be used at any time. What comes too late to matter, such as
  *               more of an attempt that was aborted meanwhile, is ignored and HOOSH_RESULT_OK.
- *   Threads.    A gateway may be used by any threads at once, and is made and freed by one. Every other handle may go
- *               from thread to thread, but is used by one at a time. No call blocks for long but hoosh_job_run, and the
- *               first hoosh_tokens_count.
+ *   Threads.    A gateway and a client may be used by any threads at once, and are made and freed by one. Every other
+ *               handle may go from thread to thread, but is used by one at a time. No call blocks for long but
+ *               hoosh_job_run, the first hoosh_tokens_count, hoosh_client_new with a file, hoosh_client_end, _free and
+ *               hoosh_client_call_wait.
  *   Callbacks.  Yours return: no longjmp, no exception. See hoosh_wake for what a waker may do.
  *   Clocks.     The monotonic clock never goes back from one call about a handle to the next. The other one may.
  *   Panics      stop at this border: HOOSH_RESULT_INTERNAL.
@@ -135,6 +139,24 @@ typedef enum hoosh_step_kind {
   HOOSH_STEP_KIND_END_BODY = 16,
 } hoosh_step_kind;
 
+// Kinds of what a call says.
+typedef enum hoosh_call_kind {
+  // There is nothing now.
+  HOOSH_CALL_KIND_WAIT = 0,
+  // `status` and `headers`, once, before all else.
+  HOOSH_CALL_KIND_HEAD = 1,
+  // `bytes`: more of the body. Where the call is `neutral` and a stream, the JSON of one event.
+  HOOSH_CALL_KIND_PIECE = 2,
+  // The answer was whole: one body, in one piece.
+  HOOSH_CALL_KIND_REPLY = 3,
+  // The answer was a stream, and is complete.
+  HOOSH_CALL_KIND_FINISH = 4,
+  // The stream was cut off: it broke in a way that cannot be told, or nobody took it for too long.
+  HOOSH_CALL_KIND_CUT = 5,
+  // The client ended before the answer did.
+  HOOSH_CALL_KIND_GONE = 6,
+} hoosh_call_kind;
+
 // Where an attempt stood when it failed. Whether it may be tried again hangs on it.
 typedef enum hoosh_stage {
   // No connection: refused, unresolvable, unreachable. Nothing was sent.
@@ -150,6 +172,12 @@ typedef enum hoosh_stage {
   // The peer broke HTTP itself (malformed head or framing).
   HOOSH_STAGE_PROTOCOL = 5,
 } hoosh_stage;
+
+// A gateway that is driven in threads of this library. Any thread may use it.
+typedef struct hoosh_client hoosh_client;
+
+// A request, being answered. One thread at a time takes its answer; any may cancel it.
+typedef struct hoosh_client_call hoosh_client_call;
 
 // A checked configuration.
 typedef struct hoosh_config hoosh_config;
@@ -285,6 +313,20 @@ typedef struct hoosh_step {
   // That time, in microseconds of the monotonic clock.
   uint64_t until_us;
 } hoosh_step;
+
+// What a call says. Members that the kind does not name are zero. All lies still until the next call about this one.
+typedef struct hoosh_call_event {
+  // Which kind.
+  enum hoosh_call_kind kind;
+  // HTTP status.
+  uint16_t status;
+  // Header fields.
+  const struct hoosh_header *headers;
+  // How many.
+  size_t header_count;
+  // A piece of the body.
+  struct hoosh_bytes bytes;
+} hoosh_call_event;
 
 // One event of a stream.
 typedef struct hoosh_event {
@@ -550,6 +592,62 @@ enum hoosh_result hoosh_exchange_child(struct hoosh_exchange *exchange,
                                        uint32_t c,
                                        uint16_t answer_status,
                                        struct hoosh_bytes body);
+
+// # Client
+//
+// Where a program only wants answers, a client drives the exchanges: upstreams, timers, the gateway's loop and its store are
+// minded in threads of this library, which is the one exception to what is said at the head of this file.
+//
+// Makes a client of `gateway`, whose loop it runs from now on (never call `hoosh_gateway_next` of it, nor
+// `hoosh_gateway_set_waker`), and which it outlives if need be. `config` is the one that the gateway was made from. `store` is
+// the path of a file for budgets and the ledger, or no bytes: they are kept in memory. `now` is what your clocks say, by which
+// you tell `gateway` the time elsewhere. On `HOOSH_RESULT_CONFIG`, and only then, `*error` is written (where `error` is not
+// NULL): why the store is not to be had. `HOOSH_RESULT_INTERNAL` where the system gives no thread.
+enum hoosh_result hoosh_client_new(const struct hoosh_gateway *gateway,
+                                   const struct hoosh_config *config,
+                                   struct hoosh_bytes store,
+                                   struct hoosh_now now,
+                                   struct hoosh_client **client,
+                                   struct hoosh_text **error);
+
+// Ends a client: calls in progress end as `HOOSH_CALL_KIND_GONE`, no call begins any more, and this waits for at most
+// `milliseconds` until everything is stored. Returns whether it is. Not while another thread is in this or in
+// `hoosh_client_free`.
+bool hoosh_client_end(const struct hoosh_client *client,
+                      uint32_t milliseconds);
+
+// Frees a client, after `hoosh_client_end` with 2 seconds if that was not called. Its calls may be freed before or after.
+void hoosh_client_free(struct hoosh_client *client);
+
+// Asks: `method` in upper case, `target` a path with its query. `neutral`: the caller is this program, so that no key is asked
+// for, and a stream comes event by event without framing; otherwise headers and answers are those of a caller over HTTP. All
+// that is passed is copied. `wake` is called, as everywhere, when there may be something to take; NULL where
+// `hoosh_client_call_wait` is used. `HOOSH_RESULT_INVALID` too where the client has ended.
+enum hoosh_result hoosh_client_call_new(const struct hoosh_client *client,
+                                        struct hoosh_bytes method,
+                                        struct hoosh_bytes target,
+                                        const struct hoosh_header *headers,
+                                        size_t header_count,
+                                        struct hoosh_bytes body,
+                                        bool neutral,
+                                        hoosh_wake wake,
+                                        void *context,
+                                        struct hoosh_client_call **call);
+
+// What the call says next. Ask again until it says `HOOSH_CALL_KIND_WAIT`, then wait for a wake, or in
+// `hoosh_client_call_wait`; an end it says again and again. Who takes nothing stops the call's upstream, and no other's.
+enum hoosh_result hoosh_client_call_next(const struct hoosh_client_call *call,
+                                         struct hoosh_call_event *event);
+
+// Blocks until there may be something to take, for `milliseconds` at most; whether there may be.
+bool hoosh_client_call_wait(const struct hoosh_client_call *call, uint32_t milliseconds);
+
+// Nothing more is wanted: the upstream's work ends. What the call says after that is of no use. From any thread, until the
+// call is freed.
+enum hoosh_result hoosh_client_call_cancel(const struct hoosh_client_call *call);
+
+// Frees a call, which cancels it if it is not over. Its waker is not called after that.
+void hoosh_client_call_free(struct hoosh_client_call *call);
 
 // # Kernels
 //
