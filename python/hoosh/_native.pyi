@@ -685,9 +685,7 @@ class Edge:
         OSError: the address is taken, not ours, or none.
     """
 
-    def __new__(
-        cls, gateway: Gateway, bind: str | None, port: int, prefix: str, threads: int, mono_us: int
-    ) -> Edge:
+    def __new__(cls, gateway: Gateway, bind: str | None, port: int, prefix: str, threads: int, mono_us: int) -> Edge:
         """`bind`: where it listens; None: nowhere, it answers calls of this program. `prefix`: where its paths begin, mostly
         empty. `threads`: 0 is one for each core. `mono_us`: what the clock says now by which the gateway is told the time.
         """

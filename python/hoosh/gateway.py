@@ -327,7 +327,14 @@ class _Arriving:
         asked = self._asked
         while not self._over:
             if asked.arrived:
-                return self._chunk(asked.arrived.popleft())
+                chunk: Json = json.loads(asked.arrived.popleft())
+                if (failure := self._failure(chunk)) is None:
+                    return chunk
+                self._over = True
+                # To leave before its end would book less than is known of what it cost.
+                while asked.end is None:
+                    await asked.more()
+                raise failure from asked.cause
             if asked.end is None:
                 await asked.more()
             else:
@@ -336,14 +343,8 @@ class _Arriving:
                     raise failure
         raise StopAsyncIteration
 
-    def _chunk(self, piece: bytes) -> Json:
+    def _failure(self, chunk: Json) -> HooshError | None:
         asked = self._asked
-        chunk: Json = json.loads(piece)
         if asked.end == "reply":
-            failure = _failure(asked.status, asked.headers, chunk)  # a stream that never began
-        elif "error" in chunk:
-            failure = _failure(502, asked.headers, chunk)
-        else:
-            return chunk
-        self._over = True
-        raise failure from asked.cause
+            return _failure(asked.status, asked.headers, chunk)  # a stream that never began
+        return _failure(502, asked.headers, chunk) if "error" in chunk else None

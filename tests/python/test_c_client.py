@@ -81,7 +81,10 @@ async def test_a_store_that_somebody_else_has_is_refused_in_words(upstream, tmp_
 
 @pytest.mark.parametrize(
     ("plan", "says"),
-    [({"status": 400, "body": '{"error":{"message":"too long"}}'}, "too long"), ({"reset_after": 0}, "upstream")],
+    [
+        ({"status": 400, "body": '{"error":{"message":"too long"}}'}, "too long"),
+        ({"reset_after": 0}, "closed the connection"),
+    ],
     ids=["refused", "reset"],
 )
 async def test_an_error_is_printed_as_it_comes(upstream, tmp_path, plan, says):

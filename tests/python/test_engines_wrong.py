@@ -362,7 +362,9 @@ async def test_threads_that_do_not_come_back_are_bounded(on, left_at_once, monke
                             await anyio.sleep(0.005)
                         tasks.cancel_scope.cancel()
                 assert not scope.cancelled_caught
-                assert plugged.places.unwanted == count
+                with anyio.fail_after(5):  # native threads hear of it, and tell the host
+                    while plugged.places.unwanted < count:
+                        await anyio.sleep(0.005)
             with pytest.raises(errors.ProviderUnavailable):
                 await gateway.chat(**ASK)
             assert len(asked) == 2
