@@ -10,9 +10,12 @@ __all__ = [
     "HEAVIEST",
     "Answer",
     "Config",
+    "Edge",
     "Exchange",
     "Gateway",
     "Gauge",
+    "HostedCall",
+    "InsideCall",
     "Job",
     "JobResult",
     "MemoryStore",
@@ -23,6 +26,7 @@ __all__ = [
     "StoreOp",
     "StoreOutcome",
     "TlsTerms",
+    "Waiter",
     "WakeQueue",
     "WireGuard",
     "WireRefusal",
@@ -202,6 +206,10 @@ class Config:
     @property
     def bind(self) -> str:
         """Address to listen on."""
+
+    @property
+    def threads(self) -> int:
+        """Threads that answer callers; 0: one for each core."""
 
     @property
     def port(self) -> int:
@@ -455,7 +463,7 @@ class Store:
         ConfigError: another process has it, it is not ours, or cannot be written.
     """
 
-    def __new__(cls, path: str, config: Config, holder: str, queue: WakeQueue) -> Store: ...
+    def __new__(cls, path: str, config: Config, holder: str, queue: WakeQueue | Edge) -> Store: ...
     @property
     def path(self) -> str:
         """Where it is."""
@@ -642,8 +650,9 @@ class Waiter:
 
     def __new__(cls) -> Waiter: ...
     def wait(self) -> None:
-        """Wait until a call that has it as its caller has something to take, with the interpreter lock released; perhaps for
-        nothing. Signals are handled meanwhile.
+        """Wait until a call that has it as its caller has something to take; perhaps for nothing.
+
+        The interpreter lock is released, and signals are handled meanwhile.
         """
 
 @final
@@ -664,14 +673,11 @@ class InsideCall:
         headers: list[tuple[bytes, bytes]],
         body: bytes,
         neutral: bool,
-    ) -> InsideCall:
-        """`told` hears of what there is to take, under `number`, by which the engine host is told of the caller too. `neutral`:
-        a stream comes event by event, without framing.
-        """
-
+    ) -> InsideCall: ...
     def take(self) -> tuple[tuple[int, list[tuple[bytes, bytes]]] | None, list[bytes], str | None]:
-        """What there is: the head (status and headers, once), pieces of the body, and how it ended, if it has: `reply` (one
-        whole body), `finish` (of a stream), `cut` (nobody took it for too long) or `gone` (the edge ended).
+        """What there is: the head (status and headers, once), pieces of the body, and how it ended, if it has.
+
+        That is `reply` (one whole body), `finish` (of a stream), `cut` (nobody took it for too long) or `gone` (the edge ended).
         """
 
     def cancel(self) -> None:
@@ -685,11 +691,9 @@ class Edge:
         OSError: the address is taken, not ours, or none.
     """
 
-    def __new__(cls, gateway: Gateway, bind: str | None, port: int, prefix: str, threads: int, mono_us: int) -> Edge:
-        """`bind`: where it listens; None: nowhere, it answers calls of this program. `prefix`: where its paths begin, mostly
-        empty. `threads`: 0 is one for each core. `mono_us`: what the clock says now by which the gateway is told the time.
-        """
-
+    def __new__(
+        cls, gateway: Gateway, bind: str | None, port: int, prefix: str, threads: int, mono_us: int
+    ) -> Edge: ...
     @property
     def address(self) -> tuple[str, int]:
         """Host and port."""
@@ -741,3 +745,25 @@ class Edge:
 @final
 class HostedCall:
     """A call that the engine host answers: the doors of its exchange, under any number."""
+
+    def connected(self, _u: int) -> None: ...
+    def sent(self, _u: int) -> None: ...
+    def head(self, _u: int, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None: ...
+    def data(self, _u: int, data: bytes) -> None: ...
+    def end(self, _u: int) -> None: ...
+    def failed(self, _u: int, stage: str, reused: bool) -> None: ...
+    def declined(self, _u: int, status: int, message: str, param: str | None) -> None: ...
+    def delta_text(
+        self,
+        _u: int,
+        choice: int,
+        text: str,
+        logprobs: Sequence[tuple[str, bytes, float, Sequence[tuple[str, bytes, float]]]] | None = None,
+    ) -> None: ...
+    def delta_reasoning(self, _u: int, choice: int, text: str) -> None: ...
+    def delta_tool_call(
+        self, _u: int, choice: int, index: int, id: str | None, name: str | None, arguments: str
+    ) -> None: ...
+    def delta_finish(self, _u: int, choice: int, reason: str) -> None: ...
+    def delta_embedding(self, _u: int, index: int, vector: Sequence[float]) -> None: ...
+    def delta_usage(self, _u: int, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> None: ...

@@ -9,7 +9,6 @@ from hoosh._native import Config, Edge, Gateway, MemoryStore, Store
 from hoosh._stores import KEPT_ROWS, Place, opened
 from hoosh.errors import ConfigError
 
-
 HOLDER = "hoosh serve"
 """What the store's file says of whoever has it open."""
 

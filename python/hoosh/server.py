@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import trio
 
 from hoosh import _early, announce, store
-from hoosh._environment import load
 from hoosh._driver.engines import declared
+from hoosh._environment import load
 from hoosh._native import Config, Edge
 from hoosh.asgi import Asgi
 from hoosh.edge import HOLDER, Front, guarded
@@ -166,7 +166,7 @@ async def answer(
 
 
 async def _no_connections(edge: Edge) -> None:
-    while edge.connections:
+    while edge.connections:  # noqa: ASYNC110 - its threads know no event of this loop's
         await trio.sleep(LOOK_SECONDS)
 
 

@@ -7,8 +7,8 @@ import os
 from typing import Any
 
 from hoosh import _environment
-from hoosh._stores import Place
 from hoosh._native import Config, store_backup, store_inspect
+from hoosh._stores import Place
 
 MEMORY = ":memory:"
 """The path of a store that keeps nothing."""

@@ -107,7 +107,7 @@ class SyncGateway:
     def _each(self, chunks: AsyncIterator[Json]) -> Iterator[Json]:
         while True:
             try:
-                yield self._ask(chunks.__anext__)
+                yield self._ask(lambda: _next(chunks))
             except StopAsyncIteration:
                 return
 
@@ -139,3 +139,7 @@ def _finished_around(work: AbstractAsyncContextManager[T]) -> Iterator[T]:
             raise
     else:
         finished(work.__aexit__(None, None, None))
+
+
+async def _next(chunks: AsyncIterator[Json]) -> Json:
+    return await anext(chunks)

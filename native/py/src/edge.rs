@@ -36,7 +36,9 @@ pub struct HostedCall(Arc<Line>);
 
 #[pymethods]
 impl Edge {
-    /// `bind`: where it listens; None: nowhere, it answers calls of this program. `prefix`: where its paths begin, mostly empty. `threads`: 0 is one for each core. `mono_us`: what the clock says now by
+    /// `bind`: where it listens; None: nowhere, it answers calls of this program.
+    ///
+    /// `prefix`: where its paths begin, mostly empty. `threads`: 0 is one for each core. `mono_us`: what the clock says now by
     /// which the gateway is told the time.
     #[new]
     #[pyo3(signature = (gateway, bind, port, prefix, threads, mono_us))]
@@ -60,7 +62,7 @@ impl Edge {
         (address.ip().to_string(), address.port())
     }
 
-    /// Starts the gateway's loop in a thread of its own, over `store`, which rings this edge.
+    /// Start the gateway's loop in a thread of its own, over `store`, which rings this edge.
     fn start_loop(&self, store: &Bound<'_, PyAny>) -> PyResult<()> {
         let started = match store.cast::<Store>() {
             Ok(store) => self.0.start_loop(store.get().keeper()),
@@ -75,18 +77,18 @@ impl Edge {
         self.0.is_listed()
     }
 
-    /// Begins to answer.
+    /// Begin to answer.
     fn accept(&self) -> PyResult<()> {
         self.0.accept().map_err(PyErr::from)
     }
 
-    /// These engines of Rust answer here, by their provider's name, and no others.
+    /// Have these engines of Rust answer here, by their provider's name, and no others.
     fn engines(&self, py: Python<'_>, engines: HashMap<String, Bound<'_, NativeEngine>>) {
         let engines = engines.into_iter().map(|(name, engine)| (name.into(), engine.get().engine())).collect();
         py.detach(|| self.0.engines(engines));
     }
 
-    /// What no engine of Rust answers is put into the host's queue, and `queue` told under `number`.
+    /// Put what no engine of Rust answers into the host's queue, and tell `queue` under `number`.
     fn open_host(&self, queue: &WakeQueue, number: u64) {
         self.0.host().open(queue.bell(number));
         self.0.has_host();
@@ -98,22 +100,22 @@ impl Edge {
         PyList::new(py, asks.collect::<PyResult<Vec<_>>>()?)
     }
 
-    /// Has the gateway's loop look.
+    /// Have the gateway's loop look.
     fn ring(&self) {
         self.0.ring().wake();
     }
 
-    /// Accepts no connection any more, and ends each after the request that it is in.
+    /// Accept no connection any more, and end each after the request that it is in.
     fn close(&self) {
         self.0.close();
     }
 
-    /// Has all exchanges look: something changed for them all.
+    /// Have all exchanges look: something changed for them all.
     fn look(&self) {
         self.0.look();
     }
 
-    /// Closes all connections now.
+    /// Close all connections now.
     fn cut(&self) {
         self.0.cut();
     }
@@ -124,17 +126,17 @@ impl Edge {
         self.0.connections()
     }
 
-    /// Ends its threads, and the gateway's run: whether everything was stored and written within `seconds`.
+    /// End its threads, and the gateway's run: whether everything was stored and written within `seconds`.
     fn end(&self, py: Python<'_>, seconds: f64) -> bool {
         py.detach(|| self.0.end(Duration::from_secs_f64(seconds)))
     }
 
-    /// Has `words` written to the standard error, in turn with the log; whether there was room for them.
+    /// Have `words` written to the standard error, in turn with the log; whether there was room for them.
     fn say(&self, words: &[u8]) -> bool {
         self.0.log().say(Bytes::copy_from_slice(words))
     }
 
-    /// Waits until what was said is written, for `seconds` at most.
+    /// Wait until what was said is written, for `seconds` at most.
     fn flush(&self, py: Python<'_>, seconds: f64) {
         py.detach(|| self.0.log().flush(Duration::from_secs_f64(seconds)));
     }

@@ -42,8 +42,9 @@ impl Waiter {
         Ok(Waiter { bell: Arc::new(Sender(sender)), receiver })
     }
 
-    /// Waits until a call that has it as its caller has something to take, with the interpreter lock released; perhaps for
-    /// nothing. Signals are handled meanwhile.
+    /// Wait until a call that has it as its caller has something to take; perhaps for nothing.
+    ///
+    /// The interpreter lock is released, and signals are handled meanwhile.
     fn wait(&self, py: Python<'_>) -> PyResult<()> {
         loop {
             match py.detach(|| (&self.receiver).read(&mut [0; 64])) {
@@ -75,8 +76,9 @@ pub struct InsideCall {
 
 #[pymethods]
 impl InsideCall {
-    /// `told` hears of what there is to take, under `number`, by which the engine host is told of the caller too. `neutral`:
-    /// a stream comes event by event, without framing.
+    /// `told` hears of what there is to take, under `number`, by which the engine host is told of the caller too.
+    ///
+    /// `neutral`: a stream comes event by event, without framing.
     #[new]
     #[pyo3(signature = (edge, told, number, method, target, headers, body, neutral))]
     #[allow(clippy::too_many_arguments)] // A request and its caller, from Python.
@@ -103,8 +105,9 @@ impl InsideCall {
         Ok(InsideCall { call: Some(call), pid: std::process::id() })
     }
 
-    /// What there is: the head (status and headers, once), pieces of the body, and how it ended, if it has: `reply` (one
-    /// whole body), `finish` (of a stream), `cut` (nobody took it for too long) or `gone` (the edge ended).
+    /// What there is: the head (status and headers, once), pieces of the body, and how it ended, if it has.
+    ///
+    /// That is `reply` (one whole body), `finish` (of a stream), `cut` (nobody took it for too long) or `gone` (the edge ended).
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Answered<'py>> {
         let Taken { head, pieces, end } = self.call.as_ref().map(Call::take).unwrap_or_default();
         let head =

@@ -160,10 +160,14 @@ class Driver:
             edge.accept()
 
     def _start_loop(self, tasks: Tasks) -> None:
-        own = self._loop = loop.Loop(self.gateway, self.store, self.connections, self.hooks, self.log)
+        own = self._loop = self._own_loop()
         self.woken.bells[loop.NUMBER] = own.bell
         self.gateway.set_waker(self.woken.queue)
         tasks.start_soon(own.run, tasks)
+
+    def _own_loop(self) -> loop.Loop:
+        assert isinstance(self.log, Log)  # the edge has its own loop, and its own log
+        return loop.Loop(self.gateway, self.store, self.connections, self.hooks, self.log)
 
     async def _end_loop(self) -> None:
         if self._front is not None:
@@ -211,7 +215,7 @@ class Driver:
             return
         if self._loop is not None and not self.runs:
             return  # its run was ended in order, and the store let go of
-        own = self._loop or loop.Loop(self.gateway, self.store, self.connections, self.hooks, self.log)
+        own = self._loop or self._own_loop()
         own.end_now()
         if not self.runs:
             self._let_go()
@@ -238,7 +242,8 @@ class Driver:
             await self._engines_listed.wait()
         if self._loop is not None:
             await self._loop.listed.wait()
-        while self.edge is not None and not self.edge.is_listed:
+        # Told by another thread, which knows no event of this loop's.
+        while self.edge is not None and not self.edge.is_listed:  # noqa: ASYNC110
             await anyio.sleep(LIST_LOOK_SECONDS)
 
     async def _list_engines(self, done: anyio.Event) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import os
 import threading
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
@@ -60,8 +60,8 @@ class Turn:
     """The bell of a call on an event loop: rung when there is something to take, perhaps for nothing."""
 
     def __init__(self) -> None:
-        self._make: type[Event] = trio.Event if sniffio.current_async_library() == "trio" else asyncio.Event
-        self._event = self._make()
+        self._make: Callable[[], Event] = trio.Event if sniffio.current_async_library() == "trio" else asyncio.Event
+        self._event: Event = self._make()
 
     def ring(self) -> None:
         """See `Rings`."""
