@@ -222,11 +222,16 @@ fn leases(world: &World) -> Vec<(u64, String)> {
     }
 }
 
+/// A world whose loop took no step yet.
+fn unrun(text: &str) -> World {
+    World::before_its_loop(hoosh_core::config::parse(text, &|_: &str| None).unwrap())
+}
+
 const BUDGETS: &str = "[[budgets]]\nname = \"a\"\ncapacity = 1_000\n[[budgets]]\nname = \"b\"\ncapacity = 1_000\n";
 
 #[test]
 fn each_budget_is_asked_for_once_and_again_after_a_failure() {
-    let mut world = World::new(&format!("{BUDGETS}{ONE}"));
+    let mut world = unrun(&format!("{BUDGETS}{ONE}"));
     let first = leases(&world);
     assert_eq!(first.iter().map(|(_, budget)| &**budget).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(leases(&world), [], "both are asked for");
@@ -251,7 +256,7 @@ fn a_budget_that_a_reload_brings_is_asked_for_and_the_loop_told() {
 
 #[test]
 fn a_loop_that_begins_late_is_told_that_something_is_wanted() {
-    let world = World::new(&format!("{BUDGETS}{ONE}"));
+    let world = unrun(&format!("{BUDGETS}{ONE}"));
     let told = Arc::new(Told::default());
     world.gateway.set_waker(told.clone());
     assert!(told.take());

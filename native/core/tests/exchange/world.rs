@@ -135,8 +135,15 @@ impl World {
     }
 
     pub fn of(config: Config) -> World {
+        let mut world = World::before_its_loop(config);
+        world.run_loop();
+        world
+    }
+
+    /// One whose loop took no step yet.
+    pub fn before_its_loop(config: Config) -> World {
         let gateway = Gateway::new(config, 7);
-        let mut world = World {
+        World {
             gateway,
             key: None,
             control: None,
@@ -149,9 +156,7 @@ impl World {
             held: Vec::new(),
             cancelled: Vec::new(),
             store: MemoryStore::new(20_000),
-        };
-        world.run_loop();
-        world
+        }
     }
 
     /// A new configuration, now.
