@@ -83,7 +83,7 @@ def test_engine(script: list[tuple[str, str]]) -> tuple[NativeEngine, Gauge]:
     """An engine that says `script` to every request, from a thread of its own, and how many of its answers are not dropped.
 
     Lines are a kind and a text: `text`, `reasoning`, `finish`, `usage` (two numbers), `refuse` (status, code), `fail`, `panic`,
-    `silence`.
+    `silence`; `panic_in_call` and `panic_in_drop`, wherever they stand, have it panic as it is called, and as it is dropped.
     """
 
 @final
@@ -657,7 +657,7 @@ class Waiter:
 
 @final
 class InsideCall:
-    """A request of this program, being answered in the threads of an edge. Dropping it ends its work.
+    """A request of this program, being answered. Dropping it ends its work.
 
     Raises:
         ValueError: the edge does not answer, or not any more.
