@@ -46,7 +46,8 @@ def hoosh(request, upstream, tmp_path_factory):
 
 
 def asked(upstream, at):
-    return [request for request in upstream.requests() if request["path"].startswith(f"/f{at}/")]
+    """What callers had it asked. The gateway itself probes a provider by its list of models."""
+    return [one for one in upstream.requests() if one["method"] == "POST" and one["path"].startswith(f"/f{at}/")]
 
 
 def model_of(plan):
