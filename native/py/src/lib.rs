@@ -24,11 +24,6 @@ mod wire;
 
 use pyo3::prelude::*;
 
-/// For what is Rust here: a request is some forty allocations, and what ten thousand streams took goes back to the system when
-/// they have ended.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The native half of hoosh. Private: import the public modules of `hoosh` instead.
 #[pymodule]
 mod _native {
