@@ -19,8 +19,6 @@ from hoosh.edge import Front
 LIST_SECONDS = announce.LIST_SECONDS
 LOOK_SECONDS = 0.05
 """How often the edge is asked whether the providers have said what they have."""
-NATIVE = "native:"
-"""Before the name of an engine that is hoosh's own, in the core's words for what makes it."""
 
 
 class Alone(NamedTuple):
@@ -36,7 +34,9 @@ class Alone(NamedTuple):
 
 def is_possible(config: Config) -> bool:
     """Whether all engines that `config` has made are hoosh's own."""
-    return all(kind != "python" and target.startswith((NATIVE, "register")) for _, kind, target, _ in config.engines())
+    return all(
+        kind != "python" and target.startswith((own.NATIVE, "register")) for _, kind, target, _ in config.engines()
+    )
 
 
 def serve(front: Front, config: Config, file: Path | None) -> Alone:
@@ -47,9 +47,9 @@ def serve(front: Front, config: Config, file: Path | None) -> Alone:
 
     """
     engines = {
-        name: own.made(name, target.removeprefix(NATIVE), options)
+        name: own.made(name, target.removeprefix(own.NATIVE), options)
         for name, _, target, options in config.engines()
-        if target.startswith(NATIVE)
+        if target.startswith(own.NATIVE)
     }
     front.edge.engines(engines)
     signals = Signals()
@@ -60,7 +60,6 @@ def serve(front: Front, config: Config, file: Path | None) -> Alone:
     announce.listening(say, config, file, address, engines, front.store.path)
     wanted = WakeQueue()
     front.edge.open_host(wanted, 0)
-    wanted.take()  # it is told at once, so that nothing asked before is forgotten; and nothing was
     descriptors = [signals.reader, wanted.fileno()]
     is_announced = _wait(descriptors, front)
     if is_announced:

@@ -1,6 +1,5 @@
 """Engines written in Python, asked through the port by the official SDK, and in process on both event loops."""
 
-import asyncio
 import threading
 import time
 
@@ -19,19 +18,6 @@ from hoosh.engines import Finish, Health, Reasoning, Text, ToolCall, Usage
 pytestmark = pytest.mark.usefixtures("transport")
 
 KINDS = {"sync": Parrot, "async": AsyncParrot}
-
-
-@pytest.fixture(params=["trio", "asyncio"])
-def on(request):
-    """Runs an async function on an event loop of either kind."""
-
-    async def run(work):
-        with trio.fail_after(20):
-            if request.param == "trio":
-                return await work()
-            return await trio.to_thread.run_sync(asyncio.run, work())
-
-    return run
 
 
 @pytest.fixture(params=KINDS)

@@ -152,19 +152,6 @@ def test_secrets_stay_out_of_errors(monkeypatch):
 # --- leaving a stream early --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["trio", "asyncio"])
-def on(request):
-    """Runs an async function on an event loop of either kind; the fake upstream stays on trio's."""
-
-    async def run(work):
-        with trio.fail_after(20):
-            if request.param == "trio":
-                return await work()
-            return await trio.to_thread.run_sync(asyncio.run, work())
-
-    return run
-
-
 BURST = [{"role": "user", "content": "word " * 200}]
 """The fake upstream says it again, word by word and without a pause."""
 

@@ -1,6 +1,5 @@
 """`hoosh.Provider`: the record of the file, and hooks that see, change, refuse, fail and block."""
 
-import asyncio
 import json
 import logging
 import threading
@@ -22,19 +21,6 @@ from hoosh._environment import engine_types
 MESSAGES = [{"role": "user", "content": "Say hello"}]
 ASK = {"model": "fake-chat", "messages": MESSAGES}
 SAID = "You said: Say hello"
-
-
-@pytest.fixture(params=["trio", "asyncio"])
-def on(request):
-    """Runs an async function on an event loop of either kind; the fake upstream stays on trio's."""
-
-    async def run(work):
-        with trio.fail_after(20):
-            if request.param == "trio":
-                return await work()
-            return await trio.to_thread.run_sync(asyncio.run, work())
-
-    return run
 
 
 def provider(upstream, **more):

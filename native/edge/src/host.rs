@@ -116,10 +116,14 @@ pub struct Host {
 }
 
 impl Host {
-    /// Has `waker` called whenever there is something to take. What was asked before waits.
+    /// Has `waker` called whenever there is something to take; at once if something was asked before.
     pub fn open(&self, waker: Waker) {
         *lock(&self.waker) = Some(waker.clone());
-        waker.wake();
+        // After that: whoever asks looks for the waker behind the queue.
+        let is_asked = !lock(&self.asks).is_empty();
+        if is_asked {
+            waker.wake();
+        }
     }
 
     /// What is to be done.

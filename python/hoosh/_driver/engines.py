@@ -21,8 +21,6 @@ Declared = dict[str, tuple[str, str, str]]
 """By the provider's name: kind, target, options."""
 
 
-NATIVE = "native:"
-"""Before the name of an engine that is hoosh's own."""
 ENTRY = "entry:"
 """Before the name of an entry point, in the core's words for what makes an engine."""
 END_SECONDS = 10
@@ -54,8 +52,8 @@ def declared(config: Config) -> Declared:
             found[name] = (kind, target, options)
         elif target.startswith(ENTRY):
             found[name] = ("entry", target.removeprefix(ENTRY), options)
-        elif target.startswith(NATIVE):
-            found[name] = (NATIVE, target.removeprefix(NATIVE), options)
+        elif target.startswith(own.NATIVE):
+            found[name] = (own.NATIVE, target.removeprefix(own.NATIVE), options)
     return found
 
 
@@ -179,7 +177,7 @@ class Engines(UserDict[str, EngineFunction]):
 
 
 def _made(name: str, kind: str, target: str, options: str) -> Engine:
-    if kind == NATIVE:
+    if kind == own.NATIVE:
         return own.made(name, target, options)
     # What a gateway without such engines need not load: it starts the sooner.
     from hoosh.engines import found

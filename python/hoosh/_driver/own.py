@@ -6,6 +6,8 @@ from hoosh import _environment
 from hoosh._native import NativeEngine, candle
 from hoosh.errors import ConfigError
 
+NATIVE = "native:"
+"""Before the name of an engine that is hoosh's own, in the core's words for what makes it."""
 DEMONSTRATION = Path(__file__).parent.parent / "models" / "hoosh-tiny.gguf"
 """The model that comes with hoosh."""
 
