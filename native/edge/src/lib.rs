@@ -20,7 +20,9 @@ mod hosted;
 pub mod inside;
 mod listen;
 mod log;
+mod names;
 mod service;
+mod view;
 mod wire;
 mod worker;
 
