@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::Dialect;
 use crate::engine::Standing;
 use crate::http::UpstreamRequest;
 use crate::ledger::Usage;
@@ -96,8 +97,60 @@ pub enum Item {
         /// The vector.
         vector: Vec<f32>,
     },
+    /// What binds thoughts to the model that thought them, and must be given back unchanged to be of use.
+    Thought {
+        /// Which choice, from 0.
+        choice: u32,
+        /// Whose it is: no other dialect's upstream may be sent it.
+        origin: Dialect,
+        /// What it is.
+        thought: Thought,
+    },
+    /// More of the words with which a model declines (OpenAI's `refusal`).
+    Refusal {
+        /// Which choice, from 0.
+        choice: u32,
+        /// Whole characters.
+        text: String,
+    },
+    /// Where something that was said is from.
+    Annotation {
+        /// Which choice, from 0.
+        choice: u32,
+        /// OpenAI's annotation object: `{"type":"url_citation","url_citation":{"url","title","start_index","end_index"}}`.
+        json: String,
+    },
+    /// Which of the caller's stop sequences ended a choice; before its `Finish`.
+    StopSequence {
+        /// Which choice, from 0.
+        choice: u32,
+        /// As the caller wrote it.
+        text: String,
+    },
     /// Tokens used; the last one counts.
     Usage(Usage),
+    /// What the tokens were used for, where an upstream says more than [`Usage`] holds; the last one counts.
+    UsageDetail {
+        /// Of the output, what was thought.
+        reasoning_tokens: u64,
+        /// Of the input, what was written to the provider's cache.
+        cache_written_tokens: u64,
+    },
+}
+
+/// An opaque part of what a model thought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Thought {
+    /// Signs the reasoning since the choice's last signature (Anthropic's `signature`); ends its block.
+    Signature(String),
+    /// A whole block that only its origin reads (Anthropic's `redacted_thinking.data`).
+    Redacted(String),
+    /// Of one call (Gemini's `thoughtSignature` beside a `functionCall`): which, from 0.
+    OfCall(u32, String),
+    /// Of text (Gemini's `thoughtSignature` beside a `text`).
+    OfText(String),
+    /// A whole item of the Responses API, with its encrypted content, as JSON.
+    Item(String),
 }
 
 /// How likely a token was.
@@ -130,8 +183,24 @@ impl Item {
             Item::ToolCall { id, name, arguments, .. } => {
                 id.as_ref().map_or(0, String::len) + name.as_ref().map_or(0, String::len) + arguments.len()
             }
+            Item::Refusal { text, .. } | Item::StopSequence { text, .. } => text.len(),
+            Item::Annotation { json, .. } => json.len(),
+            Item::Thought { thought, .. } => thought.text().len(),
             Item::Embedding { vector, .. } => vector.len() * 4,
-            Item::Finish { .. } | Item::Usage(_) => 0,
+            Item::Finish { .. } | Item::Usage(_) | Item::UsageDetail { .. } => 0,
+        }
+    }
+}
+
+impl Thought {
+    /// What is opaque of it.
+    pub fn text(&self) -> &str {
+        match self {
+            Thought::Signature(text)
+            | Thought::Redacted(text)
+            | Thought::OfCall(_, text)
+            | Thought::OfText(text)
+            | Thought::Item(text) => text,
         }
     }
 }

@@ -159,8 +159,9 @@ impl Exchange {
 /// Whether a caller would act on it.
 fn is_content(item: &Item) -> bool {
     match item {
-        Item::Text { text, .. } | Item::Reasoning { text, .. } => !text.is_empty(),
-        Item::ToolCall { .. } => true,
-        Item::Finish { .. } | Item::Embedding { .. } | Item::Usage(_) => false,
+        Item::Text { text, .. } | Item::Reasoning { text, .. } | Item::Refusal { text, .. } => !text.is_empty(),
+        Item::ToolCall { .. } | Item::Thought { .. } => true,
+        Item::Finish { .. } | Item::StopSequence { .. } | Item::Annotation { .. } => false,
+        Item::Embedding { .. } | Item::Usage(_) | Item::UsageDetail { .. } => false,
     }
 }

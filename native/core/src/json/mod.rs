@@ -15,11 +15,13 @@ mod text;
 mod tree;
 mod value;
 mod walk;
+mod write;
 
 pub use edit::{splice, Edits};
 pub use error::{Error, ErrorKind};
 pub use index::Index;
 pub use value::{validate, Elements, Fields, Kind, Value};
+pub use write::Writer;
 
 pub(crate) use number::Decimal;
 pub(crate) use outline::Outline;

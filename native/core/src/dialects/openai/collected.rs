@@ -18,6 +18,7 @@ pub(super) struct Choice {
     /// Characters of `text`.
     characters: usize,
     pub reasoning: String,
+    pub refusal: String,
     /// Of the tokens of `text`, where they were asked for.
     pub logprobs: Vec<TokenLogprob>,
     /// Where each of these tokens begins in `text`, in characters.
@@ -54,7 +55,10 @@ impl Collected {
                 self.vectors.push((index, vector));
                 true
             }
-            Item::Usage(_) => true,
+            Item::Refusal { choice, text } => self.choice(choice).map(|c| c.refusal.push_str(&text)).is_some(),
+            // OpenAI's whole answers have no place for them.
+            Item::Thought { .. } | Item::Annotation { .. } | Item::StopSequence { .. } => true,
+            Item::Usage(_) | Item::UsageDetail { .. } => true,
         }
     }
 
@@ -91,6 +95,7 @@ impl Collected {
             let mut add = |text: &str| words.add(|all| all.extend_from_slice(text.as_bytes()));
             add(&choice.reasoning);
             add(&choice.text);
+            add(&choice.refusal);
             for call in &choice.calls {
                 add(&call.name);
                 add(&call.arguments);

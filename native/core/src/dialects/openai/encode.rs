@@ -96,7 +96,15 @@ impl Stamp {
                 write_string(&mut out, reason);
                 out.extend_from_slice(b"}]}");
             }
-            Item::Reasoning { .. } | Item::Embedding { .. } | Item::Usage(_) => return None,
+            Item::Refusal { choice, text } if endpoint == Endpoint::Chat => {
+                write_number(&mut out, u64::from(*choice));
+                out.extend_from_slice(b",\"delta\":{\"refusal\":");
+                write_string(&mut out, text);
+                out.extend_from_slice(b"},\"finish_reason\":null}]}");
+            }
+            Item::Reasoning { .. } | Item::Refusal { .. } | Item::Embedding { .. } => return None,
+            Item::Thought { .. } | Item::Annotation { .. } | Item::StopSequence { .. } => return None,
+            Item::Usage(_) | Item::UsageDetail { .. } => return None,
         }
         Some(out)
     }
@@ -168,6 +176,10 @@ impl Choice {
             if !self.reasoning.is_empty() {
                 out.extend_from_slice(b",\"reasoning_content\":");
                 write_string(out, &self.reasoning);
+            }
+            if !self.refusal.is_empty() {
+                out.extend_from_slice(b",\"refusal\":");
+                write_string(out, &self.refusal);
             }
             for (at, call) in self.calls.iter().enumerate() {
                 out.extend_from_slice(if at == 0 {

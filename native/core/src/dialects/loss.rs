@@ -1,0 +1,131 @@
+//! What a translation could not carry as it was.
+
+use std::borrow::Cow;
+
+/// What became of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// Carried under another name, with the same meaning.
+    Renamed,
+    /// Its effect is had by other means (a schema by a forced tool call).
+    Emulated,
+    /// Moved to the nearest value that the other side takes.
+    Clamped,
+    /// Carried as something that means nearly the same.
+    Approximated,
+    /// Not carried.
+    Dropped,
+}
+
+impl Change {
+    /// Each, from the mildest to the worst.
+    pub const ALL: [Change; 5] =
+        [Change::Renamed, Change::Emulated, Change::Clamped, Change::Approximated, Change::Dropped];
+
+    /// The word in headers, records and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Change::Renamed => "renamed",
+            Change::Emulated => "emulated",
+            Change::Clamped => "clamped",
+            Change::Approximated => "approximated",
+            Change::Dropped => "dropped",
+        }
+    }
+
+    /// Whether the answer may differ from what was asked for: what strict mode refuses.
+    pub const fn loses(self) -> bool {
+        !matches!(self, Change::Renamed)
+    }
+}
+
+/// One field that was not carried as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Its place in the caller's body: `top_k`, `messages[].content[].citations`. Without indices, and of bounded length.
+    pub field: Cow<'static, str>,
+    /// What became of it.
+    pub change: Change,
+    /// Why, or as what it was carried; a few words.
+    pub note: &'static str,
+}
+
+/// The loss report of one translation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loss {
+    lost: Vec<Lost>,
+    /// More than are kept.
+    beyond: u32,
+}
+
+/// Fields that a report names.
+const MOST: usize = 64;
+/// Bytes of a field's name.
+const LONGEST: usize = 96;
+
+impl Loss {
+    /// Adds a field, once for each change.
+    pub fn add(&mut self, change: Change, field: impl Into<Cow<'static, str>>, note: &'static str) {
+        let field = bounded(field.into());
+        if self.lost.iter().any(|lost| lost.field == field && lost.change == change) {
+            return;
+        }
+        if self.lost.len() == MOST {
+            self.beyond += 1;
+            return;
+        }
+        self.lost.push(Lost { field, change, note });
+    }
+
+    /// Adds what `other` says.
+    pub fn join(&mut self, other: &Loss) {
+        for lost in &other.lost {
+            self.add(lost.change, lost.field.clone(), lost.note);
+        }
+        self.beyond += other.beyond;
+    }
+
+    /// The fields, in the order in which they were met.
+    pub fn fields(&self) -> &[Lost] {
+        &self.lost
+    }
+
+    /// Fields that were met after the report was full.
+    pub fn beyond(&self) -> u32 {
+        self.beyond
+    }
+
+    /// Whether all was carried as it was.
+    pub fn is_empty(&self) -> bool {
+        self.lost.is_empty()
+    }
+}
+
+/// A name of bounded length that a header can hold.
+fn bounded(field: Cow<'static, str>) -> Cow<'static, str> {
+    let fits = |c: char| c.is_ascii_graphic() && !matches!(c, ',' | ';' | '=' | '"');
+    if field.len() <= LONGEST && field.chars().all(fits) {
+        return field;
+    }
+    Cow::Owned(field.chars().map(|c| if fits(c) { c } else { '_' }).take(LONGEST).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_named_once_and_its_name_is_fit_for_a_header() {
+        let mut loss = Loss::default();
+        loss.add(Change::Dropped, "a\r\nb: c, d", "unknown");
+        loss.add(Change::Dropped, "a\r\nb: c, d", "unknown");
+        loss.add(Change::Dropped, "ü".repeat(500), "unknown");
+        assert_eq!(loss.fields().len(), 2);
+        assert_eq!(loss.fields()[0].field, "a__b:_c__d");
+        assert!(loss.fields()[1].field.len() <= LONGEST);
+        for at in 0..100 {
+            loss.add(Change::Dropped, at.to_string(), "unknown");
+        }
+        assert_eq!((loss.fields().len(), loss.beyond()), (MOST, 38));
+    }
+}
