@@ -60,6 +60,8 @@ codes! {
     ContextExceeded = 400, "invalid_request_error", "context_length_exceeded", Caller;
     /// No model behind the name can do what the request needs.
     UnsupportedByModel = 400, "invalid_request_error", "unsupported_by_model", Caller;
+    /// Something would be lost between two dialects, and the caller is strict.
+    TranslationLoses = 400, "invalid_request_error", "translation_loses", Caller;
     /// No key, or one that is not known.
     InvalidKey = 401, "authentication_error", "invalid_api_key", Caller;
     /// The key may not use this model.

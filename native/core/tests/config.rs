@@ -462,7 +462,7 @@ fn a_package_offers_types_that_the_catalogue_has_not() {
         assert_eq!((provider.engine.kind(), provider.engine.target()), ("engine", "entry:deep-thought".into()));
     }
     let ours = parse(&text("ollama"), &Packages).unwrap();
-    assert_eq!(ours.providers[0].kind, ProviderKind::OpenAi, "what hoosh knows means what it means everywhere");
+    assert_eq!(ours.providers[0].kind, ProviderKind::Http, "what hoosh knows means what it means everywhere");
     let error = parse(&text("deep-thougt"), &Packages).unwrap_err();
     assert!(error.message.contains("did you mean `deep-thought`?"), "{error}");
     assert!(error.message.ends_with("engine, deep-thought, ollama, python:module:Name)"), "{error}");
@@ -515,7 +515,7 @@ fn without_a_file_local_servers_come_before_services() {
     let names: Vec<_> = config.providers.iter().map(|p| (p.name.as_str(), p.priority)).collect();
     let servers = [("ollama", 10), ("llamacpp", 10), ("lmstudio", 10), ("vllm", 10)];
     assert_eq!(names, [&servers[..], &[("openai", 20), ("local", 0)]].concat());
-    assert!(config.providers.iter().all(|p| p.found && p.base_url.is_some() == (p.kind == ProviderKind::OpenAi)));
+    assert!(config.providers.iter().all(|p| p.found && p.base_url.is_some() == (p.kind == ProviderKind::Http)));
     assert!(config.providers[4].credentials.len() == 1);
     assert_eq!(Config::found(&nothing).providers.len(), 5);
     let demonstration = &config.providers[5];

@@ -279,7 +279,7 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
     Provider {
         name: name.clone(),
         type_name: if engine { "engine" } else { "openai_compatible" }.into(),
-        kind: if engine { ProviderKind::Engine } else { ProviderKind::OpenAi },
+        kind: if engine { ProviderKind::Engine } else { ProviderKind::Http },
         engine: EngineSource::default(),
         base_url: (!engine).then(|| BaseUrl { origin, prefix: "/v1".into() }),
         credentials: credentials(dice, &name),

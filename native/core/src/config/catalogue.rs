@@ -1,10 +1,11 @@
-//! The provider types, as data. A new service that speaks the OpenAI dialect is one row here and nothing else.
+//! The provider types, as data. A new service that speaks a dialect that is known is one row here and nothing else.
 
 use super::{CapField, ProviderKind};
 use crate::dialects::passed::Service::{
     self, Files, Images, Moderations, Rerank, Speech, Transcriptions, Translations,
 };
 use crate::dialects::passed::Services;
+use crate::dialects::Dialect;
 
 /// What a `type` stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +14,10 @@ pub struct ProviderType {
     pub name: &'static str,
     /// Other spellings; case, `-` and `_` never matter.
     pub aliases: &'static [&'static str],
-    /// Dialect or engine.
+    /// Over HTTP, or an engine.
     pub kind: ProviderKind,
+    /// What it speaks, if `dialect` says nothing else.
+    pub dialect: Dialect,
     /// Scheme, host and port when no `base_url` is given. `None`: it must be given, or there is none (engines).
     pub origin: Option<&'static str>,
     /// Path prefix of an address that comes without a path.
@@ -49,7 +52,8 @@ const fn remote(
 const BASE: ProviderType = ProviderType {
     name: "",
     aliases: &[],
-    kind: ProviderKind::OpenAi,
+    kind: ProviderKind::Http,
+    dialect: Dialect::OpenAiChat,
     origin: None,
     prefix: "/v1",
     key_variable: None,
@@ -62,6 +66,10 @@ const BASE: ProviderType = ProviderType {
 impl ProviderType {
     const fn named(self, name: &'static str) -> Self {
         ProviderType { name, ..self }
+    }
+
+    const fn speaks(self, dialect: Dialect) -> Self {
+        ProviderType { dialect, ..self }
     }
 
     const fn offers(self, services: &[Service]) -> Self {
@@ -88,6 +96,9 @@ pub const TYPES: &[ProviderType] = &[
         Translations,
         Files,
     ]),
+    remote("anthropic", &["claude"], "https://api.anthropic.com", "/v1", "ANTHROPIC_API_KEY").speaks(Dialect::Anthropic),
+    remote("gemini", &["google"], "https://generativelanguage.googleapis.com", "/v1beta", "GEMINI_API_KEY")
+        .speaks(Dialect::Gemini),
     remote("deepseek", &[], "https://api.deepseek.com", "/v1", "DEEPSEEK_API_KEY"),
     remote("mistral", &[], "https://api.mistral.ai", "/v1", "MISTRAL_API_KEY").offers(&[
         Moderations,

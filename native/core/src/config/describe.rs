@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    CacheMode, Config, CredentialSource, LogFormat, LogLevel, Model, Patience, Price, Provider, Renewal, Strategy,
+    CacheMode, Config, CredentialSource, LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Renewal, Strategy,
     Token,
 };
 use crate::egress::TlsTerms;
@@ -71,6 +71,9 @@ impl Config {
         out.value("ttl_secs", self.idempotency.ttl_secs);
         out.value("max_entries", self.idempotency.max_entries);
         out.value("max_bytes", self.idempotency.max_bytes);
+        out.header("[dialects]");
+        out.value("strict", self.dialects.strict);
+        out.text("anthropic_version", &self.dialects.anthropic_version);
         out.header("[retry]");
         out.value("max_attempts", self.retry.max_attempts);
         out.value("base_delay_ms", self.retry.base_delay_ms);
@@ -129,6 +132,9 @@ fn describe_provider(out: &mut Out, provider: &Provider) {
         if let Some(proxy) = &url.origin.proxy {
             out.comment(&format!("through the proxy {} on port {}, of the environment", proxy.host, proxy.port));
         }
+    }
+    if provider.kind == ProviderKind::Http {
+        out.text("dialect", provider.dialect.as_str());
     }
     match provider.credentials.len() {
         0 => {}

@@ -20,7 +20,8 @@ impl Config {
     /// so that there is always an answer.
     pub fn found(environment: &dyn Environment) -> Config {
         let (source, mut config) = (Source::new("", environment), Config::default());
-        for kind in TYPES.iter().filter(|kind| kind.kind == ProviderKind::OpenAi && kind.origin.is_some()) {
+        config.dialects = super::Dialects::of(source);
+        for kind in TYPES.iter().filter(|kind| kind.kind == ProviderKind::Http && kind.origin.is_some()) {
             let key = kind.key_variable.and_then(|variable| environment.get(variable));
             let key = key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).map(Secret::new);
             // Two local types share a port; whatever listens there is asked once.

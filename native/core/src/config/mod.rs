@@ -21,6 +21,7 @@ pub mod candle;
 pub mod catalogue;
 mod credential;
 mod describe;
+mod dialects;
 mod engines;
 mod found;
 mod headers;
@@ -40,6 +41,7 @@ mod terms;
 mod url;
 
 pub use credential::{Renewal, Source as CredentialSource};
+pub use dialects::Dialects;
 pub use engines::{EngineSource, Maker};
 pub use names::{Alias, Model};
 pub use parse::{parse, ConfigError, Environment};
@@ -72,6 +74,8 @@ pub struct Config {
     pub cache: Cache,
     /// `[idempotency]`
     pub idempotency: Idempotency,
+    /// `[dialects]`
+    pub dialects: Dialects,
     /// `[retry]`
     pub retry: Retry,
     /// `[limits]`

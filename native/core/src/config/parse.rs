@@ -89,6 +89,7 @@ pub fn parse(text: &str, environment: &dyn Environment) -> Result<Config, Config
     config.prices = prices(&top, &config.providers)?;
     config.cache = cache(&top)?;
     config.idempotency = idempotency(&top)?;
+    config.dialects = super::dialects::dialects(&top)?;
     config.retry = retry(&top)?;
     config.limits = limits(&top)?;
     config.deadlines = deadlines(&top)?;

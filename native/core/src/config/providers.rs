@@ -12,6 +12,7 @@ use super::credential::credential;
 use super::engines::{self, Maker};
 use super::reader::{unknown_word, Checked, Source, Table, Words};
 use super::{schema, url, BaseUrl, Budget, Credential, Provider, ProviderKind, Secret, Token};
+use crate::dialects::Dialect;
 use crate::egress::proxy_of;
 use crate::engine::Priority;
 use crate::http::Origin;
@@ -57,7 +58,7 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
     provider.headers = super::headers::fixed(t)?;
     provider.patience = super::routes::patience(t)?;
     if kind.kind == ProviderKind::Engine {
-        for key in ["base_url", "api_key", "api_keys", "headers", "tls"] {
+        for key in ["base_url", "dialect", "api_key", "api_keys", "headers", "tls"] {
             if t.value(key).is_some() {
                 return t.fail(key, "has no meaning for an engine, which runs in this process; remove it");
             }
@@ -77,11 +78,14 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
     if t.value("options").is_some() {
         return t.fail("options", "has no meaning for a provider over HTTP; it is for engines of this process");
     }
-    if let Some(text) = t.expanded("base_url")? {
-        match url::base_url(&text, kind.prefix) {
+    t.choice("dialect", &Dialect::ALL.map(|dialect| (dialect.as_str(), dialect)), &mut provider.dialect)?;
+    let prefix = if provider.dialect == kind.dialect { kind.prefix } else { provider.dialect.prefix() };
+    match t.expanded("base_url")? {
+        Some(text) => match url::base_url(&text, prefix) {
             Ok(url) => provider.base_url = Some(url),
             Err(message) => return t.fail("base_url", message),
-        }
+        },
+        None => provider.base_url = kind.origin.and_then(|origin| url::base_url(origin, prefix).ok()),
     }
     let Some(url) = provider.base_url.clone() else {
         return t.fail("base_url", format_args!("is missing; `{}` has no default address", kind.name));
@@ -340,6 +344,7 @@ impl ProviderType {
             name: self.name.to_owned(),
             type_name: self.name.to_owned(),
             kind: self.kind,
+            dialect: self.dialect,
             base_url: url,
             cap_field: self.cap_field,
             uuid_ids: self.uuid_ids,

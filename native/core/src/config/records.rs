@@ -1,6 +1,7 @@
 //! The tables of the file that may be many: providers, keys, budgets, prices.
 
 use super::{EngineSource, Patience, Renewal};
+use crate::dialects::Dialect;
 use crate::engine::Priority;
 
 /// A secret: never shown by `Debug` or `Display`.
@@ -33,12 +34,12 @@ pub struct Credential {
     pub renewal: Option<Renewal>,
 }
 
-/// What a provider is: a dialect over HTTP, or an engine of this process.
+/// Where a provider is: behind HTTP, or in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ProviderKind {
-    /// Speaks the OpenAI dialect (`openai`, `ollama`, `llamacpp`, `vllm`, `lmstudio`, `localai`, …).
+    /// Answers over HTTP, in its dialect.
     #[default]
-    OpenAi,
+    Http,
     /// Runs in this process: the driver knows it by the provider's name (`engine`).
     Engine,
 }
@@ -62,6 +63,8 @@ pub struct Provider {
     pub type_name: String,
     /// From `type`.
     pub kind: ProviderKind,
+    /// What it speaks: from `type`, or as `dialect` says.
+    pub dialect: Dialect,
     /// Of an engine: from `type` and `options`.
     pub engine: EngineSource,
     /// Scheme, host, port and path prefix before `/chat/completions`, such as `https://api.openai.com/v1`. `None` for engines.

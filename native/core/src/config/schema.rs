@@ -2,6 +2,7 @@
 //! bounds, and from which the JSON Schema is written. The tests hold `hoosh.example.toml` and `docs/config.md` against it.
 
 pub use super::json_schema::json_schema;
+use crate::dialects::Dialect;
 
 /// One table of the file.
 #[derive(Debug)]
@@ -117,6 +118,7 @@ pub const TOP: Section = Section {
         Key::section("prices"),
         Key::section("cache"),
         Key::section("idempotency"),
+        Key::section("dialects"),
         Key::section("retry"),
         Key::section("limits"),
         Key::section("deadlines"),
@@ -247,10 +249,16 @@ pub const PROVIDERS: Section = Section {
             "`http` or `https`, host, port, path. No credentials, query or fragment; IPv6 in brackets.",
         ),
         Key::new(
+            "dialect",
+            Kind::Word(&Dialect::NAMES),
+            Default::Derived("the type's"),
+            "The wire protocol that it speaks. `ollama`: its own API in place of its OpenAI interface; `openai_responses`: the Responses API in place of chat completions.",
+        ),
+        Key::new(
             "api_key",
             Kind::Credential,
             Default::Derived("the type's variable"),
-            "Sent as `Authorization: Bearer …`. Text, `$NAME`, or a table with `file` or `command`, which is read again.",
+            "Sent as `Authorization: Bearer …`, or in the header that the dialect has for it. Text, `$NAME`, or a table with `file` or `command`, which is read again.",
         ),
         Key::new(
             "api_keys",
@@ -546,6 +554,24 @@ pub const IDEMPOTENCY: Section = Section {
         Key::new("max_bytes", BYTES, Default::Is("67_108_864"), "Bytes of all of them."),
     ],
 };
+/// `[dialects]`
+pub const DIALECTS: Section = Section {
+    header: "[dialects]",
+    keys: &[
+        Key::new(
+            "strict",
+            Kind::Boolean,
+            Default::Is("false"),
+            "Refuse a request of which something would be lost between two dialects, as `x-hoosh-strict: true` asks for one. `false`: `x-hoosh-loss` tells.",
+        ),
+        Key::new(
+            "anthropic_version",
+            Kind::Text,
+            Default::Derived("`ANTHROPIC_API_VERSION`, else 2023-06-01"),
+            "`anthropic-version` of requests to Anthropic whose caller names none.",
+        ),
+    ],
+};
 /// `[retry]`
 pub const RETRY: Section = Section {
     header: "[retry]",
@@ -680,6 +706,7 @@ pub const SECTIONS: &[&Section] = &[
     &PRICES,
     &CACHE,
     &IDEMPOTENCY,
+    &DIALECTS,
     &RETRY,
     &LIMITS,
     &DEADLINES,

@@ -95,6 +95,32 @@ impl Loss {
         self.beyond
     }
 
+    /// In a header: `dropped=top_k,seed;clamped=temperature`, of at most `most` bytes. What was only renamed is left out.
+    pub fn short(&self, most: usize) -> String {
+        let mut out = String::new();
+        for change in Change::ALL.into_iter().filter(|change| change.loses()) {
+            let named = self.lost.iter().filter(|lost| lost.change == change);
+            for (at, lost) in named.enumerate() {
+                let (before, word) = match at {
+                    0 if out.is_empty() => ("", change.as_str()),
+                    0 => (";", change.as_str()),
+                    _ => (",", ""),
+                };
+                let equals = if at == 0 { "=" } else { "" };
+                if out.len() + before.len() + word.len() + equals.len() + lost.field.len() > most {
+                    return out;
+                }
+                out.extend([before, word, equals, &lost.field]);
+            }
+        }
+        out
+    }
+
+    /// Whether something cannot be had as it was asked for.
+    pub fn loses(&self) -> bool {
+        self.beyond > 0 || self.lost.iter().any(|lost| lost.change.loses())
+    }
+
     /// Whether all was carried as it was.
     pub fn is_empty(&self) -> bool {
         self.lost.is_empty()

@@ -3,6 +3,8 @@
 //! A dialect is a folder with one type that implements [`Protocol`]. Requests meet in the neutral request, which is OpenAI's chat
 //! completion with the members that `docs/dialects.md` lists; answers meet in [`neutral::Item`]s, whole or streamed.
 
+mod lines;
+mod listener;
 mod loss;
 pub mod multipart;
 pub mod neutral;
@@ -10,5 +12,14 @@ pub mod openai;
 pub mod passed;
 mod protocol;
 
+pub use lines::Lines;
+pub use listener::Listener;
 pub use loss::{Change, Loss, Lost};
-pub use protocol::{Answer, Ask, Decode, Dialect, Encode, Fed, Form, Protocol, Reply, To};
+pub use protocol::{VERSION, Answer, Ask, Decode, Dialect, Encode, Fed, Form, Protocol, Reply, To};
+
+impl Dialect {
+    /// What it can do.
+    pub fn protocol(self) -> &'static dyn Protocol {
+        todo!()
+    }
+}

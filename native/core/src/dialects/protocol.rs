@@ -4,13 +4,22 @@ use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item};
 use super::Loss;
+use crate::config::CapField;
 use crate::error::Failure;
 use crate::ledger::Usage;
 use crate::sse::Frame;
 
+const BEARER: &[u8] = b"Bearer ";
+/// Of Anthropic's API, which SDKs since then speak with `Authorization: Bearer`.
+const BEARER_VERSION: &[u8] = b"2026-10-21";
+
+/// Anthropic's header for the version of its API.
+pub const VERSION: &[u8] = b"anthropic-version";
+
 /// A wire protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Dialect {
+    #[default]
     /// OpenAI's chat completions, completions and embeddings.
     OpenAiChat,
     /// OpenAI's Responses.
@@ -28,14 +37,61 @@ impl Dialect {
     pub const ALL: [Dialect; 5] =
         [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::Gemini, Dialect::Ollama];
 
+    /// Their words, in the same order.
+    pub const NAMES: [&'static str; 5] = ["openai_chat", "openai_responses", "anthropic", "gemini", "ollama"];
+
     /// The word in configuration, records and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Dialect::OpenAiChat => "openai_chat",
-            Dialect::OpenAiResponses => "openai_responses",
-            Dialect::Anthropic => "anthropic",
-            Dialect::Gemini => "gemini",
-            Dialect::Ollama => "ollama",
+            Dialect::OpenAiChat => Dialect::NAMES[0],
+            Dialect::OpenAiResponses => Dialect::NAMES[1],
+            Dialect::Anthropic => Dialect::NAMES[2],
+            Dialect::Gemini => Dialect::NAMES[3],
+            Dialect::Ollama => Dialect::NAMES[4],
+        }
+    }
+
+    /// Whether readers of its streams pass over comments: google-genai 3 for Python breaks on them, and lines of JSON have none.
+    pub const fn takes_comments(self) -> bool {
+        matches!(self, Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic)
+    }
+
+    /// Of a stream that an upstream answers.
+    pub const fn stream_type(self) -> &'static str {
+        match self {
+            Dialect::Ollama => "application/x-ndjson",
+            _ => "text/event-stream",
+        }
+    }
+
+    /// The header with the gateway's key for an upstream. `shown` is it as a bearer's: `Bearer …`.
+    pub fn credential(self, shown: Bytes, version: &[u8]) -> (Bytes, Bytes) {
+        let name: &'static str = match self {
+            // From this version on Anthropic takes bearer keys, as its SDKs send them with it.
+            Dialect::Anthropic if version < BEARER_VERSION => "x-api-key",
+            Dialect::Gemini => "x-goog-api-key",
+            _ => return (Bytes::from_static(b"authorization"), shown),
+        };
+        let key = if shown.starts_with(BEARER) { shown.slice(BEARER.len()..) } else { shown };
+        (Bytes::from_static(name.as_bytes()), key)
+    }
+
+    /// Where an upstream lists its models, below its base URL. Longer pages than Anthropic's 20 and Google's 50.
+    pub const fn models_target(self) -> &'static str {
+        match self {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses => "/models",
+            Dialect::Anthropic => "/models?limit=1000",
+            Dialect::Gemini => "/models?pageSize=1000",
+            Dialect::Ollama => "/tags",
+        }
+    }
+
+    /// The path before its targets at an address that comes without one.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic => "/v1",
+            Dialect::Gemini => "/v1beta",
+            Dialect::Ollama => "/api",
         }
     }
 }
@@ -79,6 +135,10 @@ pub struct To<'a> {
     pub stream: bool,
     /// Most output tokens, where policy bounds them lower than the caller.
     pub cap: Option<u64>,
+    /// Of an OpenAI-compatible chat: which field bounds its output.
+    pub cap_field: CapField,
+    /// Of the dialect's API, where it is in a header (`anthropic-version`); else empty.
+    pub version: &'a str,
 }
 
 /// What all parts of one answer share.
@@ -181,6 +241,12 @@ pub trait Protocol: Sync {
 
     /// The body of an error.
     fn error_body(&self, failure: &Failure) -> Bytes;
+
+    /// The answer to who asks how many tokens a request has, where the dialect has that question.
+    fn count_body(&self, tokens: u64) -> Vec<u8> {
+        let _ = tokens;
+        Vec::new()
+    }
 
     /// The words of an upstream's error body, if it is one of this dialect.
     fn error_words(&self, body: &[u8]) -> Option<String>;

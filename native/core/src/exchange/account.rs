@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::engine::Engine;
+use super::spoken::Spoken;
 use super::tokens::Reported;
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::Loss;
 use crate::dialects::openai::encode::write_usage;
 use crate::dialects::openai::words::Words;
 use crate::error::Code;
@@ -58,6 +59,8 @@ pub(super) struct Account {
     pub said_cache: Option<CacheResult>,
     /// A callable of the provider's declined.
     pub declined: bool,
+    /// What the request lost on its way to the last attempt's dialect.
+    pub loss: Loss,
 }
 
 /// An answer whose upstream did not say what it used.
@@ -75,8 +78,8 @@ pub(super) enum Uncounted {
 pub(super) enum Owed {
     /// The last chunk of a stream that is complete but for it, made after this one.
     Chunk(Bytes),
-    /// An engine's whole answer.
-    Answer(Box<Engine>),
+    /// What was said, whole or as the rest of a stream.
+    Answer(Box<Spoken>),
 }
 
 impl Account {
@@ -120,7 +123,7 @@ impl Account {
             Uncounted::Nothing | Uncounted::Counting(_) => 0,
         };
         let owed = match &self.owed {
-            Some(Owed::Answer(engine)) => engine.bytes,
+            Some(Owed::Answer(spoken)) => spoken.bytes,
             Some(Owed::Chunk(_)) | None => 0,
         };
         words + owed

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::call::id_header;
 use super::{Exchange, Step};
-use crate::dialects::openai::pieces::{framed, Pieces};
+use crate::dialects::openai::pieces::Pieces;
 use crate::error::{Code, Failure};
 use crate::http::Headers;
 use crate::ledger::Ending;
@@ -22,9 +22,8 @@ impl Exchange {
             return self.cut_answer(code);
         }
         if self.out.is_started() {
-            let words = self.out.passed_error.take().filter(|_| code == Code::UpstreamRefused);
-            let body = words.unwrap_or_else(|| failure.openai_body());
-            self.emit(framed(body.into(), self.is_neutral()));
+            let Some(event) = self.error_event(&failure) else { return self.cut_answer(code) };
+            self.emit(event);
             self.steps.push_back(Step::Finish);
             self.out.end();
             let ending = if self.out.is_committed() { Ending::Broken } else { Ending::Refused };
@@ -51,7 +50,7 @@ impl Exchange {
             headers.push((Bytes::from_static(b"x-should-retry"), Bytes::from_static(b"false")));
         }
         let words = self.out.passed_error.take().filter(|_| code == Code::UpstreamRefused);
-        let body = words.clone().unwrap_or_else(|| failure.openai_body());
+        let body = words.clone().unwrap_or_else(|| self.error_body(&failure));
         let status = failure.status();
         if self.holds.claim.is_some() {
             self.out.capture.keep(&body);
@@ -68,6 +67,7 @@ impl Exchange {
         if let Some(by) = &self.account.answered_by {
             headers.push((Bytes::from_static(b"x-hoosh-model"), by.clone()));
         }
+        self.add_dialect_headers(&mut headers);
         let cache = self.account.cache.filter(|_| self.snap.cache.is_some());
         if let Some(result) = cache.or(self.account.said_cache) {
             headers.push((Bytes::from_static(b"x-hoosh-cache"), Bytes::from_static(result.as_str().as_bytes())));
@@ -141,7 +141,7 @@ impl Exchange {
 
     pub(super) fn start(&mut self) {
         self.out.start(self.now.mono_us);
-        let mut headers = self.headers(b"text/event-stream", 3);
+        let mut headers = self.headers(self.stream_type(), 3);
         headers.push((Bytes::from_static(b"cache-control"), Bytes::from_static(b"no-cache")));
         headers.push((Bytes::from_static(b"x-accel-buffering"), Bytes::from_static(b"no")));
         self.steps.push_back(Step::Start { status: 200, headers });
@@ -151,14 +151,14 @@ impl Exchange {
         if bytes.is_empty() {
             return;
         }
-        self.out.capture.add(&bytes, self.is_neutral() && !self.is_raw());
+        self.out.capture.add(&bytes, self.is_bare() && !self.is_raw());
         self.out.add(bytes.len(), self.now.mono_us);
         self.steps.push_back(Step::Emit { bytes });
     }
 
     /// The stream is complete.
     pub(super) fn finish(&mut self) {
-        if self.is_neutral() && !self.is_raw() {
+        if self.is_bare() && !self.is_raw() {
             self.out.capture.add(b"[DONE]", true);
         }
         self.steps.push_back(Step::Finish);

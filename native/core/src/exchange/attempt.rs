@@ -1,7 +1,7 @@
 //! One upstream attempt: where it stands, what it holds, how long it may take.
 
-use super::engine::Engine;
 use super::passed_on::Pass;
+use super::spoken::Spoken;
 use super::step::UpstreamId;
 use super::whole::Whole;
 use crate::clock::SECOND;
@@ -41,8 +41,8 @@ pub(super) enum Follow {
     Whole(Whole),
     /// Events pass as they come.
     Stream(Box<Relay>),
-    /// An engine of this process speaks.
-    Engine(Box<Engine>),
+    /// An engine of this process speaks, or an upstream in a dialect that is read.
+    Spoken(Box<Spoken>),
     /// It goes on while it comes.
     Pass(Box<Pass>),
     /// All that matters was read; only the end of the body is waited for, so that the connection can be used again.
@@ -107,7 +107,7 @@ impl Attempt {
             (_, Reached::Connected | Reached::Sent) => deadlines.first_byte_secs,
             (_, Reached::Body) if self.credit == 0 => return None,
             // An engine has no head: what it says first is its first byte.
-            (Follow::Engine(_), Reached::Body) if self.first_byte_us.is_none() => deadlines.first_byte_secs,
+            (Follow::Spoken(_), Reached::Body) if self.first_byte_us.is_none() => deadlines.first_byte_secs,
             (_, Reached::Body) => deadlines.idle_secs,
         };
         Some(self.since_us.saturating_add(seconds.saturating_mul(SECOND)))
@@ -116,7 +116,7 @@ impl Attempt {
     /// Where it stood when it fell silent. An engine stands inside its answer at once, but has begun with its first word.
     pub fn silent_since(&self) -> Reached {
         match self.follow {
-            Follow::Engine(_) if self.first_byte_us.is_none() => Reached::Sent,
+            Follow::Spoken(_) if self.first_byte_us.is_none() => Reached::Sent,
             _ => self.reached,
         }
     }
@@ -146,7 +146,7 @@ impl Attempt {
     pub fn take_said(&mut self) -> Option<(Option<Usage>, Words)> {
         match &mut self.follow {
             Follow::Stream(relay) => Some((relay.usage(), relay.take_words())),
-            Follow::Engine(engine) => Some((engine.usage, engine.collected.words())),
+            Follow::Spoken(spoken) => Some((spoken.usage, spoken.collected.words())),
             Follow::Pass(pass) => pass.usage().map(|usage| (Some(usage), Words::default())),
             _ => None,
         }
@@ -157,7 +157,7 @@ impl Attempt {
         match &self.follow {
             Follow::Whole(whole) => whole.body.len(),
             Follow::Stream(relay) => relay.held(),
-            Follow::Engine(engine) => engine.bytes,
+            Follow::Spoken(spoken) => spoken.held(),
             Follow::Pass(pass) => pass.held(),
             Follow::Head | Follow::Tail => 0,
         }

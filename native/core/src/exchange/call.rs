@@ -6,18 +6,19 @@ use bytes::Bytes;
 
 use super::ask::Ask;
 use super::control::CacheControl;
+use super::door;
 use super::headers::pick;
 use super::once;
 use super::origin::{self, Cors};
 use super::sizes::{self, Size};
 use super::step::{Caller, RequestHead};
 use super::target::{Access, PoolAsk, Target};
-use crate::config::Server;
+use crate::config::{Config, Server};
+use crate::dialects::{self, Dialect};
 use crate::engine::Priority;
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Holder, Snapshot};
 use crate::http::{is_media_type, HeaderView, Headers};
-use crate::keys;
 use crate::rng::Rng;
 use crate::sync::Arc;
 
@@ -27,6 +28,14 @@ pub(super) struct Call {
     pub caller: Caller,
     pub request_id: Arc<str>,
     pub target: Option<Target>,
+    /// In which protocol it asks, and is told of errors.
+    pub dialect: Dialect,
+    /// What its path says in that.
+    pub asked: dialects::Ask,
+    /// What it says in headers of its dialect, for upstreams of the same.
+    pub told: Headers,
+    /// `x-hoosh-strict`, or as the configuration says.
+    pub strict: bool,
     /// In records: one of the methods that HTTP has, or `OTHER`.
     pub method: Option<&'static str>,
     /// A path that is none of ours, fit to be shown; or that a preflight asks about.
@@ -57,12 +66,13 @@ pub(super) struct Call {
 impl Call {
     pub fn read(head: RequestHead<'_>, gateway: &Gateway, snapshot: &Snapshot, rng: &mut Rng) -> Call {
         let headers = head.headers;
-        let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
-        let target = Target::of(path);
+        let (path, query) = head.target.split_once('?').unwrap_or((head.target, ""));
+        let (target, asked) = Target::of(path, query).unzip();
+        let dialect = door::dialect(target.as_ref(), path, headers);
         // Without a key nothing tells which paths exist.
         let who = match &target {
             Some(target) if target.access() == Access::Open => Ok(&snapshot.anonymous),
-            _ => holder(head, snapshot),
+            _ => holder(head, dialect, snapshot),
         };
         let mut call = Call {
             caller: head.caller,
@@ -70,6 +80,10 @@ impl Call {
             method: Some(method(head.method)),
             stray: target.is_none().then(|| shown(path)),
             target,
+            dialect,
+            asked: asked.unwrap_or_default(),
+            told: door::told(dialect, headers),
+            strict: is_strict(headers, &snapshot.config),
             holder: who.as_ref().map_or(&snapshot.anonymous, |holder| holder).clone(),
             budget: headers.get("x-hoosh-pool").map(|name| String::from_utf8_lossy(name).into_owned()),
             priority: None,
@@ -112,6 +126,10 @@ impl Call {
             caller: Caller::Http,
             request_id: request_id(&no_headers, rng),
             target: None,
+            dialect: Dialect::default(),
+            asked: dialects::Ask::default(),
+            told: Headers::new(),
+            strict: false,
             method: None,
             stray: None,
             holder: snapshot.anonymous.clone(),
@@ -140,6 +158,10 @@ impl Call {
             caller: Caller::Neutral,
             request_id: Arc::from(format!("{}.{number}", whole.request_id)),
             target: Some(target),
+            dialect: Dialect::OpenAiChat,
+            asked: dialects::Ask::default(),
+            told: Headers::new(),
+            strict: whole.strict,
             method: whole.method,
             stray: None,
             holder: whole.holder.clone(),
@@ -194,15 +216,17 @@ impl Call {
         if !reports && gateway.is_draining() {
             return Err(Failure::new(Code::Draining, "The gateway is going down; ask again.").retry_after(1));
         }
+        // Ollama asks for no type, and its documentation shows requests without one.
         if self.ask.is_none()
             && self.caller == Caller::Http
+            && self.dialect != Dialect::Ollama
             && !is_media_type(head.headers.get("content-type"), "application/json")
         {
             let words = "The body must be JSON: send 'Content-Type: application/json'.";
             return Err(Failure::new(Code::WrongContentType, words));
         }
         self.priority = priority(head.headers)?;
-        self.passed = pick(&snap.config.server.pass_request_headers, head.headers);
+        self.passed = pick(snap.config.server.pass_request_headers.iter().map(String::as_str), head.headers);
         if snap.config.idempotency.ttl_secs > 0 {
             self.once = once::key_of(head.headers)?;
         }
@@ -210,6 +234,14 @@ impl Call {
             return Err(Failure::new(Code::Overloaded, "The gateway is out of room; ask again.").retry_after(1));
         }
         Ok(())
+    }
+}
+
+/// Whether what cannot be carried across dialects is refused.
+fn is_strict(headers: &dyn HeaderView, config: &Config) -> bool {
+    match headers.get("x-hoosh-strict") {
+        Some(word) => !matches!(word.to_ascii_lowercase().as_slice(), b"false" | b"0" | b"off"),
+        None => config.dialects.strict,
     }
 }
 
@@ -229,18 +261,19 @@ fn method(given: &str) -> &'static str {
     KNOWN.into_iter().find(|known| *known == given).unwrap_or("OTHER")
 }
 
-fn holder<'a>(head: RequestHead<'_>, snap: &'a Snapshot) -> Result<&'a Arc<Holder>, Failure> {
+fn holder<'a>(head: RequestHead<'_>, dialect: Dialect, snap: &'a Snapshot) -> Result<&'a Arc<Holder>, Failure> {
     if head.caller == Caller::Neutral {
         return Ok(&snap.local);
     }
     if snap.keys.is_empty() {
         return Ok(&snap.anonymous);
     }
-    let Some(presented) = head.headers.get("authorization").and_then(keys::bearer) else {
+    let mut presented = door::presented(dialect, head.target, head.headers).peekable();
+    if presented.peek().is_none() {
         let words = "No API key was given: send 'Authorization: Bearer YOUR_KEY'.";
         return Err(Failure::new(Code::InvalidKey, words));
-    };
-    let known = snap.keys.find(presented).and_then(|key| snap.holders.get(key.index as usize));
+    }
+    let known = presented.find_map(|key| snap.holders.get(snap.keys.find(key)?.index as usize));
     known.ok_or_else(|| Failure::new(Code::InvalidKey, "Incorrect API key. Check [auth] tokens of this gateway."))
 }
 

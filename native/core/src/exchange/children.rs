@@ -10,6 +10,7 @@ use super::target::Target;
 use super::work::INLINE_BYTES;
 use super::{ChildAnswer, Exchange, Move, Phase, Step};
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::Dialect;
 use crate::error::{Code, Failure};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, OnceLock};
@@ -109,7 +110,7 @@ impl Exchange {
         self.gateway.exchange_begun();
         let report = Arc::new(Report::default());
         let call = self.call();
-        child.call = Some(Call::part(call, c, Target::Inference(Endpoint::Embeddings)));
+        child.call = Some(Call::part(call, c, Target::Inference(Dialect::OpenAiChat, Endpoint::Embeddings)));
         child.report = Some(report.clone());
         child.started_us = Some(self.begun.mono_us);
         child.holds.pool = carved.as_ref().map(|reservation| reservation.pool().clone());

@@ -17,6 +17,7 @@ use super::slices::Slices;
 use super::target::Target;
 use super::{Exchange, Facts};
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::Dialect;
 use crate::dialects::openai::count::Question;
 use crate::dialects::openai::request;
 use crate::error::{Code, Failure};
@@ -76,7 +77,7 @@ impl Exchange {
         match request::read(body, endpoint, tenant.as_deref()) {
             Ok(facts) => {
                 self.children.slices = Slices::of(&facts, endpoint, self.snap.config.limits.max_inputs as usize);
-                self.become_explained(Target::Inference(endpoint), holder.clone(), Some(facts));
+                self.become_explained(Target::Inference(Dialect::OpenAiChat, endpoint), holder.clone(), Some(facts));
                 self.ask_policies(&mut told);
                 self.children.slices = Slices::default();
             }

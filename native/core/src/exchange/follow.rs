@@ -21,6 +21,8 @@ use crate::retry::retry_after;
 /// How far the caller may be behind before its upstream is no longer read, bytes.
 pub(super) const MAX_BEHIND: u64 = 256 << 10;
 
+const CUT: &str = "The provider's stream ended before the answer was complete.";
+
 impl Exchange {
     /// Waits on the open attempt.
     pub(super) fn follow(&mut self) -> Move {
@@ -76,7 +78,7 @@ impl Exchange {
         match event {
             Event::Connected(_) if attempt.reached == Reached::Nothing => match attempt.upstream.kind {
                 ProviderKind::Engine => self.begin_engine(),
-                ProviderKind::OpenAi => attempt.reach(Reached::Connected, now_us),
+                ProviderKind::Http => attempt.reach(Reached::Connected, now_us),
             },
             Event::Took(_, bytes) => self.take_took(bytes),
             Event::Sent(_) if attempt.reached < Reached::Sent => attempt.reach(Reached::Sent, now_us),
@@ -103,6 +105,7 @@ impl Exchange {
         let Some(attempt) = &mut self.attempt else { return };
         attempt.reach(Reached::Body, now.mono_us);
         attempt.first_byte_us = Some(now.mono_us - attempt.opened_us);
+        let dialect = attempt.upstream.dialect;
         let success = (200..300).contains(&head.status);
         if self.passing.is_some() {
             if success {
@@ -115,9 +118,12 @@ impl Exchange {
             }
         }
         if success && self.facts().stream {
-            if !is_media_type(head.get("content-type"), "text/event-stream") {
+            if !is_media_type(head.get("content-type"), dialect.stream_type()) {
                 self.fall(Fall::malformed("The provider answered a stream with something else."));
                 return;
+            }
+            if self.translates(dialect) {
+                return self.begin_listening(dialect);
             }
             let relay =
                 Relay::new(self.endpoint(), self.is_neutral(), self.facts().include_usage, self.facts().answers);
@@ -142,8 +148,9 @@ impl Exchange {
                 self.take_whole(bytes);
             }
             Follow::Stream(_) => self.take_stream(bytes),
+            Follow::Spoken(_) => self.take_spoken(bytes),
             Follow::Pass(_) => self.take_pass(bytes),
-            Follow::Head | Follow::Engine(_) | Follow::Tail => {}
+            Follow::Head | Follow::Tail => {}
         }
     }
 
@@ -161,11 +168,14 @@ impl Exchange {
                 self.fall(Fall::upstream(Code::UpstreamError, Outcome::Error, words));
             }
             Follow::Stream(_) => {
-                self.break_off(Fall::truncated("The provider's stream ended before the answer was complete."));
+                self.break_off(Fall::truncated(CUT));
             }
             Follow::Pass(_) => self.end_pass(),
             Follow::Whole(_) => self.end_whole(),
-            Follow::Engine(_) => self.end_engine(),
+            Follow::Spoken(spoken) if spoken.listener.is_some() => {
+                self.break_off(Fall::truncated(CUT));
+            }
+            Follow::Spoken(_) => self.end_spoken(),
         }
     }
 
@@ -179,7 +189,7 @@ impl Exchange {
         }
         let fall = match attempt.upstream.kind {
             ProviderKind::Engine => verdict::of_engine(stage),
-            ProviderKind::OpenAi => verdict::of_failure(stage, attempt.reached, reused, now_us - attempt.since_us),
+            ProviderKind::Http => verdict::of_failure(stage, attempt.reached, reused, now_us - attempt.since_us),
         };
         self.break_off(fall);
     }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Exchange;
+use crate::dialects::Dialect;
 use crate::engine::{Priority, Standing};
 use crate::gateway::Upstream;
 use crate::http::{HeaderView, Headers};
@@ -11,12 +12,12 @@ use crate::http::{HeaderView, Headers};
 const MAX_VALUE: usize = 8 << 10;
 
 /// The named headers that are there. A value that could end a line is none.
-pub(super) fn pick(names: &[String], from: &dyn HeaderView) -> Headers {
-    let one = |name: &String| {
+pub(super) fn pick<'a>(names: impl IntoIterator<Item = &'a str>, from: &dyn HeaderView) -> Headers {
+    let one = |name: &str| {
         let value = from.get(name).filter(|value| is_one_line(value))?;
         Some((Bytes::copy_from_slice(name.as_bytes()), Bytes::copy_from_slice(value)))
     };
-    names.iter().filter_map(one).collect()
+    names.into_iter().filter_map(one).collect()
 }
 
 fn is_one_line(value: &[u8]) -> bool {
@@ -34,13 +35,18 @@ impl Exchange {
     /// Whose cached answers are whose: a provider may answer by what is passed on.
     pub(super) fn tenant(&self) -> std::sync::Arc<str> {
         let call = self.call();
-        if call.passed.is_empty() {
+        let own = call.dialect == Dialect::OpenAiChat;
+        if call.passed.is_empty() && call.told.is_empty() && own {
             return call.holder.tenant.clone();
         }
         let mut hasher =
             blake3::Hasher::new_derive_key("hoosh: a tenant of the cache and the headers that it passes on");
         hasher.update(call.holder.tenant.as_bytes());
-        for part in call.passed.iter().flat_map(|(name, value)| [name, value]) {
+        if !own {
+            // An answer is kept as it is written: in the words of its caller's dialect.
+            hasher.update(call.dialect.as_str().as_bytes()).update(&[call.asked.form as u8]);
+        }
+        for part in call.passed.iter().chain(&call.told).flat_map(|(name, value)| [name, value]) {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
         hasher.finalize().to_hex().as_str()[..32].into()

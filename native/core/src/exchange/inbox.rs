@@ -51,7 +51,7 @@ impl AnswerHead {
             more: passes.then(|| Box::new(PassedHead::read(headers))),
             retry_after: headers.get("retry-after").map(Box::from),
             retry_after_ms: headers.get("retry-after-ms").map(Box::from),
-            passed: pick(pass, headers),
+            passed: pick(pass.iter().map(String::as_str), headers),
         }
     }
 }

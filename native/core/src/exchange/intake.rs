@@ -11,9 +11,12 @@ use super::whole::Judged;
 use super::work::{JobResult, INLINE_BYTES};
 use super::{Caller, Exchange, Move, Phase, Step};
 use crate::clock::SECOND;
+use super::translated;
+use super::translated::Heard;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::passed;
 use crate::dialects::openai::request::{self, Facts};
+use crate::dialects::Dialect;
 use crate::error::{Code, Failure};
 use crate::ledger::Usage;
 use crate::metrics::Limit;
@@ -72,7 +75,7 @@ impl Exchange {
             return self.answer_preflight();
         }
         match call.target.clone() {
-            Some(Target::Inference(_)) => {
+            Some(Target::Inference(..)) => {
                 // A child is part of a request that was counted.
                 if !is_child {
                     self.snap.retries.deposit(self.now.mono_us);
@@ -82,7 +85,7 @@ impl Exchange {
                 }
                 self.phase = Phase::Body;
             }
-            Some(Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report) | Target::Explain) => {
+            Some(Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report) | Target::Count(_) | Target::Explain) => {
                 if call.expects_continue && call.caller == Caller::Http {
                     self.steps.push_back(Step::Continue);
                 }
@@ -159,10 +162,18 @@ impl Exchange {
             return self.answer_explain(body);
         }
         let endpoint = self.endpoint();
-        let tenant = self.snap.cache.is_some().then(|| self.tenant());
+        // A count is never kept.
+        let kept = self.snap.cache.is_some() && !self.is_count();
+        let tenant = kept.then(|| self.tenant());
         let once = self.call().once.is_some();
         let (bytes, most_inputs) = (body.len(), self.snap.config.limits.max_inputs as usize);
+        let (dialect, asked) = (self.dialect(), self.call().asked.clone());
         let read = move || {
+            if dialect != Dialect::OpenAiChat {
+                let mut facts = translated::read(body, dialect, &asked, tenant.as_deref())?;
+                facts.digest = facts.source.as_ref().filter(|_| once).map(|source| digest(&source.body, None));
+                return Ok((facts, Slices::default()));
+            }
             let mut facts = request::read(body, endpoint, tenant.as_deref())?;
             facts.digest = once.then(|| digest(&facts.body, None));
             let slices = Slices::of(&facts, endpoint, most_inputs);
@@ -180,7 +191,7 @@ impl Exchange {
             Ok((facts, slices)) => {
                 self.facts = Some(facts);
                 self.children.slices = slices;
-                self.phase = Phase::Gates(Gate::Scope);
+                self.phase = if self.is_count() { Phase::Counting } else { Phase::Gates(Gate::Scope) };
             }
             Err(failure) => self.fail(failure),
         }
@@ -198,10 +209,15 @@ impl Exchange {
                 Some(read) => self.take_read(read),
                 None => self.fail(lost_result()),
             },
+            Phase::Judging if self.is_translating() => match result.open::<Heard>() {
+                Some(heard) => self.take_heard(heard),
+                None => self.fail(lost_result()),
+            },
             Phase::Judging => match result.open::<Judged>() {
                 Some(judged) => self.take_judged(judged),
                 None => self.fail(lost_result()),
             },
+            Phase::Counted => self.take_counted(result.open::<u64>()),
             Phase::Joining => self.take_joined(result.open::<Option<Vec<u8>>>().flatten()),
             Phase::Reforming => self.take_reformed(result.open::<Option<Bytes>>().flatten()),
             Phase::Owing => self.take_owed_count(result.open::<Usage>()),
@@ -217,7 +233,7 @@ impl Exchange {
 
     pub(super) fn endpoint(&self) -> Endpoint {
         match self.call.as_ref().and_then(|call| call.target.as_ref()) {
-            Some(Target::Inference(endpoint)) => *endpoint,
+            Some(Target::Inference(_, endpoint)) => *endpoint,
             // What passes is counted as it is: by its text.
             Some(Target::Passed(..)) => Endpoint::Embeddings,
             _ => Endpoint::Chat,

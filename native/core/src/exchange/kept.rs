@@ -115,7 +115,7 @@ impl Exchange {
 
     /// Gives a kept stream to a caller: as it lies there, or event by event.
     pub(super) fn replay(&mut self, stream: &Bytes) {
-        if !self.is_neutral() {
+        if !self.is_bare() {
             return self.emit(stream.clone());
         }
         for event in sse::Parser::new(sse::Limits::default()).feed(stream).unwrap_or_default() {

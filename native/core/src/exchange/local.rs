@@ -60,7 +60,7 @@ impl Exchange {
                 let costs = self.gateway.costs_json(self.now.wall_us);
                 self.reply_json(200, costs);
             }
-            Target::Inference(_) | Target::Passed(..) | Target::Explain => {}
+            Target::Inference(..) | Target::Count(_) | Target::Passed(..) | Target::Explain => {}
         }
     }
 

@@ -32,6 +32,8 @@ mod call;
 mod children;
 mod choose;
 mod control;
+mod count;
+mod door;
 mod engine;
 mod explain;
 mod explained;
@@ -65,10 +67,12 @@ mod settle;
 mod sizes;
 mod slices;
 mod spend;
+mod spoken;
 mod step;
 mod streamed;
 mod target;
 mod tokens;
+mod translated;
 mod turn;
 mod upload;
 mod verdict;
@@ -81,6 +85,7 @@ use std::collections::VecDeque;
 use crate::clock::{Now, SECOND};
 use crate::dialects::neutral::Item;
 use crate::dialects::openai::request::Facts;
+use crate::dialects::Dialect;
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Snapshot};
 use crate::http::HeaderView;
@@ -120,6 +125,10 @@ enum Phase {
     Reading,
     /// Passes the gates one by one.
     Gates(Gate),
+    /// Only the request's tokens are wanted.
+    Counting,
+    /// A job counts them.
+    Counted,
     /// Waits for tokens that its caller will spend elsewhere.
     Tokens,
     /// Looks for an upstream.
@@ -364,10 +373,10 @@ impl Exchange {
 
     /// A job of its own is what it waits for.
     fn is_at_work(&self) -> bool {
-        use Phase::{Booking, Gates, Joining, Judging, Owing, Reading, Reforming};
+        use Phase::{Booking, Counted, Gates, Joining, Judging, Owing, Reading, Reforming};
         match self.phase {
             Gates(gate) => matches!(gate, Gate::Measure | Gate::CountForRate | Gate::Count),
-            phase => matches!(phase, Reading | Judging | Joining | Reforming | Owing | Booking),
+            phase => matches!(phase, Reading | Counted | Judging | Joining | Reforming | Owing | Booking),
         }
     }
 
@@ -386,12 +395,14 @@ impl Exchange {
             Phase::Body => self.wait_for_body(),
             Phase::New
             | Phase::Reading
+            | Phase::Counted
             | Phase::Judging
             | Phase::Joining
             | Phase::Reforming
             | Phase::Owing
             | Phase::Booking => Move::Wait(None),
             Phase::Gates(gate) => self.pass(gate),
+            Phase::Counting => self.count_asked(),
             Phase::Tokens => self.await_tokens(),
             Phase::Choose => self.choose(),
             Phase::Children => self.raise_children(),
@@ -467,6 +478,16 @@ impl Exchange {
 
     fn is_neutral(&self) -> bool {
         self.call().caller == Caller::Neutral
+    }
+
+    /// In which protocol it is asked, and answers.
+    fn dialect(&self) -> Dialect {
+        self.call.as_ref().map_or_else(Dialect::default, |call| call.dialect)
+    }
+
+    /// Pieces of a stream are the JSON of its events, without framing.
+    fn is_bare(&self) -> bool {
+        self.is_neutral() && self.dialect() == Dialect::OpenAiChat
     }
 
     fn facts(&self) -> &Facts {

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::kept::Capture;
 use crate::clock::SECOND;
 use crate::dialects::openai::pieces::Pieces;
+use crate::dialects::Encode;
 use crate::http::Headers;
 
 /// Held before the first content byte; a longer prelude is given to the caller, and with it the chance to fail over.
@@ -36,6 +37,8 @@ pub(super) struct Out {
     preroll: SmallVec<[Bytes; 4]>,
     preroll_bytes: usize,
     pub capture: Capture,
+    /// Writes the stream, where its caller speaks a dialect other than OpenAI's.
+    pub encoder: Option<Box<dyn Encode>>,
     /// The upstream's own error body, fit to be passed on.
     pub passed_error: Option<Bytes>,
     /// Headers of the upstream that answers, for the caller.
@@ -149,6 +152,7 @@ impl Out {
     /// What an attempt left that is given up before the caller got any of it.
     pub fn forget(&mut self) {
         self.passed_headers.clear();
+        self.encoder = None;
         self.preroll.clear();
         self.preroll_bytes = 0;
     }

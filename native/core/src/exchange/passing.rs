@@ -125,7 +125,7 @@ impl Exchange {
             headers,
             body: match upload {
                 Some(upload) => upload.body(&to.model),
-                None => Body::Whole(self.upstream_body(to, upstream)),
+                None => Body::Whole(self.edited_body(to, upstream)),
             },
         })
     }

@@ -163,7 +163,7 @@ impl Exchange {
 
     /// How the key's own limits stand, in OpenAI's words. Nothing for a key without any.
     pub(super) fn add_standings(&self, headers: &mut Headers) {
-        let Some(call) = self.call.as_ref().filter(|call| matches!(call.target, Some(Target::Inference(_)))) else {
+        let Some(call) = self.call.as_ref().filter(|call| matches!(call.target, Some(Target::Inference(..)))) else {
             return;
         };
         let holder = &call.holder;

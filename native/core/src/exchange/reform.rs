@@ -9,6 +9,7 @@ use super::{Exchange, Move, Phase};
 use crate::cache::Entry;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::{join, retell};
+use crate::dialects::Dialect;
 use crate::metrics::CacheResult;
 use crate::sync::Arc;
 
@@ -23,6 +24,7 @@ pub(super) struct Reforming {
 /// What a caller wants of a kept answer.
 #[derive(Clone, Copy)]
 struct Form {
+    dialect: Dialect,
     endpoint: Endpoint,
     stream: bool,
     with_usage: bool,
@@ -34,6 +36,9 @@ impl Form {
     }
 
     fn of(self, entry: &Entry) -> Option<Bytes> {
+        if self.dialect != Dialect::OpenAiChat {
+            return (entry.stream == self.stream).then(|| entry.body.clone());
+        }
         let (body, usage) = (&entry.body, entry.usage.as_deref());
         let made = match (entry.stream, self.stream) {
             (true, true) if self.with_usage => retell::with_usage(body, usage?),
@@ -73,7 +78,7 @@ impl Exchange {
 
     fn form(&self) -> Form {
         let facts = self.facts();
-        Form { endpoint: self.endpoint(), stream: facts.stream, with_usage: facts.include_usage }
+        Form { dialect: self.dialect(), endpoint: self.endpoint(), stream: facts.stream, with_usage: facts.include_usage }
     }
 
     pub(super) fn take_reformed(&mut self, made: Option<Bytes>) {

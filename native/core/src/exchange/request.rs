@@ -8,6 +8,7 @@ use super::call::is_uuid;
 use super::{Exchange, Phase, Step, UpstreamId};
 use crate::config::{CapField, ProviderKind};
 use crate::dialects::neutral;
+use crate::dialects::{Dialect, Loss, To, VERSION};
 use crate::error::{Code, Failure};
 use crate::gateway::Upstream;
 use crate::health;
@@ -17,7 +18,14 @@ use crate::limit::Permit;
 use crate::route::Candidate;
 use crate::sync::Arc;
 
+/// Of the fields that a refusal names, bytes.
+const MAX_NAMED: usize = 512;
+
 pub(super) const USER_AGENT: &str = concat!("hoosh/", env!("CARGO_PKG_VERSION"));
+
+fn no_address() -> Failure {
+    Failure::new(Code::Internal, "A provider without an address was chosen.")
+}
 
 impl Exchange {
     /// Sends the request, or hands it to an engine of this process.
@@ -31,20 +39,22 @@ impl Exchange {
         let u: UpstreamId = self.choice.attempts;
         self.choice.attempts += 1;
         let step = match upstream.kind {
-            ProviderKind::OpenAi if self.ask().is_some() => {
-                self.write_passed(to, &upstream, health.n).map(|request| Step::Send { u, request })
+            ProviderKind::Http if self.ask().is_some() => {
+                self.write_passed(to, &upstream, health.n).ok_or_else(no_address).map(|request| Step::Send { u, request })
             }
-            ProviderKind::OpenAi if upstream.hooked => self
+            ProviderKind::Http if upstream.hooked => self
                 .write_request(to, &upstream, health.n)
                 .map(|request| self.call_step(u, &upstream, request.body.whole(), Some(request))),
-            ProviderKind::OpenAi => {
+            ProviderKind::Http => {
                 self.write_request(to, &upstream, health.n).map(|request| Step::Send { u, request })
             }
-            ProviderKind::Engine => Some(self.call_step(u, &upstream, self.upstream_body(to, &upstream), None)),
+            ProviderKind::Engine => self
+                .upstream_body(to, &upstream, &[])
+                .map(|body| self.call_step(u, &upstream, body, None)),
         };
-        let Some(step) = step else {
-            self.fail(Failure::new(Code::Internal, "A provider without an address was chosen."));
-            return;
+        let step = match step {
+            Ok(step) => step,
+            Err(failure) => return self.fail(failure),
         };
         self.steps.push_back(step);
         if self.passing.is_some() {
@@ -67,32 +77,114 @@ impl Exchange {
         Step::Call { u, engine: upstream.name.clone(), request }
     }
 
-    fn write_request(&self, to: &Candidate, upstream: &Upstream, credential: u16) -> Option<UpstreamRequest> {
-        let call = self.call();
-        let accept: &'static [u8] = if self.facts().stream { b"text/event-stream" } else { b"application/json" };
+    fn write_request(
+        &mut self,
+        to: &Candidate,
+        upstream: &Upstream,
+        credential: u16,
+    ) -> Result<UpstreamRequest, Failure> {
+        let origin = upstream.origin.clone().ok_or_else(no_address)?;
+        let version = self.version(upstream);
+        let body = self.upstream_body(to, upstream, &version)?;
+        let (call, dialect) = (self.call(), upstream.dialect);
+        let accept = if self.facts().stream { dialect.stream_type() } else { "application/json" };
         let mut headers: Headers = Vec::with_capacity(6);
         headers.push((Bytes::from_static(b"content-type"), Bytes::from_static(b"application/json")));
-        headers.push((Bytes::from_static(b"accept"), Bytes::from_static(accept)));
+        headers.push((Bytes::from_static(b"accept"), Bytes::from_static(accept.as_bytes())));
         headers.push((Bytes::from_static(b"accept-encoding"), Bytes::from_static(b"identity")));
         headers.push((Bytes::from_static(b"user-agent"), Bytes::from_static(USER_AGENT.as_bytes())));
         if !upstream.uuid_ids || is_uuid(&call.request_id) {
             headers.push(super::call::id_header(call));
         }
-        if let Some(authorization) = upstream.authorization(credential) {
-            headers.push((Bytes::from_static(b"authorization"), authorization));
-        }
+        headers.extend(upstream.authorization(credential).map(|shown| dialect.credential(shown, &version)));
         self.pass_request_headers(upstream, &mut headers);
-        Some(UpstreamRequest {
-            origin: upstream.origin.clone()?,
-            method: "POST",
-            target: upstream.target(self.endpoint()).clone(),
-            headers,
-            body: Body::Whole(self.upstream_body(to, upstream)),
-        })
+        self.add_told(upstream, version, &mut headers);
+        let target = match dialect {
+            Dialect::OpenAiChat => upstream.target(self.endpoint()).clone(),
+            other => {
+                let target = other.protocol().target(&self.address(to, upstream, &[]));
+                Bytes::from(format!("{}{target}", upstream.prefix))
+            }
+        };
+        Ok(UpstreamRequest { origin, method: "POST", target, headers, body: Body::Whole(body) })
     }
 
-    /// The caller's body, with only those fields changed that must be.
-    pub(super) fn upstream_body(&self, to: &Candidate, upstream: &Upstream) -> Bytes {
+    /// Of the dialect's API: the caller's where it speaks the same, unless the provider's table names one.
+    fn version(&self, upstream: &Upstream) -> Bytes {
+        let Some(usual) = &upstream.version else { return Bytes::new() };
+        let of = |headers: &Headers| headers.iter().find(|(name, _)| name == VERSION).map(|(_, value)| value.clone());
+        let told = || of(&self.call().told).filter(|_| self.dialect() == upstream.dialect);
+        of(&upstream.headers).or_else(told).unwrap_or_else(|| usual.clone())
+    }
+
+    /// Headers of the dialect: what the caller said in its own, and the version.
+    fn add_told(&self, upstream: &Upstream, version: Bytes, headers: &mut Headers) {
+        let has = |headers: &Headers, name: &[u8]| headers.iter().any(|(own, _)| own == name);
+        if self.dialect() == upstream.dialect {
+            for (name, value) in self.call().told.iter().filter(|(name, _)| name != VERSION) {
+                if !has(headers, name) {
+                    headers.push((name.clone(), value.clone()));
+                }
+            }
+        }
+        if !version.is_empty() && !has(headers, VERSION) {
+            headers.push((Bytes::from_static(VERSION), version));
+        }
+    }
+
+    fn address<'a>(&self, to: &'a Candidate, upstream: &Upstream, version: &'a [u8]) -> To<'a> {
+        let named = self.facts().output_cap;
+        To {
+            endpoint: self.endpoint(),
+            model: &to.model,
+            stream: self.facts().stream,
+            cap: self.told_cap(to, upstream).filter(|cap| named != Some(*cap)),
+            cap_field: upstream.cap_field,
+            version: std::str::from_utf8(version).unwrap_or_default(),
+        }
+    }
+
+    /// The body in the upstream's dialect. What that cannot carry is put down, or refused if the caller is strict.
+    fn upstream_body(&mut self, to: &Candidate, upstream: &Upstream, version: &[u8]) -> Result<Bytes, Failure> {
+        self.account.loss = Loss::default();
+        let own = self.dialect();
+        let Some(source) = &self.facts().source else {
+            if upstream.dialect == own {
+                return Ok(self.edited_body(to, upstream));
+            }
+            let mut loss = Loss::default();
+            let address = self.address(to, upstream, version);
+            let body = upstream.dialect.protocol().write_request(&address, &self.facts().body, &mut loss)?;
+            return self.lose(loss).map(|()| Bytes::from(body));
+        };
+        let address = self.address(to, upstream, version);
+        if upstream.dialect == own && upstream.kind == ProviderKind::Http {
+            return Ok(Bytes::from(own.protocol().splice_request(&address, &source.body)));
+        }
+        let mut loss = source.loss.clone();
+        if upstream.kind == ProviderKind::Engine {
+            return self.lose(loss).map(|()| self.edited_body(to, upstream));
+        }
+        let body = upstream.dialect.protocol().write_request(&address, &self.facts().body, &mut loss)?;
+        self.lose(loss).map(|()| Bytes::from(body))
+    }
+
+    fn lose(&mut self, loss: Loss) -> Result<(), Failure> {
+        if self.call().strict && loss.loses() {
+            let words = format!(
+                "Between the dialects of this request and its provider something would be lost: {}. Leave it out, ask a provider that speaks this dialect, or send 'x-hoosh-strict: false'.",
+                loss.short(MAX_NAMED)
+            );
+            let first = loss.fields().iter().find(|lost| lost.change.loses()).map(|lost| lost.field.to_string());
+            let failure = Failure::new(Code::TranslationLoses, words);
+            return Err(first.into_iter().fold(failure, Failure::param));
+        }
+        self.account.loss = loss;
+        Ok(())
+    }
+
+    /// The body that policy read, with only those fields changed that must be.
+    pub(super) fn edited_body(&self, to: &Candidate, upstream: &Upstream) -> Bytes {
         let facts = self.facts();
         let mut edits = Edits::new();
         if *to.model != *facts.model && !facts.model.is_empty() {

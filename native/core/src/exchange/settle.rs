@@ -78,13 +78,13 @@ impl Exchange {
     /// The caller was owed its usage.
     pub(super) fn take_owed_count(&mut self, counted: Option<Usage>) {
         let usage = self.take_count(counted);
-        let (endpoint, neutral) = (self.endpoint(), self.is_neutral());
+        let (endpoint, neutral) = (self.endpoint(), self.is_bare());
         match self.account.owed.take() {
             Some(Owed::Chunk(chunk)) => {
                 self.say(owed_usage(&chunk, endpoint, &usage, neutral));
                 self.finish();
             }
-            Some(Owed::Answer(engine)) => self.reply_whole(engine.whole(endpoint, &usage)),
+            Some(Owed::Answer(spoken)) => self.say_rest(*spoken, usage),
             None => self.finish(),
         }
     }

@@ -23,7 +23,7 @@ pub(super) fn of(target: Option<&Target>, server: &Server) -> Size {
         Some(Target::Passed(passed, _)) if matches!(passed.takes("POST"), Takes::Form | Takes::JsonOrForm) => {
             Size { bytes: server.max_audio_bytes, key: Some("max_audio_bytes") }
         }
-        Some(Target::Inference(_) | Target::Passed(..)) => inference(server),
+        Some(Target::Inference(..) | Target::Count(_) | Target::Passed(..)) => inference(server),
         _ => Size { bytes: MAX_CONTROL, key: None },
     }
 }

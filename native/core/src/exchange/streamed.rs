@@ -30,6 +30,9 @@ impl Exchange {
     /// No more of the answer will come, and `fall` is why. A stream whose every choice is finished lacks nothing but
     /// its mark; everything else is given up.
     pub(super) fn break_off(&mut self, fall: Fall) {
+        if matches!(&self.attempt, Some(Attempt { follow: Follow::Spoken(spoken), .. }) if spoken.listener.is_some()) {
+            return self.break_off_spoken(fall);
+        }
         let mut pieces = Pieces::default();
         let ended = match &mut self.attempt {
             Some(Attempt { follow: Follow::Stream(relay), .. }) => relay.finish(&mut pieces),

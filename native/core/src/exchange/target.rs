@@ -2,14 +2,18 @@
 
 use std::borrow::Cow;
 
+use super::door;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::passed::Passed;
+use crate::dialects::{Ask, Dialect};
 use crate::metrics::Served;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    Inference(Endpoint),
+    Inference(Dialect, Endpoint),
+    /// How many tokens a request has, in the words of a dialect.
+    Count(Dialect),
     /// Asked as it is, of a provider that offers it; and which file.
     Passed(Passed, Option<Box<str>>),
     Models,
@@ -54,12 +58,26 @@ pub(super) enum Access {
 
 impl Target {
     /// What `path` names; as in the request's target, so that a model's name may hold `%2F`, or `/` as it is.
-    pub fn of(path: &str) -> Option<Target> {
-        Some(match &*decoded(path) {
-            "/v1/chat/completions" => Target::Inference(Endpoint::Chat),
-            "/v1/completions" => Target::Inference(Endpoint::Completions),
-            "/v1/embeddings" => Target::Inference(Endpoint::Embeddings),
-            "/v1/models" => Target::Models,
+    pub fn of(path: &str, query: &str) -> Option<(Target, Ask)> {
+        let path = decoded(path);
+        let own = |target| (target, Ask::default());
+        Target::of_openai(&path).map(own).or_else(|| door::of(&path, query)).or_else(|| Target::by_name(&path).map(own))
+    }
+
+    /// The paths that most requests ask for, looked at first.
+    fn of_openai(path: &str) -> Option<Target> {
+        let endpoint = match path {
+            "/v1/chat/completions" => Endpoint::Chat,
+            "/v1/completions" => Endpoint::Completions,
+            "/v1/embeddings" => Endpoint::Embeddings,
+            _ => return None,
+        };
+        Some(Target::Inference(Dialect::OpenAiChat, endpoint))
+    }
+
+    fn by_name(path: &str) -> Option<Target> {
+        Some(match path {
+            "/v1/models" | "/v1beta/models" | "/api/tags" => Target::Models,
             "/v1/health" => Target::Health,
             "/v1/health/ready" => Target::Ready,
             "/v1/health/providers" => Target::Providers,
@@ -73,7 +91,7 @@ impl Target {
             "/v1/tokens/report" => Target::Tokens(PoolAsk::Report),
             "/v1/tokens/pools" => Target::Tokens(PoolAsk::Pools),
             "/v1/costs" => Target::Costs,
-            path => match path.strip_prefix("/v1/models/") {
+            path => match path.strip_prefix("/v1/models/").or_else(|| path.strip_prefix("/v1beta/models/")) {
                 Some(id) => Target::Model(Some(id).filter(|id| !id.is_empty())?.into()),
                 None => Passed::of(path).map(|(passed, id)| Target::Passed(passed, id.map(Box::from)))?,
             },
@@ -83,7 +101,7 @@ impl Target {
     /// In metrics and rows.
     pub fn served(&self) -> Served {
         match self {
-            Target::Inference(endpoint) => Served::Inference(*endpoint),
+            Target::Inference(_, endpoint) => Served::Inference(*endpoint),
             Target::Passed(passed, _) => Served::Passed(passed.service()),
             Target::Models | Target::Model(_) => Served::Models,
             _ => Served::Other,
@@ -93,9 +111,9 @@ impl Target {
     /// In records, and where the path itself has a name in it, that is left out.
     pub fn path(&self) -> &'static str {
         match self {
-            Target::Inference(Endpoint::Chat) => "/v1/chat/completions",
-            Target::Inference(Endpoint::Completions) => "/v1/completions",
-            Target::Inference(Endpoint::Embeddings) => "/v1/embeddings",
+            Target::Inference(dialect, endpoint) => path_of(*dialect, *endpoint),
+            Target::Count(Dialect::Gemini) => "/v1beta/models/{model}:countTokens",
+            Target::Count(_) => "/v1/messages/count_tokens",
             Target::Passed(passed, _) => passed.path(),
             Target::Models => "/v1/models",
             Target::Model(_) => "/v1/models/{model}",
@@ -118,7 +136,8 @@ impl Target {
     /// One word for it in records.
     pub fn word(&self) -> &'static str {
         match self {
-            Target::Inference(endpoint) => endpoint.as_str(),
+            Target::Inference(_, endpoint) => endpoint.as_str(),
+            Target::Count(_) => "count",
             Target::Passed(passed, _) => passed.service().as_str(),
             Target::Models | Target::Model(_) => "models",
             Target::Health | Target::Ready | Target::Providers => "health",
@@ -146,9 +165,12 @@ impl Target {
             | Target::Cache
             | Target::CacheStats
             | Target::Explain => Access::Unbound,
-            Target::Inference(_) | Target::Passed(..) | Target::Models | Target::Model(_) | Target::Tokens(_) => {
-                Access::Key
-            }
+            Target::Inference(..)
+            | Target::Count(_)
+            | Target::Passed(..)
+            | Target::Models
+            | Target::Model(_)
+            | Target::Tokens(_) => Access::Key,
         }
     }
 
@@ -159,13 +181,29 @@ impl Target {
     /// For the header `allow`. RFC 9110 section 9.1: whoever serves GET serves HEAD.
     pub fn allow(&self) -> &'static str {
         match self {
-            Target::Inference(_)
+            Target::Inference(..)
+            | Target::Count(_)
             | Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report)
             | Target::Explain => "POST",
             Target::Passed(passed, _) => passed.allow(),
             Target::Cache => "DELETE",
             _ => "GET, HEAD",
         }
+    }
+}
+
+/// The path of inference in a dialect, as in records: without the model.
+fn path_of(dialect: Dialect, endpoint: Endpoint) -> &'static str {
+    match (dialect, endpoint) {
+        (Dialect::OpenAiChat, Endpoint::Chat) => "/v1/chat/completions",
+        (Dialect::OpenAiChat, Endpoint::Completions) => "/v1/completions",
+        (Dialect::OpenAiChat, Endpoint::Embeddings) => "/v1/embeddings",
+        (Dialect::OpenAiResponses, _) => "/v1/responses",
+        (Dialect::Anthropic, _) => "/v1/messages",
+        (Dialect::Gemini, Endpoint::Embeddings) => "/v1beta/models/{model}:embedContent",
+        (Dialect::Gemini, _) => "/v1beta/models/{model}:generateContent",
+        (Dialect::Ollama, Endpoint::Embeddings) => "/api/embed",
+        (Dialect::Ollama, _) => "/api/chat",
     }
 }
 

@@ -85,6 +85,11 @@ impl Exchange {
             return self.end_passed_whole(body);
         }
         let (endpoint, wanted) = (self.endpoint(), self.facts().answers);
+        if let Some(dialect) = self.attempt.as_ref().map(|attempt| attempt.upstream.dialect) {
+            if self.translates(dialect) {
+                return self.read_whole(dialect, body);
+            }
+        }
         if body.len() <= INLINE_BYTES {
             return self.take_judged(Judged::of(body, endpoint, wanted));
         }
@@ -93,9 +98,9 @@ impl Exchange {
 
     fn refuse_whole(&mut self, status: u16, after_us: Option<u64>, body: Bytes) {
         let spent = status == 429 && answer::is_spent(&body);
-        let fall = verdict::of_status(status, after_us, spent, self.now.mono_us);
-        if fall.failure.code == Code::UpstreamRefused && answer::is_error_shape(&body) {
-            self.out.passed_error = Some(body);
+        let mut fall = verdict::of_status(status, after_us, spent, self.now.mono_us);
+        if fall.failure.code == Code::UpstreamRefused {
+            self.pass_refusal(body, &mut fall);
         }
         self.fall(fall);
     }

@@ -123,7 +123,7 @@ fn report(page: &mut Page, snapshot: &Snapshot, at: usize, reported: Vec<String>
     page.text(
         "kind",
         Some(match upstream.kind {
-            ProviderKind::OpenAi => "http",
+            ProviderKind::Http => "http",
             ProviderKind::Engine => "engine",
         }),
     );

@@ -13,6 +13,7 @@ use super::snapshot::Upstream;
 use super::LoopStep;
 use crate::budget::Pool;
 use crate::clock::{Now, MILLISECOND, SECOND};
+use crate::dialects::VERSION;
 use crate::health::{Attempt, State};
 use crate::http::{Body, UpstreamRequest};
 use crate::ledger::Row;
@@ -317,9 +318,11 @@ fn request_as(
     if !body.is_empty() {
         headers.push((Bytes::from_static(b"content-type"), Bytes::from_static(b"application/json")));
     }
-    if let Some(authorization) = upstream.authorization(n) {
-        headers.push((Bytes::from_static(b"authorization"), authorization));
-    }
+    let version = upstream.version.as_deref().unwrap_or_default();
+    headers.extend(upstream.authorization(n).map(|shown| upstream.dialect.credential(shown, version)));
     headers.extend(upstream.headers.iter().cloned());
+    if let Some(version) = upstream.version.clone().filter(|_| headers.iter().all(|(name, _)| name != VERSION)) {
+        headers.push((Bytes::from_static(VERSION), version));
+    }
     Some(UpstreamRequest { origin: upstream.origin.clone()?, method, target, headers, body: Body::Whole(body) })
 }

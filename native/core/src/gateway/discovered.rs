@@ -33,7 +33,7 @@ impl Discovered {
     /// The models that a provider said it has, if it said anything.
     pub fn models(&self, provider: &str, kind: ProviderKind) -> Option<Vec<String>> {
         match kind {
-            ProviderKind::OpenAi => self.lists.get(provider).cloned(),
+            ProviderKind::Http => self.lists.get(provider).cloned(),
             ProviderKind::Engine => {
                 self.cards.get(provider).map(|cards| cards.iter().map(|card| card.model.clone()).collect())
             }
@@ -48,7 +48,7 @@ impl Discovered {
     pub fn facts(&self, provider: &Provider) -> Vec<Facts> {
         match provider.kind {
             ProviderKind::Engine => self.cards(&provider.name).iter().map(Facts::from).collect(),
-            ProviderKind::OpenAi => {
+            ProviderKind::Http => {
                 let told = self.told.get(provider.name.as_str()).filter(|told| told.base_url == provider.base_url);
                 told.map_or_else(Vec::new, |told| told.facts.clone())
             }

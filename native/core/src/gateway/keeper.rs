@@ -305,7 +305,7 @@ impl Gateway {
         let mut chores = lock(&self.chores);
         for at in chores.agenda.take_due(now.mono_us) {
             let (upstream, provider) = (&snapshot.upstreams[at], &snapshot.config.providers[at]);
-            if upstream.kind != ProviderKind::OpenAi {
+            if upstream.kind != ProviderKind::Http {
                 continue;
             }
             let listed = if upstream.list_wanted { chores.list(upstream, now) } else { None };

@@ -14,6 +14,7 @@ use crate::cache::{Cache, Entry};
 use crate::config::{CapField, Config, Deadlines, Provider, ProviderKind, Route, Secret};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::passed::Services;
+use crate::dialects::Dialect;
 use crate::error::Code;
 use crate::flight::Flights;
 use crate::health::{CredentialHealth, Credentials, Health};
@@ -70,6 +71,7 @@ pub(crate) struct Upstream {
     pub name: Arc<str>,
     pub type_name: Arc<str>,
     pub kind: ProviderKind,
+    pub dialect: Dialect,
     pub origin: Option<Arc<Origin>>,
     pub cap_field: CapField,
     pub uuid_ids: bool,
@@ -94,6 +96,8 @@ pub(crate) struct Upstream {
     pub deadlines: Deadlines,
     targets: [Bytes; 3],
     pub models_target: Bytes,
+    /// Of its API, where the dialect says it in a header.
+    pub version: Option<Bytes>,
     /// See [`is_list_wanted`].
     pub list_wanted: bool,
 }
@@ -190,13 +194,16 @@ impl Upstream {
         live: Arc<UpstreamLive>,
         credentials: Credentials,
         shown: Vec<Arc<Shown>>,
+        version: &str,
     ) -> Upstream {
+        let version = (provider.dialect == Dialect::Anthropic).then(|| Bytes::from(version.to_owned()));
         let prefix = provider.base_url.as_ref().map_or("", |url| url.prefix.as_str());
         let target = |path: &str| Bytes::from(format!("{prefix}{path}"));
         Upstream {
             name: provider.name.as_str().into(),
             type_name: provider.type_name.as_str().into(),
             kind: provider.kind,
+            dialect: provider.dialect,
             origin: provider.base_url.as_ref().map(|url| url.origin.clone()),
             cap_field: provider.cap_field,
             uuid_ids: provider.uuid_ids,
@@ -214,7 +221,8 @@ impl Upstream {
             headers: fixed_headers(provider),
             deadlines: deadlines.but(&provider.patience),
             targets: [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings].map(|e| target(e.path())),
-            models_target: target("/models"),
+            models_target: target(provider.dialect.models_target()),
+            version,
             list_wanted: is_list_wanted(provider),
         }
     }

@@ -22,9 +22,15 @@ pub struct Listed {
 pub fn read_list(body: &[u8]) -> Listed {
     let mut listed = Listed::default();
     let Ok(index) = json::Index::scan(body, json::Limits::default()) else { return listed };
-    let data = index.get(body, "data").filter(|data| data.kind() == Kind::Array);
+    // OpenAI and Anthropic: `data` with `id`. Google: `models` with `name`, each `models/…`. Ollama: `models` with `name`.
+    let data = ["data", "models"].into_iter().find_map(|key| index.get(body, key));
+    let data = data.filter(|data| data.kind() == Kind::Array);
     let entries = data.into_iter().flat_map(|data| data.elements()).filter(|entry| entry.kind() == Kind::Object);
-    let named = entries.filter_map(|entry| Some((entry, entry.get("id")?.as_str()?.into_owned())));
+    let named = entries.filter_map(|entry| {
+        let id = entry.get("id").or_else(|| entry.get("name"))?.as_str()?;
+        let id = id.strip_prefix("models/").unwrap_or(&id).to_owned();
+        Some((entry, id))
+    });
     for (entry, id) in named.filter(|(_, id)| !id.is_empty() && id.len() <= MAX_MODEL_BYTES).take(MAX_LISTED) {
         listed.server = listed.server.or_else(|| Server::of_owner(entry.get("owned_by")?));
         listed.facts.extend(said_of(entry).map(|facts| facts.named(&id)));

@@ -36,6 +36,7 @@ pub fn unread(model: String) -> Facts {
         deterministic: false,
         key: None,
         digest: None,
+        source: None,
         images: false,
         audio: false,
     }

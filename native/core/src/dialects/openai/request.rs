@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::cachekey::Draft;
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::Loss;
 use crate::error::{Code, Failure};
 use crate::json::{self, ErrorKind, Index, Outline, Visit};
 
@@ -51,6 +52,17 @@ pub struct Facts {
     pub key: Option<[u8; 32]>,
     /// Of the body as it came, if one was wanted.
     pub digest: Option<[u8; 32]>,
+    /// What `body` was made from, where the caller speaks another dialect.
+    pub source: Option<Box<Source>>,
+}
+
+/// A request in the caller's own dialect.
+#[derive(Debug)]
+pub struct Source {
+    /// As it came.
+    pub body: Bytes,
+    /// What the neutral request has no place for.
+    pub loss: Loss,
 }
 
 impl Facts {
@@ -137,6 +149,7 @@ pub fn read(body: Bytes, endpoint: Endpoint, tenant: Option<&str>) -> Result<Fac
         index,
         body,
         digest: None,
+        source: None,
     })
 }
 

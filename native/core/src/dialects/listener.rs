@@ -1,0 +1,99 @@
+//! Reads an upstream's stream in its dialect: bytes in, items out, at any split.
+
+use bytes::Bytes;
+
+use super::lines::Lines;
+use super::neutral::Item;
+use super::{Decode, Fed, Protocol};
+use crate::sse::{Frame, Framer, Limits, SseError};
+
+/// The reader of one stream.
+#[derive(Debug)]
+pub struct Listener {
+    cutter: Cutter,
+    decoder: Box<dyn Decode>,
+    /// An event came since it was asked last.
+    event: bool,
+}
+
+#[derive(Debug)]
+enum Cutter {
+    Events(Framer),
+    Lines(Lines),
+}
+
+impl Cutter {
+    fn push(&mut self, chunk: Bytes) {
+        match self {
+            Cutter::Events(framer) => framer.push(chunk),
+            Cutter::Lines(lines) => lines.push(chunk),
+        }
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>, SseError> {
+        match self {
+            Cutter::Events(framer) => framer.next_frame(),
+            Cutter::Lines(lines) => lines.next_frame(),
+        }
+    }
+}
+
+impl Listener {
+    /// For one stream of an upstream that speaks `protocol`.
+    pub fn of(protocol: &dyn Protocol) -> Listener {
+        let limits = Limits::default();
+        let cutter = match protocol.streams_lines() {
+            true => Cutter::Lines(Lines::new(limits)),
+            false => Cutter::Events(Framer::new(limits)),
+        };
+        Listener { cutter, decoder: protocol.decoder(), event: false }
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, chunk: Bytes) {
+        self.cutter.push(chunk);
+    }
+
+    /// The next event, with what it says. `None`: more bytes are needed.
+    pub fn next_event(&mut self, items: &mut Vec<Item>) -> Option<(Fed, Frame)> {
+        match self.cutter.next_frame() {
+            Ok(Some(frame)) if frame.dispatches => {
+                self.event = true;
+                Some((self.decoder.take(&frame, items), frame))
+            }
+            Ok(Some(frame)) => Some((Fed::Open, frame)),
+            Ok(None) => None,
+            Err(_) => {
+                let frame = Frame { raw: Bytes::new(), data: Bytes::new(), event: Bytes::new(), dispatches: false };
+                Some((Fed::Malformed, frame))
+            }
+        }
+    }
+
+    /// The stream ended without a mark. Whether the answer is complete; what is still to be said of it is put down.
+    pub fn finish(&mut self, items: &mut Vec<Item>) -> bool {
+        if let Cutter::Lines(lines) = &mut self.cutter {
+            if let Some(frame) = lines.finish() {
+                match self.decoder.take(&frame, items) {
+                    Fed::Done => return true,
+                    Fed::Open => {}
+                    Fed::Error(_) | Fed::Malformed => return false,
+                }
+            }
+        }
+        self.decoder.finish(items)
+    }
+
+    /// Whether an event, and not only comments, came since this was asked last.
+    pub fn take_event(&mut self) -> bool {
+        std::mem::take(&mut self.event)
+    }
+
+    /// Bytes that are kept.
+    pub fn held(&self) -> usize {
+        match &self.cutter {
+            Cutter::Events(framer) => framer.rest(),
+            Cutter::Lines(lines) => lines.rest(),
+        }
+    }
+}

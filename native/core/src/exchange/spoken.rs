@@ -1,0 +1,208 @@
+//! An answer that comes as items, from an engine of this process or from an upstream whose dialect was read, and is written
+//! as its caller reads it.
+
+use bytes::Bytes;
+
+use super::account::Owed;
+use super::attempt::Follow;
+use super::verdict::Fall;
+use super::Exchange;
+use crate::clock::SECOND;
+use crate::dialects::neutral::{Endpoint, Item};
+use crate::dialects::openai::collected::Collected;
+use crate::dialects::openai::encode::{Stamp, VectorForm};
+use crate::dialects::openai::pieces::{framed, Pieces};
+use crate::dialects::{Dialect, Listener, Protocol, Reply};
+use crate::ledger::Usage;
+
+/// What was said so far.
+#[derive(Debug)]
+pub(super) struct Spoken {
+    pub voice: Voice,
+    pub collected: Collected,
+    /// What it says that it used; the last word counts.
+    pub usage: Option<Usage>,
+    /// What is kept of it.
+    pub bytes: usize,
+    /// Reads the stream of an upstream; `None` for engines and whole answers.
+    pub listener: Option<Listener>,
+}
+
+/// How it is written.
+pub(super) enum Voice {
+    /// As OpenAI writes.
+    OpenAi(Stamp),
+    /// In another dialect; of a whole answer the items are kept until its end.
+    Other { protocol: &'static dyn Protocol, reply: Reply, items: Vec<Item> },
+    /// Upstream and caller speak the same: its bytes pass.
+    AsItIs,
+}
+
+impl std::fmt::Debug for Voice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Voice::OpenAi(_) => "OpenAi",
+            Voice::Other { .. } => "Other",
+            Voice::AsItIs => "AsItIs",
+        })
+    }
+}
+
+impl Spoken {
+    pub fn new(voice: Voice) -> Spoken {
+        Spoken { voice, collected: Collected::default(), usage: None, bytes: 0, listener: None }
+    }
+
+    /// Whether the upstream's own bytes are the answer.
+    pub fn passes(&self) -> bool {
+        matches!(self.voice, Voice::AsItIs)
+    }
+
+    pub fn held(&self) -> usize {
+        self.bytes + self.listener.as_ref().map_or(0, Listener::held)
+    }
+
+    /// The whole answer, which cost `usage`.
+    fn whole(&self, endpoint: Endpoint, usage: &Usage) -> Option<Bytes> {
+        match &self.voice {
+            Voice::OpenAi(stamp) => Some(Bytes::from(stamp.whole(endpoint, &self.collected, usage))),
+            Voice::Other { protocol, reply, items } => Some(Bytes::from(protocol.write_answer(reply, items, usage))),
+            Voice::AsItIs => None,
+        }
+    }
+}
+
+impl Exchange {
+    /// For an answer of an engine, or of an upstream that speaks `dialect`.
+    pub(super) fn voice(&self, dialect: Option<Dialect>, vectors: VectorForm) -> Voice {
+        let own = self.dialect();
+        if dialect == Some(own) {
+            return Voice::AsItIs;
+        }
+        if own == Dialect::OpenAiChat {
+            return Voice::OpenAi(self.stamp(vectors));
+        }
+        Voice::Other { protocol: own.protocol(), reply: self.reply_of(), items: Vec::new() }
+    }
+
+    /// One thing that was said, into `pieces` if it streams. `false` if it makes no sense.
+    pub(super) fn hear(&mut self, mut item: Item, pieces: &mut Pieces) -> bool {
+        let (endpoint, bare, streams) = (self.endpoint(), self.is_bare(), self.facts().stream);
+        let Some(attempt) = &mut self.attempt else { return true };
+        let Follow::Spoken(spoken) = &mut attempt.follow else { return true };
+        if let Item::Usage(usage) = item {
+            spoken.usage = Some(usage);
+            return true;
+        }
+        pieces.content |= is_content(&item);
+        match &mut spoken.voice {
+            Voice::OpenAi(stamp) if streams => {
+                let chunk = stamp.chunk(endpoint, &item, spoken.collected.said(&item));
+                if let Some(chunk) = chunk {
+                    pieces.push(framed(chunk, bare));
+                }
+            }
+            Voice::Other { protocol, reply, .. } if streams => {
+                let encoder = self.out.encoder.get_or_insert_with(|| protocol.encoder(reply.clone()));
+                let mut out = Vec::new();
+                encoder.item(&item, &mut out);
+                if !out.is_empty() {
+                    pieces.push(Bytes::from(out));
+                }
+            }
+            Voice::Other { items, .. } => {
+                spoken.bytes += item.bytes();
+                items.push(item.clone());
+            }
+            Voice::OpenAi(_) | Voice::AsItIs => {}
+        }
+        if let Item::Text { logprobs, .. } = &mut item {
+            if streams {
+                // They are told; only words are needed later.
+                logprobs.clear();
+            }
+        }
+        spoken.bytes += item.bytes();
+        spoken.collected.add(item)
+    }
+
+    /// All was said. What it cost is counted first where its caller wants to know and nobody said.
+    pub(super) fn end_spoken(&mut self) {
+        let (endpoint, streams, inputs) = (self.endpoint(), self.facts().stream, self.facts().answers);
+        let Some(attempt) = &mut self.attempt else { return };
+        let Follow::Spoken(spoken) = &attempt.follow else { return };
+        if !spoken.collected.is_complete(endpoint, inputs) {
+            self.fall(Fall::truncated("The provider ended before its answer was complete."));
+            return;
+        }
+        let Follow::Spoken(mut spoken) = std::mem::replace(&mut attempt.follow, Follow::Tail) else { return };
+        spoken.collected.sort();
+        let wants = match spoken.voice {
+            Voice::OpenAi(_) => !streams || self.facts().include_usage,
+            Voice::Other { .. } => true,
+            Voice::AsItIs => false,
+        };
+        self.succeed(spoken.usage, spoken.collected.is_clean(), spoken.collected.words());
+        // The bytes that follow a stream's last event are still read, so that its connection can serve again.
+        let now_us = self.now.mono_us;
+        match &mut self.attempt {
+            Some(attempt) if !attempt.over => attempt.since_us = now_us,
+            _ => self.attempt = None,
+        }
+        match spoken.usage {
+            None if wants => self.owe(Owed::Answer(spoken)),
+            usage => self.say_rest(*spoken, usage.unwrap_or_default()),
+        }
+    }
+
+    /// The answer, or the rest of a stream.
+    pub(super) fn say_rest(&mut self, spoken: Spoken, usage: Usage) {
+        let endpoint = self.endpoint();
+        if !self.facts().stream {
+            if let Some(body) = spoken.whole(endpoint, &usage) {
+                self.reply_whole(body);
+            }
+            return;
+        }
+        let (bare, wanted) = (self.is_bare(), self.facts().include_usage);
+        let mut pieces = Pieces { content: true, ..Pieces::default() };
+        match &spoken.voice {
+            Voice::OpenAi(stamp) => {
+                if wanted {
+                    pieces.push(framed(stamp.usage_chunk(endpoint, &usage), bare));
+                }
+                pieces.push_mark(bare);
+            }
+            Voice::Other { protocol, reply, .. } => {
+                let encoder = self.out.encoder.get_or_insert_with(|| protocol.encoder(reply.clone()));
+                let mut out = Vec::new();
+                encoder.end(&usage, &mut out);
+                pieces.push(Bytes::from(out));
+            }
+            Voice::AsItIs => {}
+        }
+        self.say(pieces);
+        self.finish();
+    }
+
+    /// What all that is said in this exchange's name carries.
+    fn stamp(&self, vectors: VectorForm) -> Stamp {
+        let prefix = if self.endpoint() == Endpoint::Completions { "cmpl" } else { "chatcmpl" };
+        Stamp {
+            id: format!("{prefix}-{}", self.request_id()),
+            created: self.begun.wall_us / SECOND as i64,
+            model: self.facts.as_ref().map_or_else(String::new, |facts| facts.model.clone()),
+            vectors,
+        }
+    }
+}
+
+/// Whether a caller would act on it.
+fn is_content(item: &Item) -> bool {
+    match item {
+        Item::Text { text, .. } | Item::Reasoning { text, .. } | Item::Refusal { text, .. } => !text.is_empty(),
+        Item::ToolCall { .. } | Item::Thought { .. } => true,
+        Item::Finish { .. } | Item::StopSequence { .. } | Item::Annotation { .. } => false,
+        Item::Embedding { .. } | Item::Usage(_) | Item::UsageDetail { .. } => false,
+    }
+}
