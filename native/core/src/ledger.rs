@@ -140,6 +140,8 @@ pub struct Row {
     pub overrun: bool,
     /// The upstream forgot its end mark; hoosh added it.
     pub terminator_added: bool,
+    /// What was not carried as it was between two dialects, one after the other: `dropped top_k (no such field)`.
+    pub loss: Option<String>,
     /// What the cache said, if it was on and came to it: `hit`, `miss`, `shared`, `bypass`.
     pub cache: Option<&'static str>,
     /// Body bytes taken from the caller.
@@ -193,6 +195,7 @@ impl Row {
         }
         field("overrun", Field::Flag(self.overrun));
         field("terminator_added", Field::Flag(self.terminator_added));
+        field("loss", Field::Text(self.loss.as_deref()));
         field("cache", Field::Text(self.cache));
         field("bytes_in", Field::Number(self.bytes_in as i64));
         field("bytes_out", Field::Number(self.bytes_out as i64));

@@ -22,6 +22,7 @@ fn finished<'a>(provider: Slot, attempts: &'a [(Slot, Outcome)]) -> Finished<'a>
         cost_nano_usd: Some(5),
         cache: Some(CacheResult::Miss),
         limited: None,
+        losses: [false; 5],
         duration_us: 1_250_000,
         first_content_us: Some(2_500),
         overhead_us: 300,

@@ -34,6 +34,7 @@ pub(crate) const COLUMNS: &[&str] = &[
     "cost_nano_usd",
     "overrun",
     "terminator_added",
+    "loss",
     "cache",
     "bytes_in",
     "bytes_out",
@@ -111,7 +112,7 @@ fn insert_into(kind: Kind) -> String {
     format!("INSERT INTO {table} (run, group_number, position, {columns}) VALUES ({places}) ON CONFLICT DO NOTHING")
 }
 
-fn values(run: i64, group: u64, position: usize, row: &Row) -> [ValueRef<'_>; 30] {
+fn values(run: i64, group: u64, position: usize, row: &Row) -> [ValueRef<'_>; 31] {
     let count = |count: u64| ValueRef::Integer(signed(count));
     let flag = |flag: bool| ValueRef::Integer(flag.into());
     [
@@ -140,6 +141,7 @@ fn values(run: i64, group: u64, position: usize, row: &Row) -> [ValueRef<'_>; 30
         row.cost_nano_usd.map_or(ValueRef::Null, count),
         flag(row.overrun),
         flag(row.terminator_added),
+        text(row.loss.as_deref()),
         text(row.cache),
         count(row.bytes_in),
         count(row.bytes_out),

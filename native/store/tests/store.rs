@@ -65,6 +65,7 @@ fn row(number: u64, budget: Option<&str>, tokens: u64) -> Row {
             source: UsageSource::Reported,
         },
         overrun: false,
+        loss: None,
         terminator_added: true,
         bytes_out: 12,
         first_content_us: 3,

@@ -116,6 +116,27 @@ impl Loss {
         out
     }
 
+    /// All of it in words: `dropped top_k (no such field); clamped temperature (0 to 1)`. `None` if nothing was lost.
+    pub fn full(&self) -> Option<String> {
+        let mut all: Vec<String> = self
+            .lost
+            .iter()
+            .map(|Lost { field, change, note }| match *note {
+                "" => format!("{} {field}", change.as_str()),
+                note => format!("{} {field} ({note})", change.as_str()),
+            })
+            .collect();
+        if self.beyond > 0 {
+            all.push(format!("{} more", self.beyond));
+        }
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    /// Whether one of its fields became that.
+    pub fn has(&self, change: Change) -> bool {
+        self.lost.iter().any(|lost| lost.change == change)
+    }
+
     /// Whether something cannot be had as it was asked for.
     pub fn loses(&self) -> bool {
         self.beyond > 0 || self.lost.iter().any(|lost| lost.change.loses())

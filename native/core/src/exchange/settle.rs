@@ -8,6 +8,7 @@ use crate::clock::Now;
 use crate::dialects::openai::count::Question;
 use crate::dialects::openai::usage::owed_usage;
 use crate::dialects::openai::words::Words;
+use crate::dialects::Change;
 use crate::error::Code;
 use crate::ledger::{Ending, Row, Usage, UsageSource};
 use crate::metrics::{CacheResult, Finished, Served, Slot};
@@ -144,6 +145,7 @@ impl Exchange {
             cost_nano_usd,
             cache: self.account.cache,
             limited: self.account.limited,
+            losses: Change::ALL.map(|change| self.account.loss.has(change)),
             duration_us,
             overhead_us: self.own_us,
             first_content_us: self.out.has_content().then_some(self.out.first_content_us),
@@ -201,6 +203,7 @@ impl Exchange {
             cost_nano_usd,
             overrun: self.account.overrun,
             terminator_added: self.account.terminator_added,
+            loss: self.account.loss.full(),
             cache: self.account.cache.map(CacheResult::as_str),
             bytes_in: self.intake.received,
             bytes_out: self.out.emitted,

@@ -9,6 +9,7 @@ use super::work::INLINE_BYTES;
 use super::{Exchange, Phase, Step};
 use crate::clock::SECOND;
 use crate::dialects::neutral::{Endpoint, Item};
+use crate::dialects::openai::answer::is_error_shape;
 use crate::dialects::openai::encode::VectorForm;
 use crate::dialects::openai::pieces::{framed, Pieces};
 use crate::dialects::openai::request::{self, Facts, Source};
@@ -240,6 +241,10 @@ impl Exchange {
     /// An upstream's refusal in its own words: as they came where the caller speaks the same, else in the caller's form.
     pub(super) fn pass_refusal(&mut self, body: Bytes, fall: &mut Fall) {
         let Some(dialect) = self.attempt.as_ref().map(|attempt| attempt.upstream.dialect) else { return };
+        if !self.translates(dialect) {
+            self.out.passed_error = Some(body).filter(|body| is_error_shape(body));
+            return;
+        }
         let Some(words) = dialect.protocol().error_words(&body) else { return };
         if dialect == self.dialect() {
             self.out.passed_error = Some(body);

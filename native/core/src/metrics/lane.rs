@@ -2,6 +2,7 @@
 
 use super::labels::{CacheResult, Limit, Outcome, Served, StatusClass};
 use super::names::Slot;
+use crate::dialects::Change;
 use crate::error::Code;
 use crate::ledger::{Ending, Usage};
 use crate::sync::{lock, Mutex};
@@ -68,6 +69,8 @@ pub struct Finished<'a> {
     pub cache: Option<CacheResult>,
     /// The limit that refused it.
     pub limited: Option<Limit>,
+    /// What it lost between two dialects.
+    pub losses: [bool; Change::ALL.len()],
     /// From the head to the end, microseconds.
     pub duration_us: u64,
     /// From the head to the first content byte handed over, microseconds.
@@ -89,6 +92,8 @@ pub(super) struct Counts {
     pub retries: u64,
     pub cache: [u64; CacheResult::ALL.len()],
     pub limited: [u64; Limit::ALL.len()],
+    /// Requests with such a loss.
+    pub losses: [u64; Change::ALL.len()],
     pub duration: [Histogram; ENDPOINTS],
     pub first_content: [Histogram; ENDPOINTS],
     pub overhead: [Histogram; ENDPOINTS],
@@ -119,6 +124,7 @@ impl Default for Counts {
             retries: 0,
             cache: Default::default(),
             limited: Default::default(),
+            losses: Default::default(),
             duration: Default::default(),
             first_content: Default::default(),
             overhead: Default::default(),
@@ -184,6 +190,9 @@ impl Counts {
         if let Some(result) = finished.cache {
             bump(&mut self.cache[result as usize]);
         }
+        for (count, _) in self.losses.iter_mut().zip(finished.losses).filter(|(_, lost)| *lost) {
+            bump(count);
+        }
         if let Some(limit) = finished.limited {
             bump(&mut self.limited[limit as usize]);
         }
@@ -206,6 +215,7 @@ impl Counts {
         self.retries = self.retries.saturating_add(other.retries);
         add(&mut self.cache, &other.cache);
         add(&mut self.limited, &other.limited);
+        add(&mut self.losses, &other.losses);
         let histograms = self.duration.iter_mut().zip(&other.duration);
         let histograms = histograms.chain(self.first_content.iter_mut().zip(&other.first_content));
         for (sum, one) in histograms.chain(self.overhead.iter_mut().zip(&other.overhead)) {

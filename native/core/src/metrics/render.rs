@@ -11,6 +11,7 @@ use super::labels::{CacheResult, Limit, Outcome, Served, StatusClass};
 use super::lane::{Bounds, Counts, Histogram, BOUNDS_US, ENDINGS, OVERHEAD_BOUNDS_US};
 use super::names::Names;
 use super::Gauge;
+use crate::dialects::Change;
 use crate::error::Code;
 
 /// Writing to a `String` cannot fail, so the results of `write!` are dropped throughout.
@@ -65,6 +66,8 @@ impl Page {
         self.counter("hoosh_cache_total", "Requests by what the cache said.", "result", results.zip(counts.cache));
         let limits = Limit::ALL.iter().map(|limit| limit.as_str());
         self.counter("hoosh_limited_total", "Requests refused, by limit.", "limit", limits.zip(counts.limited));
+        let (name, help) = ("hoosh_losses_total", "Requests of which something was not carried between two dialects as it was.");
+        self.counter(name, help, "change", Change::ALL.iter().map(|change| change.as_str()).zip(counts.losses));
     }
 
     fn providers(&mut self, counts: &Counts, names: &Names) {
