@@ -15,9 +15,10 @@ use super::places::{gateway_full, key_full};
 use super::rates::narrowest_first;
 use super::slices::Slices;
 use super::target::Target;
+use super::translated;
 use super::{Exchange, Facts};
 use crate::dialects::neutral::Endpoint;
-use crate::dialects::Dialect;
+use crate::dialects::{self, Dialect};
 use crate::dialects::openai::count::Question;
 use crate::dialects::openai::request;
 use crate::error::{Code, Failure};
@@ -32,6 +33,9 @@ use crate::sync::Arc;
 /// What is asked about.
 struct Asked {
     endpoint: Endpoint,
+    dialect: Dialect,
+    /// Of a dialect whose paths name it.
+    model: Option<String>,
     body: Bytes,
     /// The key in whose name.
     key: Option<String>,
@@ -43,7 +47,7 @@ impl Exchange {
         match self.read_asked(&body) {
             Ok((asked, holder)) => {
                 let text = self.explained(asked, holder).compact();
-                self.become_explained(Target::Explain, own, None);
+                self.become_explained(Target::Explain, Dialect::OpenAiChat, own, None);
                 (self.choice, self.holds) = (Choice::default(), Holds::default());
                 self.reply_json(200, text.into_bytes());
             }
@@ -51,9 +55,9 @@ impl Exchange {
         }
     }
 
-    fn become_explained(&mut self, target: Target, holder: Arc<Holder>, facts: Option<Facts>) {
+    fn become_explained(&mut self, target: Target, dialect: Dialect, holder: Arc<Holder>, facts: Option<Facts>) {
         if let Some(call) = &mut self.call {
-            call.target = Some(target);
+            (call.target, call.dialect) = (Some(target), dialect);
             call.holder = holder;
         }
         self.facts = facts;
@@ -68,16 +72,23 @@ impl Exchange {
     }
 
     fn explained(&mut self, asked: Asked, holder: Arc<Holder>) -> Tree {
-        let Asked { endpoint, body, .. } = asked;
+        let Asked { endpoint, dialect, model, body, .. } = asked;
         if let Some(call) = &mut self.call {
-            call.holder = holder.clone();
+            (call.holder, call.dialect) = (holder.clone(), dialect);
         }
         let tenant = self.snap.cache.is_some().then(|| self.tenant());
         let mut told = Told::default();
-        match request::read(body, endpoint, tenant.as_deref()) {
+        let read = match dialect {
+            Dialect::OpenAiChat => request::read(body, endpoint, tenant.as_deref()),
+            other => {
+                let asked = dialects::Ask { endpoint: Some(endpoint), model, ..dialects::Ask::default() };
+                translated::read(body, other, &asked, tenant.as_deref())
+            }
+        };
+        match read {
             Ok(facts) => {
                 self.children.slices = Slices::of(&facts, endpoint, self.snap.config.limits.max_inputs as usize);
-                self.become_explained(Target::Inference(Dialect::OpenAiChat, endpoint), holder.clone(), Some(facts));
+                self.become_explained(Target::Inference(dialect, endpoint), dialect, holder.clone(), Some(facts));
                 self.ask_policies(&mut told);
                 self.children.slices = Slices::default();
             }
@@ -318,12 +329,18 @@ impl Asked {
             Some("embeddings") => Endpoint::Embeddings,
             Some(_) => return Err(invalid("endpoint", "'endpoint' must be chat, completions or embeddings.")),
         };
+        let dialect = match text("dialect")? {
+            None => Dialect::OpenAiChat,
+            Some(word) => Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == word).ok_or_else(|| {
+                invalid("dialect", &format!("'dialect' must be one of {}.", Dialect::NAMES.join(", ")))
+            })?,
+        };
         let inner = index.get(body, "body").filter(|inner| inner.kind() == json::Kind::Object);
         let Some(inner) = inner else {
             let words = "'body' is missing: send the request to be explained as an object there.";
             return Err(Failure::new(Code::MissingField, words).param("body"));
         };
-        Ok(Asked { endpoint, body: Bytes::copy_from_slice(inner.raw()), key: text("key")? })
+        Ok(Asked { endpoint, dialect, model: text("model")?, body: Bytes::copy_from_slice(inner.raw()), key: text("key")? })
     }
 }
 

@@ -5,6 +5,7 @@ use super::obstacle::{Obstacle, Why};
 use super::Exchange;
 use crate::config::{Deadlines, Strategy};
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::Lost;
 use crate::error::Failure;
 use crate::gateway::{Holder, Upstream};
 use crate::health;
@@ -74,6 +75,8 @@ impl Exchange {
             ("priority", candidate.priority.into()),
             ("order", order.into()),
             ("excluded", excluded.into()),
+            ("dialect", upstream.dialect.as_str().into()),
+            ("loss", self.told_loss(candidate, upstream).into()),
             ("breaker", upstream.live.health.state().state.as_str().into()),
             ("in_progress", upstream.bounded.then_some(places.held).into()),
             ("max_concurrency", upstream.bounded.then_some(places.max).into()),
@@ -82,6 +85,19 @@ impl Exchange {
             ("output_cap_tokens", terms.cap.into()),
             ("deadlines", told_deadlines(&terms.deadlines)),
         ])
+    }
+
+    /// What the request would lose on its way to `candidate`; null where it cannot be asked so at all.
+    fn told_loss(&self, candidate: &Candidate, upstream: &Upstream) -> Option<Tree> {
+        let (_, loss) = self.translate(candidate, upstream, &self.version(upstream)).ok()?;
+        let one = |lost: &Lost| {
+            Tree::Object(vec![
+                ("field", (&*lost.field).into()),
+                ("change", lost.change.as_str().into()),
+                ("note", lost.note.into()),
+            ])
+        };
+        Some(Tree::Array(loss.fields().iter().map(one).collect()))
     }
 
     /// What the request to `candidate` would say and how long it would be waited for.

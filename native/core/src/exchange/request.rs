@@ -110,7 +110,7 @@ impl Exchange {
     }
 
     /// Of the dialect's API: the caller's where it speaks the same, unless the provider's table names one.
-    fn version(&self, upstream: &Upstream) -> Bytes {
+    pub(super) fn version(&self, upstream: &Upstream) -> Bytes {
         let Some(usual) = &upstream.version else { return Bytes::new() };
         let of = |headers: &Headers| headers.iter().find(|(name, _)| name == VERSION).map(|(_, value)| value.clone());
         let told = || of(&self.call().told).filter(|_| self.dialect() == upstream.dialect);
@@ -146,27 +146,34 @@ impl Exchange {
 
     /// The body in the upstream's dialect. What that cannot carry is put down, or refused if the caller is strict.
     fn upstream_body(&mut self, to: &Candidate, upstream: &Upstream, version: &[u8]) -> Result<Bytes, Failure> {
-        self.account.loss = Loss::default();
-        let own = self.dialect();
-        let Some(source) = &self.facts().source else {
-            if upstream.dialect == own {
-                return Ok(self.edited_body(to, upstream));
-            }
-            let mut loss = Loss::default();
-            let address = self.address(to, upstream, version);
-            let body = upstream.dialect.protocol().write_request(&address, &self.facts().body, &mut loss)?;
-            return self.lose(loss).map(|()| Bytes::from(body));
-        };
-        let address = self.address(to, upstream, version);
-        if upstream.dialect == own && upstream.kind == ProviderKind::Http {
-            return Ok(Bytes::from(own.protocol().splice_request(&address, &source.body)));
-        }
-        let mut loss = source.loss.clone();
+        let (body, loss) = self.translate(to, upstream, version)?;
+        self.lose(loss)?;
+        Ok(body)
+    }
+
+    /// The body in the upstream's dialect, and what is lost on the way. Between equal dialects nothing is.
+    pub(super) fn translate(
+        &self,
+        to: &Candidate,
+        upstream: &Upstream,
+        version: &[u8],
+    ) -> Result<(Bytes, Loss), Failure> {
+        let (own, facts) = (self.dialect(), self.facts());
+        let source = facts.source.as_deref();
+        let mut loss = source.map_or_else(Loss::default, |source| source.loss.clone());
         if upstream.kind == ProviderKind::Engine {
-            return self.lose(loss).map(|()| self.edited_body(to, upstream));
+            return Ok((self.edited_body(to, upstream), loss));
         }
-        let body = upstream.dialect.protocol().write_request(&address, &self.facts().body, &mut loss)?;
-        self.lose(loss).map(|()| Bytes::from(body))
+        let address = self.address(to, upstream, version);
+        let body = match source {
+            None if upstream.dialect == own => return Ok((self.edited_body(to, upstream), loss)),
+            Some(source) if upstream.dialect == own => {
+                let body = own.protocol().splice_request(&address, &source.body);
+                return Ok((Bytes::from(body), Loss::default()));
+            }
+            _ => upstream.dialect.protocol().write_request(&address, &facts.body, &mut loss)?,
+        };
+        Ok((Bytes::from(body), loss))
     }
 
     fn lose(&mut self, loss: Loss) -> Result<(), Failure> {
