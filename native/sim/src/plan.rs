@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
-    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, CredentialSource, Deadlines,
+    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, CredentialSource, Deadlines, Dialects,
     EngineSource, Idempotency, Limits, Log, LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind,
     Renewal, Retry, Route, Secret, Server, Storage, Strategy, Token,
 };
 use hoosh_core::dialects::passed::Services;
+use hoosh_core::dialects::Dialect;
 use hoosh_core::http::Origin;
 
 use crate::dice::Dice;
@@ -175,6 +176,7 @@ fn config(dice: &mut Dice) -> Config {
             ..Server::default()
         },
         auth: Auth { tokens: tokens(dice, &budgets) },
+        dialects: Dialects::default(),
         budgets,
         providers,
         aliases,
@@ -280,6 +282,7 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         name: name.clone(),
         type_name: if engine { "engine" } else { "openai_compatible" }.into(),
         kind: if engine { ProviderKind::Engine } else { ProviderKind::Http },
+        dialect: Dialect::OpenAiChat,
         engine: EngineSource::default(),
         base_url: (!engine).then(|| BaseUrl { origin, prefix: "/v1".into() }),
         credentials: credentials(dice, &name),

@@ -2,7 +2,7 @@
 
 use super::{CapField, ProviderKind};
 use crate::dialects::passed::Service::{
-    self, Files, Images, Moderations, Rerank, Speech, Transcriptions, Translations,
+    self, Files, Images, ModelFiles, Moderations, Rerank, Speech, Transcriptions, Translations,
 };
 use crate::dialects::passed::Services;
 use crate::dialects::Dialect;
@@ -83,7 +83,7 @@ impl ProviderType {
 
 /// Every type. The order is the order in which found providers of equal priority are asked.
 pub const TYPES: &[ProviderType] = &[
-    local("ollama", "http://localhost:11434"),
+    local("ollama", "http://localhost:11434").offers(&[ModelFiles]),
     ProviderType { uuid_ids: true, ..local("llamacpp", "http://localhost:8080").offers(&[Rerank]) },
     local("lmstudio", "http://localhost:1234"),
     local("vllm", "http://localhost:8000").offers(&[Rerank, Transcriptions, Translations]),

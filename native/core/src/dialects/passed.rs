@@ -17,6 +17,8 @@ pub enum Service {
     Translations,
     /// Files kept by the provider.
     Files,
+    /// Models fetched and thrown away by an Ollama server.
+    ModelFiles,
 }
 
 impl Service {
@@ -29,6 +31,7 @@ impl Service {
         Service::Transcriptions,
         Service::Translations,
         Service::Files,
+        Service::ModelFiles,
     ];
 
     /// The word.
@@ -41,6 +44,7 @@ impl Service {
             Service::Transcriptions => "transcriptions",
             Service::Translations => "translations",
             Service::Files => "files",
+            Service::ModelFiles => "model_files",
         }
     }
 }
@@ -53,7 +57,7 @@ impl Services {
     /// No service.
     pub const NONE: Services = Services(0);
     /// Every service.
-    pub const ALL: Services = Services(0x7f);
+    pub const ALL: Services = Services(0xff);
 
     /// These services.
     pub const fn of(services: &[Service]) -> Services {
@@ -98,6 +102,10 @@ pub enum Passed {
     File,
     /// `/v1/files/{id}/content`
     FileContent,
+    /// `/api/pull`
+    Pull,
+    /// `/api/delete`
+    DeleteModel,
 }
 
 /// What the body of a request may be.
@@ -138,6 +146,8 @@ impl Passed {
             "/v1/audio/transcriptions" => Passed::Transcriptions,
             "/v1/audio/translations" => Passed::Translations,
             "/v1/files" => Passed::Files,
+            "/api/pull" => Passed::Pull,
+            "/api/delete" => Passed::DeleteModel,
             _ => {
                 let id = path.strip_prefix("/v1/files/")?;
                 let (id, passed) = match id.strip_suffix("/content") {
@@ -160,6 +170,7 @@ impl Passed {
             Passed::Transcriptions => Service::Transcriptions,
             Passed::Translations => Service::Translations,
             Passed::Files | Passed::File | Passed::FileContent => Service::Files,
+            Passed::Pull | Passed::DeleteModel => Service::ModelFiles,
         }
     }
 
@@ -169,6 +180,7 @@ impl Passed {
             Passed::Files => "GET, POST",
             Passed::File => "GET, DELETE",
             Passed::FileContent => "GET",
+            Passed::DeleteModel => "DELETE",
             _ => "POST",
         }
     }
@@ -176,6 +188,7 @@ impl Passed {
     /// What a request of `method` carries.
     pub fn takes(self, method: &str) -> Takes {
         match self {
+            Passed::DeleteModel => Takes::Json,
             _ if method != "POST" => Takes::Nothing,
             Passed::ImageEdits | Passed::ImageVariations => Takes::JsonOrForm,
             Passed::Transcriptions | Passed::Translations | Passed::Files => Takes::Form,
@@ -192,9 +205,9 @@ impl Passed {
         }
     }
 
-    /// Whether an answer of 2xx passes as it comes, whatever it is: audio, and what a file holds.
+    /// Whether an answer of 2xx passes as it comes, whatever it is: audio, what a file holds, how far a pull is.
     pub const fn is_raw(self) -> bool {
-        matches!(self, Passed::Speech | Passed::FileContent)
+        matches!(self, Passed::Speech | Passed::FileContent | Passed::Pull | Passed::DeleteModel)
     }
 
     /// Its path here, with `{id}` for a file's.
@@ -212,6 +225,8 @@ impl Passed {
             Passed::Files => "/v1/files",
             Passed::File => "/v1/files/{id}",
             Passed::FileContent => "/v1/files/{id}/content",
+            Passed::Pull => "/api/pull",
+            Passed::DeleteModel => "/api/delete",
         }
     }
 
@@ -235,8 +250,15 @@ impl Passed {
             Passed::Files => format!("{prefix}/files"),
             Passed::File => format!("{prefix}/files/{id}"),
             Passed::FileContent => format!("{prefix}/files/{id}/content"),
+            Passed::Pull => format!("{}/api/pull", root_of(prefix)),
+            Passed::DeleteModel => format!("{}/api/delete", root_of(prefix)),
         }
     }
+}
+
+/// What stands before the paths of Ollama's own API, whichever of its two a provider is asked by.
+fn root_of(prefix: &str) -> &str {
+    prefix.strip_suffix("/v1").or_else(|| prefix.strip_suffix("/api")).unwrap_or(prefix)
 }
 
 /// Letters that mean themselves in every path; so an id cannot lead to another path.

@@ -77,6 +77,11 @@ impl Ask {
         self.boundary.is_some()
     }
 
+    /// Whether it carries something.
+    pub fn has_body(&self) -> bool {
+        self.passed.takes(self.method) != Takes::Nothing
+    }
+
     /// Whether a model may be named.
     pub fn has_model(&self) -> bool {
         self.passed.names() != Names::Nothing

@@ -208,7 +208,7 @@ impl Exchange {
     fn succeed_passed(&mut self, usage: Option<Usage>) {
         let is_upload = self.ask().is_some_and(Ask::is_upload);
         let usage = usage.or_else(|| match self.service() {
-            Some(Service::Files) => Some(Usage::default()),
+            Some(Service::Files | Service::ModelFiles) => Some(Usage::default()),
             _ if is_upload => {
                 Some(Usage { input_tokens: self.input_bound(), source: UsageSource::Bound, ..Usage::default() })
             }

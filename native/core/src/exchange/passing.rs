@@ -104,7 +104,7 @@ impl Exchange {
             Some(boundary) => {
                 header("content-type", format!("multipart/form-data; boundary=\"{boundary}\"").into());
             }
-            None if ask.method == "POST" => header("content-type", Bytes::from_static(b"application/json")),
+            None if ask.has_body() => header("content-type", Bytes::from_static(b"application/json")),
             None => {}
         }
         header("accept", Bytes::from_static(b"*/*"));
@@ -113,9 +113,8 @@ impl Exchange {
         if !upstream.uuid_ids || super::call::is_uuid(&call.request_id) {
             headers.push(super::call::id_header(call));
         }
-        if let Some(authorization) = upstream.authorization(credential) {
-            headers.push((Bytes::from_static(b"authorization"), authorization));
-        }
+        let version = upstream.version.as_deref().unwrap_or_default();
+        headers.extend(upstream.authorization(credential).map(|shown| upstream.dialect.credential(shown, version)));
         self.pass_request_headers(upstream, &mut headers);
         let upload = self.passing.as_ref().and_then(|passing| passing.upload.as_ref());
         Some(UpstreamRequest {

@@ -30,7 +30,7 @@ impl Exchange {
     pub(super) fn begin_passing(&mut self) {
         let Some(ask) = self.ask() else { return };
         let length = self.call().content_length;
-        let (is_upload, has_body, has_model) = (ask.is_upload(), ask.method == "POST", ask.has_model());
+        let (is_upload, has_body, has_model) = (ask.is_upload(), ask.has_body(), ask.has_model());
         let upload = is_upload.then(|| Upload::new(ask, length));
         let expects = self.call().expects_continue && !self.is_neutral();
         self.passing().upload = upload;

@@ -143,6 +143,7 @@ impl Served {
         Served::Passed(Service::Transcriptions),
         Served::Passed(Service::Translations),
         Served::Passed(Service::Files),
+        Served::Passed(Service::ModelFiles),
     ];
 
     /// The label value.

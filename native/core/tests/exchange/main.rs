@@ -9,6 +9,7 @@ mod caps;
 mod costs;
 mod counts;
 mod credentials;
+mod dialects;
 mod echo;
 mod engines;
 mod explain;

@@ -62,7 +62,9 @@ pub fn read(body: Bytes, passed: Passed) -> Result<Facts, Failure> {
         _ => 1,
     };
     let budget = fields.budget()?;
-    let input_bound = body.len() as u64 + FRAMING_BOUND;
+    // To fetch a model costs no tokens.
+    let costs = passed.service() != Service::ModelFiles;
+    let input_bound = if costs { body.len() as u64 + FRAMING_BOUND } else { 0 };
     Ok(Facts { stream, choices, budget, input_bound, ..unread(model) }.with_body(body, index))
 }
 

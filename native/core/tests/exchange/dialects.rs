@@ -1,0 +1,287 @@
+//! Callers of one protocol, upstreams of another: through the whole exchange.
+
+use crate::world::*;
+use hoosh_core::exchange::Step;
+use hoosh_core::ledger::{Ending, UsageSource};
+
+const OPENAI: &str = super::ANSWER;
+const MESSAGES: &str = r#"{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}"#;
+const STREAMED: &str = r#"{"model":"m","max_tokens":50,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+const SAID: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":8,"output_tokens":2},"later":{"kept":[1, 2]}}"#;
+
+/// One provider of `dialect`.
+fn one(dialect: &str) -> World {
+    World::new(&format!(
+        "[[providers]]\nname = \"one\"\ntype = \"openai_compatible\"\ndialect = \"{dialect}\"\nbase_url = \"http://one.example\"\napi_key = \"sk-one\"\nmodels = [\"m\"]\n"
+    ))
+}
+
+fn header<'a>(request: &'a hoosh_core::http::UpstreamRequest, name: &str) -> Option<&'a str> {
+    let found = request.headers.iter().find(|(own, _)| own == name.as_bytes())?;
+    std::str::from_utf8(&found.1).ok()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn events() -> Vec<&'static str> {
+    vec![
+        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[],\"model\":\"m\",\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":8,\"output_tokens\":1}}}\n\n",
+        "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+        "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"hel\"}}\n\n",
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"lo\"}}\n\n",
+        "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+        "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":2}}\n\n",
+        "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+    ]
+}
+
+#[test]
+fn the_same_dialect_passes_byte_for_byte() {
+    let mut world = one("anthropic");
+    let mut call =
+        world.begin_with("POST", "/v1/messages", Some(MESSAGES), &[("anthropic-beta", "b1,b2"), ("anthropic-version", "2023-06-01")]);
+    let (u, request) = call.sent(&mut world);
+    assert_eq!(text(request.body.bytes()), MESSAGES);
+    assert_eq!(text(&request.target), "/v1/messages");
+    assert_eq!(header(&request, "x-api-key"), Some("sk-one"));
+    assert_eq!(header(&request, "authorization"), None);
+    assert_eq!(header(&request, "anthropic-version"), Some("2023-06-01"));
+    assert_eq!(header(&request, "anthropic-beta"), Some("b1,b2"));
+    call.answer(u, 200, "application/json", SAID);
+    let reply = call.reply(&mut world);
+    assert_eq!((reply.status, text(&reply.body)), (200, SAID));
+    assert_eq!(reply.header("x-hoosh-loss"), None);
+    assert_eq!(reply.header("request-id"), reply.header("x-request-id"));
+    call.over(&mut world);
+    let row = &world.rows()[0];
+    assert_eq!((row.usage.input_tokens, row.usage.output_tokens, row.usage.source), (8, 2, UsageSource::Reported));
+    assert_eq!((row.path.as_deref(), row.loss.as_deref()), (Some("/v1/messages"), None));
+}
+
+#[test]
+fn a_stream_of_the_same_dialect_passes_byte_for_byte_at_every_split() {
+    let whole = events().concat();
+    for at in (1..whole.len()).step_by(7) {
+        let mut world = one("anthropic");
+        let mut call = world.post("/v1/messages", STREAMED);
+        let (u, _) = call.sent(&mut world);
+        call.partial(u, 200, "text/event-stream", &whole[..at]);
+        call.exchange.data(u, whole.as_bytes()[at..].to_vec().into());
+        call.exchange.end(u);
+        assert_eq!(call.stream(&mut world), whole, "{at}");
+        call.over(&mut world);
+        let row = &world.rows()[0];
+        assert_eq!((row.usage.total(), row.ending), (10, Ending::Completed));
+    }
+}
+
+#[test]
+fn an_anthropic_caller_is_answered_by_an_openai_upstream() {
+    let mut world = one("openai_chat");
+    let mut call = world.post("/v1/messages", MESSAGES);
+    let (u, request) = call.sent(&mut world);
+    assert_eq!(text(&request.target), "/v1/chat/completions");
+    assert_eq!(header(&request, "authorization"), Some("Bearer sk-one"));
+    let sent: serde_json::Value = serde_json::from_slice(request.body.bytes()).unwrap();
+    assert_eq!((&sent["model"], &sent["messages"][0]["content"]), (&"m".into(), &"hi".into()));
+    assert_eq!(sent["max_tokens"], 50);
+    call.answer(u, 200, "application/json", OPENAI);
+    let reply = call.reply(&mut world);
+    let said: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!((reply.status, &said["type"]), (200, &"message".into()));
+    assert_eq!(said["content"][0], serde_json::json!({"type": "text", "text": "hello"}));
+    assert_eq!((&said["stop_reason"], &said["usage"]["input_tokens"]), (&"end_turn".into(), &8.into()));
+    call.over(&mut world);
+    assert_eq!(world.rows()[0].usage.total(), 9);
+}
+
+#[test]
+fn an_openai_caller_is_answered_by_an_anthropic_upstream() {
+    let mut world = one("anthropic");
+    let mut call = world.post("/v1/chat/completions", super::CHAT);
+    let (u, request) = call.sent(&mut world);
+    assert_eq!(header(&request, "anthropic-version"), Some("2023-06-01"));
+    let sent: serde_json::Value = serde_json::from_slice(request.body.bytes()).unwrap();
+    assert!(sent["max_tokens"].as_u64().is_some_and(|most| most > 0), "{sent}");
+    call.answer(u, 200, "application/json", SAID);
+    let said: serde_json::Value = serde_json::from_slice(&call.reply(&mut world).body).unwrap();
+    assert_eq!((&said["object"], &said["choices"][0]["message"]["content"]), (&"chat.completion".into(), &"hello".into()));
+    assert_eq!((&said["choices"][0]["finish_reason"], &said["usage"]["total_tokens"]), (&"stop".into(), &10.into()));
+    call.over(&mut world);
+}
+
+#[test]
+fn streams_cross_both_ways_at_every_split() {
+    let anthropic = events().concat();
+    let openai = super::role() + &super::word("hel") + &super::word("lo") + &super::finish() + &super::usage() + "data: [DONE]\n\n";
+    for (dialect, path, body, upstream) in [
+        ("anthropic", "/v1/chat/completions", super::STREAM, &anthropic),
+        ("openai_chat", "/v1/messages", STREAMED, &openai),
+    ] {
+        let mut first = None;
+        for at in (1..upstream.len()).step_by(5) {
+            let mut world = one(dialect);
+            let mut call = world.begin_with("POST", path, Some(body), &[("x-request-id", "r")]);
+            let (u, _) = call.sent(&mut world);
+            call.partial(u, 200, "text/event-stream", &upstream[..at]);
+            call.exchange.data(u, upstream.as_bytes()[at..].to_vec().into());
+            call.exchange.end(u);
+            let stream = call.stream(&mut world);
+            call.over(&mut world);
+            assert_eq!(world.rows()[0].usage.total(), 10);
+            assert_eq!(stream, *first.get_or_insert(stream.clone()), "{at}");
+        }
+        let stream = first.unwrap();
+        assert!(stream.contains("\"hel\"") && stream.contains("\"lo\""), "{stream}");
+        match dialect {
+            "anthropic" => assert!(stream.ends_with("data: [DONE]\n\n") && !stream.contains("message_start"), "{stream}"),
+            _ => assert!(stream.starts_with("event: message_start") && stream.contains("event: message_stop"), "{stream}"),
+        }
+    }
+}
+
+#[test]
+fn a_broken_stream_ends_with_the_dialects_error_event() {
+    let mut world = one("openai_chat");
+    let mut call = world.post("/v1/messages", STREAMED);
+    let (u, _) = call.sent(&mut world);
+    call.answer(u, 200, "text/event-stream", &(super::role() + &super::word("a")));
+    let stream = call.stream(&mut world);
+    assert!(stream.contains("event: error\ndata: {\"type\":\"error\""), "{stream}");
+    call.over(&mut world);
+    assert_eq!(world.rows()[0].ending, Ending::Broken);
+}
+
+#[test]
+fn errors_have_the_callers_shape_and_the_upstreams_words() {
+    let mut world = one("openai_chat");
+    let mut call = world.post("/v1/messages", r#"{"model":"m","messages":7}"#);
+    let reply = call.reply(&mut world);
+    assert!(text(&reply.body).starts_with("{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\""), "{:?}", reply.body);
+    assert_eq!(reply.status, 400);
+    let mut call = world.post("/v1/messages", MESSAGES);
+    let (u, _) = call.sent(&mut world);
+    call.answer(u, 422, "application/json", r#"{"error":{"message":"too odd","type":"invalid_request_error"}}"#);
+    let reply = call.reply(&mut world);
+    assert!(text(&reply.body).contains("\"type\":\"error\"") && text(&reply.body).contains("too odd"), "{:?}", reply.body);
+    assert_eq!(reply.status, 422);
+    let mut world = one("anthropic");
+    let refusal = r#"{"type":"error","error":{"type":"invalid_request_error","message":"too odd"}}"#;
+    for (path, body, same) in [("/v1/messages", MESSAGES, true), ("/v1/chat/completions", super::CHAT, false)] {
+        let mut call = world.post(path, body);
+        let (u, _) = call.sent(&mut world);
+        call.answer(u, 400, "application/json", refusal);
+        let reply = call.reply(&mut world);
+        assert_eq!(text(&reply.body) == refusal, same, "{:?}", reply.body);
+        assert!(text(&reply.body).contains("too odd"), "{:?}", reply.body);
+    }
+}
+
+#[test]
+fn a_key_is_found_where_each_sdk_puts_it() {
+    let mut world = World::new(GUARDED);
+    for (path, headers) in [
+        ("/v1/messages", &[("x-api-key", "secret")][..]),
+        ("/v1/messages", &[("authorization", "Bearer secret")]),
+        ("/v1/messages", &[("x-api-key", "wrong"), ("authorization", "Bearer secret")]),
+        ("/v1beta/models/m:generateContent", &[("x-goog-api-key", "secret")]),
+        ("/v1beta/models/m:generateContent?key=secret", &[]),
+    ] {
+        let reply = world.begin_with("POST", path, Some("[]"), headers).reply(&mut world);
+        assert_eq!(reply.status, 400, "{path} {headers:?}");
+    }
+    for (path, headers, shape) in [
+        ("/v1/messages", &[("x-api-key", "wrong")][..], "{\"type\":\"error\",\"error\":{\"type\":\"authentication_error\""),
+        ("/v1/chat/completions?key=secret", &[], "{\"error\":{\"message\":"),
+        ("/v1beta/models/m:generateContent", &[], "{\"error\":{\"code\":401"),
+        ("/api/chat", &[], "{\"error\":\""),
+    ] {
+        let reply = world.begin_with("POST", path, Some("[]"), headers).reply(&mut world);
+        assert_eq!((reply.status, text(&reply.body).starts_with(shape)), (401, true), "{path} {:?}", reply.body);
+    }
+}
+
+#[test]
+fn what_is_lost_is_told_and_refused_to_the_strict() {
+    let body = r#"{"model":"m","max_tokens":50,"top_k":3,"made_up":1,"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}]}"#;
+    let mut world = one("openai_chat");
+    let mut call = world.post("/v1/messages", body);
+    let (u, _) = call.sent(&mut world);
+    call.answer(u, 200, "application/json", OPENAI);
+    let reply = call.reply(&mut world);
+    let loss = reply.header("x-hoosh-loss").unwrap();
+    assert!(loss.contains("dropped=") && loss.contains("made_up") && loss.contains("cache_control"), "{loss}");
+    call.over(&mut world);
+    let row = world.rows().remove(0);
+    assert!(row.loss.is_some_and(|loss| loss.contains("dropped made_up")));
+    assert_eq!(world.metric("hoosh_losses_total{change=\"dropped\"}"), "1");
+    let strict = [("x-hoosh-strict", "true")];
+    let reply = world.begin_with("POST", "/v1/messages", Some(body), &strict).reply(&mut world);
+    assert_eq!(reply.status, 400);
+    assert!(text(&reply.body).contains("made_up"), "{:?}", reply.body);
+    let mut call = world.begin_with("POST", "/v1/messages", Some(MESSAGES), &strict);
+    assert!(matches!(call.step(&mut world), Step::Send { .. }), "what loses nothing is asked");
+}
+
+#[test]
+fn tokens_are_counted_without_a_provider() {
+    let mut world = one("anthropic");
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"How many tokens are these?"}]}"#;
+    let mut call = world.post("/v1/messages/count_tokens", body);
+    let reply = call.reply(&mut world);
+    let said: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+    assert!(said["input_tokens"].as_u64().is_some_and(|tokens| (5..40).contains(&tokens)), "{said}");
+    call.over(&mut world);
+    assert!(world.rows().is_empty());
+    let reply = world.post("/v1/messages/count_tokens", &body.replace("\"m\"", "\"other\"")).reply(&mut world);
+    assert_eq!(reply.status, 404);
+}
+
+#[test]
+fn an_answer_is_kept_for_callers_of_the_same_dialect() {
+    let text = format!("[cache]\nenabled = true\nmode = \"always\"\n{ONE}");
+    let mut world = World::new(&text);
+    let mut call = world.post("/v1/messages", MESSAGES);
+    let (u, _) = call.sent(&mut world);
+    call.answer(u, 200, "application/json", OPENAI);
+    let first = call.reply(&mut world);
+    call.over(&mut world);
+    let again = world.post("/v1/messages", MESSAGES).reply(&mut world);
+    assert_eq!((again.header("x-hoosh-cache"), &again.body), (Some("hit"), &first.body));
+    let other = r#"{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}"#;
+    let mut call = world.post("/v1/chat/completions", other);
+    assert!(matches!(call.step(&mut world), Step::Send { .. }), "in another dialect it is another answer");
+    let mut call = world.post("/v1/messages", STREAMED);
+    assert!(matches!(call.step(&mut world), Step::Send { .. }), "and so it is as a stream");
+}
+
+#[test]
+fn lists_have_the_shape_of_who_asks() {
+    let mut world = one("anthropic");
+    for (target, headers, wanted) in [
+        ("/v1/models", &[][..], "\"object\":\"list\""),
+        ("/v1/models", &[("anthropic-version", "2023-06-01")], "\"has_more\":false"),
+        ("/v1/models", &[("x-goog-api-key", "k")], "\"name\":\"models/m\""),
+        ("/v1beta/models", &[], "\"name\":\"models/m\""),
+        ("/api/tags", &[], "\"model\":\"m"),
+        ("/v1/models/m", &[("anthropic-version", "2023-06-01")], "\"type\":\"model\""),
+        ("/v1beta/models/m", &[], "\"name\":\"models/m\""),
+    ] {
+        let reply = world.get_with(target, headers);
+        assert_eq!(reply.status, 200, "{target}");
+        assert!(text(&reply.body).contains(wanted), "{target} {:?}", reply.body);
+    }
+}
+
+#[test]
+fn explain_tells_what_each_candidate_would_lose() {
+    let mut world = one("openai_chat");
+    let body = r#"{"dialect":"anthropic","body":{"model":"m","max_tokens":5,"made_up":1,"messages":[{"role":"user","content":"hi"}]}}"#;
+    let reply = world.post("/v1/explain", body).reply(&mut world);
+    let said: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+    let lost = said["candidates"][0]["loss"].as_array().unwrap();
+    assert!(lost.iter().any(|lost| lost["field"] == "made_up" && lost["change"] == "dropped"), "{said}");
+}
