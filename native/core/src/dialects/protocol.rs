@@ -154,6 +154,10 @@ pub struct Reply {
     pub created: i64,
     /// As the caller named it.
     pub model: String,
+    /// The caller asked for usage in its stream (OpenAI's `stream_options.include_usage`); dialects that always say it do not ask.
+    pub include_usage: bool,
+    /// The caller asked for vectors in base64 (OpenAI's `encoding_format`).
+    pub base64: bool,
 }
 
 /// How a stream went on.

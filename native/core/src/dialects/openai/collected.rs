@@ -1,15 +1,19 @@
-//! What an engine of this process said, joined into an answer.
+//! What was said, by an engine of this process or an upstream of another dialect, joined into an answer.
 
 use super::choices::is_clean;
+use super::encode::Detail;
 use super::logprobs::offsets;
+use super::thoughts::write_thought;
 use super::words::{Words, BETWEEN};
-use crate::dialects::neutral::{Endpoint, Item, TokenLogprob};
+use crate::dialects::neutral::{Endpoint, Item, Thought, TokenLogprob};
+use crate::dialects::Dialect;
 
 /// What an engine said so far, joined.
 #[derive(Debug, Default)]
 pub struct Collected {
     pub(super) choices: Vec<Choice>,
     pub(super) vectors: Vec<(u32, Vec<f32>)>,
+    pub(super) detail: Detail,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +28,14 @@ pub(super) struct Choice {
     /// Where each of these tokens begins in `text`, in characters.
     pub offsets: Vec<usize>,
     pub calls: Vec<Call>,
+    /// Each as JSON.
+    pub annotations: Vec<Vec<u8>>,
+    /// Elements of `thoughts`, each as JSON.
+    pub thoughts: Vec<Vec<u8>>,
+    /// Bytes of `reasoning` that a signature has signed.
+    signed: usize,
+    /// The stop sequence that ended it.
+    pub stop: Option<String>,
     pub finish: Option<String>,
 }
 
@@ -32,6 +44,8 @@ pub(super) struct Call {
     pub id: String,
     pub name: String,
     pub arguments: String,
+    /// Gemini's.
+    pub signature: Option<String>,
 }
 
 /// More choices or calls than any caller can ask for; an engine that names a higher one is wrong.
@@ -56,9 +70,16 @@ impl Collected {
                 true
             }
             Item::Refusal { choice, text } => self.choice(choice).map(|c| c.refusal.push_str(&text)).is_some(),
-            // OpenAI's whole answers have no place for them.
-            Item::Thought { .. } | Item::Annotation { .. } | Item::StopSequence { .. } => true,
-            Item::Usage(_) | Item::UsageDetail { .. } => true,
+            Item::Annotation { choice, json } => {
+                self.choice(choice).map(|c| c.annotations.push(json.into_bytes())).is_some()
+            }
+            Item::Thought { choice, origin, thought } => self.choice(choice).is_some_and(|c| c.think(origin, &thought)),
+            Item::StopSequence { choice, text } => self.choice(choice).map(|c| c.stop = Some(text)).is_some(),
+            Item::UsageDetail { .. } => {
+                self.detail = Detail::of(&item).unwrap_or(self.detail);
+                true
+            }
+            Item::Usage(_) => true,
         }
     }
 
@@ -120,6 +141,22 @@ impl Choice {
         self.logprobs.extend(logprobs);
         self.characters += text.chars().count();
         self.text.push_str(text);
+    }
+
+    fn think(&mut self, origin: Dialect, thought: &Thought) -> bool {
+        if let Thought::OfCall(at, signature) = thought {
+            let Some(call) = self.call(*at) else { return false };
+            call.signature = Some(signature.clone()).filter(|_| origin == Dialect::Gemini);
+            return true;
+        }
+        let mut json = Vec::new();
+        let thinking = self.reasoning.get(self.signed..).unwrap_or_default();
+        write_thought(&mut json, origin, thought, thinking);
+        if let Thought::Signature(_) = thought {
+            self.signed = self.reasoning.len();
+        }
+        self.thoughts.push(json);
+        true
     }
 
     fn call(&mut self, at: u32) -> Option<&mut Call> {

@@ -1,10 +1,12 @@
-//! Writes OpenAI answers from what an engine of this process says: chunks of a stream, or one whole answer.
+//! Writes OpenAI answers from what is said, by an engine of this process or an upstream of another dialect: chunks of a
+//! stream, or one whole answer.
 
 use super::collected::{Choice, Collected};
 use super::logprobs::{self, offsets};
 use super::request::Facts;
+use super::thoughts::{delta_of, write_call_signature};
 use crate::base64;
-use crate::dialects::neutral::{Endpoint, Item};
+use crate::dialects::neutral::{Endpoint, Item, Thought};
 use crate::json::write_string;
 use crate::ledger::Usage;
 
@@ -44,6 +46,27 @@ impl VectorForm {
     }
 }
 
+/// What tokens were used for, beyond [`Usage`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// Of the output, what was thought.
+    pub reasoning_tokens: u64,
+    /// Of the input, what was written to the provider's cache.
+    pub cache_written_tokens: u64,
+}
+
+impl Detail {
+    /// What an item says of it.
+    pub fn of(item: &Item) -> Option<Detail> {
+        match item {
+            Item::UsageDetail { reasoning_tokens, cache_written_tokens } => {
+                Some(Detail { reasoning_tokens: *reasoning_tokens, cache_written_tokens: *cache_written_tokens })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Stamp {
     fn open(&self, out: &mut Vec<u8>, object: &str) {
         out.extend_from_slice(b"{\"id\":");
@@ -57,7 +80,8 @@ impl Stamp {
     }
 
     /// One chunk of a stream for `item`, before which `said` characters of its choice came; `None` where a stream has no
-    /// place for it (embeddings; thoughts of a completion; usage has its own).
+    /// place for it (embeddings; thoughts of a completion; usage has its own), and for a signature of thoughts, which is
+    /// told with the text that it signs: see [`super::streamed::Encoder`].
     pub fn chunk(&self, endpoint: Endpoint, item: &Item, said: usize) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(192);
         self.open(&mut out, chunk_object(endpoint));
@@ -102,19 +126,53 @@ impl Stamp {
                 write_string(&mut out, text);
                 out.extend_from_slice(b"},\"finish_reason\":null}]}");
             }
+            Item::Annotation { choice, json } if endpoint == Endpoint::Chat => {
+                let delta = [b"\"annotations\":[", json.as_bytes(), b"]"].concat();
+                return Some(self.delta_chunk(*choice, &delta));
+            }
+            Item::Thought { thought: Thought::Signature(_), .. } => return None,
+            Item::Thought { choice, origin, thought } if endpoint == Endpoint::Chat => {
+                return Some(self.delta_chunk(*choice, &delta_of(*origin, thought, "")?));
+            }
+            // As vLLM says it, and SGLang and others after it.
+            Item::StopSequence { choice, text } => {
+                write_number(&mut out, u64::from(*choice));
+                let open: &[u8] = if endpoint == Endpoint::Completions { b",\"text\":\"\"" } else { b",\"delta\":{}" };
+                out.extend_from_slice(open);
+                out.extend_from_slice(b",\"finish_reason\":null,\"stop_reason\":");
+                write_string(&mut out, text);
+                out.extend_from_slice(b"}]}");
+            }
             Item::Reasoning { .. } | Item::Refusal { .. } | Item::Embedding { .. } => return None,
-            Item::Thought { .. } | Item::Annotation { .. } | Item::StopSequence { .. } => return None,
+            Item::Thought { .. } | Item::Annotation { .. } => return None,
             Item::Usage(_) | Item::UsageDetail { .. } => return None,
         }
         Some(out)
     }
 
+    /// One chunk of a chat with a delta of these members.
+    pub(super) fn delta_chunk(&self, choice: u32, members: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(192 + members.len());
+        self.open(&mut out, chunk_object(Endpoint::Chat));
+        out.extend_from_slice(b",\"choices\":[{\"index\":");
+        write_number(&mut out, u64::from(choice));
+        out.extend_from_slice(b",\"delta\":{");
+        out.extend_from_slice(members);
+        out.extend_from_slice(b"},\"finish_reason\":null}]}");
+        out
+    }
+
     /// The usage chunk: no choices, sent last, only to a caller who asked for it.
     pub fn usage_chunk(&self, endpoint: Endpoint, usage: &Usage) -> Vec<u8> {
+        self.usage_chunk_detailed(endpoint, usage, Detail::default())
+    }
+
+    /// The same with what the tokens were used for.
+    pub fn usage_chunk_detailed(&self, endpoint: Endpoint, usage: &Usage, detail: Detail) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         self.open(&mut out, chunk_object(endpoint));
         out.extend_from_slice(b",\"choices\":[],\"usage\":");
-        write_usage(&mut out, endpoint, usage);
+        write_usage_detailed(&mut out, endpoint, usage, detail);
         out.push(b'}');
         out
     }
@@ -146,7 +204,7 @@ impl Stamp {
             out.push(b']');
         }
         out.extend_from_slice(b",\"usage\":");
-        write_usage(&mut out, endpoint, usage);
+        write_usage_detailed(&mut out, endpoint, usage, answer.detail);
         out.push(b'}');
         out
     }
@@ -181,12 +239,18 @@ impl Choice {
                 out.extend_from_slice(b",\"refusal\":");
                 write_string(out, &self.refusal);
             }
+            write_list_member(out, "annotations", &self.annotations);
+            write_list_member(out, "thoughts", &self.thoughts);
             for (at, call) in self.calls.iter().enumerate() {
                 out.extend_from_slice(if at == 0 {
                     b",\"tool_calls\":[{\"type\":\"function\""
                 } else {
                     b",{\"type\":\"function\""
                 });
+                if let Some(signature) = &call.signature {
+                    out.push(b',');
+                    write_call_signature(out, signature);
+                }
                 write_call_body(out, &call.id, &call.name, &call.arguments);
             }
             out.extend_from_slice(if self.calls.is_empty() { b"}" } else { b"]}" });
@@ -194,8 +258,29 @@ impl Choice {
         logprobs::write(out, endpoint, &self.logprobs, self.offsets.iter().copied());
         out.extend_from_slice(b",\"finish_reason\":");
         write_string(out, self.finish.as_deref().unwrap_or("stop"));
+        if let Some(text) = &self.stop {
+            out.extend_from_slice(b",\"stop_reason\":");
+            write_string(out, text);
+        }
         out.push(b'}');
     }
+}
+
+/// A member with a list of these, each JSON, if there are any.
+fn write_list_member(out: &mut Vec<u8>, name: &str, list: &[Vec<u8>]) {
+    if list.is_empty() {
+        return;
+    }
+    out.push(b',');
+    write_string(out, name);
+    out.extend_from_slice(b":[");
+    for (at, json) in list.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(json);
+    }
+    out.push(b']');
 }
 
 fn write_call_body(out: &mut Vec<u8>, id: &str, name: &str, arguments: &str) {
@@ -227,6 +312,11 @@ fn write_call(out: &mut Vec<u8>, id: Option<&str>, name: Option<&str>, arguments
 
 /// `usage` in OpenAI's form.
 pub fn write_usage(out: &mut Vec<u8>, endpoint: Endpoint, usage: &Usage) {
+    write_usage_detailed(out, endpoint, usage, Detail::default());
+}
+
+/// The same with what the tokens were used for, where something is known of it.
+pub fn write_usage_detailed(out: &mut Vec<u8>, endpoint: Endpoint, usage: &Usage, detail: Detail) {
     out.extend_from_slice(b"{\"prompt_tokens\":");
     write_number(out, usage.input_tokens);
     if endpoint != Endpoint::Embeddings {
@@ -235,9 +325,18 @@ pub fn write_usage(out: &mut Vec<u8>, endpoint: Endpoint, usage: &Usage) {
     }
     out.extend_from_slice(b",\"total_tokens\":");
     write_number(out, usage.total());
-    if usage.cached_tokens > 0 {
+    if usage.cached_tokens > 0 || detail.cache_written_tokens > 0 {
         out.extend_from_slice(b",\"prompt_tokens_details\":{\"cached_tokens\":");
         write_number(out, usage.cached_tokens);
+        if detail.cache_written_tokens > 0 {
+            out.extend_from_slice(b",\"cache_write_tokens\":");
+            write_number(out, detail.cache_written_tokens);
+        }
+        out.push(b'}');
+    }
+    if detail.reasoning_tokens > 0 {
+        out.extend_from_slice(b",\"completion_tokens_details\":{\"reasoning_tokens\":");
+        write_number(out, detail.reasoning_tokens);
         out.push(b'}');
     }
     out.push(b'}');

@@ -1,8 +1,8 @@
-//! Writes how likely an engine's tokens were, in the form of chat and in the older one of completions.
+//! How likely tokens were, in the form of chat and in the older one of completions: written, and read.
 
 use super::encode::{write_float, write_number};
 use crate::dialects::neutral::{Endpoint, TokenLogprob};
-use crate::json::write_string;
+use crate::json::{write_string, Kind, Value};
 
 /// What a probability of nothing is written as: JSON has no infinity, and OpenAI writes it so.
 const NEVER: f32 = -9999.0;
@@ -99,4 +99,62 @@ fn write_list<T>(out: &mut Vec<u8>, list: impl IntoIterator<Item = T>, write: im
         write(out, one);
     }
     out.push(b']');
+}
+
+/// Reads `logprobs` of a choice, in either form; what is of no form is left out.
+pub(super) fn read(logprobs: Value<'_>) -> Vec<TokenLogprob> {
+    let (mut tokens, mut odds, mut top) = (None, None, None);
+    for (key, value) in logprobs.fields().filter(|(_, value)| value.kind() == Kind::Array) {
+        match key.raw() {
+            b"\"content\"" => return value.elements().filter_map(read_chat).collect(),
+            b"\"tokens\"" => tokens = Some(value),
+            b"\"token_logprobs\"" => odds = Some(value),
+            b"\"top_logprobs\"" => top = Some(value),
+            _ => {}
+        }
+    }
+    let (Some(tokens), Some(odds)) = (tokens, odds) else { return Vec::new() };
+    let mut top = top.into_iter().flat_map(Value::elements);
+    let mut read = Vec::new();
+    for (token, logprob) in tokens.elements().zip(odds.elements()) {
+        let top = top.next().into_iter().flat_map(Value::fields);
+        let Some(token) = token.as_str() else { continue };
+        read.push(TokenLogprob {
+            bytes: token.as_bytes().to_vec(),
+            token: token.into_owned(),
+            // The first token of an echoed prompt has none.
+            logprob: logprob.as_f64().unwrap_or(0.0) as f32,
+            top: top.filter_map(|(text, logprob)| read_top(text, logprob)).collect(),
+        });
+    }
+    read
+}
+
+fn read_top(text: Value<'_>, logprob: Value<'_>) -> Option<(String, Vec<u8>, f32)> {
+    let text = text.as_str()?.into_owned();
+    Some((text.clone(), text.into_bytes(), logprob.as_f64()? as f32))
+}
+
+fn read_chat(token: Value<'_>) -> Option<TokenLogprob> {
+    let (text, bytes, logprob) = read_token(token)?;
+    let top = Some(token).and_then(|token| token.get("top_logprobs")).into_iter().flat_map(Value::elements);
+    Some(TokenLogprob { token: text, bytes, logprob, top: top.filter_map(read_token).collect() })
+}
+
+fn read_token(token: Value<'_>) -> Option<(String, Vec<u8>, f32)> {
+    let (mut text, mut bytes, mut logprob) = (None, None, None);
+    for (key, value) in token.fields() {
+        match key.raw() {
+            b"\"token\"" => text = value.as_str(),
+            b"\"bytes\"" if value.kind() == Kind::Array => {
+                let byte = |byte: Value<'_>| byte.as_u64().and_then(|byte| u8::try_from(byte).ok());
+                bytes = value.elements().map(byte).collect::<Option<Vec<u8>>>();
+            }
+            b"\"logprob\"" => logprob = value.as_f64(),
+            _ => {}
+        }
+    }
+    let text = text?.into_owned();
+    let bytes = bytes.unwrap_or_else(|| text.as_bytes().to_vec());
+    Some((text, bytes, logprob? as f32))
 }

@@ -1,23 +1,57 @@
 //! The OpenAI dialect: chat completions, completions, embeddings, models.
 //!
-//! Source of the shapes: the OpenAI API reference and openapi document, and what `openai` 3.x sends and reads.
+//! Source of the shapes: the OpenAI API reference and openapi document, and what `openai` 3.x sends and reads. The neutral
+//! request is this dialect's, with the members that `docs/dialects.md` lists.
+//!
+//! | Way | Files |
+//! | --- | --- |
+//! | all of it, as a [`Protocol`](crate::dialects::Protocol) | `protocol.rs` |
+//! | a caller's request | `request.rs` (what policy reads of it), `fields.rs`, `messages.rs`; `read_request.rs` (as the neutral one) |
+//! | to an upstream | `write_request.rs`, `write_messages.rs`, `effort.rs`; `splice.rs` where the caller speaks it too; `manners.rs` (how servers differ) |
+//! | an upstream's answer as items | `read_answer.rs` (whole), `decode.rs` (streamed); both by `reading.rs`, `calls.rs`, `details.rs`, `finish.rs`, `logprobs.rs` |
+//! | an upstream's answer that passes as it is | `answer.rs` (whole), `relay.rs` (streamed), `chunk.rs`, `choices.rs`, `pieces.rs`, `usage.rs`, `words.rs` |
+//! | items as an answer | `encode.rs` with `collected.rs` (whole), `streamed.rs`; `thoughts.rs` |
+//! | a kept answer in the other form | `join.rs`, `retell.rs`, `members.rs` |
+//! | errors | `errors.rs`, and `crate::error` |
+//! | counting | `count.rs` |
+//! | other endpoints | `models.rs`, `passed.rs` |
 
 pub mod answer;
+mod calls;
 pub mod choices;
 pub mod chunk;
 pub mod collected;
 pub mod count;
+mod decode;
+mod details;
+pub mod effort;
 pub mod encode;
+mod errors;
 pub(crate) mod fields;
+mod finish;
 pub mod join;
 mod logprobs;
+pub mod manners;
 mod members;
 mod messages;
 pub mod models;
 pub mod passed;
 pub mod pieces;
+mod protocol;
+mod read_answer;
+mod read_request;
+mod reading;
 pub mod relay;
 pub mod request;
 pub mod retell;
+mod splice;
+mod streamed;
+mod thoughts;
 pub mod usage;
 pub mod words;
+mod write_messages;
+mod write_request;
+
+pub use decode::Decoder;
+pub use protocol::OpenAiChat;
+pub use streamed::Encoder;

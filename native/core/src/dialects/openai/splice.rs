@@ -1,0 +1,92 @@
+//! A body for an upstream of the same dialect: what policy must change is changed, and nothing else.
+
+use bytes::Bytes;
+
+use super::manners::Manners;
+use crate::config::CapField;
+use crate::dialects::neutral::Endpoint;
+use crate::dialects::To;
+use crate::json::{write_string, Edits, Index, Kind, Limits, Value};
+
+/// See [`crate::dialects::Protocol::splice_request`]. A body that is no object goes as it is.
+pub fn splice_request(manners: &Manners, to: &To<'_>, body: &[u8]) -> Vec<u8> {
+    let Ok(index) = Index::scan(body, Limits::default()) else { return body.to_vec() };
+    let mut edits = Edits::new();
+    policy(to, &index, body, &mut edits);
+    cap(manners, to, &index, body, &mut edits);
+    if edits.is_empty() {
+        return body.to_vec();
+    }
+    edits.apply(body, &index)
+}
+
+/// Model, stream and usage of the stream.
+pub(super) fn policy(to: &To<'_>, index: &Index, body: &[u8], edits: &mut Edits) {
+    let field = |name| index.get(body, name);
+    if !field("model").is_some_and(|model| model.str_eq(to.model)) {
+        let mut name = Vec::with_capacity(to.model.len() + 2);
+        write_string(&mut name, to.model);
+        edits.set("model", name);
+    }
+    // The gateway's own: which budget pays.
+    if field("pool").is_some() {
+        edits.remove("pool");
+    }
+    if to.endpoint == Endpoint::Embeddings {
+        return;
+    }
+    if !to.stream {
+        // OpenAI refuses the options of a stream that is none.
+        ["stream", "stream_options"]
+            .into_iter()
+            .filter(|name| field(name).is_some())
+            .for_each(|name| edits.remove(name));
+        return;
+    }
+    if field("stream").and_then(Value::as_bool) != Some(true) {
+        edits.set("stream", Bytes::from_static(b"true"));
+    }
+    let options = field("stream_options").filter(|options| options.kind() == Kind::Object);
+    if options.and_then(|options| options.get("include_usage")).and_then(Value::as_bool) != Some(true) {
+        edits.set("stream_options", usage_options(options));
+    }
+}
+
+/// `stream_options` with usage asked for, whatever else is there kept.
+fn usage_options(given: Option<Value<'_>>) -> Vec<u8> {
+    let scanned = given.and_then(|given| Some((given, Index::scan(given.raw(), Limits::default()).ok()?)));
+    let Some((given, index)) = scanned else { return b"{\"include_usage\":true}".to_vec() };
+    let mut edits = Edits::new();
+    edits.set("include_usage", Bytes::from_static(b"true"));
+    edits.apply(given.raw(), &index)
+}
+
+/// Lowers every cap that is larger than policy allows, because nobody knows which of two an upstream obeys; where there is
+/// none, sets one.
+pub(super) fn cap(manners: &Manners, to: &To<'_>, index: &Index, body: &[u8], edits: &mut Edits) {
+    let Some(cap) = to.cap.filter(|_| to.endpoint != Endpoint::Embeddings) else { return };
+    // Completions know but one name: whatever stands in the other is no cap.
+    let names: &[&'static str] = match to.endpoint {
+        Endpoint::Chat => &["max_tokens", "max_completion_tokens"],
+        _ => &["max_tokens"],
+    };
+    let mut named = false;
+    for name in names {
+        let Some(own) = index.get(body, name).filter(|own| !own.is_null()) else { continue };
+        named = true;
+        if own.as_u64().is_none_or(|own| own > cap) {
+            edits.set(*name, Bytes::from(cap.to_string()));
+        }
+    }
+    if !named {
+        edits.set(cap_name(manners, to.endpoint), Bytes::from(cap.to_string()));
+    }
+}
+
+/// The field that bounds the output.
+pub(super) fn cap_name(manners: &Manners, endpoint: Endpoint) -> &'static str {
+    match (endpoint, manners.cap_field) {
+        (Endpoint::Chat, CapField::MaxCompletionTokens) => "max_completion_tokens",
+        _ => "max_tokens",
+    }
+}
