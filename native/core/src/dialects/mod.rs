@@ -18,8 +18,11 @@ pub use loss::{Change, Loss, Lost};
 pub use protocol::{VERSION, Answer, Ask, Decode, Dialect, Encode, Fed, Form, Protocol, Reply, To};
 
 impl Dialect {
-    /// What it can do.
+    /// What it can do. Of an upstream ask [`crate::gateway`]'s, which knows its manners.
     pub fn protocol(self) -> &'static dyn Protocol {
-        todo!()
+        match self {
+            Dialect::OpenAiChat => &openai::OpenAiChat::USUAL,
+            _ => todo!(),
+        }
     }
 }

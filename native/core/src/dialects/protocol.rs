@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item};
 use super::Loss;
-use crate::config::CapField;
 use crate::error::Failure;
 use crate::ledger::Usage;
 use crate::sse::Frame;
@@ -135,8 +134,6 @@ pub struct To<'a> {
     pub stream: bool,
     /// Most output tokens, where policy bounds them lower than the caller.
     pub cap: Option<u64>,
-    /// Of an OpenAI-compatible chat: which field bounds its output.
-    pub cap_field: CapField,
     /// Of the dialect's API, where it is in a header (`anthropic-version`); else empty.
     pub version: &'a str,
 }

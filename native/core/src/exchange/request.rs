@@ -101,8 +101,8 @@ impl Exchange {
         self.add_told(upstream, version, &mut headers);
         let target = match dialect {
             Dialect::OpenAiChat => upstream.target(self.endpoint()).clone(),
-            other => {
-                let target = other.protocol().target(&self.address(to, upstream, &[]));
+            _ => {
+                let target = upstream.protocol().target(&self.address(to, upstream, &[]));
                 Bytes::from(format!("{}{target}", upstream.prefix))
             }
         };
@@ -139,7 +139,6 @@ impl Exchange {
             model: &to.model,
             stream: self.facts().stream,
             cap: self.told_cap(to, upstream).filter(|cap| named != Some(*cap)),
-            cap_field: upstream.cap_field,
             version: std::str::from_utf8(version).unwrap_or_default(),
         }
     }
@@ -171,7 +170,7 @@ impl Exchange {
                 let body = own.protocol().splice_request(&address, &source.body);
                 return Ok((Bytes::from(body), Loss::default()));
             }
-            _ => upstream.dialect.protocol().write_request(&address, &facts.body, &mut loss)?,
+            _ => upstream.protocol().write_request(&address, &facts.body, &mut loss)?,
         };
         Ok((Bytes::from(body), loss))
     }

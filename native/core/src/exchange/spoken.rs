@@ -14,6 +14,7 @@ use crate::dialects::openai::encode::{Stamp, VectorForm};
 use crate::dialects::openai::pieces::{framed, Pieces};
 use crate::dialects::{Dialect, Listener, Protocol, Reply};
 use crate::ledger::Usage;
+use crate::sse;
 
 /// What was said so far.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl Exchange {
         if dialect == Some(own) {
             return Voice::AsItIs;
         }
-        if own == Dialect::OpenAiChat {
+        if own == Dialect::OpenAiChat && dialect.is_none() {
             return Voice::OpenAi(self.stamp(vectors));
         }
         Voice::Other { protocol: own.protocol(), reply: self.reply_of(), items: Vec::new() }
@@ -106,9 +107,7 @@ impl Exchange {
                 let encoder = self.out.encoder.get_or_insert_with(|| protocol.encoder(reply.clone()));
                 let mut out = Vec::new();
                 encoder.item(&item, &mut out);
-                if !out.is_empty() {
-                    pieces.push(Bytes::from(out));
-                }
+                push_events(pieces, out, bare);
             }
             Voice::Other { items, .. } => {
                 spoken.bytes += item.bytes();
@@ -139,7 +138,7 @@ impl Exchange {
         spoken.collected.sort();
         let wants = match spoken.voice {
             Voice::OpenAi(_) => !streams || self.facts().include_usage,
-            Voice::Other { .. } => true,
+            Voice::Other { .. } => !streams || self.dialect() != Dialect::OpenAiChat || self.facts().include_usage,
             Voice::AsItIs => false,
         };
         self.succeed(spoken.usage, spoken.collected.is_clean(), spoken.collected.words());
@@ -177,7 +176,7 @@ impl Exchange {
                 let encoder = self.out.encoder.get_or_insert_with(|| protocol.encoder(reply.clone()));
                 let mut out = Vec::new();
                 encoder.end(&usage, &mut out);
-                pieces.push(Bytes::from(out));
+                push_events(&mut pieces, out, bare);
             }
             Voice::AsItIs => {}
         }
@@ -193,6 +192,21 @@ impl Exchange {
             created: self.begun.wall_us / SECOND as i64,
             model: self.facts.as_ref().map_or_else(String::new, |facts| facts.model.clone()),
             vectors,
+        }
+    }
+}
+
+/// Whole events, as they are or, for a caller without framing, the JSON of each.
+fn push_events(pieces: &mut Pieces, events: Vec<u8>, bare: bool) {
+    if events.is_empty() {
+        return;
+    }
+    if !bare {
+        return pieces.push(Bytes::from(events));
+    }
+    for event in sse::Parser::new(sse::Limits::default()).feed(&events).unwrap_or_default() {
+        if event.data != "[DONE]" {
+            pieces.push(Bytes::from(event.data));
         }
     }
 }

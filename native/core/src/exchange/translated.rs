@@ -41,6 +41,8 @@ impl Exchange {
             id: self.request_id().to_owned(),
             created: self.begun.wall_us / SECOND as i64,
             model: self.facts.as_ref().map_or_else(String::new, |facts| facts.model.clone()),
+            include_usage: self.facts.as_ref().is_some_and(|facts| facts.include_usage),
+            base64: self.facts.as_ref().and_then(VectorForm::of) == Some(VectorForm::Base64),
         }
     }
 

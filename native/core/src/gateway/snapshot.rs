@@ -14,7 +14,9 @@ use crate::cache::{Cache, Entry};
 use crate::config::{CapField, Config, Deadlines, Provider, ProviderKind, Route, Secret};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::passed::Services;
-use crate::dialects::Dialect;
+use crate::dialects::openai::manners::Manners;
+use crate::dialects::openai::OpenAiChat;
+use crate::dialects::{Dialect, Protocol};
 use crate::error::Code;
 use crate::flight::Flights;
 use crate::health::{CredentialHealth, Credentials, Health};
@@ -72,6 +74,8 @@ pub(crate) struct Upstream {
     pub type_name: Arc<str>,
     pub kind: ProviderKind,
     pub dialect: Dialect,
+    /// If it speaks OpenAI's.
+    openai: OpenAiChat,
     pub origin: Option<Arc<Origin>>,
     pub cap_field: CapField,
     pub uuid_ids: bool,
@@ -174,6 +178,14 @@ impl Upstream {
         self.shown.get(usize::from(n)).map(|shown| shown.authorization())
     }
 
+    /// What it is asked in.
+    pub fn protocol(&self) -> &dyn Protocol {
+        match self.dialect {
+            Dialect::OpenAiChat => &self.openai,
+            other => other.protocol(),
+        }
+    }
+
     /// Each credential that has a text, with what is known of it.
     pub(super) fn shown_with_health(&self) -> impl Iterator<Item = (&Arc<Shown>, &Arc<CredentialHealth>)> {
         self.shown.iter().zip(self.credentials.all())
@@ -204,6 +216,9 @@ impl Upstream {
             type_name: provider.type_name.as_str().into(),
             kind: provider.kind,
             dialect: provider.dialect,
+            openai: OpenAiChat {
+                manners: Manners { cap_field: provider.cap_field, ..Manners::of(&provider.type_name) },
+            },
             origin: provider.base_url.as_ref().map(|url| url.origin.clone()),
             cap_field: provider.cap_field,
             uuid_ids: provider.uuid_ids,
