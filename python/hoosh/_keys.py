@@ -87,8 +87,11 @@ class ProviderKeys(TypedDict, total=False):
     base_url: str
     """`http` or `https`, host, port, path. No credentials, query or fragment; IPv6 in brackets. Left out: the type's."""
 
+    dialect: Literal["openai_chat", "openai_responses", "anthropic", "gemini", "ollama"]
+    """The wire protocol that it speaks. `ollama`: its own API in place of its OpenAI interface; `openai_responses`: the Responses API in place of chat completions. Left out: the type's."""
+
     api_key: str | CredentialKeys
-    """Sent as `Authorization: Bearer …`. Text, `$NAME`, or a table with `file` or `command`, which is read again. Left out: the type's variable."""
+    """Sent as `Authorization: Bearer …`, or in the header that the dialect has for it. Text, `$NAME`, or a table with `file` or `command`, which is read again. Left out: the type's variable."""
 
     api_keys: Sequence[str | CredentialKeys]
     """Several keys in place of `api_key`, at most 64, asked in turn; each has its own quota and health. Left out: none."""
@@ -305,6 +308,16 @@ class IdempotencyKeys(TypedDict, total=False):
 
     max_bytes: int
     """Bytes of all of them. Left out: 67_108_864."""
+
+
+class DialectsKeys(TypedDict, total=False):
+    """Keys of `[dialects]`."""
+
+    strict: bool
+    """Refuse a request of which something would be lost between two dialects, as `x-hoosh-strict: true` asks for one. `false`: `x-hoosh-loss` tells. Left out: false."""
+
+    anthropic_version: str
+    """`anthropic-version` of requests to Anthropic whose caller names none. Left out: `ANTHROPIC_API_VERSION`, else 2023-06-01."""
 
 
 class RetryKeys(TypedDict, total=False):

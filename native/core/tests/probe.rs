@@ -119,6 +119,10 @@ fn lists_tell_more_than_names() {
         let list = format!(r#"{{"data":[{{"id":"a","meta":{meta}}}]}}"#);
         assert_eq!(read_list(list.as_bytes()).facts, [], "{meta}");
     }
+    let google = r#"{"models":[{"name":"models/a","version":"1"},{"name":"tunedModels/b"}],"nextPageToken":"x"}"#;
+    assert_eq!(read_list(google.as_bytes()).models, ["a", "tunedModels/b"]);
+    let ollama = r#"{"models":[{"name":"a:latest","model":"a:latest","size":1}]}"#;
+    assert_eq!(read_list(ollama.as_bytes()).models, ["a:latest"]);
     for body in ["", "[]", "{}", r#"{"data":{}}"#, r#"{"data":[7,null,[],{"id":7},{"id":""},{"name":"a"}]}"#] {
         assert_eq!(read_list(body.as_bytes()), Listed::default(), "{body}");
     }

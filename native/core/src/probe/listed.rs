@@ -23,11 +23,14 @@ pub fn read_list(body: &[u8]) -> Listed {
     let mut listed = Listed::default();
     let Ok(index) = json::Index::scan(body, json::Limits::default()) else { return listed };
     // OpenAI and Anthropic: `data` with `id`. Google: `models` with `name`, each `models/…`. Ollama: `models` with `name`.
-    let data = ["data", "models"].into_iter().find_map(|key| index.get(body, key));
+    let forms = [("data", "id"), ("models", "name")];
+    let found = forms.into_iter().find_map(|(list, name)| index.get(body, list).map(|list| (list, name)));
+    let (data, name) = found.unzip();
+    let name = name.unwrap_or_default();
     let data = data.filter(|data| data.kind() == Kind::Array);
     let entries = data.into_iter().flat_map(|data| data.elements()).filter(|entry| entry.kind() == Kind::Object);
     let named = entries.filter_map(|entry| {
-        let id = entry.get("id").or_else(|| entry.get("name"))?.as_str()?;
+        let id = entry.get(name)?.as_str()?;
         let id = id.strip_prefix("models/").unwrap_or(&id).to_owned();
         Some((entry, id))
     });
