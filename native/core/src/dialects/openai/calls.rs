@@ -197,7 +197,7 @@ fn arguments_of(value: Value<'_>) -> String {
 
 /// The id of a call that the upstream gave none: the same whenever the same answer is read, and another in each answer,
 /// because callers send them back and some providers refuse a conversation in which one occurs twice.
-fn made_id(seed: &str, choice: u32, at: usize, name: &str) -> String {
+pub(super) fn made_id(seed: &str, choice: u32, at: usize, name: &str) -> String {
     // FNV-1a, 64 bits: no secret hangs on it.
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     for byte in seed.bytes().chain([0]).chain(name.bytes()).chain(choice.to_le_bytes()).chain(at.to_le_bytes()) {

@@ -1,8 +1,8 @@
 //! What was said, by an engine of this process or an upstream of another dialect, joined into an answer.
 
 use super::choices::is_clean;
-use super::encode::Detail;
 use super::logprobs::offsets;
+use super::spent::Detail;
 use super::thoughts::write_thought;
 use super::words::{Words, BETWEEN};
 use crate::dialects::neutral::{Endpoint, Item, Thought, TokenLogprob};

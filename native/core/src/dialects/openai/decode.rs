@@ -24,7 +24,8 @@ struct Event<'a> {
     /// Errors that are not in a member of that name.
     words: Option<Value<'a>>,
     is_error: bool,
-    is_empty_list: bool,
+    is_null_list: bool,
+    sources: Option<Value<'a>>,
 }
 
 impl Decode for Decoder {
@@ -65,7 +66,7 @@ impl<'a> Event<'a> {
         let value = Some(value).filter(|value| !value.is_null());
         match key {
             b"choices" => {
-                self.is_empty_list = value.is_none();
+                self.is_null_list = value.is_none();
                 self.choices = value;
             }
             b"usage" => self.usage = value.or(self.usage),
@@ -74,6 +75,8 @@ impl<'a> Event<'a> {
             // vLLM's error event has no `error`: {"object":"error","message":…}.
             b"object" | b"type" => self.is_error |= value.is_some_and(|value| value.str_eq("error")),
             b"message" | b"detail" => self.words = value.or(self.words),
+            b"search_results" => self.sources = value.or(self.sources),
+            b"citations" => self.sources = self.sources.or(value),
             // Groq says usage there, asked or not.
             b"x_groq" => {
                 let groq = value.filter(|value| value.kind() == Kind::Object);
@@ -94,13 +97,16 @@ impl<'a> Event<'a> {
         if let Some(id) = self.id {
             reading.name(id);
         }
+        if let Some(sources) = self.sources {
+            reading.sources(sources, items);
+        }
         match self.choices {
             Some(choices) if choices.kind() == Kind::Array => {
                 if !choices.elements().all(|choice| reading.choice(choice, items)) {
                     return Fed::Malformed;
                 }
             }
-            None if self.usage.is_some() || self.is_empty_list => {}
+            None if self.usage.is_some() || self.is_null_list => {}
             _ => return Fed::Malformed,
         }
         if let Some(usage) = self.usage {

@@ -3,12 +3,15 @@
 
 use super::collected::{Choice, Collected};
 use super::logprobs::{self, offsets};
-use super::request::Facts;
+use super::spent::{write_usage_detailed, Detail};
 use super::thoughts::{delta_of, write_call_signature};
-use crate::base64;
+use super::vectors::write_vector;
 use crate::dialects::neutral::{Endpoint, Item, Thought};
 use crate::json::write_string;
 use crate::ledger::Usage;
+
+pub use super::spent::write_usage;
+pub use super::vectors::VectorForm;
 
 /// What all answers of one exchange share.
 #[derive(Clone, Debug)]
@@ -21,50 +24,6 @@ pub struct Stamp {
     pub model: String,
     /// How vectors are written.
     pub vectors: VectorForm,
-}
-
-/// How vectors are written: `encoding_format`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum VectorForm {
-    /// A list of numbers.
-    #[default]
-    Float,
-    /// Their bytes as floats of 32 bits, the lowest byte first, in base64.
-    Base64,
-}
-
-impl VectorForm {
-    /// What a request asks for; `None` where it is neither.
-    pub fn of(facts: &Facts) -> Option<VectorForm> {
-        let asked = facts.index.get(&facts.body, "encoding_format").filter(|asked| !asked.is_null());
-        match asked {
-            None => Some(VectorForm::Float),
-            Some(asked) if asked.str_eq("float") => Some(VectorForm::Float),
-            Some(asked) if asked.str_eq("base64") => Some(VectorForm::Base64),
-            Some(_) => None,
-        }
-    }
-}
-
-/// What tokens were used for, beyond [`Usage`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Detail {
-    /// Of the output, what was thought.
-    pub reasoning_tokens: u64,
-    /// Of the input, what was written to the provider's cache.
-    pub cache_written_tokens: u64,
-}
-
-impl Detail {
-    /// What an item says of it.
-    pub fn of(item: &Item) -> Option<Detail> {
-        match item {
-            Item::UsageDetail { reasoning_tokens, cache_written_tokens } => {
-                Some(Detail { reasoning_tokens: *reasoning_tokens, cache_written_tokens: *cache_written_tokens })
-            }
-            _ => None,
-        }
-    }
 }
 
 impl Stamp {
@@ -310,38 +269,6 @@ fn write_call(out: &mut Vec<u8>, id: Option<&str>, name: Option<&str>, arguments
     out.extend_from_slice(b"}}");
 }
 
-/// `usage` in OpenAI's form.
-pub fn write_usage(out: &mut Vec<u8>, endpoint: Endpoint, usage: &Usage) {
-    write_usage_detailed(out, endpoint, usage, Detail::default());
-}
-
-/// The same with what the tokens were used for, where something is known of it.
-pub fn write_usage_detailed(out: &mut Vec<u8>, endpoint: Endpoint, usage: &Usage, detail: Detail) {
-    out.extend_from_slice(b"{\"prompt_tokens\":");
-    write_number(out, usage.input_tokens);
-    if endpoint != Endpoint::Embeddings {
-        out.extend_from_slice(b",\"completion_tokens\":");
-        write_number(out, usage.output_tokens);
-    }
-    out.extend_from_slice(b",\"total_tokens\":");
-    write_number(out, usage.total());
-    if usage.cached_tokens > 0 || detail.cache_written_tokens > 0 {
-        out.extend_from_slice(b",\"prompt_tokens_details\":{\"cached_tokens\":");
-        write_number(out, usage.cached_tokens);
-        if detail.cache_written_tokens > 0 {
-            out.extend_from_slice(b",\"cache_write_tokens\":");
-            write_number(out, detail.cache_written_tokens);
-        }
-        out.push(b'}');
-    }
-    if detail.reasoning_tokens > 0 {
-        out.extend_from_slice(b",\"completion_tokens_details\":{\"reasoning_tokens\":");
-        write_number(out, detail.reasoning_tokens);
-        out.push(b'}');
-    }
-    out.push(b'}');
-}
-
 pub(super) fn write_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
@@ -349,23 +276,4 @@ pub(super) fn write_number(out: &mut Vec<u8>, number: u64) {
 /// A finite number.
 pub(super) fn write_float(out: &mut Vec<u8>, number: f32) {
     out.extend_from_slice(ryu::Buffer::new().format_finite(number).as_bytes());
-}
-
-fn write_vector(out: &mut Vec<u8>, vector: &[f32], form: VectorForm) {
-    // JSON has no NaN or infinity; an engine that gives one is wrong, and 0 harms least. Both forms say the same.
-    let numbers = vector.iter().map(|number| if number.is_finite() { *number } else { 0.0 });
-    if form == VectorForm::Base64 {
-        out.push(b'"');
-        base64::write(out, numbers.flat_map(f32::to_le_bytes));
-        out.push(b'"');
-        return;
-    }
-    out.push(b'[');
-    for (at, number) in numbers.enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        write_float(out, number);
-    }
-    out.push(b']');
 }

@@ -27,3 +27,8 @@ pub(super) fn implied(calls: bool) -> &'static str {
         "stop"
     }
 }
+
+/// Whether a `stop_reason` is a reason in words, as gateways write it, and not the sequence that ended the choice.
+pub(super) fn is_word(said: &str) -> bool {
+    matches!(said, "stop" | "length" | "tool_calls" | "content_filter") || reason_of(said, false) != said
+}

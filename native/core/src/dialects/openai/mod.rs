@@ -6,11 +6,11 @@
 //! | Way | Files |
 //! | --- | --- |
 //! | all of it, as a [`Protocol`](crate::dialects::Protocol) | `protocol.rs` |
-//! | a caller's request | `request.rs` (what policy reads of it), `fields.rs`, `messages.rs`; `read_request.rs` (as the neutral one) |
+//! | a caller's request | `request.rs` (what policy reads of it), `fields.rs`, `messages.rs`; `read_request.rs`, `read_messages.rs`, `request_fields.rs` (as the neutral one) |
 //! | to an upstream | `write_request.rs`, `write_messages.rs`, `effort.rs`; `splice.rs` where the caller speaks it too; `manners.rs` (how servers differ) |
-//! | an upstream's answer as items | `read_answer.rs` (whole), `decode.rs` (streamed); both by `reading.rs`, `calls.rs`, `details.rs`, `finish.rs`, `logprobs.rs` |
+//! | an upstream's answer as items | `read_answer.rs` (whole), `decode.rs` (streamed); both by `reading.rs`, `parts.rs`, `calls.rs`, `details.rs`, `finish.rs`, `logprobs.rs` |
 //! | an upstream's answer that passes as it is | `answer.rs` (whole), `relay.rs` (streamed), `chunk.rs`, `choices.rs`, `pieces.rs`, `usage.rs`, `words.rs` |
-//! | items as an answer | `encode.rs` with `collected.rs` (whole), `streamed.rs`; `thoughts.rs` |
+//! | items as an answer | `collected.rs` (whole), `streamed.rs`; both by `encode.rs`, `spent.rs`, `thoughts.rs`, `vectors.rs` |
 //! | a kept answer in the other form | `join.rs`, `retell.rs`, `members.rs` |
 //! | errors | `errors.rs`, and `crate::error` |
 //! | counting | `count.rs` |
@@ -35,23 +35,31 @@ pub mod manners;
 mod members;
 mod messages;
 pub mod models;
+mod parts;
 pub mod passed;
 pub mod pieces;
 mod protocol;
 mod read_answer;
+mod read_messages;
 mod read_request;
 mod reading;
 pub mod relay;
 pub mod request;
+mod request_fields;
 pub mod retell;
+mod spent;
 mod splice;
 mod streamed;
+#[cfg(test)]
+mod tests;
 mod thoughts;
 pub mod usage;
+mod vectors;
 pub mod words;
 mod write_messages;
 mod write_request;
 
 pub use decode::Decoder;
 pub use protocol::OpenAiChat;
+pub use request_fields::{MESSAGE_FIELDS, REQUEST_FIELDS};
 pub use streamed::Encoder;

@@ -33,6 +33,9 @@ pub fn read_answer(endpoint: Endpoint, body: &[u8], items: &mut Vec<Item>) -> An
     if let Some(id) = field("id") {
         reading.name(id);
     }
+    if let Some(sources) = field("search_results").or(field("citations")) {
+        reading.sources(sources, items);
+    }
     if !choices.elements().all(|choice| reading.choice(choice, items)) {
         return Answer::Malformed;
     }

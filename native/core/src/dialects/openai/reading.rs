@@ -1,17 +1,12 @@
 //! Reads what an upstream says into items: the part that whole answers and chunks of a stream share.
-//!
-//! A delta and a message have the same members, and every provider adds its own. Thoughts have three spellings
-//! (`reasoning_content`, `reasoning`, `reasoning_details`), which some servers send side by side: the first that says
-//! something counts.
 
 use super::answer::{read_usage, tokens};
-use super::calls::{said, signature_of, Calls};
-use super::details::{text_of, Unsigned};
-use super::finish::{implied, reason_of};
+use super::calls::said;
+use super::finish::{implied, is_word, reason_of};
 use super::logprobs;
-use crate::dialects::neutral::{Item, Thought, TokenLogprob};
-use crate::dialects::Dialect;
-use crate::json::{Kind, Value};
+use super::parts::{tell_text, Parts, Said};
+use crate::dialects::neutral::Item;
+use crate::json::{Kind, Value, Writer};
 use crate::ledger::Usage;
 
 /// Choices of one answer, at most: `n` goes to 128 for each of many prompts.
@@ -29,28 +24,15 @@ pub(super) struct Reading {
     detail: (u64, u64),
     /// Something was said.
     said: bool,
+    /// What the answer is from was told.
+    sourced: bool,
 }
 
 #[derive(Debug, Default)]
 struct Choice {
     seen: bool,
     finished: bool,
-    calls: Calls,
-    unsigned: Unsigned,
-}
-
-/// The members of a delta or message that say something.
-#[derive(Default)]
-struct Parts<'a> {
-    content: Option<Value<'a>>,
-    thinking: [Option<Value<'a>>; 2],
-    details: Option<Value<'a>>,
-    refusal: Option<Value<'a>>,
-    annotations: Option<Value<'a>>,
-    calls: Option<Value<'a>>,
-    function: Option<Value<'a>>,
-    audio: Option<Value<'a>>,
-    extra: Option<Value<'a>>,
+    said: Said,
 }
 
 impl Reading {
@@ -83,6 +65,25 @@ impl Reading {
             self.finish(at, None, items);
         }
         items.extend(self.usage.filter(|usage| !self.said && !usage.is_likely()).map(Item::Usage));
+    }
+
+    /// Takes Perplexity's `search_results` (`{"title","url"}` each) or older `citations` (addresses): what the whole answer
+    /// is from, the same with each chunk.
+    pub fn sources(&mut self, list: Value<'_>, items: &mut Vec<Item>) {
+        if std::mem::replace(&mut self.sourced, true) {
+            return;
+        }
+        for source in list.elements() {
+            let Some(url) = source.as_str().or(source.get("url").and_then(Value::as_str)) else { continue };
+            let title = source.get("title").and_then(Value::as_str).unwrap_or_default();
+            let mut json = Writer::with_capacity(128 + url.len() + title.len());
+            json.open_object().text_member("type", "url_citation").key("url_citation").open_object();
+            json.text_member("url", &url).text_member("title", &title);
+            json.key("start_index").integer(0).key("end_index").integer(0).close_object().close_object();
+            if let Ok(json) = String::from_utf8(json.into_bytes()) {
+                items.push(Item::Annotation { choice: 0, json });
+            }
+        }
     }
 
     /// Takes `usage`, wherever it is. Counts that an answer with words cannot have are none.
@@ -128,17 +129,21 @@ impl Reading {
         let before = items.len();
         let logprobs = odds.map(logprobs::read).unwrap_or_default();
         match says.map(Parts::of) {
-            Some(parts) => self.parts(at, parts, logprobs, items),
+            Some(parts) => {
+                if let Some(choice) = self.choices.get_mut(at) {
+                    parts.tell(number, &mut choice.said, &self.id, logprobs, items);
+                }
+            }
             None => tell_text(number, text.and_then(Value::as_str).unwrap_or_default().as_ref(), logprobs, items),
         }
         self.said |= items.len() > before;
         if let Some(usage) = usage {
             self.usage(usage, items);
         }
+        if let Some(text) = stop.and_then(Value::as_str).filter(|text| !is_word(text)) {
+            items.push(Item::StopSequence { choice: number, text: text.into_owned() });
+        }
         if let Some(reason) = reason {
-            if let Some(text) = stop.and_then(Value::as_str) {
-                items.push(Item::StopSequence { choice: number, text: text.into_owned() });
-            }
             self.finish(at, reason.as_str().as_deref(), items);
         }
         true
@@ -160,120 +165,11 @@ impl Reading {
     fn finish(&mut self, at: usize, reason: Option<&str>, items: &mut Vec<Item>) {
         let Some(choice) = self.choices.get_mut(at).filter(|choice| choice.seen && !choice.finished) else { return };
         choice.finished = true;
-        choice.calls.close(at as u32, &self.id, items);
-        let calls = !choice.calls.is_empty();
+        choice.said.calls.close(at as u32, &self.id, items);
+        let calls = !choice.said.calls.is_empty();
         let reason = reason.map_or(implied(calls), |said| reason_of(said, calls));
         items.push(Item::Finish { choice: at as u32, reason: reason.to_owned() });
     }
-
-    fn parts(&mut self, at: usize, parts: Parts<'_>, logprobs: Vec<TokenLogprob>, items: &mut Vec<Item>) {
-        let number = at as u32;
-        let Some(choice) = self.choices.get_mut(at) else { return };
-        match parts.thinking.into_iter().flatten().next() {
-            Some(text) => tell_reasoning(number, text.as_str().unwrap_or_default().into_owned(), items),
-            None => tell_reasoning(number, parts.details.map(text_of).unwrap_or_default(), items),
-        }
-        if let Some(details) = parts.details {
-            choice.unsigned.take(number, details, items);
-        }
-        match parts.content {
-            // Google marks thoughts among the content so.
-            Some(content) if parts.extra.is_some_and(is_thought) => {
-                tell_reasoning(number, content.as_str().unwrap_or_default().into_owned(), items);
-            }
-            Some(content) if content.kind() == Kind::Array => tell_blocks(number, content, logprobs, items),
-            Some(content) => tell_text(number, &content.as_str().unwrap_or_default(), logprobs, items),
-            // What is spoken is said too.
-            None => {
-                let words = parts.audio.and_then(|audio| said(audio.get("transcript")?)).and_then(Value::as_str);
-                tell_text(number, &words.unwrap_or_default(), logprobs, items);
-            }
-        }
-        if let Some(text) = parts.refusal.and_then(Value::as_str) {
-            items.push(Item::Refusal { choice: number, text: text.into_owned() });
-        }
-        for annotation in parts.annotations.into_iter().flat_map(Value::elements) {
-            if annotation.kind() == Kind::Object {
-                let json = String::from_utf8_lossy(annotation.raw()).replace(['\n', '\r'], " ");
-                items.push(Item::Annotation { choice: number, json });
-            }
-        }
-        if let Some(calls) = parts.calls {
-            choice.calls.take(number, calls, &self.id, items);
-        }
-        if let Some(function) = parts.function {
-            choice.calls.take_function(number, function, &self.id, items);
-        }
-        if let Some(signature) = parts.extra.and_then(signature_of).and_then(Value::as_str) {
-            let thought = Thought::OfText(signature.into_owned());
-            items.push(Item::Thought { choice: number, origin: Dialect::Gemini, thought });
-        }
-    }
-}
-
-impl<'a> Parts<'a> {
-    fn of(says: Value<'a>) -> Parts<'a> {
-        let mut parts = Parts::default();
-        for (key, value) in says.fields() {
-            match key.raw() {
-                b"\"content\"" => parts.content = said(value).or(list(value)),
-                b"\"reasoning_content\"" => parts.thinking[0] = said(value),
-                b"\"reasoning\"" => parts.thinking[1] = said(value),
-                b"\"reasoning_details\"" => parts.details = list(value),
-                b"\"refusal\"" => parts.refusal = said(value),
-                b"\"annotations\"" => parts.annotations = list(value),
-                b"\"tool_calls\"" => parts.calls = list(value),
-                b"\"function_call\"" => parts.function = object(value),
-                b"\"audio\"" => parts.audio = object(value),
-                b"\"extra_content\"" => parts.extra = object(value),
-                _ => {}
-            }
-        }
-        parts
-    }
-}
-
-fn list(value: Value<'_>) -> Option<Value<'_>> {
-    (value.kind() == Kind::Array).then_some(value)
-}
-
-fn object(value: Value<'_>) -> Option<Value<'_>> {
-    (value.kind() == Kind::Object).then_some(value)
-}
-
-/// Whether an `extra_content` says that the content is a thought.
-fn is_thought(extra: Value<'_>) -> bool {
-    extra.get("google").and_then(object).and_then(|google| google.get("thought")?.as_bool()).unwrap_or(false)
-}
-
-fn tell_text(choice: u32, text: &str, logprobs: Vec<TokenLogprob>, items: &mut Vec<Item>) {
-    if !text.is_empty() || !logprobs.is_empty() {
-        items.push(Item::Text { choice, text: text.to_owned(), logprobs });
-    }
-}
-
-fn tell_reasoning(choice: u32, text: String, items: &mut Vec<Item>) {
-    if !text.is_empty() {
-        items.push(Item::Reasoning { choice, text });
-    }
-}
-
-/// Content in parts, as Mistral's reasoning models have it: text, and thoughts that hold text.
-fn tell_blocks(choice: u32, content: Value<'_>, logprobs: Vec<TokenLogprob>, items: &mut Vec<Item>) {
-    let mut text = String::new();
-    for part in content.elements() {
-        for (key, value) in part.fields() {
-            match (key.raw(), value.kind()) {
-                (b"\"text\"", Kind::String) => text.push_str(&value.as_str().unwrap_or_default()),
-                (b"\"thinking\"", Kind::Array) => tell_reasoning(choice, text_of(value), items),
-                (b"\"thinking\"", Kind::String) => {
-                    tell_reasoning(choice, value.as_str().unwrap_or_default().into_owned(), items);
-                }
-                _ => {}
-            }
-        }
-    }
-    tell_text(choice, &text, logprobs, items);
 }
 
 /// Reasoning tokens, and tokens written to the provider's cache, under the names that providers give them.

@@ -1,7 +1,8 @@
 //! Writes a stream of chunks from items, for a caller of this dialect.
 
-use super::encode::{Detail, Stamp};
+use super::encode::Stamp;
 use super::pieces::DONE;
+use super::spent::Detail;
 use super::thoughts::{delta_of, Unsigned};
 use crate::dialects::neutral::{Endpoint, Item, Thought};
 use crate::dialects::Encode;

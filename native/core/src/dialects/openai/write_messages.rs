@@ -81,35 +81,35 @@ impl<'l> Turns<'l> {
         let failed = role == Role::Tool && message.get("is_error").and_then(Value::as_bool) == Some(true);
         out.open_object();
         for (key, value) in message.fields() {
-            let written = match key.raw() {
-                b"\"role\"" if role == Role::Developer && !self.developer => {
+            let name = key.as_str().unwrap_or_default();
+            let written = match &*name {
+                "role" if role == Role::Developer && !self.developer => {
                     self.loss.add(Change::Renamed, "messages[].role", "developer as system");
                     Some(Some(b"\"system\"".to_vec()))
                 }
-                b"\"content\"" if role == Role::Tool => self.result(message, value, failed).map(Some),
-                b"\"content\"" => self.content(role, value).map(Some),
-                b"\"is_error\"" => Some(None),
-                b"\"cache_control\"" => self.mark("messages[].cache_control"),
-                b"\"reasoning_content\"" if !self.thoughts => {
+                "content" if role == Role::Tool => self.result(message, value, failed).map(Some),
+                "content" => self.content(role, value).map(Some),
+                "is_error" => Some(None),
+                "cache_control" => self.mark("messages[].cache_control"),
+                "reasoning_content" if !self.thoughts => {
                     self.loss.add(Change::Dropped, "messages[].reasoning_content", "not taken back by this model");
                     Some(None)
                 }
-                b"\"thoughts\"" => {
+                "thoughts" => {
                     self.own_thoughts(value, &mut out);
                     Some(None)
                 }
-                b"\"tool_calls\"" => self.calls(value).map(Some),
+                "tool_calls" => self.calls(value).map(Some),
                 _ => None,
             };
-            says |= matches!(key.raw(), b"\"content\"" | b"\"tool_calls\"" | b"\"function_call\"" | b"\"refusal\"")
-                && !value.is_null();
+            says |= matches!(&*name, "content" | "tool_calls" | "function_call" | "refusal") && !value.is_null();
             changed |= written.is_some();
             match written {
                 None => {
-                    out.key(&key.as_str().unwrap_or_default()).value(value);
+                    out.key(&name).value(value);
                 }
                 Some(Some(json)) => {
-                    out.key(&key.as_str().unwrap_or_default()).raw(&json);
+                    out.key(&name).raw(&json);
                 }
                 Some(None) => {}
             }
