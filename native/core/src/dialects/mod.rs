@@ -3,6 +3,7 @@
 //! A dialect is a folder with one type that implements [`Protocol`]. Requests meet in the neutral request, which is OpenAI's chat
 //! completion with the members that `docs/dialects.md` lists; answers meet in [`neutral::Item`]s, whole or streamed.
 
+pub mod anthropic;
 mod lines;
 mod listener;
 mod loss;
@@ -15,13 +16,14 @@ mod protocol;
 pub use lines::Lines;
 pub use listener::Listener;
 pub use loss::{Change, Loss, Lost};
-pub use protocol::{VERSION, Answer, Ask, Decode, Dialect, Encode, Fed, Form, Protocol, Reply, To};
+pub use protocol::{Answer, Ask, Decode, Dialect, Encode, Fed, Form, Model, Protocol, Reply, To, VERSION};
 
 impl Dialect {
     /// What it can do. Of an upstream ask [`crate::gateway`]'s, which knows its manners.
     pub fn protocol(self) -> &'static dyn Protocol {
         match self {
             Dialect::OpenAiChat => &openai::OpenAiChat::USUAL,
+            Dialect::Anthropic => &anthropic::Anthropic,
             _ => todo!(),
         }
     }

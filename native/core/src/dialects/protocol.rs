@@ -121,6 +121,17 @@ pub struct Ask {
     pub model: Option<String>,
     /// Whether a stream is asked for, where the path says so.
     pub stream: Option<bool>,
+    /// Only its tokens are to be counted.
+    pub count: bool,
+}
+
+/// A model in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The name by which it is asked for.
+    pub id: String,
+    /// Who serves it.
+    pub owner: String,
 }
 
 /// Where a request goes.
@@ -248,6 +259,12 @@ pub trait Protocol: Sync {
         let _ = tokens;
         Vec::new()
     }
+
+    /// The list of models, for callers of this dialect.
+    fn models_body(&self, models: &[Model]) -> Vec<u8>;
+
+    /// One of them.
+    fn model_body(&self, model: &Model) -> Vec<u8>;
 
     /// The words of an upstream's error body, if it is one of this dialect.
     fn error_words(&self, body: &[u8]) -> Option<String>;

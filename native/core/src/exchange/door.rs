@@ -24,7 +24,8 @@ pub(super) fn of(path: &str, query: &str) -> Option<(Target, Ask)> {
         Target::Inference(_, endpoint) => endpoint,
         _ => Endpoint::Chat,
     };
-    Some((target, Ask { endpoint: Some(endpoint), form, ..Ask::default() }))
+    let count = matches!(target, Target::Count(_));
+    Some((target, Ask { endpoint: Some(endpoint), form, count, ..Ask::default() }))
 }
 
 /// `/v1beta/models/{model}:{verb}`, with `/v1` too, and without `models/` before names with a slash, as Google's client for
@@ -51,7 +52,8 @@ fn of_gemini(path: &str, query: &str) -> Option<(Target, Ask)> {
         _ => Endpoint::Chat,
     };
     let model = Some(model.to_owned()).filter(|model| !model.is_empty())?;
-    Some((target, Ask { endpoint: Some(endpoint), form, model: Some(model), stream: Some(stream) }))
+    let count = matches!(target, Target::Count(_));
+    Some((target, Ask { endpoint: Some(endpoint), form, model: Some(model), stream: Some(stream), count }))
 }
 
 fn asks_events(query: &str) -> bool {

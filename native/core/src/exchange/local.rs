@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::call::shown;
 use super::target::Target;
 use super::Exchange;
-use crate::dialects::openai::models;
+use crate::dialects::Model;
 use crate::error::{Code, Failure};
 use crate::ledger::Ending;
 use crate::route::{Candidate, Resolved};
@@ -17,11 +17,15 @@ impl Exchange {
     pub(super) fn answer_locally(&mut self, target: &Target) {
         match target {
             Target::Models => {
-                let list = models::list(&self.listed());
+                let list = self.dialect().protocol().models_body(&self.listed());
                 self.reply_json(200, list);
             }
             Target::Model(id) => match self.owner_of(id) {
-                Some(owner) => self.reply_json(200, models::one(id, &owner)),
+                Some(owner) => {
+                    let model = Model { id: id.clone(), owner };
+                    let body = self.dialect().protocol().model_body(&model);
+                    self.reply_json(200, body);
+                }
                 None => {
                     let words = format!("The model '{}' does not exist, or this key may not use it. GET /v1/models lists what there is.", shown(id));
                     self.fail(Failure::new(Code::UnknownModel, words).param("model"));
@@ -80,7 +84,7 @@ impl Exchange {
     }
 
     /// The models that this holder may use: those it could ask, each with the first provider that it would be asked of.
-    fn listed(&self) -> Vec<(String, String)> {
+    fn listed(&self) -> Vec<Model> {
         let listed = self.snap.routes.listed().iter().filter_map(|listed| {
             let allowed = self.allowed(&listed.model);
             let first = allowed.first()?;
@@ -91,7 +95,7 @@ impl Exchange {
                     self.provider_name(lister.unwrap_or(first))
                 }
             };
-            Some((listed.model.to_string(), owner))
+            Some(Model { id: listed.model.to_string(), owner })
         });
         listed.collect()
     }

@@ -18,7 +18,7 @@ use crate::dialects::{Answer, Ask, Change, Decode, Dialect, Fed, Loss, Protocol,
 use crate::ledger::{Usage, UsageSource};
 use crate::sse::{Framer, Limits};
 
-const CHAT: To<'static> = To { endpoint: Endpoint::Chat, model: "m", stream: false, cap: None };
+const CHAT: To<'static> = To { endpoint: Endpoint::Chat, model: "m", stream: false, cap: None, version: "" };
 
 fn dialect(type_name: &str) -> OpenAiChat {
     OpenAiChat { manners: Manners::of(type_name) }

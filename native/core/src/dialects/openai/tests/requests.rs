@@ -227,7 +227,7 @@ fn a_stream_is_asked_for_and_not() {
     let to = To { stream: true, ..CHAT };
     let (body, _) = written(OpenAiChat::USUAL, &to, r#"{"model":"m","messages":[]}"#);
     assert_eq!((body["stream"].clone(), body["stream_options"].clone()), (json!(true), json!({"include_usage": true})));
-    let to = To { endpoint: Endpoint::Embeddings, model: "e", stream: false, cap: Some(5) };
+    let to = To { endpoint: Endpoint::Embeddings, model: "e", stream: false, cap: Some(5), version: "" };
     let (body, _) = written(OpenAiChat::USUAL, &to, r#"{"model":"m","input":"x"}"#);
     assert_eq!(body, json!({"model": "e", "input": "x"}));
 }

@@ -1,0 +1,68 @@
+//! Tokens used, as Anthropic counts them: `input_tokens` are those that no cache read or wrote; the neutral form has all.
+
+use crate::dialects::neutral::Item;
+use crate::json::{Kind, Value, Writer};
+use crate::ledger::{Usage, UsageSource};
+
+/// Counts of an answer so far: of a stream they come in parts, each the newest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    input: Option<u64>,
+    output: Option<u64>,
+    written: Option<u64>,
+    read: Option<u64>,
+    thought: Option<u64>,
+}
+
+/// No count is larger.
+const MOST: u64 = 1 << 40;
+
+impl Counts {
+    /// Takes a `usage` object. What is null or missing stays as it was said before.
+    pub fn take(&mut self, usage: Value<'_>) {
+        if usage.kind() != Kind::Object {
+            return;
+        }
+        for (key, value) in usage.fields() {
+            let number = || value.as_u64().filter(|number| *number < MOST);
+            match key.raw() {
+                b"\"input_tokens\"" => self.input = number().or(self.input),
+                b"\"output_tokens\"" => self.output = number().or(self.output),
+                b"\"cache_creation_input_tokens\"" => self.written = number().or(self.written),
+                b"\"cache_read_input_tokens\"" => self.read = number().or(self.read),
+                b"\"output_tokens_details\"" if value.kind() == Kind::Object => {
+                    let thought = value.get("thinking_tokens").and_then(Value::as_u64);
+                    self.thought = thought.filter(|number| *number < MOST).or(self.thought);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Tells them, if anything was said.
+    pub fn tell(&self, items: &mut Vec<Item>) {
+        let (Some(input), Some(output)) = (self.input, self.output) else { return };
+        let (written, read) = (self.written.unwrap_or(0), self.read.unwrap_or(0));
+        let usage = Usage {
+            input_tokens: input + written + read,
+            output_tokens: output,
+            cached_tokens: read,
+            source: UsageSource::Reported,
+        };
+        items.push(Item::Usage(usage));
+        let reasoning_tokens = self.thought.unwrap_or(0);
+        if written > 0 || reasoning_tokens > 0 {
+            items.push(Item::UsageDetail { reasoning_tokens, cache_written_tokens: written });
+        }
+    }
+}
+
+/// Writes a `usage` object. `written`: of the input, what went into the provider's cache.
+pub(super) fn write_usage(out: &mut Writer, usage: &Usage, written: u64) {
+    let fresh = usage.input_tokens.saturating_sub(usage.cached_tokens).saturating_sub(written);
+    out.open_object().key("input_tokens").integer(fresh);
+    out.key("cache_creation_input_tokens").integer(written);
+    out.key("cache_read_input_tokens").integer(usage.cached_tokens);
+    out.key("output_tokens").integer(usage.output_tokens);
+    out.close_object();
+}

@@ -1,0 +1,111 @@
+//! A whole answer from items: what a stream of them would say, collected into blocks.
+
+use super::encode::{answer_id, Ended};
+use super::usage::write_usage;
+use crate::dialects::neutral::{Item, Thought};
+use crate::dialects::{Dialect, Reply};
+use crate::json::{validate, Kind, Limits, Writer};
+use crate::ledger::Usage;
+
+/// A block that grows.
+enum Block {
+    Text(String),
+    Thinking { text: String, signature: Option<String> },
+    Redacted(String),
+    Call { index: u32, id: String, name: String, arguments: String },
+}
+
+/// See [`crate::dialects::Protocol::write_answer`]. Only the first choice is told: callers of this dialect ask for one.
+pub(super) fn write_answer(reply: &Reply, items: &[Item], usage: &Usage) -> Vec<u8> {
+    let (mut blocks, mut ended) = (Vec::new(), Ended::default());
+    for item in items {
+        ended.take(item);
+        add(item, &mut blocks);
+    }
+    let mut out = Writer::with_capacity(512);
+    out.open_object().text_member("id", &answer_id(reply)).text_member("type", "message");
+    out.text_member("role", "assistant").text_member("model", &reply.model).key("content").open_array();
+    for (at, block) in blocks.iter().enumerate() {
+        write(at, block, &mut out);
+    }
+    out.close_array();
+    ended.write(&mut out);
+    out.key("usage");
+    write_usage(&mut out, usage, ended.written);
+    out.close_object();
+    out.into_bytes()
+}
+
+fn add(item: &Item, blocks: &mut Vec<Block>) {
+    match item {
+        Item::Text { choice: 0, text, .. } | Item::Refusal { choice: 0, text } => match blocks.last_mut() {
+            Some(Block::Text(before)) => before.push_str(text),
+            _ if text.is_empty() => {}
+            _ => blocks.push(Block::Text(text.clone())),
+        },
+        Item::Reasoning { choice: 0, text } => match blocks.last_mut() {
+            Some(Block::Thinking { text: before, signature: None }) => before.push_str(text),
+            _ => blocks.push(Block::Thinking { text: text.clone(), signature: None }),
+        },
+        Item::Thought { choice: 0, origin: Dialect::Anthropic, thought } => match (thought, blocks.last_mut()) {
+            (Thought::Signature(signed), Some(Block::Thinking { signature: signature @ None, .. })) => {
+                *signature = Some(signed.clone());
+            }
+            (Thought::Signature(signed), _) => {
+                blocks.push(Block::Thinking { text: String::new(), signature: Some(signed.clone()) });
+            }
+            (Thought::Redacted(data), _) => blocks.push(Block::Redacted(data.clone())),
+            _ => {}
+        },
+        Item::ToolCall { choice: 0, index, id, name, arguments } => {
+            let of = |block: &&mut Block| matches!(block, Block::Call { index: own, .. } if own == index);
+            match blocks.iter_mut().find(of) {
+                Some(Block::Call { id: own_id, name: own_name, arguments: before, .. }) => {
+                    own_id.push_str(id.as_deref().unwrap_or_default());
+                    own_name.push_str(name.as_deref().unwrap_or_default());
+                    before.push_str(arguments);
+                }
+                _ => blocks.push(Block::Call {
+                    index: *index,
+                    id: id.clone().unwrap_or_default(),
+                    name: name.clone().unwrap_or_default(),
+                    arguments: arguments.clone(),
+                }),
+            }
+        }
+        _ => {}
+    }
+}
+
+fn write(at: usize, block: &Block, out: &mut Writer) {
+    out.open_object();
+    match block {
+        Block::Text(text) => {
+            out.text_member("type", "text").text_member("text", text);
+        }
+        Block::Thinking { text, signature } => {
+            out.text_member("type", "thinking").text_member("thinking", text);
+            out.text_member("signature", signature.as_deref().unwrap_or_default());
+        }
+        Block::Redacted(data) => {
+            out.text_member("type", "redacted_thinking").text_member("data", data);
+        }
+        Block::Call { id, name, arguments, .. } => {
+            let id = if id.is_empty() { format!("toolu_{at}") } else { id.clone() };
+            out.text_member("type", "tool_use").text_member("id", &id).text_member("name", name).key("input");
+            match validate(arguments.as_bytes(), Limits::default()) {
+                Ok(input) if input.kind() == Kind::Object => {
+                    out.value(input);
+                }
+                // What a model wrote is given as it is, where an object must stand.
+                _ if arguments.trim().is_empty() => {
+                    out.raw(b"{}");
+                }
+                _ => {
+                    out.open_object().text_member("arguments", arguments).close_object();
+                }
+            }
+        }
+    }
+    out.close_object();
+}
