@@ -42,6 +42,10 @@ fn older_and_other_names_are_read() {
         json!({"role": "assistant", "content": "a", "reasoning_content": "hm", "thoughts": [
         {"origin": "openai_chat", "type": "item", "item": {"type": "reasoning.text", "text": "hm", "signature": "s"}}]})
     );
+    let (google, _) = neutral(
+        r#"{"model":"m","messages":[{"role":"assistant","content":"a","extra_content":{"google":{"thought_signature":"s"}}}]}"#,
+    );
+    assert_eq!(google["messages"][0]["thoughts"], json!([{"origin": "gemini", "type": "text", "signature": "s"}]));
     assert!(lost.iter().all(|(_, change)| matches!(change, Change::Renamed | Change::Approximated)), "{lost:?}");
 }
 
