@@ -4,9 +4,9 @@
 use super::collected::{Choice, Collected};
 use super::logprobs::{self, offsets};
 use super::spent::{write_usage_detailed, Detail};
-use super::thoughts::{delta_of, write_call_signature};
+use super::thoughts::write_call_signature;
 use super::vectors::write_vector;
-use crate::dialects::neutral::{Endpoint, Item, Thought};
+use crate::dialects::neutral::{Endpoint, Item};
 use crate::json::write_string;
 use crate::ledger::Usage;
 
@@ -39,8 +39,8 @@ impl Stamp {
     }
 
     /// One chunk of a stream for `item`, before which `said` characters of its choice came; `None` where a stream has no
-    /// place for it (embeddings; thoughts of a completion; usage has its own), and for a signature of thoughts, which is
-    /// told with the text that it signs: see [`super::streamed::Encoder`].
+    /// place for it (embeddings; thoughts of a completion; usage has its own), and for what is told
+    /// with all of its kind (annotations, what binds thoughts): see [`super::streamed::Encoder`].
     pub fn chunk(&self, endpoint: Endpoint, item: &Item, said: usize) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(192);
         self.open(&mut out, chunk_object(endpoint));
@@ -84,14 +84,6 @@ impl Stamp {
                 out.extend_from_slice(b",\"delta\":{\"refusal\":");
                 write_string(&mut out, text);
                 out.extend_from_slice(b"},\"finish_reason\":null}]}");
-            }
-            Item::Annotation { choice, json } if endpoint == Endpoint::Chat => {
-                let delta = [b"\"annotations\":[", json.as_bytes(), b"]"].concat();
-                return Some(self.delta_chunk(*choice, &delta));
-            }
-            Item::Thought { thought: Thought::Signature(_), .. } => return None,
-            Item::Thought { choice, origin, thought } if endpoint == Endpoint::Chat => {
-                return Some(self.delta_chunk(*choice, &delta_of(*origin, thought, "")?));
             }
             // As vLLM says it, and SGLang and others after it.
             Item::StopSequence { choice, text } => {

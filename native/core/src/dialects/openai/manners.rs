@@ -50,6 +50,12 @@ pub struct Manners {
     pub sampling: bool,
     /// The role `developer`.
     pub developer: bool,
+    /// Tools of type `custom` and a choice of type `allowed_tools`.
+    pub openai_tools: bool,
+    /// `metadata` is refused unless `store` is true.
+    pub metadata_of_stored: bool,
+    /// Most stop sequences.
+    pub stops: Option<usize>,
 }
 
 impl Manners {
@@ -63,6 +69,9 @@ impl Manners {
         thinking: Taken::Never,
         sampling: true,
         developer: false,
+        openai_tools: false,
+        metadata_of_stored: false,
+        stops: None,
     };
 
     /// Of one that refuses what OpenAI does not have.
@@ -88,15 +97,33 @@ impl Default for Manners {
 
 /// Those that differ from the usual ones, by provider type.
 const KNOWN: &[(&str, Manners)] = &[
-    // platform.openai.com: unknown parameters are refused; reasoning models refuse `max_tokens`.
-    ("openai", Manners { cap_field: CapField::MaxCompletionTokens, developer: true, ..Manners::STRICT }),
+    // https://platform.openai.com/docs/api-reference/chat/create: unknown parameters are refused; reasoning models refuse
+    // `max_tokens`.
+    (
+        "openai",
+        Manners {
+            cap_field: CapField::MaxCompletionTokens,
+            developer: true,
+            openai_tools: true,
+            metadata_of_stored: true,
+            stops: Some(4),
+            ..Manners::STRICT
+        },
+    ),
     ("mistral", Manners::STRICT),
-    ("groq", Manners::STRICT),
+    // https://console.groq.com/docs/api-reference
+    ("groq", Manners { stops: Some(4), ..Manners::STRICT }),
     ("cerebras", Manners { cap_field: CapField::MaxCompletionTokens, ..Manners::STRICT }),
     // https://api-docs.deepseek.com/guides/thinking_mode: 400 without it after tool calls, ignored elsewhere.
     (
         "deepseek",
-        Manners { reasoning_content: Taken::Always, thinking: Taken::Always, sampling: false, ..Manners::USUAL },
+        Manners {
+            reasoning_content: Taken::Always,
+            thinking: Taken::Always,
+            sampling: false,
+            stops: Some(16),
+            ..Manners::USUAL
+        },
     ),
     // https://ai.google.dev/gemini-api/docs/openai: unknown names are refused.
     ("gemini", Manners { google_signatures: Taken::Always, ..Manners::STRICT }),
@@ -118,3 +145,5 @@ pub(super) const WANT_THOUGHTS: &[&str] = &["deepseek", "kimi-k2-thinking", "kim
 pub(super) const SIGN_CALLS: &[&str] = &["gemini"];
 /// Models whose hosts take cache markers.
 pub(super) const MARK_CACHES: &[&str] = &["claude"];
+/// OpenAI's models that do not think: they refuse `reasoning_effort`, whatever it says.
+pub(super) const NO_EFFORT: &[&str] = &["gpt-4", "gpt-3.5"];

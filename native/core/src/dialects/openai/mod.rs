@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | all of it, as a [`Protocol`](crate::dialects::Protocol) | `protocol.rs` |
 //! | a caller's request | `request.rs` (what policy reads of it), `fields.rs`, `messages.rs`; `read_request.rs`, `read_messages.rs`, `request_fields.rs` (as the neutral one) |
-//! | to an upstream | `write_request.rs`, `write_messages.rs`, `effort.rs`; `splice.rs` where the caller speaks it too; `manners.rs` (how servers differ) |
+//! | to an upstream | `write_request.rs`, `write_messages.rs` (with `attachments.rs`), `write_tools.rs`, `effort.rs`, `limits.rs`; `splice.rs` where the caller speaks it too; `manners.rs` (how servers differ) |
 //! | an upstream's answer as items | `read_answer.rs` (whole), `decode.rs` (streamed); both by `reading.rs`, `parts.rs`, `calls.rs`, `details.rs`, `finish.rs`, `logprobs.rs` |
 //! | an upstream's answer that passes as it is | `answer.rs` (whole), `relay.rs` (streamed), `chunk.rs`, `choices.rs`, `pieces.rs`, `usage.rs`, `words.rs` |
 //! | items as an answer | `collected.rs` (whole), `streamed.rs`; both by `encode.rs`, `spent.rs`, `thoughts.rs`, `vectors.rs` |
@@ -17,6 +17,7 @@
 //! | other endpoints | `models.rs`, `passed.rs` |
 
 pub mod answer;
+mod attachments;
 mod calls;
 pub mod choices;
 pub mod chunk;
@@ -30,6 +31,7 @@ mod errors;
 pub(crate) mod fields;
 mod finish;
 pub mod join;
+mod limits;
 mod logprobs;
 pub mod manners;
 mod members;
@@ -58,6 +60,7 @@ mod vectors;
 pub mod words;
 mod write_messages;
 mod write_request;
+mod write_tools;
 
 pub use decode::Decoder;
 pub use protocol::OpenAiChat;

@@ -1,7 +1,7 @@
 //! `messages` of a caller as the neutral request has them: the older calls and other names for thoughts in the form that
 //! all dialects know.
 
-use super::calls::made_id;
+use super::calls::{made_id, signature_of};
 use super::request_fields::{is_carried, MESSAGE_FIELDS};
 use crate::dialects::{Change, Dialect, Loss};
 use crate::json::{Kind, Value, Writer};
@@ -56,8 +56,7 @@ impl<'l> Turns<'l> {
                 }
                 // The same again, under another name.
                 "function_call" | "reasoning" => {}
-                "reasoning_details" if !has("thoughts") => self.details(value, out),
-                "reasoning_details" => {}
+                "reasoning_details" | "extra_content" => {}
                 name if is_carried(MESSAGE_FIELDS, name) => {
                     out.key(name).value(value);
                 }
@@ -66,6 +65,9 @@ impl<'l> Turns<'l> {
                     self.loss.add(Change::Dropped, format!("messages[].{name}"), "unknown to other dialects");
                 }
             }
+        }
+        if !has("thoughts") {
+            self.thoughts(message, out);
         }
         out.close_object();
     }
@@ -79,21 +81,31 @@ impl<'l> Turns<'l> {
         out.close_object().close_array();
     }
 
-    fn details(&mut self, details: Value<'_>, out: &mut Writer) {
-        let opaque = |detail: &Value<'_>| {
-            ["signature", "data"].into_iter().any(|name| detail.get(name).is_some_and(|value| !value.is_null()))
-        };
-        if !details.elements().any(|detail| opaque(&detail)) {
+    /// Signed and encrypted `reasoning_details` (OpenRouter's), and Google's signature of a text, as `thoughts`.
+    fn thoughts(&mut self, message: Value<'_>, out: &mut Writer) {
+        let details = message.get("reasoning_details").into_iter().flat_map(Value::elements);
+        let details: Vec<_> = details.filter(|detail| is_opaque(*detail)).collect();
+        let signature = message.get("extra_content").and_then(signature_of);
+        if details.is_empty() && signature.is_none() {
             return;
         }
+        self.loss.add(Change::Renamed, "messages[].reasoning_details", "as thoughts");
         out.key("thoughts").open_array();
-        for detail in details.elements().filter(opaque) {
+        for detail in details {
             out.open_object().text_member("origin", Dialect::OpenAiChat.as_str()).text_member("type", "item");
             out.key("item").value(detail).close_object();
         }
+        if let Some(signature) = signature {
+            out.open_object().text_member("origin", Dialect::Gemini.as_str()).text_member("type", "text");
+            out.key("signature").value(signature).close_object();
+        }
         out.close_array();
-        self.loss.add(Change::Renamed, "messages[].reasoning_details", "as thoughts");
     }
+}
+
+/// Whether an entry of `reasoning_details` is signed or encrypted.
+fn is_opaque(detail: Value<'_>) -> bool {
+    ["signature", "data"].into_iter().any(|name| detail.get(name).is_some_and(|value| !value.is_null()))
 }
 
 /// Whether a member stays as it is.
@@ -103,7 +115,8 @@ fn is_plain(key: Value<'_>, value: Value<'_>) -> bool {
         b"\"role\"" => !value.str_eq("function"),
         _ => {
             let name = key.as_str().unwrap_or_default();
-            is_carried(MESSAGE_FIELDS, &name) && !matches!(&*name, "function_call" | "reasoning" | "reasoning_details")
+            is_carried(MESSAGE_FIELDS, &name)
+                && !matches!(&*name, "function_call" | "reasoning" | "reasoning_details" | "extra_content")
         }
     }
 }

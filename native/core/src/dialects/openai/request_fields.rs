@@ -68,6 +68,7 @@ pub const MESSAGE_FIELDS: &[(&str, &str, &str)] = &[
     ("reasoning_content", "reasoning_content", "DeepSeek's and others'"),
     ("reasoning", "reasoning_content", "vLLM's and OpenRouter's name of it"),
     ("reasoning_details", "thoughts", "OpenRouter's: those that are signed or encrypted"),
+    ("extra_content", "thoughts", "Google's signature of a text"),
     ("thoughts", "thoughts", ""),
     ("is_error", "is_error", ""),
     ("cache_control", "cache_control", "OpenRouter's and others'"),

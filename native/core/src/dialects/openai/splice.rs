@@ -1,11 +1,13 @@
-//! A body for an upstream of the same dialect: what policy must change is changed, and nothing else.
+//! A body for an upstream of the same dialect: what policy must change is changed, and what hoosh itself put into earlier
+//! answers is taken out; nothing else.
 
 use bytes::Bytes;
 
 use super::manners::Manners;
+use super::write_messages::Turns;
 use crate::config::CapField;
 use crate::dialects::neutral::Endpoint;
-use crate::dialects::To;
+use crate::dialects::{Loss, To};
 use crate::json::{write_string, Edits, Index, Kind, Limits, Value};
 
 /// See [`crate::dialects::Protocol::splice_request`]. A body that is no object goes as it is.
@@ -14,10 +16,25 @@ pub fn splice_request(manners: &Manners, to: &To<'_>, body: &[u8]) -> Vec<u8> {
     let mut edits = Edits::new();
     policy(to, &index, body, &mut edits);
     cap(manners, to, &index, body, &mut edits);
+    own(manners, to, &index, body, &mut edits);
     if edits.is_empty() {
         return body.to_vec();
     }
     edits.apply(body, &index)
+}
+
+/// What hoosh itself gave the caller, of an answer of another dialect, and no provider of this one knows.
+fn own(manners: &Manners, to: &To<'_>, index: &Index, body: &[u8], edits: &mut Edits) {
+    let holds = |name: &[u8]| memchr::memmem::find(body, name).is_some();
+    if to.endpoint != Endpoint::Chat || !(holds(b"\"thoughts\"") || holds(b"\"extra_content\"")) {
+        return;
+    }
+    // What it is that is left out was said with the answer.
+    let mut loss = Loss::default();
+    let turns = Turns::new(manners, to.model, &mut loss).of_own_only(manners);
+    if let Some(messages) = index.get(body, "messages").and_then(|messages| turns.write(messages)) {
+        edits.set("messages", messages);
+    }
 }
 
 /// Model, stream and usage of the stream.

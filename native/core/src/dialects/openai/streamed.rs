@@ -1,13 +1,33 @@
 //! Writes a stream of chunks from items, for a caller of this dialect.
+//!
+//! Annotations, and what binds thoughts, are told in one delta before the choice finishes. Of the SDKs that join deltas,
+//! openai's for JavaScript keeps the last value of a member that it does not know, and openai's for Python refuses a second
+//! list whose entries are not numbered.
 
 use super::encode::Stamp;
 use super::pieces::DONE;
 use super::spent::Detail;
-use super::thoughts::{delta_of, Unsigned};
+use super::thoughts::{call_delta, write_thought, Unsigned};
 use crate::dialects::neutral::{Endpoint, Item, Thought};
-use crate::dialects::Encode;
+use crate::dialects::{Dialect, Encode};
 use crate::error::Failure;
 use crate::ledger::Usage;
+
+/// Bytes kept of annotations and thoughts of all choices. Those beyond are not told: no caller could send so much back.
+const MOST: usize = 4 << 20;
+
+/// What was written of a choice, and what is still to be.
+#[derive(Debug, Default)]
+struct Choice {
+    number: u32,
+    /// Its opening chunk, with the role, was written.
+    opened: bool,
+    /// Characters: offsets of a completion's tokens.
+    characters: usize,
+    /// Objects, with commas between them.
+    annotations: Vec<u8>,
+    thoughts: Vec<u8>,
+}
 
 /// The writer of one stream.
 #[derive(Debug)]
@@ -15,10 +35,8 @@ pub struct Encoder {
     stamp: Stamp,
     endpoint: Endpoint,
     include_usage: bool,
-    /// Choices whose opening chunk, with the role, was written.
-    opened: Vec<u32>,
-    /// Characters that each choice said: offsets of a completion's tokens.
-    said: Vec<(u32, usize)>,
+    choices: Vec<Choice>,
+    held: usize,
     unsigned: Unsigned,
     detail: Detail,
 }
@@ -30,28 +48,10 @@ impl Encoder {
             stamp,
             endpoint,
             include_usage,
-            opened: Vec::new(),
-            said: Vec::new(),
+            choices: Vec::new(),
+            held: 0,
             unsigned: Unsigned::default(),
             detail: Detail::default(),
-        }
-    }
-
-    /// The chunk of `item`.
-    fn chunk(&mut self, item: &Item) -> Option<Vec<u8>> {
-        match item {
-            Item::Thought { choice, origin, thought } if self.endpoint == Endpoint::Chat => {
-                let thinking = match thought {
-                    Thought::Signature(_) => self.unsigned.take(*choice)?,
-                    _ => String::new(),
-                };
-                Some(self.stamp.delta_chunk(*choice, &delta_of(*origin, thought, &thinking)?))
-            }
-            _ => {
-                self.unsigned.keep(item);
-                let said = self.said(item);
-                self.stamp.chunk(self.endpoint, item, said)
-            }
         }
     }
 
@@ -61,40 +61,109 @@ impl Encoder {
         if self.endpoint != Endpoint::Completions {
             return 0;
         }
-        let length = text.chars().count();
-        match self.said.iter_mut().find(|(of, _)| of == choice) {
-            Some((_, before)) => {
-                *before += length;
-                *before - length
-            }
-            None => {
-                self.said.push((*choice, length));
-                0
-            }
+        let choice = self.choice(*choice);
+        let before = choice.characters;
+        choice.characters += text.chars().count();
+        before
+    }
+
+    /// What binds a thought: a call's is told at once, beside the call.
+    fn think(&mut self, number: u32, origin: Dialect, thought: &Thought, out: &mut Vec<u8>) {
+        if let Some(delta) = call_delta(origin, thought) {
+            self.open(number, out);
+            write_event(out, &self.stamp.delta_chunk(number, &delta));
+            return;
+        }
+        let thinking = match thought {
+            Thought::Signature(_) => self.unsigned.take(number),
+            _ => Some(String::new()),
+        };
+        let mut json = Vec::new();
+        if thinking.is_some_and(|thinking| write_thought(&mut json, origin, thought, &thinking)) {
+            self.keep(number, &json, |choice| &mut choice.thoughts);
         }
     }
 
-    fn open(&mut self, item: &Item, out: &mut Vec<u8>) {
-        let Some(choice) = choice_of(item).filter(|_| self.endpoint == Endpoint::Chat) else { return };
-        if !self.opened.contains(&choice) {
-            self.opened.push(choice);
-            write_event(out, &self.stamp.delta_chunk(choice, b"\"role\":\"assistant\",\"content\":\"\""));
+    fn keep(&mut self, number: u32, json: &[u8], list: impl Fn(&mut Choice) -> &mut Vec<u8>) {
+        self.held += json.len();
+        if self.held > MOST {
+            return;
         }
+        let list = list(self.choice(number));
+        if !list.is_empty() {
+            list.push(b',');
+        }
+        list.extend_from_slice(json);
+    }
+
+    /// Tells what was kept of a choice.
+    fn tell_kept(&mut self, number: u32, out: &mut Vec<u8>) {
+        let choice = self.choice(number);
+        let lists = [("annotations", &mut choice.annotations), ("thoughts", &mut choice.thoughts)];
+        let mut delta = Vec::new();
+        for (name, list) in lists {
+            let list = std::mem::take(list);
+            if !list.is_empty() {
+                let comma: &[u8] = if delta.is_empty() { b"\"" } else { b",\"" };
+                delta.extend_from_slice(&[comma, name.as_bytes(), b"\":[", &list, b"]"].concat());
+            }
+        }
+        if !delta.is_empty() {
+            self.open(number, out);
+            write_event(out, &self.stamp.delta_chunk(number, &delta));
+        }
+    }
+
+    /// The first chunk of a chat's choice says whose turn it is.
+    fn open(&mut self, number: u32, out: &mut Vec<u8>) {
+        if self.endpoint == Endpoint::Chat && !std::mem::replace(&mut self.choice(number).opened, true) {
+            write_event(out, &self.stamp.delta_chunk(number, b"\"role\":\"assistant\",\"content\":\"\""));
+        }
+    }
+
+    fn choice(&mut self, number: u32) -> &mut Choice {
+        let known = self.choices.iter().position(|choice| choice.number == number);
+        let at = known.unwrap_or_else(|| {
+            self.choices.push(Choice { number, ..Choice::default() });
+            self.choices.len() - 1
+        });
+        &mut self.choices[at]
     }
 }
 
 impl Encode for Encoder {
     fn item(&mut self, item: &Item, out: &mut Vec<u8>) {
-        if let Some(detail) = Detail::of(item) {
-            self.detail = detail;
-            return;
+        match item {
+            Item::UsageDetail { .. } => self.detail = Detail::of(item).unwrap_or(self.detail),
+            Item::Thought { choice, origin, thought } => {
+                if self.endpoint == Endpoint::Chat {
+                    self.think(*choice, *origin, thought, out);
+                }
+            }
+            Item::Annotation { choice, json } => {
+                if self.endpoint == Endpoint::Chat {
+                    self.keep(*choice, json.as_bytes(), |choice| &mut choice.annotations);
+                }
+            }
+            _ => {
+                self.unsigned.keep(item);
+                let said = self.said(item);
+                let Some(chunk) = self.stamp.chunk(self.endpoint, item, said) else { return };
+                if let Item::Finish { choice, .. } = item {
+                    self.tell_kept(*choice, out);
+                }
+                if let Some(choice) = choice_of(item) {
+                    self.open(choice, out);
+                }
+                write_event(out, &chunk);
+            }
         }
-        let Some(chunk) = self.chunk(item) else { return };
-        self.open(item, out);
-        write_event(out, &chunk);
     }
 
     fn end(&mut self, usage: &Usage, out: &mut Vec<u8>) {
+        // What came after its choice had finished.
+        let choices: Vec<u32> = self.choices.iter().map(|choice| choice.number).collect();
+        choices.into_iter().for_each(|choice| self.tell_kept(choice, out));
         if self.include_usage {
             write_event(out, &self.stamp.usage_chunk_detailed(self.endpoint, usage, self.detail));
         }
@@ -107,7 +176,7 @@ impl Encode for Encoder {
     }
 }
 
-/// Whose an item is.
+/// Whose an item is that a chunk tells.
 fn choice_of(item: &Item) -> Option<u32> {
     match item {
         Item::Text { choice, .. }

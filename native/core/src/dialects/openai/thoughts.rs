@@ -45,25 +45,19 @@ pub(super) fn write_call_signature(out: &mut Vec<u8>, signature: &str) {
     out.extend_from_slice(b"}}");
 }
 
-/// A delta with a thought, without its braces; `None` where this dialect has no place for it.
-pub(super) fn delta_of(origin: Dialect, thought: &Thought, thinking: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(128 + thinking.len() + thought.text().len());
-    match thought {
-        Thought::OfCall(index, signature) if origin == Dialect::Gemini => {
-            out.extend_from_slice(b"\"tool_calls\":[{\"index\":");
-            write_number(&mut out, u64::from(*index));
-            out.push(b',');
-            write_call_signature(&mut out, signature);
-            out.extend_from_slice(b"}]");
-        }
-        _ => {
-            out.extend_from_slice(b"\"thoughts\":[");
-            if !write_thought(&mut out, origin, thought, thinking) {
-                return None;
-            }
-            out.push(b']');
-        }
+/// A delta with what signs a call, without its braces; `None` for any other thought.
+pub(super) fn call_delta(origin: Dialect, thought: &Thought) -> Option<Vec<u8>> {
+    let Thought::OfCall(index, signature) = thought else { return None };
+    if origin != Dialect::Gemini {
+        return None;
     }
+    let mut out = Vec::with_capacity(128 + signature.len());
+    out.extend_from_slice(b"\"tool_calls\":[{\"index\":");
+    write_number(&mut out, u64::from(*index));
+    // SDKs want a function in each piece.
+    out.extend_from_slice(b",\"function\":{\"arguments\":\"\"},");
+    write_call_signature(&mut out, signature);
+    out.extend_from_slice(b"}]");
     Some(out)
 }
 

@@ -1,8 +1,10 @@
 //! `messages` of the neutral request as an upstream of this dialect takes them.
 
-use super::manners::{Manners, MARK_CACHES, SIGN_CALLS, WANT_THOUGHTS};
-use super::write_request::{is_own, without};
-use crate::dialects::{Change, Loss};
+use super::attachments::Attachments;
+use super::manners::{Manners, Taken, MARK_CACHES, SIGN_CALLS, WANT_THOUGHTS};
+use super::write_request::without;
+use super::write_tools::is_own;
+use crate::dialects::{Change, Dialect, Loss};
 use crate::json::{Kind, Value, Writer};
 
 /// Before what a tool that failed says. The protocol has no mark for it.
@@ -14,18 +16,19 @@ const BELOW: &str = "See the attachment in the next message.";
 pub(super) struct Turns<'l> {
     thoughts: bool,
     details: bool,
+    /// Google's signatures are taken.
     signatures: bool,
+    /// … and kept beside calls.
+    signed_calls: bool,
     marks: bool,
     developer: bool,
+    /// Tools of free text are taken.
+    custom: bool,
+    /// Only what hoosh itself gave the caller is changed.
+    own_only: bool,
     loss: &'l mut Loss,
     /// Parts of tool results that only a user's message may hold, until the results are over.
-    moved: Vec<Moved>,
-}
-
-/// Parts of one tool's result, each as JSON.
-struct Moved {
-    call: String,
-    parts: Vec<Vec<u8>>,
+    moved: Attachments,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,15 +41,25 @@ enum Role {
 
 impl<'l> Turns<'l> {
     pub fn new(manners: &Manners, model: &str, loss: &'l mut Loss) -> Turns<'l> {
+        let signatures = manners.google_signatures.by(model, SIGN_CALLS);
         Turns {
             thoughts: manners.reasoning_content.by(model, WANT_THOUGHTS),
             details: manners.reasoning_details,
-            signatures: manners.google_signatures.by(model, SIGN_CALLS),
+            signatures,
+            signed_calls: signatures,
             marks: manners.cache_control.by(model, MARK_CACHES),
             developer: manners.developer,
+            custom: manners.openai_tools,
+            own_only: false,
             loss,
-            moved: Vec::new(),
+            moved: Attachments::default(),
         }
+    }
+
+    /// Of a body that is its upstream's already, but for what hoosh itself gave the caller. Signatures of calls are Google's
+    /// own member, and its models have any name behind other servers: they are left out only where they are refused.
+    pub fn of_own_only(self, manners: &Manners) -> Turns<'l> {
+        Turns { own_only: true, signed_calls: manners.google_signatures != Taken::Never, ..self }
     }
 
     /// All messages as they are sent; `None` if they are sent as they are.
@@ -57,7 +70,7 @@ impl<'l> Turns<'l> {
         for message in messages.elements() {
             let role = Role::of(message);
             if role != Role::Tool {
-                changed |= self.tell_moved(&mut out);
+                changed |= self.moved.tell(&mut out);
             }
             match self.message(role, message) {
                 Some(written) => {
@@ -69,7 +82,7 @@ impl<'l> Turns<'l> {
                 }
             }
         }
-        changed |= self.tell_moved(&mut out);
+        changed |= self.moved.tell(&mut out);
         out.close_array();
         changed.then(|| out.into_bytes())
     }
@@ -83,6 +96,7 @@ impl<'l> Turns<'l> {
         for (key, value) in message.fields() {
             let name = key.as_str().unwrap_or_default();
             let written = match &*name {
+                name if self.own_only && !matches!(name, "thoughts" | "tool_calls") => None,
                 "role" if role == Role::Developer && !self.developer => {
                     self.loss.add(Change::Renamed, "messages[].role", "developer as system");
                     Some(Some(b"\"system\"".to_vec()))
@@ -96,7 +110,7 @@ impl<'l> Turns<'l> {
                     Some(None)
                 }
                 "thoughts" => {
-                    self.own_thoughts(value, &mut out);
+                    self.own_thoughts(message, value, &mut out);
                     Some(None)
                 }
                 "tool_calls" => self.calls(value).map(Some),
@@ -131,36 +145,56 @@ impl<'l> Turns<'l> {
         Some(None)
     }
 
-    /// Thoughts of this dialect's own origin, where they are taken back; all others are their origin's alone.
-    fn own_thoughts(&mut self, thoughts: Value<'_>, out: &mut Writer) {
-        let mut kept = 0;
+    /// Thoughts of this dialect's own origin, where they are taken back, and Google's signature of text; all others are
+    /// their origin's alone.
+    fn own_thoughts(&mut self, message: Value<'_>, thoughts: Value<'_>, out: &mut Writer) {
+        let is_free = |name| message.get(name).is_none();
+        let (mut details, mut signature) = (Vec::new(), None);
         for thought in thoughts.elements() {
+            let is_google = || thought.get("origin").is_some_and(|origin| origin.str_eq(Dialect::Gemini.as_str()));
+            let is_text = || thought.get("type").is_some_and(|kind| kind.str_eq("text"));
             match thought.get("item").filter(|_| self.details && is_own(thought)) {
-                Some(item) => {
-                    if kept == 0 {
-                        out.key("reasoning_details").open_array();
-                    }
-                    kept += 1;
-                    out.value(item);
-                }
+                Some(item) => details.push(item),
+                None if self.signatures && is_google() && is_text() => signature = thought.get("signature"),
                 None => self.loss.add(Change::Dropped, "messages[].thoughts", "of another origin"),
             }
         }
-        if kept > 0 {
+        if !details.is_empty() && is_free("reasoning_details") {
+            out.key("reasoning_details").open_array();
+            details.into_iter().for_each(|item| {
+                out.value(item);
+            });
             out.close_array();
+        }
+        if let Some(signature) = signature.filter(|_| is_free("extra_content")) {
+            out.key("extra_content").open_object().key("google").open_object();
+            out.key("thought_signature").value(signature).close_object().close_object();
         }
     }
 
-    /// Calls without what signs them, where that is unknown; `None` if they are sent as they are.
+    /// Calls without what signs them, where that is unknown, and those of free text as functions where only these are
+    /// known; `None` if they are sent as they are.
     fn calls(&mut self, calls: Value<'_>) -> Option<Vec<u8>> {
-        if self.signatures || !calls.elements().any(|call| call.get("extra_content").is_some()) {
+        let is_signed = |call: Value<'_>| !self.signed_calls && call.get("extra_content").is_some();
+        let is_custom = |call: Value<'_>| {
+            !self.custom && !self.own_only && call.get("custom").is_some_and(|it| it.kind() == Kind::Object)
+        };
+        if !calls.elements().any(|call| is_signed(call) || is_custom(call)) {
             return None;
         }
-        self.loss.add(Change::Dropped, "messages[].tool_calls[].extra_content", "of another model");
+        if calls.elements().any(is_signed) {
+            self.loss.add(Change::Dropped, "messages[].tool_calls[].extra_content", "of another model");
+        }
         let mut out = Writer::with_capacity(calls.raw().len());
         out.open_array();
         for call in calls.elements() {
-            without(&mut out, call, "extra_content");
+            match call.get("custom").filter(|_| is_custom(call)) {
+                Some(custom) => function_of(call, custom, &mut out),
+                None if is_signed(call) => without(&mut out, call, "extra_content"),
+                None => {
+                    out.value(call);
+                }
+            }
         }
         out.close_array();
         Some(out.into_bytes())
@@ -236,28 +270,11 @@ impl<'l> Turns<'l> {
                 text.push_str(BELOW);
             }
             let call = message.get("tool_call_id").and_then(Value::as_str).unwrap_or_default().into_owned();
-            self.moved.push(Moved { call, parts });
+            self.moved.add(call, parts);
         }
         let mut out = Writer::default();
         out.string(&text);
         Some(out.into_bytes())
-    }
-
-    /// Writes what tools' results could not hold, after the last of them: nothing may stand between a call and its results.
-    fn tell_moved(&mut self, out: &mut Writer) -> bool {
-        if self.moved.is_empty() {
-            return false;
-        }
-        out.open_object().text_member("role", "user").key("content").open_array();
-        for moved in self.moved.drain(..) {
-            out.open_object().text_member("type", "text");
-            out.text_member("text", &format!("Attachment of the tool result {}:", moved.call)).close_object();
-            for part in moved.parts {
-                out.raw(&part);
-            }
-        }
-        out.close_array().close_object();
-        true
     }
 }
 
@@ -270,6 +287,15 @@ impl Role {
             _ => Role::Other,
         }
     }
+}
+
+/// A call of a tool of free text as one of the function that stands for it.
+fn function_of(call: Value<'_>, custom: Value<'_>, out: &mut Writer) {
+    let mut arguments = Writer::default();
+    arguments.open_object().member("input", custom.get("input")).close_object();
+    let arguments = String::from_utf8(arguments.into_bytes()).unwrap_or_default();
+    out.open_object().member("id", call.get("id")).text_member("type", "function").key("function").open_object();
+    out.member("name", custom.get("name")).text_member("arguments", &arguments).close_object().close_object();
 }
 
 /// Whether a part is text, or a refusal's.

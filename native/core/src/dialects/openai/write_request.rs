@@ -4,14 +4,16 @@
 use bytes::Bytes;
 
 use super::effort::{word_of, Thinking};
-use super::manners::{Manners, MARK_CACHES};
+use super::limits;
+use super::manners::{Manners, NO_EFFORT};
 use super::request::json_failure;
 use super::splice::{cap, cap_name, policy};
 use super::write_messages::Turns;
+use super::write_tools::Tools;
 use crate::dialects::neutral::Endpoint;
-use crate::dialects::{Change, Dialect, Loss, To};
+use crate::dialects::{Change, Loss, To};
 use crate::error::Failure;
-use crate::json::{Edits, Index, Kind, Limits, Outline, Value, Writer};
+use crate::json::{Edits, Index, Limits, Outline, Value, Writer};
 
 /// See [`crate::dialects::Protocol::write_request`].
 ///
@@ -26,7 +28,8 @@ pub fn write_request(manners: &Manners, to: &To<'_>, neutral: &[u8], loss: &mut 
     if to.endpoint == Endpoint::Chat {
         let field = |name: &str| outline.get(&index, neutral, name).filter(|value| !value.is_null());
         members(manners, to, &field, &mut edits, loss);
-        tools(manners, to, &field, &mut edits, loss);
+        let choice = field("tool_choice");
+        Tools::new(manners, to, choice, loss).write(field("tools"), choice, &mut edits);
         if let Some(messages) = field("messages").and_then(|all| Turns::new(manners, to.model, loss).write(all)) {
             edits.set("messages", messages);
         }
@@ -55,7 +58,20 @@ fn members<'a>(
         loss.add(Change::Dropped, name, "refused by this provider");
         edits.remove(name);
     }
-    if let Some(asked) = field("thinking") {
+    if manners.metadata_of_stored
+        && field("store").and_then(Value::as_bool) != Some(true)
+        && field("metadata").is_some()
+    {
+        loss.add(Change::Dropped, "metadata", "taken with `store` only");
+        edits.remove("metadata");
+    }
+    limits::keep(manners, field, edits, loss);
+    if NO_EFFORT.iter().any(|word| to.model.contains(word)) {
+        for name in ["thinking", "reasoning_effort"].into_iter().filter(|name| field(name).is_some()) {
+            loss.add(Change::Dropped, name, "this model does not think");
+            edits.remove(name);
+        }
+    } else if let Some(asked) = field("thinking") {
         thinking(manners, to, asked, field("reasoning_effort").is_some(), edits, loss);
     }
     caps(manners, to, field, edits, loss);
@@ -107,58 +123,6 @@ fn caps<'a>(
         edits.remove(name);
         loss.add(Change::Renamed, name, "as the provider names it");
     }
-}
-
-fn tools<'a>(
-    manners: &Manners,
-    to: &To<'_>,
-    field: &dyn Fn(&str) -> Option<Value<'a>>,
-    edits: &mut Edits,
-    loss: &mut Loss,
-) {
-    let Some(tools) = field("tools").filter(|tools| tools.kind() == Kind::Array) else { return };
-    let marks = manners.cache_control.by(to.model, MARK_CACHES);
-    let (mut out, mut changed, mut kept) = (Writer::default(), false, 0);
-    out.open_array();
-    for tool in tools.elements() {
-        let is_native = tool.get("type").is_some_and(|kind| kind.str_eq("native"));
-        if is_native {
-            changed = true;
-            match tool.get("value").filter(|_| is_own(tool)) {
-                Some(value) => {
-                    out.value(value);
-                    kept += 1;
-                }
-                None => loss.add(Change::Dropped, "tools[]", "run by another provider"),
-            }
-            continue;
-        }
-        kept += 1;
-        if !marks && tool.get("cache_control").is_some() {
-            changed = true;
-            loss.add(Change::Dropped, "tools[].cache_control", "no cache markers");
-            without(&mut out, tool, "cache_control");
-        } else {
-            out.value(tool);
-        }
-    }
-    out.close_array();
-    if !changed {
-        return;
-    }
-    if kept > 0 {
-        edits.set("tools", out.into_bytes());
-        return;
-    }
-    // OpenAI refuses a choice of no tools.
-    for name in ["tools", "tool_choice", "parallel_tool_calls"] {
-        edits.remove(name);
-    }
-}
-
-/// Whether something opaque of the neutral form is of this dialect.
-pub(super) fn is_own(value: Value<'_>) -> bool {
-    value.get("origin").is_some_and(|origin| origin.str_eq(Dialect::OpenAiChat.as_str()))
 }
 
 /// Writes an object without one of its members.

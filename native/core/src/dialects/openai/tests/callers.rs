@@ -42,6 +42,10 @@ fn older_and_other_names_are_read() {
         json!({"role": "assistant", "content": "a", "reasoning_content": "hm", "thoughts": [
         {"origin": "openai_chat", "type": "item", "item": {"type": "reasoning.text", "text": "hm", "signature": "s"}}]})
     );
+    let (google, _) = neutral(
+        r#"{"model":"m","messages":[{"role":"assistant","content":"a","extra_content":{"google":{"thought_signature":"s"}}}]}"#,
+    );
+    assert_eq!(google["messages"][0]["thoughts"], json!([{"origin": "gemini", "type": "text", "signature": "s"}]));
     assert!(lost.iter().all(|(_, change)| matches!(change, Change::Renamed | Change::Approximated)), "{lost:?}");
 }
 
@@ -123,5 +127,37 @@ fn every_field_of_the_sdk_is_in_the_table() {
         "encoding_format",
     ] {
         assert!(super::super::REQUEST_FIELDS.iter().any(|(name, ..)| *name == field), "{field}");
+    }
+}
+
+#[test]
+fn signed_thinking_survives_three_turns_of_a_caller() {
+    let turn = |at: usize| {
+        let thought = Thought::Signature(format!("c2lnbmVk+/{at}=="));
+        let items = [
+            reasoning(&format!("thought \"{at}\"\n")),
+            Item::Thought { choice: 0, origin: Dialect::Anthropic, thought },
+            call(0, &format!("toolu_{at}"), "f", "{}"),
+            finish("tool_calls"),
+        ];
+        let answer = OpenAiChat::USUAL.write_answer(&Reply::default(), &items, &usage(1, 1, 0));
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        answer["choices"][0]["message"].clone()
+    };
+    let mut messages = vec![json!({"role": "user", "content": "q"})];
+    for at in 0..3 {
+        messages.push(turn(at));
+        messages.push(json!({"role": "tool", "tool_call_id": format!("toolu_{at}"), "content": "r"}));
+    }
+    let (body, lost) = neutral(&json!({"model": "m", "messages": messages}).to_string());
+    assert!(lost.is_empty(), "{lost:?}");
+    for at in 0..3 {
+        let message = &body["messages"][1 + 2 * at];
+        assert_eq!(
+            message["thoughts"],
+            json!([{"origin": "anthropic", "type": "signature",
+            "thinking": format!("thought \"{at}\"\n"), "signature": format!("c2lnbmVk+/{at}==")}])
+        );
+        assert_eq!(message["tool_calls"][0]["id"], format!("toolu_{at}"));
     }
 }

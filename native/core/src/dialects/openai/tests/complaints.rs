@@ -163,3 +163,13 @@ fn ai_gateway_sse_without_a_space_after_data_is_read() {
     let stream = "data:{\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\ndata:[DONE]\n\n";
     assert_eq!(read_parts(&[stream.as_bytes()]), (vec![text("a"), finish("stop")], Fed::Done));
 }
+
+#[test]
+fn axonhub_1380_metadata_of_claude_code_is_not_refused_by_openai() {
+    let neutral = r#"{"model":"m","messages":[],"metadata":{"user_id":"u"}}"#;
+    let (body, lost) = written(dialect("openai"), &CHAT, neutral);
+    assert!(body.get("metadata").is_none());
+    assert_eq!(lost, [super::lost("metadata", Change::Dropped)]);
+    let stored = neutral.replace("\"messages\"", "\"store\":true,\"messages\"");
+    assert_eq!(written(dialect("openai"), &CHAT, &stored).0["metadata"]["user_id"], "u");
+}

@@ -6,6 +6,7 @@ mod complaints;
 mod properties;
 mod requests;
 mod streams;
+mod tools;
 mod written;
 
 use bytes::Bytes;

@@ -142,20 +142,6 @@ fn cache_markers_go_where_they_are_read() {
 }
 
 #[test]
-fn tools_of_other_providers_are_left_out() {
-    let native = |origin: &str| json!({"type": "native", "origin": origin, "value": {"type": "web_search"}});
-    let function = json!({"type": "function", "function": {"name": "f"}});
-    let neutral =
-        json!({"model": "m", "messages": [], "tools": [native("anthropic"), function, native("openai_chat")]});
-    let (body, lost) = written(OpenAiChat::USUAL, &CHAT, &neutral.to_string());
-    assert_eq!(body["tools"], json!([function, {"type": "web_search"}]));
-    assert_eq!(lost, [super::lost("tools[]", Change::Dropped)]);
-    let neutral = json!({"model": "m", "messages": [], "tools": [native("gemini")], "tool_choice": "auto"});
-    let (body, _) = written(OpenAiChat::USUAL, &CHAT, &neutral.to_string());
-    assert_eq!(body, json!({"model": "m", "messages": []}));
-}
-
-#[test]
 fn what_a_provider_refuses_is_left_out_and_told() {
     let neutral = r#"{"model":"m","messages":[],"top_k":5,"min_p":0.1,"safety_settings":[{}]}"#;
     let (body, lost) = written(OpenAiChat::USUAL, &CHAT, neutral);
@@ -230,4 +216,53 @@ fn a_stream_is_asked_for_and_not() {
     let to = To { endpoint: Endpoint::Embeddings, model: "e", stream: false, cap: Some(5), version: "" };
     let (body, _) = written(OpenAiChat::USUAL, &to, r#"{"model":"m","input":"x"}"#);
     assert_eq!(body, json!({"model": "e", "input": "x"}));
+}
+
+#[test]
+fn numbers_and_lists_keep_within_the_bounds_of_the_provider() {
+    let neutral = r#"{"model":"m","messages":[],"temperature":3.5,"top_p":0.5,"presence_penalty":-3,"stop":["a","b","c","d","e"]}"#;
+    let (body, lost) = written(dialect("openai"), &CHAT, neutral);
+    assert_eq!(
+        body,
+        json!({"model": "m", "messages": [], "temperature": 2, "top_p": 0.5, "presence_penalty": -2,
+        "stop": ["a", "b", "c", "d"]})
+    );
+    assert!(lost.len() == 3 && lost.iter().all(|(_, change)| *change == Change::Clamped), "{lost:?}");
+    let (body, _) = written(OpenAiChat::USUAL, &CHAT, neutral);
+    assert_eq!(body["stop"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn what_hoosh_gave_the_caller_is_taken_out_even_of_the_same_dialect() {
+    let thoughts = json!([{"origin": "anthropic", "type": "redacted", "data": "x"}]);
+    let body = json!({"model": "m", "messages": [{"role": "assistant", "content": "a", "reasoning_content": "r",
+        "thoughts": thoughts, "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "n", "input": ""},
+            "extra_content": {"google": {"thought_signature": "s"}}}]}]});
+    let spliced = |dialect: OpenAiChat, to: &To<'_>| -> serde_json::Value {
+        serde_json::from_slice(&dialect.splice_request(to, body.to_string().as_bytes())).unwrap()
+    };
+    let message = &spliced(dialect("openai"), &CHAT)["messages"][0];
+    assert_eq!(
+        *message,
+        json!({"role": "assistant", "content": "a", "reasoning_content": "r",
+        "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "n", "input": ""}}]})
+    );
+    for provider in ["gemini", "vllm"] {
+        let message = &spliced(dialect(provider), &CHAT)["messages"][0];
+        assert_eq!(message["tool_calls"], body["messages"][0]["tool_calls"]);
+        assert!(message.get("thoughts").is_none());
+    }
+}
+
+#[test]
+fn a_signed_text_goes_back_to_googles_models() {
+    let neutral = with(json!([{"role": "assistant", "content": "a",
+        "thoughts": [{"origin": "gemini", "type": "text", "signature": "s"}]}]));
+    let (body, lost) = written(dialect("gemini"), &CHAT, &neutral);
+    assert_eq!(
+        body["messages"][0],
+        json!({"role": "assistant", "content": "a",
+        "extra_content": {"google": {"thought_signature": "s"}}})
+    );
+    assert!(lost.is_empty());
 }

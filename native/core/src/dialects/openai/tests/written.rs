@@ -37,7 +37,12 @@ fn what_is_streamed_reads_as_the_same_items() {
     all_kinds().iter().for_each(|item| encoder.item(item, &mut out));
     encoder.end(&usage(20, 10, 5), &mut out);
     let (read, end) = read_parts(&[&out]);
-    assert_eq!((joined(&read), end), (without_foreign(all_kinds()), Fed::Done), "{}", String::from_utf8_lossy(&out));
+    let mut expected = without_foreign(all_kinds());
+    // Annotations are told before the choice finishes, and here they are read there.
+    let annotation = expected.remove(2);
+    assert!(matches!(annotation, Item::Annotation { .. }));
+    expected.insert(6, annotation);
+    assert_eq!((joined(&read), end), (expected, Fed::Done), "{}", String::from_utf8_lossy(&out));
 }
 
 #[test]
@@ -108,4 +113,20 @@ fn json_of_others_cannot_break_the_stream() {
     encoder.item(&Item::Annotation { choice: 0, json: "{\n\"type\":\r\n\"url_citation\"}".into() }, &mut out);
     let out = String::from_utf8(out).unwrap();
     assert!(out.split_terminator("\n\n").all(|event| event.starts_with("data: {") && !event.contains(['\n', '\r'])));
+}
+
+#[test]
+fn lists_are_told_in_one_delta_because_sdks_keep_the_last() {
+    let mut encoder = OpenAiChat::USUAL.encoder(Reply::default());
+    let mut out = Vec::new();
+    let thought =
+        |data: &str| Item::Thought { choice: 0, origin: Dialect::Anthropic, thought: Thought::Redacted(data.into()) };
+    [thought("a"), text("t"), thought("b"), finish("stop"), thought("late")]
+        .iter()
+        .for_each(|item| encoder.item(item, &mut out));
+    encoder.end(&Usage::default(), &mut out);
+    let out = String::from_utf8(out).unwrap();
+    assert_eq!(out.matches("\"thoughts\"").count(), 2, "{out}");
+    let told = r#""thoughts":[{"origin":"anthropic","type":"redacted","data":"a"},{"origin":"anthropic","type":"redacted","data":"b"}]"#;
+    assert!(out.find(told) < out.find("\"finish_reason\":\"stop\"") && out.contains(told), "{out}");
 }
