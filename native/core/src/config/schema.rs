@@ -250,7 +250,7 @@ pub const PROVIDERS: Section = Section {
         ),
         Key::new(
             "dialect",
-            Kind::Word(&Dialect::NAMES),
+            Kind::Word(Dialect::NAMES),
             Default::Derived("the type's"),
             "The wire protocol that it speaks. `ollama`: its own API in place of its OpenAI interface; `openai_responses`: the Responses API in place of chat completions.",
         ),

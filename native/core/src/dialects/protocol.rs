@@ -32,22 +32,26 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Each.
-    pub const ALL: [Dialect; 5] =
-        [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::Gemini, Dialect::Ollama];
+    /// Each that is spoken.
+    pub const ALL: &'static [Dialect] = &[Dialect::OpenAiChat, Dialect::Anthropic];
 
     /// Their words, in the same order.
-    pub const NAMES: [&'static str; 5] = ["openai_chat", "openai_responses", "anthropic", "gemini", "ollama"];
+    pub const NAMES: &'static [&'static str] = &[Dialect::OpenAiChat.as_str(), Dialect::Anthropic.as_str()];
 
     /// The word in configuration, records and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Dialect::OpenAiChat => Dialect::NAMES[0],
-            Dialect::OpenAiResponses => Dialect::NAMES[1],
-            Dialect::Anthropic => Dialect::NAMES[2],
-            Dialect::Gemini => Dialect::NAMES[3],
-            Dialect::Ollama => Dialect::NAMES[4],
+            Dialect::OpenAiChat => "openai_chat",
+            Dialect::OpenAiResponses => "openai_responses",
+            Dialect::Anthropic => "anthropic",
+            Dialect::Gemini => "gemini",
+            Dialect::Ollama => "ollama",
         }
+    }
+
+    /// Whether it is spoken yet.
+    pub fn is_spoken(self) -> bool {
+        Dialect::ALL.contains(&self)
     }
 
     /// Whether readers of its streams pass over comments: google-genai 3 for Python breaks on them, and lines of JSON have none.

@@ -187,8 +187,6 @@ fn a_key_is_found_where_each_sdk_puts_it() {
         ("/v1/messages", &[("x-api-key", "secret")][..]),
         ("/v1/messages", &[("authorization", "Bearer secret")]),
         ("/v1/messages", &[("x-api-key", "wrong"), ("authorization", "Bearer secret")]),
-        ("/v1beta/models/m:generateContent", &[("x-goog-api-key", "secret")]),
-        ("/v1beta/models/m:generateContent?key=secret", &[]),
     ] {
         let reply = world.begin_with("POST", path, Some("[]"), headers).reply(&mut world);
         assert_eq!(reply.status, 400, "{path} {headers:?}");
@@ -196,8 +194,6 @@ fn a_key_is_found_where_each_sdk_puts_it() {
     for (path, headers, shape) in [
         ("/v1/messages", &[("x-api-key", "wrong")][..], "{\"type\":\"error\",\"error\":{\"type\":\"authentication_error\""),
         ("/v1/chat/completions?key=secret", &[], "{\"error\":{\"message\":"),
-        ("/v1beta/models/m:generateContent", &[], "{\"error\":{\"code\":401"),
-        ("/api/chat", &[], "{\"error\":\""),
     ] {
         let reply = world.begin_with("POST", path, Some("[]"), headers).reply(&mut world);
         assert_eq!((reply.status, text(&reply.body).starts_with(shape)), (401, true), "{path} {:?}", reply.body);
@@ -264,11 +260,7 @@ fn lists_have_the_shape_of_who_asks() {
     for (target, headers, wanted) in [
         ("/v1/models", &[][..], "\"object\":\"list\""),
         ("/v1/models", &[("anthropic-version", "2023-06-01")], "\"has_more\":false"),
-        ("/v1/models", &[("x-goog-api-key", "k")], "\"name\":\"models/m\""),
-        ("/v1beta/models", &[], "\"name\":\"models/m\""),
-        ("/api/tags", &[], "\"model\":\"m"),
         ("/v1/models/m", &[("anthropic-version", "2023-06-01")], "\"type\":\"model\""),
-        ("/v1beta/models/m", &[], "\"name\":\"models/m\""),
     ] {
         let reply = world.get_with(target, headers);
         assert_eq!(reply.status, 200, "{target}");
