@@ -155,9 +155,9 @@ async def across(serving, upstream):
     """OpenAI's SDK in front of a gateway, whose provider speaks Anthropic's: another gateway."""
     async with serving(named(upstream)) as (inner, _):
         text = f'[[providers]]\nname = "a"\ntype = "anthropic"\nbase_url = "{inner}"\napi_key = "sk-x"\nmodels = ["fake-chat"]\n'
-        async with serving(text) as (url, _):
-            async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as sdk:
-                yield sdk
+        options = {"api_key": "unused", "max_retries": 0}
+        async with serving(text) as (url, _), openai.AsyncOpenAI(base_url=f"{url}/v1", **options) as sdk:
+            yield sdk
 
 
 async def test_openais_sdk_is_answered_by_an_anthropic_upstream(across):

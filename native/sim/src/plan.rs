@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
-    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, CredentialSource, Deadlines, Dialects,
-    EngineSource, Idempotency, Limits, Log, LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind,
-    Renewal, Retry, Route, Secret, Server, Storage, Strategy, Token,
+    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, CredentialSource, Deadlines,
+    Dialects, EngineSource, Idempotency, Limits, Log, LogFormat, LogLevel, Model, Patience, Price, Provider,
+    ProviderKind, Renewal, Retry, Route, Secret, Server, Storage, Strategy, Token,
 };
 use hoosh_core::dialects::passed::Services;
 use hoosh_core::dialects::Dialect;

@@ -96,7 +96,8 @@ pub const TYPES: &[ProviderType] = &[
         Translations,
         Files,
     ]),
-    remote("anthropic", &["claude"], "https://api.anthropic.com", "/v1", "ANTHROPIC_API_KEY").speaks(Dialect::Anthropic),
+    remote("anthropic", &["claude"], "https://api.anthropic.com", "/v1", "ANTHROPIC_API_KEY")
+        .speaks(Dialect::Anthropic),
     remote("gemini", &["google"], "https://generativelanguage.googleapis.com", "/v1beta", "GEMINI_API_KEY")
         .speaks(Dialect::Gemini),
     remote("deepseek", &[], "https://api.deepseek.com", "/v1", "DEEPSEEK_API_KEY"),

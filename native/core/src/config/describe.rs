@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    CacheMode, Config, CredentialSource, LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Renewal, Strategy,
-    Token,
+    CacheMode, Config, CredentialSource, LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Renewal,
+    Strategy, Token,
 };
 use crate::egress::TlsTerms;
 

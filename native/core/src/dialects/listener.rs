@@ -18,7 +18,7 @@ pub struct Listener {
 
 #[derive(Debug)]
 enum Cutter {
-    Events(Framer),
+    Events(Box<Framer>),
     Lines(Lines),
 }
 
@@ -44,7 +44,7 @@ impl Listener {
         let limits = Limits::default();
         let cutter = match protocol.streams_lines() {
             true => Cutter::Lines(Lines::new(limits)),
-            false => Cutter::Events(Framer::new(limits)),
+            false => Cutter::Events(Box::new(Framer::new(limits))),
         };
         Listener { cutter, decoder: protocol.decoder(), event: false }
     }

@@ -18,9 +18,9 @@ use super::target::Target;
 use super::translated;
 use super::{Exchange, Facts};
 use crate::dialects::neutral::Endpoint;
-use crate::dialects::{self, Dialect};
 use crate::dialects::openai::count::Question;
 use crate::dialects::openai::request;
+use crate::dialects::{self, Dialect};
 use crate::error::{Code, Failure};
 use crate::gateway::Holder;
 use crate::json::{self, Tree};
@@ -340,7 +340,13 @@ impl Asked {
             let words = "'body' is missing: send the request to be explained as an object there.";
             return Err(Failure::new(Code::MissingField, words).param("body"));
         };
-        Ok(Asked { endpoint, dialect, model: text("model")?, body: Bytes::copy_from_slice(inner.raw()), key: text("key")? })
+        Ok(Asked {
+            endpoint,
+            dialect,
+            model: text("model")?,
+            body: Bytes::copy_from_slice(inner.raw()),
+            key: text("key")?,
+        })
     }
 }
 

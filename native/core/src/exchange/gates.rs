@@ -173,7 +173,8 @@ impl Exchange {
     /// Finds the budget that pays.
     pub(super) fn take_pool(&mut self) -> Result<(), Failure> {
         // Files cost no tokens.
-        self.holds.pool = self.find_budget()?.filter(|_| !matches!(self.service(), Some(Service::Files | Service::ModelFiles)));
+        self.holds.pool =
+            self.find_budget()?.filter(|_| !matches!(self.service(), Some(Service::Files | Service::ModelFiles)));
         Ok(())
     }
 

@@ -7,12 +7,12 @@ use super::gather::Gather;
 use super::once::digest;
 use super::slices::Slices;
 use super::target::{PoolAsk, Target};
+use super::translated;
+use super::translated::Heard;
 use super::whole::Judged;
 use super::work::{JobResult, INLINE_BYTES};
 use super::{Caller, Exchange, Move, Phase, Step};
 use crate::clock::SECOND;
-use super::translated;
-use super::translated::Heard;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::passed;
 use crate::dialects::openai::request::{self, Facts};
@@ -85,7 +85,11 @@ impl Exchange {
                 }
                 self.phase = Phase::Body;
             }
-            Some(Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report) | Target::Count(_) | Target::Explain) => {
+            Some(
+                Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report)
+                | Target::Count(_)
+                | Target::Explain,
+            ) => {
                 if call.expects_continue && call.caller == Caller::Http {
                     self.steps.push_back(Step::Continue);
                 }

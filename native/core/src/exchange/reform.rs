@@ -78,7 +78,12 @@ impl Exchange {
 
     fn form(&self) -> Form {
         let facts = self.facts();
-        Form { dialect: self.dialect(), endpoint: self.endpoint(), stream: facts.stream, with_usage: facts.include_usage }
+        Form {
+            dialect: self.dialect(),
+            endpoint: self.endpoint(),
+            stream: facts.stream,
+            with_usage: facts.include_usage,
+        }
     }
 
     pub(super) fn take_reformed(&mut self, made: Option<Bytes>) {

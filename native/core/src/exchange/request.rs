@@ -39,18 +39,17 @@ impl Exchange {
         let u: UpstreamId = self.choice.attempts;
         self.choice.attempts += 1;
         let step = match upstream.kind {
-            ProviderKind::Http if self.ask().is_some() => {
-                self.write_passed(to, &upstream, health.n).ok_or_else(no_address).map(|request| Step::Send { u, request })
-            }
+            ProviderKind::Http if self.ask().is_some() => self
+                .write_passed(to, &upstream, health.n)
+                .ok_or_else(no_address)
+                .map(|request| Step::Send { u, request }),
             ProviderKind::Http if upstream.hooked => self
                 .write_request(to, &upstream, health.n)
                 .map(|request| self.call_step(u, &upstream, request.body.whole(), Some(request))),
-            ProviderKind::Http => {
-                self.write_request(to, &upstream, health.n).map(|request| Step::Send { u, request })
+            ProviderKind::Http => self.write_request(to, &upstream, health.n).map(|request| Step::Send { u, request }),
+            ProviderKind::Engine => {
+                self.upstream_body(to, &upstream, &[]).map(|body| self.call_step(u, &upstream, body, None))
             }
-            ProviderKind::Engine => self
-                .upstream_body(to, &upstream, &[])
-                .map(|body| self.call_step(u, &upstream, body, None)),
         };
         let step = match step {
             Ok(step) => step,

@@ -66,7 +66,8 @@ impl Page {
         self.counter("hoosh_cache_total", "Requests by what the cache said.", "result", results.zip(counts.cache));
         let limits = Limit::ALL.iter().map(|limit| limit.as_str());
         self.counter("hoosh_limited_total", "Requests refused, by limit.", "limit", limits.zip(counts.limited));
-        let (name, help) = ("hoosh_losses_total", "Requests of which something was not carried between two dialects as it was.");
+        let (name, help) =
+            ("hoosh_losses_total", "Requests of which something was not carried between two dialects as it was.");
         self.counter(name, help, "change", Change::ALL.iter().map(|change| change.as_str()).zip(counts.losses));
     }
 

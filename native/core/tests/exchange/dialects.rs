@@ -41,8 +41,12 @@ fn events() -> Vec<&'static str> {
 #[test]
 fn the_same_dialect_passes_byte_for_byte() {
     let mut world = one("anthropic");
-    let mut call =
-        world.begin_with("POST", "/v1/messages", Some(MESSAGES), &[("anthropic-beta", "b1,b2"), ("anthropic-version", "2023-06-01")]);
+    let mut call = world.begin_with(
+        "POST",
+        "/v1/messages",
+        Some(MESSAGES),
+        &[("anthropic-beta", "b1,b2"), ("anthropic-version", "2023-06-01")],
+    );
     let (u, request) = call.sent(&mut world);
     assert_eq!(text(request.body.bytes()), MESSAGES);
     assert_eq!(text(&request.target), "/v1/messages");
@@ -108,7 +112,10 @@ fn an_openai_caller_is_answered_by_an_anthropic_upstream() {
     assert!(sent["max_tokens"].as_u64().is_some_and(|most| most > 0), "{sent}");
     call.answer(u, 200, "application/json", SAID);
     let said: serde_json::Value = serde_json::from_slice(&call.reply(&mut world).body).unwrap();
-    assert_eq!((&said["object"], &said["choices"][0]["message"]["content"]), (&"chat.completion".into(), &"hello".into()));
+    assert_eq!(
+        (&said["object"], &said["choices"][0]["message"]["content"]),
+        (&"chat.completion".into(), &"hello".into())
+    );
     assert_eq!((&said["choices"][0]["finish_reason"], &said["usage"]["total_tokens"]), (&"stop".into(), &10.into()));
     call.over(&mut world);
 }
@@ -116,7 +123,12 @@ fn an_openai_caller_is_answered_by_an_anthropic_upstream() {
 #[test]
 fn streams_cross_both_ways_at_every_split() {
     let anthropic = events().concat();
-    let openai = super::role() + &super::word("hel") + &super::word("lo") + &super::finish() + &super::usage() + "data: [DONE]\n\n";
+    let openai = super::role()
+        + &super::word("hel")
+        + &super::word("lo")
+        + &super::finish()
+        + &super::usage()
+        + "data: [DONE]\n\n";
     for (dialect, path, body, upstream) in [
         ("anthropic", "/v1/chat/completions", super::STREAM, &anthropic),
         ("openai_chat", "/v1/messages", STREAMED, &openai),
@@ -137,8 +149,13 @@ fn streams_cross_both_ways_at_every_split() {
         let stream = first.unwrap();
         assert!(stream.contains("\"hel\"") && stream.contains("\"lo\""), "{stream}");
         match dialect {
-            "anthropic" => assert!(stream.ends_with("data: [DONE]\n\n") && !stream.contains("message_start"), "{stream}"),
-            _ => assert!(stream.starts_with("event: message_start") && stream.contains("event: message_stop"), "{stream}"),
+            "anthropic" => {
+                assert!(stream.ends_with("data: [DONE]\n\n") && !stream.contains("message_start"), "{stream}")
+            }
+            _ => assert!(
+                stream.starts_with("event: message_start") && stream.contains("event: message_stop"),
+                "{stream}"
+            ),
         }
     }
 }
@@ -160,13 +177,21 @@ fn errors_have_the_callers_shape_and_the_upstreams_words() {
     let mut world = one("openai_chat");
     let mut call = world.post("/v1/messages", r#"{"model":"m","messages":7}"#);
     let reply = call.reply(&mut world);
-    assert!(text(&reply.body).starts_with("{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\""), "{:?}", reply.body);
+    assert!(
+        text(&reply.body).starts_with("{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\""),
+        "{:?}",
+        reply.body
+    );
     assert_eq!(reply.status, 400);
     let mut call = world.post("/v1/messages", MESSAGES);
     let (u, _) = call.sent(&mut world);
     call.answer(u, 422, "application/json", r#"{"error":{"message":"too odd","type":"invalid_request_error"}}"#);
     let reply = call.reply(&mut world);
-    assert!(text(&reply.body).contains("\"type\":\"error\"") && text(&reply.body).contains("too odd"), "{:?}", reply.body);
+    assert!(
+        text(&reply.body).contains("\"type\":\"error\"") && text(&reply.body).contains("too odd"),
+        "{:?}",
+        reply.body
+    );
     assert_eq!(reply.status, 422);
     let mut world = one("anthropic");
     let refusal = r#"{"type":"error","error":{"type":"invalid_request_error","message":"too odd"}}"#;
@@ -192,7 +217,11 @@ fn a_key_is_found_where_each_sdk_puts_it() {
         assert_eq!(reply.status, 400, "{path} {headers:?}");
     }
     for (path, headers, shape) in [
-        ("/v1/messages", &[("x-api-key", "wrong")][..], "{\"type\":\"error\",\"error\":{\"type\":\"authentication_error\""),
+        (
+            "/v1/messages",
+            &[("x-api-key", "wrong")][..],
+            "{\"type\":\"error\",\"error\":{\"type\":\"authentication_error\"",
+        ),
         ("/v1/chat/completions?key=secret", &[], "{\"error\":{\"message\":"),
     ] {
         let reply = world.begin_with("POST", path, Some("[]"), headers).reply(&mut world);

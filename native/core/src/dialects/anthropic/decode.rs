@@ -37,7 +37,9 @@ impl Decode for Decoder {
         match &*kind {
             "message_start" => {
                 self.started = true;
-                if let Some(usage) = field("message").filter(|it| it.kind() == Kind::Object).and_then(|it| it.get("usage")) {
+                if let Some(usage) =
+                    field("message").filter(|it| it.kind() == Kind::Object).and_then(|it| it.get("usage"))
+                {
                     self.counts.take(usage);
                 }
             }

@@ -117,7 +117,10 @@ impl Encoder {
 
     fn delta(&self, kind: &str, name: &str, text: &str, out: &mut Vec<u8>) {
         let mut json = Writer::with_capacity(96 + text.len());
-        json.open_object().text_member("type", "content_block_delta").key("index").integer(self.blocks.saturating_sub(1));
+        json.open_object()
+            .text_member("type", "content_block_delta")
+            .key("index")
+            .integer(self.blocks.saturating_sub(1));
         json.key("delta").open_object().text_member("type", kind).text_member(name, text);
         json.close_object().close_object();
         event(out, "content_block_delta", json);
@@ -125,7 +128,10 @@ impl Encoder {
 
     fn stop_block(&self, out: &mut Vec<u8>) {
         let mut json = Writer::default();
-        json.open_object().text_member("type", "content_block_stop").key("index").integer(self.blocks.saturating_sub(1));
+        json.open_object()
+            .text_member("type", "content_block_stop")
+            .key("index")
+            .integer(self.blocks.saturating_sub(1));
         json.close_object();
         event(out, "content_block_stop", json);
     }

@@ -66,19 +66,34 @@ fn whole() -> Value {
 fn all_of_a_request_is_in_the_neutral_one() {
     let (neutral, loss) = read(&whole());
     assert!(!loss.loses(), "{loss:?}");
-    assert_eq!(neutral["messages"][0], json!({"role": "system", "content": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]}));
+    assert_eq!(
+        neutral["messages"][0],
+        json!({"role": "system", "content": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]})
+    );
     assert_eq!(neutral["messages"][1]["content"][1]["image_url"]["url"], "data:image/png;base64,AAAA");
-    assert_eq!(neutral["messages"][1]["content"][3]["file"], json!({"file_data": "data:application/pdf;base64,BBBB", "filename": "t.pdf"}));
+    assert_eq!(
+        neutral["messages"][1]["content"][3]["file"],
+        json!({"file_data": "data:application/pdf;base64,BBBB", "filename": "t.pdf"})
+    );
     let said = &neutral["messages"][2];
     assert_eq!((&said["content"], &said["reasoning_content"]), (&json!("I look."), &json!("Hm.")));
-    assert_eq!(said["thoughts"][0], json!({"origin": "anthropic", "type": "signature", "thinking": "Hm.", "signature": "sig"}));
+    assert_eq!(
+        said["thoughts"][0],
+        json!({"origin": "anthropic", "type": "signature", "thinking": "Hm.", "signature": "sig"})
+    );
     assert_eq!(said["tool_calls"][0]["function"], json!({"name": "look", "arguments": "{\"at\":[1,2]}"}));
     assert_eq!(neutral["messages"][3], json!({"role": "tool", "tool_call_id": "toolu_1", "content": "a cat"}));
     assert_eq!(neutral["messages"][4]["is_error"], true);
     assert_eq!(neutral["messages"][5], json!({"role": "user", "content": "So?"}));
-    assert_eq!((&neutral["stop"], &neutral["user"], &neutral["tool_choice"]), (&json!(["END"]), &json!("u1"), &json!("required")));
+    assert_eq!(
+        (&neutral["stop"], &neutral["user"], &neutral["tool_choice"]),
+        (&json!(["END"]), &json!("u1"), &json!("required"))
+    );
     assert_eq!((&neutral["parallel_tool_calls"], &neutral["service_tier"]), (&json!(false), &json!("default")));
-    assert_eq!(neutral["tools"][1], json!({"type": "native", "origin": "anthropic", "value": {"type": "web_search_20250305", "name": "web_search"}}));
+    assert_eq!(
+        neutral["tools"][1],
+        json!({"type": "native", "origin": "anthropic", "value": {"type": "web_search_20250305", "name": "web_search"}})
+    );
 }
 
 #[test]
@@ -123,7 +138,10 @@ fn bad_requests_say_what_is_wrong_and_where() {
         (json!({"model": "m", "max_tokens": 5, "messages": [{"role": "robot", "content": "x"}]}), "messages.0.role"),
         (json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user"}]}), "messages.0.content"),
         (json!({"model": "m", "max_tokens": 5, "messages": [], "tool_choice": {"type": "x"}}), "tool_choice.type"),
-        (json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image"}]}]}), "messages.0.content.source"),
+        (
+            json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image"}]}]}),
+            "messages.0.content.source",
+        ),
     ] {
         let failure = Anthropic.read_request(&Ask::default(), body.to_string().as_bytes(), &mut Loss::default());
         assert_eq!(failure.unwrap_err().param.as_deref(), Some(param), "{body}");
@@ -141,9 +159,13 @@ fn turns_alternate_and_begin_with_the_user() {
         {"role": "assistant", "content": null, "tool_calls": [{"id": "call:1", "type": "function", "function": {"name": "f", "arguments": ""}}]},
         {"role": "user", "content": "meanwhile"},
         {"role": "tool", "tool_call_id": "call:1", "content": "r"}]}));
-    let roles: Vec<_> = body["messages"].as_array().unwrap().iter().map(|turn| turn["role"].as_str().unwrap()).collect();
+    let roles: Vec<_> =
+        body["messages"].as_array().unwrap().iter().map(|turn| turn["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["user", "assistant", "user", "assistant", "user"]);
-    assert_eq!(body["messages"][2]["content"], json!([{"type": "text", "text": "b"}, {"type": "text", "text": "c"}, {"type": "text", "text": "later"}]));
+    assert_eq!(
+        body["messages"][2]["content"],
+        json!([{"type": "text", "text": "b"}, {"type": "text", "text": "c"}, {"type": "text", "text": "later"}])
+    );
     let call = &body["messages"][3]["content"][0];
     assert_eq!(call["input"], json!({}));
     assert!(call["id"].as_str().unwrap().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
@@ -155,17 +177,20 @@ fn turns_alternate_and_begin_with_the_user() {
 
 #[test]
 fn openais_members_are_carried_or_reported() {
-    let (body, loss) = write(&json!({"model": "m", "max_completion_tokens": 9000, "temperature": 1.7, "n": 2, "seed": 1, "logprobs": true,
+    let (body, loss) = write(
+        &json!({"model": "m", "max_completion_tokens": 9000, "temperature": 1.7, "n": 2, "seed": 1, "logprobs": true,
         "logit_bias": {"1": 2}, "presence_penalty": 1, "frequency_penalty": 1, "user": "u", "stop": ["\n", "x"], "service_tier": "flex",
         "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}},
         "tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": {"type": "function", "function": {"name": "f"}},
-        "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]}]}));
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]}]}),
+    );
     assert_eq!((&body["max_tokens"], &body["temperature"]), (&json!(9000), &json!(1)));
     assert_eq!(body["output_config"]["format"], json!({"type": "json_schema", "schema": {"type": "object"}}));
     assert_eq!(body["tool_choice"], json!({"type": "tool", "name": "f"}));
     assert_eq!(body["tools"][0]["input_schema"]["type"], "object");
     assert_eq!((&body["stop_sequences"], &body["metadata"]["user_id"]), (&json!(["x"]), &json!("u")));
-    for name in ["n", "seed", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "stop", "service_tier"] {
+    for name in ["n", "seed", "logprobs", "logit_bias", "presence_penalty", "frequency_penalty", "stop", "service_tier"]
+    {
         assert_eq!(lost(&loss, name), Some(Change::Dropped), "{name}");
     }
     assert_eq!(lost(&loss, "temperature"), Some(Change::Clamped));
@@ -181,7 +206,9 @@ fn effort_is_a_budget_or_a_word_by_the_apis_version() {
     let (body, loss) = write_to(&To { version: "2026-10-21", ..to() }, &neutral);
     assert_eq!((&body["thinking"]["type"], &body["output_config"]["effort"]), (&json!("adaptive"), &json!("medium")));
     assert_eq!(lost(&loss, "temperature"), Some(Change::Dropped));
-    let (body, _) = write(&json!({"model": "m", "max_tokens": 2000, "thinking": {"type": "enabled", "budget_tokens": 5000}, "messages": []}));
+    let (body, _) = write(
+        &json!({"model": "m", "max_tokens": 2000, "thinking": {"type": "enabled", "budget_tokens": 5000}, "messages": []}),
+    );
     assert_eq!(body["thinking"]["budget_tokens"], 1999);
 }
 
@@ -290,12 +317,17 @@ fn what_is_written_reads_back_the_same() {
     assert_eq!(heard(&[&out]), (items.clone(), Fed::Done));
     let body = Anthropic.write_answer(&reply, &items, &usage);
     let said: Value = serde_json::from_slice(&body).unwrap();
-    let kinds: Vec<_> = said["content"].as_array().unwrap().iter().map(|block| block["type"].as_str().unwrap()).collect();
+    let kinds: Vec<_> =
+        said["content"].as_array().unwrap().iter().map(|block| block["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["thinking", "text", "tool_use", "tool_use"]);
-    assert_eq!(said["usage"], json!({"input_tokens": 5, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 3, "output_tokens": 20}));
+    assert_eq!(
+        said["usage"],
+        json!({"input_tokens": 5, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 3, "output_tokens": 20})
+    );
     let mut read = Vec::new();
     assert_eq!(Anthropic.read_answer(Endpoint::Chat, &body, &mut read), Answer::Whole);
-    let joined = |items: &[Item]| serde_json::from_slice::<Value>(&Anthropic.write_answer(&reply, items, &usage)).unwrap();
+    let joined =
+        |items: &[Item]| serde_json::from_slice::<Value>(&Anthropic.write_answer(&reply, items, &usage)).unwrap();
     assert_eq!(joined(&read), said, "a whole answer says what its stream does");
 }
 
@@ -328,7 +360,12 @@ fn broken_streams_are_told_from_whole_ones() {
     assert_eq!(end, Fed::Open);
     let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
     assert_eq!(heard(&[error.as_bytes()]).1, Fed::Error("Overloaded".into()));
-    for odd in ["data: 7\n\n", "data: {}\n\n", "data: {\"type\":\"message_stop\"}\n\n", "data: {\"type\":\"content_block_delta\"}\n\n"] {
+    for odd in [
+        "data: 7\n\n",
+        "data: {}\n\n",
+        "data: {\"type\":\"message_stop\"}\n\n",
+        "data: {\"type\":\"content_block_delta\"}\n\n",
+    ] {
         assert_eq!(heard(&[odd.as_bytes()]).1, Fed::Malformed, "{odd}");
     }
     let mut decoder = Anthropic.decoder();

@@ -53,7 +53,8 @@ impl Thinking {
         match effort.as_str().as_deref() {
             Some("none") => Thinking::Off,
             Some(word) if version >= IN_WORDS => {
-                let words = [("minimal", "low"), ("low", "low"), ("medium", "medium"), ("high", "high"), ("xhigh", "max")];
+                let words =
+                    [("minimal", "low"), ("low", "low"), ("medium", "medium"), ("high", "high"), ("xhigh", "max")];
                 match words.into_iter().find(|(known, _)| *known == word) {
                     Some((_, word)) => Thinking::Effort(word),
                     None => {

@@ -3,10 +3,10 @@
 use super::thinking::{takes_sampling, Thinking};
 use super::write_tools::{write_choice, write_tools};
 use super::write_turns::Turns;
+use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::request::json_failure;
 use crate::dialects::{Change, Loss, To};
 use crate::error::{Code, Failure};
-use crate::dialects::neutral::Endpoint;
 use crate::json::{Index, Kind, Limits, Value, Writer};
 
 /// Output tokens, where nobody names a bound: the protocol wants one, and every model gives so many.
@@ -44,7 +44,11 @@ const READ: &[&str] = &[
 /// See [`crate::dialects::Protocol::write_request`].
 pub(super) fn write_request(to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure> {
     if to.endpoint != Endpoint::Chat {
-        let words = format!("The model '{}' is asked by Anthropic's Messages, which has no {}.", to.model, to.endpoint.as_str());
+        let words = format!(
+            "The model '{}' is asked by Anthropic's Messages, which has no {}.",
+            to.model,
+            to.endpoint.as_str()
+        );
         return Err(Failure::new(Code::UnsupportedByModel, words).param("model"));
     }
     let index = Index::scan(neutral, Limits::default()).map_err(|error| json_failure(&error))?;

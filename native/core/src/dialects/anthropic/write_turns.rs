@@ -207,7 +207,11 @@ fn tool_use(call: Value<'_>, loss: &mut Loss) -> Vec<u8> {
             out.value(value);
         }
         _ => {
-            loss.add(Change::Approximated, "messages[].tool_calls[].function.arguments", "no JSON object: as text in one");
+            loss.add(
+                Change::Approximated,
+                "messages[].tool_calls[].function.arguments",
+                "no JSON object: as text in one",
+            );
             out.open_object().text_member("arguments", &arguments).close_object();
         }
     }
