@@ -9,6 +9,7 @@ pub mod neutral;
 pub mod openai;
 pub mod passed;
 mod protocol;
+pub mod responses;
 
 pub use loss::{Change, Loss, Lost};
 pub use protocol::{Answer, Ask, Decode, Dialect, Encode, Fed, Form, Protocol, Reply, To};
