@@ -146,6 +146,7 @@ _CLASS_OF_CODE: dict[str, type[HooshError]] = {
     "reservation_settled": InvalidRequest,
     "duplicate_parameter": InvalidRequest,
     "incomplete_body": InvalidRequest,
+    "previous_response_not_found": InvalidRequest,
     "unknown_budget": InvalidRequest,
     "unbounded_input": InvalidRequest,
     "context_length_exceeded": InvalidRequest,

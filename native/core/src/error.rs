@@ -52,6 +52,8 @@ codes! {
     DuplicateField = 400, "invalid_request_error", "duplicate_parameter", Caller;
     /// The body was cut off.
     IncompleteBody = 400, "invalid_request_error", "incomplete_body", Caller;
+    /// The response that the request goes on from is not kept, or is another's.
+    UnknownResponse = 400, "invalid_request_error", "previous_response_not_found", Caller;
     /// The named budget does not exist.
     UnknownBudget = 400, "invalid_request_error", "unknown_budget", Caller;
     /// A part whose size nobody can bound, under an enforced budget.

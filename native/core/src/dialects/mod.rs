@@ -12,6 +12,7 @@ pub mod neutral;
 pub mod openai;
 pub mod passed;
 mod protocol;
+pub mod responses;
 
 pub use lines::Lines;
 pub use listener::Listener;

@@ -1,0 +1,131 @@
+//! `instructions` and `input` of a caller as neutral messages.
+
+use super::fields::drop_unknown;
+use super::read_content::{read_content, read_output};
+use super::refuse::{missing, of_kind, present, refused, text_of, wrong_type, wrong_value};
+use super::turn::{drop_phase, Turn};
+use crate::dialects::{Change, Loss};
+use crate::error::Failure;
+use crate::json::{Kind, Value, Writer};
+
+/// Writes `messages`.
+pub(super) fn read_messages(
+    out: &mut Writer,
+    instructions: Option<Value<'_>>,
+    input: Value<'_>,
+    loss: &mut Loss,
+) -> Result<(), Failure> {
+    out.key("messages").open_array();
+    match instructions {
+        Some(text) if text.kind() == Kind::String => {
+            out.open_object().text_member("role", "system").key("content").value(text).close_object();
+        }
+        // As responses give them back: a list of items.
+        Some(items) => read_items(out, of_kind("instructions", Kind::Array, items)?, "instructions", loss)?,
+        None => {}
+    }
+    match input.kind() {
+        Kind::String => {
+            out.open_object().text_member("role", "user").key("content").value(input).close_object();
+        }
+        Kind::Array => {
+            if input.elements().next().is_none() && instructions.is_none() {
+                return Err(refused("input", "'input' is empty: send a text or at least one item."));
+            }
+            read_items(out, input, "input", loss)?;
+        }
+        _ => return Err(wrong_type("input", "a string or an array of items", input)),
+    }
+    out.close_array();
+    Ok(())
+}
+
+fn read_items(out: &mut Writer, items: Value<'_>, field: &str, loss: &mut Loss) -> Result<(), Failure> {
+    let mut turn = Turn::default();
+    for (at, item) in items.elements().enumerate() {
+        let place = format!("{field}[{at}]");
+        of_kind(&place, Kind::Object, item)?;
+        read_item(out, &mut turn, item, &place, loss)?;
+    }
+    turn.write(out);
+    Ok(())
+}
+
+fn read_item<'a>(
+    out: &mut Writer,
+    turn: &mut Turn<'a>,
+    item: Value<'a>,
+    place: &str,
+    loss: &mut Loss,
+) -> Result<(), Failure> {
+    let kind = present(item, "type");
+    if let Some(kind) = kind.filter(|kind| kind.kind() != Kind::String) {
+        return Err(wrong_type(&format!("{place}.type"), "a string", kind));
+    }
+    let is = |word: &str| kind.is_some_and(|kind| kind.str_eq(word));
+    if is("message") || kind.is_none() && item.get("role").is_some() {
+        read_message(out, turn, item, place, loss)
+    } else if is("function_call") || is("custom_tool_call") {
+        turn.call(item, place, loss)
+    } else if is("function_call_output") || is("custom_tool_call_output") {
+        turn.write(out);
+        read_result(out, item, place, loss)
+    } else if is("reasoning") {
+        if turn.is_over() && !Turn::is_afterthought(item) {
+            turn.write(out);
+        }
+        turn.think(item);
+        Ok(())
+    } else if is("item_reference") || kind.is_none() && item.get("id").is_some() {
+        let words = format!("'{place}' refers to an item that is not kept here: send the item itself.");
+        Err(refused(&format!("{place}.id"), &words))
+    } else if kind.is_some() {
+        turn.item(item);
+        Ok(())
+    } else {
+        Err(missing(&format!("{place}.type")))
+    }
+}
+
+fn read_message<'a>(
+    out: &mut Writer,
+    turn: &mut Turn<'a>,
+    item: Value<'a>,
+    place: &str,
+    loss: &mut Loss,
+) -> Result<(), Failure> {
+    let role = text_of(item, "role", place)?;
+    let content = present(item, "content").ok_or_else(|| missing(&format!("{place}.content")))?;
+    let its = format!("{place}.content");
+    drop_unknown(item, &["type", "id", "status", "role", "content", "phase"], "input[].", loss);
+    drop_phase(item, loss);
+    if role.str_eq("assistant") {
+        if turn.is_over() {
+            turn.write(out);
+        }
+        return turn.say(content, &its, loss);
+    }
+    turn.write(out);
+    if !["user", "system", "developer"].into_iter().any(|word| role.str_eq(word)) {
+        let known = "one of 'user', 'assistant', 'system' and 'developer'";
+        return Err(wrong_value(&format!("{place}.role"), known, role));
+    }
+    out.open_object().key("role").value(role).key("content");
+    read_content(out, content, &its, loss)?;
+    out.close_object();
+    Ok(())
+}
+
+fn read_result(out: &mut Writer, item: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+    let id = text_of(item, "call_id", place)?;
+    let output = present(item, "output").ok_or_else(|| missing(&format!("{place}.output")))?;
+    // Which tool it was is known by the call.
+    drop_unknown(item, &["type", "id", "status", "call_id", "name", "namespace", "output"], "input[].", loss);
+    if item.get("status").is_some_and(|status| status.str_eq("incomplete")) {
+        loss.add(Change::Dropped, "input[].status", "of a result that is incomplete");
+    }
+    out.open_object().text_member("role", "tool").key("tool_call_id").value(id).key("content");
+    read_output(out, output, &format!("{place}.output"), loss)?;
+    out.close_object();
+    Ok(())
+}

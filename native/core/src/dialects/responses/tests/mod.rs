@@ -1,0 +1,1 @@
+//! What this dialect is held to.

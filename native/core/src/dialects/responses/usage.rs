@@ -1,0 +1,57 @@
+//! Tokens used, both ways.
+
+use crate::dialects::neutral::Item;
+use crate::json::{Kind, Value};
+use crate::ledger::{Usage, UsageSource};
+
+/// More tokens than any answer has: a count beyond is none.
+const MOST: u64 = 1 << 40;
+
+/// Of the tokens used, what [`Usage`] has no place for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Details {
+    pub reasoning: u64,
+    pub written: u64,
+}
+
+/// Puts down what `usage` says, if it says anything.
+pub(super) fn read(usage: Value<'_>, items: &mut Vec<Item>) {
+    if usage.kind() != Kind::Object {
+        return;
+    }
+    let count = |object: Value<'_>, name: &str| object.get(name).and_then(Value::as_u64).filter(|count| *count < MOST);
+    let (input, output) = (count(usage, "input_tokens"), count(usage, "output_tokens"));
+    if input.is_none() && output.is_none() {
+        return;
+    }
+    let of = |details: &str, name: &str| usage.get(details).and_then(|details| count(details, name)).unwrap_or(0);
+    let input_tokens = input.unwrap_or(0);
+    items.push(Item::Usage(Usage {
+        input_tokens,
+        output_tokens: output.unwrap_or(0),
+        cached_tokens: of("input_tokens_details", "cached_tokens").min(input_tokens),
+        source: UsageSource::Reported,
+    }));
+    let reasoning_tokens = of("output_tokens_details", "reasoning_tokens");
+    let cache_written_tokens = of("input_tokens_details", "cache_write_tokens");
+    if reasoning_tokens > 0 || cache_written_tokens > 0 {
+        items.push(Item::UsageDetail { reasoning_tokens, cache_written_tokens });
+    }
+}
+
+/// Writes `usage`, of which this dialect always says all.
+pub(super) fn write(out: &mut Vec<u8>, usage: &Usage, details: Details) {
+    let counts: [(&str, u64); 6] = [
+        ("{\"input_tokens\":", usage.input_tokens),
+        (",\"input_tokens_details\":{\"cached_tokens\":", usage.cached_tokens),
+        (",\"cache_write_tokens\":", details.written),
+        ("},\"output_tokens\":", usage.output_tokens),
+        (",\"output_tokens_details\":{\"reasoning_tokens\":", details.reasoning),
+        ("},\"total_tokens\":", usage.total()),
+    ];
+    for (before, count) in counts {
+        out.extend_from_slice(before.as_bytes());
+        out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
+    }
+    out.push(b'}');
+}
