@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod egress;
 pub mod error;
+pub mod history;
 pub mod http;
 pub mod sync;
 pub mod wake;

@@ -74,6 +74,7 @@ impl Config {
         out.header("[dialects]");
         out.value("strict", self.dialects.strict);
         out.text("anthropic_version", &self.dialects.anthropic_version);
+        out.value("history_max_bytes", self.dialects.history_max_bytes);
         out.header("[retry]");
         out.value("max_attempts", self.retry.max_attempts);
         out.value("base_delay_ms", self.retry.base_delay_ms);

@@ -13,11 +13,13 @@ pub struct Dialects {
     pub strict: bool,
     /// `anthropic-version` of requests whose caller names none. Default: `ANTHROPIC_API_VERSION`, else 2023-06-01.
     pub anthropic_version: String,
+    /// Of turns kept for `previous_response_id`, bytes; 0: none are. Default 64 MiB.
+    pub history_max_bytes: u64,
 }
 
 impl Default for Dialects {
     fn default() -> Self {
-        Dialects { strict: false, anthropic_version: ANTHROPIC_VERSION.to_owned() }
+        Dialects { strict: false, anthropic_version: ANTHROPIC_VERSION.to_owned(), history_max_bytes: 64 << 20 }
     }
 }
 
@@ -36,6 +38,7 @@ pub fn dialects(top: &Table<'_>) -> Checked<Dialects> {
     let mut dialects = Dialects::of(top.source);
     let Some(t) = top.table("dialects", &schema::DIALECTS)? else { return Ok(dialects) };
     t.boolean("strict", &mut dialects.strict)?;
+    t.integer("history_max_bytes", &mut dialects.history_max_bytes)?;
     if let Some(version) = t.string("anthropic_version")? {
         if !is_version(version) {
             return t.fail("anthropic_version", "must be a date, such as `2023-06-01`");

@@ -570,6 +570,12 @@ pub const DIALECTS: Section = Section {
             Default::Derived("`ANTHROPIC_API_VERSION`, else 2023-06-01"),
             "`anthropic-version` of requests to Anthropic whose caller names none.",
         ),
+        Key::new(
+            "history_max_bytes",
+            Kind::Integer { least: 0, most: i64::MAX },
+            Default::Is("67_108_864"),
+            "Bytes of earlier turns that are kept for `previous_response_id` of the Responses API, in memory; the oldest go first. 0: none are.",
+        ),
     ],
 };
 /// `[retry]`

@@ -24,6 +24,7 @@ impl Dialect {
     pub fn protocol(self) -> &'static dyn Protocol {
         match self {
             Dialect::OpenAiChat => &openai::OpenAiChat::USUAL,
+            Dialect::OpenAiResponses => &responses::OpenAiResponses,
             Dialect::Anthropic => &anthropic::Anthropic,
             _ => todo!(),
         }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item};
+use super::openai::models;
 use super::Loss;
 use crate::error::Failure;
 use crate::ledger::Usage;
@@ -33,10 +34,11 @@ pub enum Dialect {
 
 impl Dialect {
     /// Each that is spoken.
-    pub const ALL: &'static [Dialect] = &[Dialect::OpenAiChat, Dialect::Anthropic];
+    pub const ALL: &'static [Dialect] = &[Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic];
 
     /// Their words, in the same order.
-    pub const NAMES: &'static [&'static str] = &[Dialect::OpenAiChat.as_str(), Dialect::Anthropic.as_str()];
+    pub const NAMES: &'static [&'static str] =
+        &[Dialect::OpenAiChat.as_str(), Dialect::OpenAiResponses.as_str(), Dialect::Anthropic.as_str()];
 
     /// The word in configuration, records and metrics.
     pub const fn as_str(self) -> &'static str {
@@ -265,10 +267,14 @@ pub trait Protocol: Sync {
     }
 
     /// The list of models, for callers of this dialect.
-    fn models_body(&self, models: &[Model]) -> Vec<u8>;
+    fn models_body(&self, models: &[Model]) -> Vec<u8> {
+        models::list(models)
+    }
 
     /// One of them.
-    fn model_body(&self, model: &Model) -> Vec<u8>;
+    fn model_body(&self, model: &Model) -> Vec<u8> {
+        models::one(model)
+    }
 
     /// The words of an upstream's error body, if it is one of this dialect.
     fn error_words(&self, body: &[u8]) -> Option<String>;

@@ -13,6 +13,7 @@ use super::gates::{seconds_until, Holds};
 use super::obstacle::{Look, Obstacles};
 use super::places::{gateway_full, key_full};
 use super::rates::narrowest_first;
+use super::responses::Earlier;
 use super::slices::Slices;
 use super::target::Target;
 use super::translated;
@@ -82,7 +83,7 @@ impl Exchange {
             Dialect::OpenAiChat => request::read(body, endpoint, tenant.as_deref()),
             other => {
                 let asked = dialects::Ask { endpoint: Some(endpoint), model, ..dialects::Ask::default() };
-                translated::read(body, other, &asked, tenant.as_deref())
+                translated::read(body, other, &asked, Earlier::Nothing, tenant.as_deref())
             }
         };
         match read {

@@ -172,9 +172,10 @@ impl Exchange {
         let once = self.call().once.is_some();
         let (bytes, most_inputs) = (body.len(), self.snap.config.limits.max_inputs as usize);
         let (dialect, asked) = (self.dialect(), self.call().asked.clone());
+        let earlier = self.earlier(&body);
         let read = move || {
             if dialect != Dialect::OpenAiChat {
-                let mut facts = translated::read(body, dialect, &asked, tenant.as_deref())?;
+                let mut facts = translated::read(body, dialect, &asked, earlier, tenant.as_deref())?;
                 facts.digest = facts.source.as_ref().filter(|_| once).map(|source| digest(&source.body, None));
                 return Ok((facts, Slices::default()));
             }

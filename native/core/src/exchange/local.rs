@@ -64,6 +64,10 @@ impl Exchange {
                 let costs = self.gateway.costs_json(self.now.wall_us);
                 self.reply_json(200, costs);
             }
+            Target::Kept(_) | Target::KeptItems(..) => {
+                let deletes = self.call().method == Some("DELETE");
+                self.answer_kept(target, deletes);
+            }
             Target::Inference(..) | Target::Count(_) | Target::Passed(..) | Target::Explain => {}
         }
     }

@@ -62,6 +62,7 @@ mod rates;
 mod reform;
 mod reloaded;
 mod request;
+mod responses;
 mod sending;
 mod settle;
 mod sizes;

@@ -89,6 +89,7 @@ impl Exchange {
     /// One thing that was said, into `pieces` if it streams. `false` if it makes no sense.
     pub(super) fn hear(&mut self, mut item: Item, pieces: &mut Pieces) -> bool {
         let (endpoint, bare, streams) = (self.endpoint(), self.is_bare(), self.facts().stream);
+        let keeps = streams && self.keeps_turn();
         let Some(attempt) = &mut self.attempt else { return true };
         let Follow::Spoken(spoken) = &mut attempt.follow else { return true };
         if let Item::Usage(usage) = item {
@@ -103,7 +104,10 @@ impl Exchange {
                     pieces.push(framed(chunk, bare));
                 }
             }
-            Voice::Other { protocol, reply, .. } if streams => {
+            Voice::Other { protocol, reply, items } if streams => {
+                if keeps {
+                    items.push(item.clone());
+                }
                 let encoder = self.out.encoder.get_or_insert_with(|| protocol.encoder(reply.clone()));
                 let mut out = Vec::new();
                 encoder.item(&item, &mut out);
@@ -159,6 +163,7 @@ impl Exchange {
         let endpoint = self.endpoint();
         if !self.facts().stream {
             if let Some(body) = spoken.whole(endpoint, &usage) {
+                self.keep_turn(&body);
                 self.reply_whole(body);
             }
             return;
@@ -176,6 +181,9 @@ impl Exchange {
                 let encoder = self.out.encoder.get_or_insert_with(|| protocol.encoder(reply.clone()));
                 let mut out = Vec::new();
                 encoder.end(&usage, &mut out);
+                if self.keeps_turn() {
+                    self.keep_turn(&spoken.whole(endpoint, &usage).unwrap_or_default());
+                }
                 push_events(&mut pieces, out, bare);
             }
             Voice::AsItIs => {}

@@ -14,6 +14,10 @@ pub(super) enum Target {
     Inference(Dialect, Endpoint),
     /// How many tokens a request has, in the words of a dialect.
     Count(Dialect),
+    /// A response of the Responses API that was kept.
+    Kept(String),
+    /// What it was asked with; and the query, which says which part of it.
+    KeptItems(String, String),
     /// Asked as it is, of a provider that offers it; and which file.
     Passed(Passed, Option<Box<str>>),
     Models,
@@ -61,7 +65,11 @@ impl Target {
     pub fn of(path: &str, query: &str) -> Option<(Target, Ask)> {
         let path = decoded(path);
         let own = |target| (target, Ask::default());
-        Target::of_openai(&path).map(own).or_else(|| door::of(&path, query)).or_else(|| Target::by_name(&path).map(own))
+        Target::of_openai(&path)
+            .or_else(|| Target::of_kept(&path, query))
+            .map(own)
+            .or_else(|| door::of(&path, query))
+            .or_else(|| Target::by_name(&path).map(own))
     }
 
     /// The paths that most requests ask for, looked at first.
@@ -73,6 +81,13 @@ impl Target {
             _ => return None,
         };
         Some(Target::Inference(Dialect::OpenAiChat, endpoint))
+    }
+
+    fn of_kept(path: &str, query: &str) -> Option<Target> {
+        let id = path.strip_prefix("/v1/responses/")?;
+        let (id, items) = id.strip_suffix("/input_items").map_or((id, false), |id| (id, true));
+        let id = Some(id).filter(|id| !id.is_empty() && !id.contains('/'))?.to_owned();
+        Some(if items { Target::KeptItems(id, query.to_owned()) } else { Target::Kept(id) })
     }
 
     fn by_name(path: &str) -> Option<Target> {
@@ -112,6 +127,8 @@ impl Target {
     pub fn path(&self) -> &'static str {
         match self {
             Target::Inference(dialect, endpoint) => path_of(*dialect, *endpoint),
+            Target::Kept(_) => "/v1/responses/{id}",
+            Target::KeptItems(..) => "/v1/responses/{id}/input_items",
             Target::Count(Dialect::Gemini) => "/v1beta/models/{model}:countTokens",
             Target::Count(_) => "/v1/messages/count_tokens",
             Target::Passed(passed, _) => passed.path(),
@@ -138,6 +155,7 @@ impl Target {
         match self {
             Target::Inference(_, endpoint) => endpoint.as_str(),
             Target::Count(_) => "count",
+            Target::Kept(_) | Target::KeptItems(..) => "responses",
             Target::Passed(passed, _) => passed.service().as_str(),
             Target::Models | Target::Model(_) => "models",
             Target::Health | Target::Ready | Target::Providers => "health",
@@ -167,6 +185,8 @@ impl Target {
             | Target::Explain => Access::Unbound,
             Target::Inference(..)
             | Target::Count(_)
+            | Target::Kept(_)
+            | Target::KeptItems(..)
             | Target::Passed(..)
             | Target::Models
             | Target::Model(_)
@@ -187,6 +207,7 @@ impl Target {
             | Target::Explain => "POST",
             Target::Passed(passed, _) => passed.allow(),
             Target::Cache => "DELETE",
+            Target::Kept(_) => "GET, HEAD, DELETE",
             _ => "GET, HEAD",
         }
     }

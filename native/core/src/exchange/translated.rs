@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::attempt::{Attempt, Follow};
+use super::responses::Earlier;
 use super::spoken::Spoken;
 use super::verdict::Fall;
 use super::work::INLINE_BYTES;
@@ -23,12 +24,19 @@ const MAX_LOSS: usize = 1024;
 const MAX_WORDS: usize = 2048;
 
 /// Reads a request of `dialect`: what policy needs to know of it, and its neutral form. Pure; a job if it is long.
-pub(super) fn read(body: Bytes, dialect: Dialect, asked: &Ask, tenant: Option<&str>) -> Result<Facts, Failure> {
+pub(super) fn read(
+    body: Bytes,
+    dialect: Dialect,
+    asked: &Ask,
+    earlier: Earlier,
+    tenant: Option<&str>,
+) -> Result<Facts, Failure> {
     let mut loss = Loss::default();
-    let neutral = dialect.protocol().read_request(asked, &body, &mut loss)?;
+    let (whole, body, earlier) = earlier.resolve(body)?;
+    let neutral = dialect.protocol().read_request(asked, &whole, &mut loss)?;
     let endpoint = asked.endpoint.unwrap_or(Endpoint::Chat);
     let mut facts = request::read(Bytes::from(neutral), endpoint, tenant)?;
-    facts.source = Some(Box::new(Source { body, loss }));
+    facts.source = Some(Box::new(Source { body, loss, earlier }));
     Ok(facts)
 }
 

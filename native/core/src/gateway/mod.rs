@@ -27,6 +27,7 @@ use crate::clock::Now;
 use crate::config::{Config, CredentialSource, LogLevel, Secret};
 use crate::exchange::Exchange;
 use crate::health::HealthState;
+use crate::history::History;
 use crate::http::UpstreamRequest;
 use crate::idempotency::Remembered;
 use crate::ledger::Row;
@@ -125,6 +126,8 @@ pub struct Gateway {
     pub(crate) metrics: Metrics,
     /// Of the whole process: a reload forgets nothing.
     pub(crate) remembered: Arc<Remembered>,
+    /// Turns of the Responses API.
+    pub(crate) history: History,
     records: Records,
     costs: Mutex<Costs>,
     journal: Journal,
@@ -158,6 +161,7 @@ impl Gateway {
             buffered: AtomicU64::new(0),
             metrics,
             remembered: Arc::default(),
+            history: History::default(),
             records: Records::new(),
             costs: Mutex::new(Costs::default()),
             journal: Journal::default(),

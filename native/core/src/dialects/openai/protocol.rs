@@ -7,14 +7,13 @@ use super::decode::Decoder;
 use super::encode::{Stamp, VectorForm};
 use super::errors::error_words;
 use super::manners::Manners;
-use super::models;
 use super::read_answer::read_answer;
 use super::read_request::read_request;
 use super::splice::splice_request;
 use super::streamed::Encoder;
 use super::write_request::write_request;
 use crate::dialects::neutral::{Endpoint, Item};
-use crate::dialects::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Model, Protocol, Reply, To};
+use crate::dialects::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
 
@@ -80,14 +79,6 @@ impl Protocol for OpenAiChat {
 
     fn error_body(&self, failure: &Failure) -> Bytes {
         failure.openai_body()
-    }
-
-    fn models_body(&self, models: &[Model]) -> Vec<u8> {
-        models::list(models)
-    }
-
-    fn model_body(&self, model: &Model) -> Vec<u8> {
-        models::one(model)
     }
 
     fn error_words(&self, body: &[u8]) -> Option<String> {

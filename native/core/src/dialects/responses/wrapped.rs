@@ -66,7 +66,7 @@ pub(super) fn read_entry(entry: Value<'_>, call: impl Fn(&str) -> Option<u32>) -
         "item" => Thought::Item(one_line(entry.get("item")?)),
         _ => return None,
     };
-    Some((origin, thought))
+    Some((*origin, thought))
 }
 
 /// The JSON of a value without line ends, which no string of it holds as they are.

@@ -1,0 +1,116 @@
+//! The Responses API's memory: where a request goes on from an earlier response, and what is kept of a new one.
+
+use bytes::Bytes;
+
+use super::target::Target;
+use super::Exchange;
+use crate::dialects::responses::history::{self, Page};
+use crate::dialects::Dialect;
+use crate::error::{Code, Failure};
+use crate::history::Turn;
+use crate::json::{Edits, Index, Limits};
+
+/// What a request says that goes on from an earlier response.
+pub(super) enum Earlier {
+    /// It begins by itself.
+    Nothing,
+    /// The items of the turns before.
+    Kept(Bytes),
+    /// Nobody here kept it: an upstream of the same dialect may have.
+    Elsewhere(String),
+}
+
+impl Earlier {
+    /// The body that policy reads, the body that an upstream of the same dialect is sent, and the id that is not resolved.
+    pub fn resolve(self, body: Bytes) -> Result<(Bytes, Bytes, Option<String>), Failure> {
+        match self {
+            Earlier::Nothing => Ok((body.clone(), body, None)),
+            Earlier::Kept(items) => {
+                let whole = Bytes::from(history::whole_body(&items, &body)?);
+                Ok((whole.clone(), whole, None))
+            }
+            Earlier::Elsewhere(id) => {
+                let Ok(index) = Index::scan(&body, Limits::default()) else { return Ok((body.clone(), body, None)) };
+                let mut edits = Edits::new();
+                edits.remove("previous_response_id");
+                Ok((Bytes::from(edits.apply(&body, &index)), body, Some(id)))
+            }
+        }
+    }
+}
+
+impl Exchange {
+    /// What the request goes on from.
+    pub(super) fn earlier(&self, body: &[u8]) -> Earlier {
+        if self.dialect() != Dialect::OpenAiResponses {
+            return Earlier::Nothing;
+        }
+        let Some(id) = history::previous_response_id(body) else { return Earlier::Nothing };
+        match self.gateway.history.find(&self.call().holder.tenant, &id) {
+            Some(turn) => Earlier::Kept(turn.items),
+            None => Earlier::Elsewhere(id),
+        }
+    }
+
+    /// Whether an answer is kept for requests that go on from it.
+    pub(super) fn keeps_turn(&self) -> bool {
+        let source = self.facts.as_ref().and_then(|facts| facts.source.as_ref());
+        self.dialect() == Dialect::OpenAiResponses
+            && self.snap.config.dialects.history_max_bytes > 0
+            && source.is_some_and(|source| history::is_to_be_kept(&source.body))
+    }
+
+    /// Keeps it.
+    pub(super) fn keep_turn(&self, response: &[u8]) {
+        let Some(source) = self.facts().source.as_ref().filter(|_| self.keeps_turn()) else { return };
+        let field = |body: &[u8], name: &str| {
+            let index = Index::scan(body, Limits::default()).ok()?;
+            index.get(body, name).map(|value| Bytes::copy_from_slice(value.raw()))
+        };
+        let id = Index::scan(response, Limits::default()).ok();
+        let id = id.and_then(|index| index.get(response, "id")?.as_str().map(|id| id.into_owned()));
+        let Some((items, id)) = history::items_to_keep(&source.body, response).zip(id) else { return };
+        let turn = Turn {
+            items: Bytes::from(items),
+            input: field(&source.body, "input").unwrap_or_else(|| Bytes::from_static(b"[]")),
+            response: Bytes::copy_from_slice(response),
+        };
+        let most = self.snap.config.dialects.history_max_bytes;
+        self.gateway.history.keep(&self.call().holder.tenant, &id, turn, most);
+    }
+
+    /// `GET` and `DELETE /v1/responses/{id}`, and `/input_items` below it.
+    pub(super) fn answer_kept(&mut self, target: &Target, deletes: bool) {
+        let (Target::Kept(id) | Target::KeptItems(id, _)) = target else { return };
+        let tenant = self.call().holder.tenant.clone();
+        let body = match target {
+            Target::KeptItems(_, query) => {
+                let page = page_of(query);
+                let turn = self.gateway.history.find(&tenant, id);
+                turn.and_then(|turn| history::input_items(id, &turn.input, &page))
+            }
+            _ if deletes => self.gateway.history.forget(&tenant, id).then(|| history::deleted(id)),
+            _ => self.gateway.history.find(&tenant, id).map(|turn| turn.response.to_vec()),
+        };
+        match body {
+            Some(body) => self.reply_json(200, body),
+            None => {
+                let words = format!("Response with id '{}' not found.", super::call::shown(id));
+                self.fail(Failure::new(Code::UnknownPath, words).param("response_id"));
+            }
+        }
+    }
+}
+
+fn page_of(query: &str) -> Page {
+    let mut page = Page::default();
+    for pair in query.split('&') {
+        match pair.split_once('=') {
+            Some(("after", after)) => page.after = Some(after.to_owned()),
+            Some(("limit", limit)) => page.limit = limit.parse().ok(),
+            Some(("order", order)) => page.ascending = order == "asc",
+            _ => {}
+        }
+    }
+    page
+}
