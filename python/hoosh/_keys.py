@@ -87,7 +87,7 @@ class ProviderKeys(TypedDict, total=False):
     base_url: str
     """`http` or `https`, host, port, path. No credentials, query or fragment; IPv6 in brackets. Left out: the type's."""
 
-    dialect: Literal["openai_chat", "openai_responses", "anthropic", "gemini", "ollama"]
+    dialect: Literal["openai_chat", "openai_responses", "anthropic"]
     """The wire protocol that it speaks. `ollama`: its own API in place of its OpenAI interface; `openai_responses`: the Responses API in place of chat completions. Left out: the type's."""
 
     api_key: str | CredentialKeys
@@ -318,6 +318,9 @@ class DialectsKeys(TypedDict, total=False):
 
     anthropic_version: str
     """`anthropic-version` of requests to Anthropic whose caller names none. Left out: `ANTHROPIC_API_VERSION`, else 2023-06-01."""
+
+    history_max_bytes: int
+    """Bytes of earlier turns that are kept for `previous_response_id` of the Responses API, in memory; the oldest go first. 0: none are. Left out: 67_108_864."""
 
 
 class RetryKeys(TypedDict, total=False):
