@@ -9,7 +9,7 @@
 //! | the neutral request to an upstream | `write_request.rs`, `write_input.rs`, `write_content.rs`, `effort.rs`; `splice.rs` where the caller speaks it too |
 //! | both | `tools.rs`, `fields.rs` (the tables), `refuse.rs` (what is wrong, and where) |
 //! | an upstream's answer as items | `read_answer.rs` (whole), `decode.rs` (streamed); both by `reading.rs` |
-//! | items as an answer | `encode.rs` (whole and streamed), with `output.rs` (its items), `response.rs` (around them), `events.rs` |
+//! | items as an answer | `encode.rs` (whole and streamed), `encode_message.rs`, `encode_thoughts.rs`, `encode_calls.rs`, with `output.rs` (their JSON), `response.rs` (around them), `events.rs` |
 //! | both | `finish.rs`, `usage.rs`, `logprobs.rs`, `annotations.rs`, `wrapped.rs` (other dialects' thoughts on their way through) |
 //! | earlier turns | `history.rs` |
 //! | errors | `errors.rs` |
@@ -18,6 +18,9 @@ mod annotations;
 mod decode;
 mod effort;
 mod encode;
+mod encode_calls;
+mod encode_message;
+mod encode_thoughts;
 mod errors;
 mod events;
 mod fields;

@@ -81,7 +81,7 @@ impl Part {
 }
 
 impl Reasoning {
-    /// `wrapped` is its encrypted content, if it has any; `status` where it is whole.
+    /// `wrapped` is its encrypted content, which comes when it is whole.
     pub fn write(&self, out: &mut Vec<u8>, status: &str, wrapped: Option<&str>) {
         open(out, &self.place.id, "reasoning");
         member(out, "status", status);

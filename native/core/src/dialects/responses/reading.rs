@@ -13,7 +13,7 @@ use crate::json::{validate, Limits, Value};
 /// What of an output item was told already.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Told {
-    /// Parts of a message, the first 64, by their places.
+    /// Parts of a message, by their places; those from the 64th on are one.
     pub parts: u64,
     pub annotations: bool,
     pub reasoning: bool,
@@ -25,7 +25,7 @@ pub(super) struct Told {
 impl Told {
     /// Notes that a part is told; whether it was before.
     pub fn part(&mut self, at: u64) -> bool {
-        let bit = 1u64.checked_shl(u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0);
+        let bit = 1 << at.min(63);
         let before = self.parts & bit != 0;
         self.parts |= bit;
         before

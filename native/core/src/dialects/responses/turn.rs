@@ -72,7 +72,7 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// What it thought. Whether that is only of what was said before, and not the beginning of another turn.
+    /// What it thought.
     pub fn think(&mut self, item: Value<'a>) {
         let text = reasoning_of(item);
         if !text.is_empty() {
@@ -124,8 +124,8 @@ impl<'a> Turn<'a> {
         let Some(entries) = wrapped::of_item(item) else { return false };
         let Ok(entries) = validate(entries.as_bytes(), Limits::default()) else { return false };
         let of_said = |kind: Value<'_>| kind.str_eq("call") || kind.str_eq("text");
-        let mut kinds = entries.elements().map(|entry| entry.get("type"));
-        kinds.all(|kind| kind.is_some_and(of_said))
+        let mut kinds = entries.elements().map(|entry| entry.get("type")).peekable();
+        kinds.peek().is_some() && kinds.all(|kind| kind.is_some_and(of_said))
     }
 
     /// Writes the turn as a message, if anything was said in it, and begins the next.
@@ -175,8 +175,8 @@ impl<'a> Turn<'a> {
             Some(namespace) => out.text_member("name", &joined(&namespace, &text("name"))),
             None => out.member("name", call.get("name")),
         };
-        let (its, name) = if is_custom { ("input", "input") } else { ("arguments", "arguments") };
-        out.member(name, call.get(its)).close_object();
+        let input = if is_custom { "input" } else { "arguments" };
+        out.member(input, call.get(input)).close_object();
         if let Some((_, signature)) = self.signatures.iter().find(|(of, _)| *of == id) {
             out.key("extra_content").open_object().key("google").open_object();
             out.text_member("thought_signature", signature).close_object().close_object();

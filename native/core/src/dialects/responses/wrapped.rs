@@ -6,6 +6,7 @@
 //! a `signature` has no `thinking`, which is the item's summary, and what belongs to a call is
 //! `{"origin":"gemini","type":"call","call_id":…,"signature":…}`.
 //!
+//! A reasoning item that hoosh wrote has such content even where it wraps nothing: so it is known that no OpenAI knows it.
 //! An item of this dialect is wrapped too where it comes after its text has been streamed under another id: OpenAI refuses
 //! encrypted content whose item has another id than that which it was made for.
 
