@@ -19,7 +19,7 @@ use crate::ledger::{Usage, UsageSource};
 use crate::sse::{Framer, Limits};
 
 /// To an upstream, whole.
-const TO: To<'static> = To { endpoint: Endpoint::Chat, model: "gpt-5.6", stream: false, cap: None };
+const TO: To<'static> = To { endpoint: Endpoint::Chat, model: "gpt-5.6", stream: false, cap: None, version: "" };
 
 fn json(bytes: &[u8]) -> Json {
     serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(bytes)))
