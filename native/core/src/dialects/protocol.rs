@@ -51,6 +51,12 @@ impl Dialect {
         }
     }
 
+    /// The one of that word.
+    pub fn named(word: &str) -> Option<Dialect> {
+        use Dialect::{Anthropic, Gemini, Ollama, OpenAiChat, OpenAiResponses};
+        [OpenAiChat, OpenAiResponses, Anthropic, Gemini, Ollama].into_iter().find(|dialect| dialect.as_str() == word)
+    }
+
     /// Whether it is spoken yet.
     pub fn is_spoken(self) -> bool {
         Dialect::ALL.contains(&self)

@@ -58,7 +58,7 @@ pub(super) fn write_entry(out: &mut Vec<u8>, origin: Dialect, thought: &Thought,
 pub(super) fn read_entry(entry: Value<'_>, call: impl Fn(&str) -> Option<u32>) -> Option<(Dialect, Thought)> {
     let text = |name: &str| entry.get(name).and_then(Value::as_str);
     let origin = text("origin")?;
-    let origin = Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == origin)?;
+    let origin = Dialect::named(&origin)?;
     let thought = match &*text("type")? {
         "signature" => Thought::Signature(text("signature")?.into_owned()),
         "redacted" => Thought::Redacted(text("data")?.into_owned()),
@@ -67,7 +67,7 @@ pub(super) fn read_entry(entry: Value<'_>, call: impl Fn(&str) -> Option<u32>) -
         "item" => Thought::Item(one_line(entry.get("item")?)),
         _ => return None,
     };
-    Some((*origin, thought))
+    Some((origin, thought))
 }
 
 /// The JSON of a value without line ends, which no string of it holds as they are.
