@@ -212,7 +212,7 @@ fn variables_come_from_the_program() {
         assert_eq!(hoosh_config_parse(bytes(&toml), Some(variable), context, &mut config, null_mut()), OK);
         hoosh_config_free(config);
     }
-    assert_eq!(asked, ["KEY"]);
+    assert_eq!(asked, ["KEY", "ANTHROPIC_API_VERSION"]);
 }
 
 #[test]
