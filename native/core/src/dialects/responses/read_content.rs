@@ -1,5 +1,7 @@
 //! The content of a caller's messages and of tools' results, as the neutral one.
 
+use std::fmt::Arguments;
+
 use super::fields::drop_unknown;
 use super::refuse::{missing, of_kind, present, text_of, wrong_type, wrong_value};
 use crate::dialects::{Change, Loss};
@@ -7,7 +9,12 @@ use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};
 
 /// Writes the content of a user's or a system's message: a text, or parts. `place` is that of the content.
-pub(super) fn read_content(out: &mut Writer, content: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+pub(super) fn read_content(
+    out: &mut Writer,
+    content: Value<'_>,
+    place: Arguments<'_>,
+    loss: &mut Loss,
+) -> Result<(), Failure> {
     match content.kind() {
         Kind::String => {
             out.value(content);
@@ -20,12 +27,12 @@ pub(super) fn read_content(out: &mut Writer, content: Value<'_>, place: &str, lo
             }
             out.open_array();
             for (at, part) in content.elements().enumerate() {
-                read_part(out, part, &format!("{place}[{at}]"), loss)?;
+                read_part(out, part, format_args!("{place}[{at}]"), loss)?;
             }
             out.close_array();
             Ok(())
         }
-        _ => Err(wrong_type(place, "a string or an array of parts", content)),
+        _ => Err(wrong_type(&place.to_string(), "a string or an array of parts", content)),
     }
 }
 
@@ -42,7 +49,7 @@ pub(super) fn is_text(kind: Value<'_>) -> bool {
     ["input_text", "output_text", "text"].into_iter().any(|word| kind.str_eq(word))
 }
 
-fn read_part(out: &mut Writer, part: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+fn read_part(out: &mut Writer, part: Value<'_>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
     of_kind(place, Kind::Object, part)?;
     let kind = text_of(part, "type", place)?;
     if is_text(kind) {
@@ -69,12 +76,12 @@ fn read_part(out: &mut Writer, part: Value<'_>, place: &str, loss: &mut Loss) ->
 /// Where parts are, in reports.
 const PARTS: &str = "input[].content[].";
 
-fn read_image(out: &mut Writer, part: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+fn read_image(out: &mut Writer, part: Value<'_>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
     drop_unknown(part, &["type", "image_url", "file_id", "detail", "prompt_cache_breakpoint"], PARTS, loss);
     out.open_object();
     match (present(part, "image_url"), present(part, "file_id")) {
         (Some(url), _) => {
-            of_kind(&format!("{place}.image_url"), Kind::String, url)?;
+            of_kind(format_args!("{place}.image_url"), Kind::String, url)?;
             out.text_member("type", "image_url").key("image_url").open_object().key("url").value(url);
             out.member("detail", part.get("detail")).close_object();
         }
@@ -89,7 +96,7 @@ fn read_image(out: &mut Writer, part: Value<'_>, place: &str, loss: &mut Loss) -
     Ok(())
 }
 
-fn read_file(out: &mut Writer, part: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+fn read_file(out: &mut Writer, part: Value<'_>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
     const KNOWN: &[&str] = &["type", "file_data", "file_url", "file_id", "filename", "prompt_cache_breakpoint"];
     drop_unknown(part, KNOWN, PARTS, loss);
     let source = |name: &str| present(part, name).filter(|value| value.kind() == Kind::String);
@@ -144,11 +151,16 @@ fn mark(out: &mut Writer, part: Value<'_>, loss: &mut Loss) {
 }
 
 /// Writes what a tool gave back: a text, or parts that are texts and images.
-pub(super) fn read_output(out: &mut Writer, output: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+pub(super) fn read_output(
+    out: &mut Writer,
+    output: Value<'_>,
+    place: Arguments<'_>,
+    loss: &mut Loss,
+) -> Result<(), Failure> {
     if output.kind() != Kind::Array || only_text(output).is_some() {
         return match output.kind() {
             Kind::String | Kind::Array => read_content(out, output, place, loss),
-            _ => Err(wrong_type(place, "a string or an array of parts", output)),
+            _ => Err(wrong_type(&place.to_string(), "a string or an array of parts", output)),
         };
     }
     out.open_array();
@@ -157,7 +169,7 @@ pub(super) fn read_output(out: &mut Writer, output: Value<'_>, place: &str, loss
             loss.add(Change::Dropped, "input[].output[].input_file", "a tool's result holds texts and images");
             continue;
         }
-        read_part(out, part, &format!("{place}[{at}]"), loss)?;
+        read_part(out, part, format_args!("{place}[{at}]"), loss)?;
     }
     out.close_array();
     Ok(())

@@ -1,5 +1,7 @@
 //! `instructions` and `input` of a caller as neutral messages.
 
+use std::fmt::Arguments;
+
 use super::fields::drop_unknown;
 use super::read_content::{read_content, read_output};
 use super::refuse::{missing, of_kind, present, refused, text_of, wrong_type, wrong_value};
@@ -43,9 +45,7 @@ pub(super) fn read_messages(
 fn read_items(out: &mut Writer, items: Value<'_>, field: &str, loss: &mut Loss) -> Result<(), Failure> {
     let mut turn = Turn::default();
     for (at, item) in items.elements().enumerate() {
-        let place = format!("{field}[{at}]");
-        of_kind(&place, Kind::Object, item)?;
-        read_item(out, &mut turn, item, &place, loss)?;
+        read_item(out, &mut turn, item, format_args!("{field}[{at}]"), loss)?;
     }
     turn.write(out);
     Ok(())
@@ -55,9 +55,10 @@ fn read_item<'a>(
     out: &mut Writer,
     turn: &mut Turn<'a>,
     item: Value<'a>,
-    place: &str,
+    place: Arguments<'_>,
     loss: &mut Loss,
 ) -> Result<(), Failure> {
+    of_kind(place, Kind::Object, item)?;
     let kind = present(item, "type");
     if let Some(kind) = kind.filter(|kind| kind.kind() != Kind::String) {
         return Err(wrong_type(&format!("{place}.type"), "a string", kind));
@@ -91,19 +92,18 @@ fn read_message<'a>(
     out: &mut Writer,
     turn: &mut Turn<'a>,
     item: Value<'a>,
-    place: &str,
+    place: Arguments<'_>,
     loss: &mut Loss,
 ) -> Result<(), Failure> {
     let role = text_of(item, "role", place)?;
     let content = present(item, "content").ok_or_else(|| missing(&format!("{place}.content")))?;
-    let its = format!("{place}.content");
     drop_unknown(item, &["type", "id", "status", "role", "content", "phase"], "input[].", loss);
     drop_phase(item, loss);
     if role.str_eq("assistant") {
         if turn.is_over() {
             turn.write(out);
         }
-        return turn.say(content, &its, loss);
+        return turn.say(content, format_args!("{place}.content"), loss);
     }
     turn.write(out);
     if !["user", "system", "developer"].into_iter().any(|word| role.str_eq(word)) {
@@ -111,12 +111,12 @@ fn read_message<'a>(
         return Err(wrong_value(&format!("{place}.role"), known, role));
     }
     out.open_object().key("role").value(role).key("content");
-    read_content(out, content, &its, loss)?;
+    read_content(out, content, format_args!("{place}.content"), loss)?;
     out.close_object();
     Ok(())
 }
 
-fn read_result(out: &mut Writer, item: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+fn read_result(out: &mut Writer, item: Value<'_>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
     let id = text_of(item, "call_id", place)?;
     let output = present(item, "output").ok_or_else(|| missing(&format!("{place}.output")))?;
     // Which tool it was is known by the call.
@@ -125,7 +125,7 @@ fn read_result(out: &mut Writer, item: Value<'_>, place: &str, loss: &mut Loss) 
         loss.add(Change::Dropped, "input[].status", "of a result that is incomplete");
     }
     out.open_object().text_member("role", "tool").key("tool_call_id").value(id).key("content");
-    read_output(out, output, &format!("{place}.output"), loss)?;
+    read_output(out, output, format_args!("{place}.output"), loss)?;
     out.close_object();
     Ok(())
 }

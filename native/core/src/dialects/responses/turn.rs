@@ -1,5 +1,7 @@
 //! What the model said in one turn: neighbouring items of it are one message of the assistant in the neutral request.
 
+use std::fmt::Arguments;
+
 use super::fields::drop_unknown;
 use super::read_content::is_text;
 use super::refuse::{of_kind, text_of, wrong_type, wrong_value};
@@ -33,20 +35,20 @@ impl<'a> Turn<'a> {
     }
 
     /// What it said.
-    pub fn say(&mut self, content: Value<'a>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+    pub fn say(&mut self, content: Value<'a>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
         match content.kind() {
             Kind::String => self.texts.push(content),
             Kind::Array => {
                 for (at, part) in content.elements().enumerate() {
-                    self.part(part, &format!("{place}[{at}]"), loss)?;
+                    self.part(part, format_args!("{place}[{at}]"), loss)?;
                 }
             }
-            _ => return Err(wrong_type(place, "a string or an array of parts", content)),
+            _ => return Err(wrong_type(&place.to_string(), "a string or an array of parts", content)),
         }
         Ok(())
     }
 
-    fn part(&mut self, part: Value<'a>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+    fn part(&mut self, part: Value<'a>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
         of_kind(place, Kind::Object, part)?;
         let kind = text_of(part, "type", place)?;
         if kind.str_eq("refusal") {
@@ -61,7 +63,7 @@ impl<'a> Turn<'a> {
     }
 
     /// A call that it made.
-    pub fn call(&mut self, item: Value<'a>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+    pub fn call(&mut self, item: Value<'a>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
         let is_custom = item.get("type").is_some_and(|kind| kind.str_eq("custom_tool_call"));
         text_of(item, "call_id", place)?;
         text_of(item, "name", place)?;
@@ -133,7 +135,8 @@ impl<'a> Turn<'a> {
         if self.is_empty() {
             return;
         }
-        let turn = std::mem::take(self);
+        let mut turn = std::mem::take(self);
+        turn.signatures.sort_unstable();
         out.open_object().text_member("role", "assistant").key("content");
         match &turn.texts[..] {
             [] if turn.calls.is_empty() && turn.refusals.is_empty() => out.string(""),
@@ -177,7 +180,8 @@ impl<'a> Turn<'a> {
         };
         let input = if is_custom { "input" } else { "arguments" };
         out.member(input, call.get(input)).close_object();
-        if let Some((_, signature)) = self.signatures.iter().find(|(of, _)| *of == id) {
+        let own = self.signatures.binary_search_by(|(of, _)| of.as_str().cmp(&id));
+        if let Some((_, signature)) = own.ok().and_then(|at| self.signatures.get(at)) {
             out.key("extra_content").open_object().key("google").open_object();
             out.text_member("thought_signature", signature).close_object().close_object();
         }
