@@ -2,10 +2,10 @@
 
 use std::fmt::Arguments;
 
-use super::fields::drop_unknown;
+use super::fields::pick;
 use super::read_content::{read_content, read_output};
-use super::refuse::{missing, of_kind, present, refused, text_of, wrong_type, wrong_value};
-use super::turn::{drop_phase, Turn};
+use super::refuse::{as_text, missing, of_kind, present, refused, wrong_type, wrong_value};
+use super::turn::Turn;
 use crate::dialects::{Change, Loss};
 use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};
@@ -67,7 +67,7 @@ fn read_item<'a>(
     if is("message") || kind.is_none() && item.get("role").is_some() {
         read_message(out, turn, item, place, loss)
     } else if is("function_call") || is("custom_tool_call") {
-        turn.call(item, place, loss)
+        turn.call(item, is("custom_tool_call"), place, loss)
     } else if is("function_call_output") || is("custom_tool_call_output") {
         turn.write(out);
         read_result(out, item, place, loss)
@@ -88,6 +88,9 @@ fn read_item<'a>(
     }
 }
 
+/// Where items are, in reports.
+const ITEMS: &str = "input[].";
+
 fn read_message<'a>(
     out: &mut Writer,
     turn: &mut Turn<'a>,
@@ -95,10 +98,13 @@ fn read_message<'a>(
     place: Arguments<'_>,
     loss: &mut Loss,
 ) -> Result<(), Failure> {
-    let role = text_of(item, "role", place)?;
-    let content = present(item, "content").ok_or_else(|| missing(&format!("{place}.content")))?;
-    drop_unknown(item, &["type", "id", "status", "role", "content", "phase"], "input[].", loss);
-    drop_phase(item, loss);
+    let names = ["role", "content", "type", "id", "status", "phase"];
+    let [role, content, _, _, _, phase] = pick(item, names, ITEMS, loss);
+    let role = as_text(role, "role", place)?;
+    let content = content.ok_or_else(|| missing(&format!("{place}.content")))?;
+    if phase.is_some() {
+        loss.add(Change::Dropped, "input[].phase", "no place for it");
+    }
     if role.str_eq("assistant") {
         if turn.is_over() {
             turn.write(out);
@@ -117,11 +123,12 @@ fn read_message<'a>(
 }
 
 fn read_result(out: &mut Writer, item: Value<'_>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
-    let id = text_of(item, "call_id", place)?;
-    let output = present(item, "output").ok_or_else(|| missing(&format!("{place}.output")))?;
     // Which tool it was is known by the call.
-    drop_unknown(item, &["type", "id", "status", "call_id", "name", "namespace", "output"], "input[].", loss);
-    if item.get("status").is_some_and(|status| status.str_eq("incomplete")) {
+    let names = ["call_id", "output", "type", "id", "status", "name", "namespace"];
+    let [id, output, _, _, status, ..] = pick(item, names, ITEMS, loss);
+    let id = as_text(id, "call_id", place)?;
+    let output = output.ok_or_else(|| missing(&format!("{place}.output")))?;
+    if status.is_some_and(|status| status.str_eq("incomplete")) {
         loss.add(Change::Dropped, "input[].status", "of a result that is incomplete");
     }
     out.open_object().text_member("role", "tool").key("tool_call_id").value(id).key("content");

@@ -76,7 +76,12 @@ pub(super) fn of_kind<'a>(param: impl Display, kind: Kind, value: Value<'a>) -> 
 
 /// A member of `object` at `place` (`input[0]`) that must be a string.
 pub(super) fn text_of<'a>(object: Value<'a>, name: &str, place: impl Display) -> Result<Value<'a>, Failure> {
-    match present(object, name) {
+    as_text(present(object, name), name, place)
+}
+
+/// The same of a member that is found already.
+pub(super) fn as_text<'a>(found: Option<Value<'a>>, name: &str, place: impl Display) -> Result<Value<'a>, Failure> {
+    match found {
         None => Err(missing(&format!("{place}.{name}"))),
         Some(value) if value.kind() == Kind::String => Ok(value),
         Some(value) => Err(wrong_type(&format!("{place}.{name}"), "a string", value)),

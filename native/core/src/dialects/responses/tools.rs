@@ -5,8 +5,8 @@
 
 use std::fmt::Arguments;
 
-use super::fields::drop_unknown;
-use super::refuse::{missing, of_kind, present, text_of, wrong_type, wrong_value};
+use super::fields::{drop_unknown, pick};
+use super::refuse::{as_text, missing, of_kind, present, text_of, wrong_type, wrong_value};
 use crate::dialects::{Change, Dialect, Loss};
 use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};
@@ -79,21 +79,22 @@ fn read_tool(
         out.key("value").value(tool).close_object();
         return Ok(());
     }
-    let name = text_of(tool, "name", place)?;
+    let format = if is_function { "strict" } else { "format" };
+    // A custom tool has no parameters.
+    let its = if is_function { "parameters" } else { "type" };
+    let [name, description, parameters, format, _] =
+        pick(tool, ["name", "description", its, format, "type"], "tools[].", loss);
+    let name = as_text(name, "name", place)?;
     out.open_object().key("type").value(kind).key(if is_function { "function" } else { "custom" }).open_object();
     match namespace {
         Some(namespace) => out.text_member("name", &joined(namespace, &name.as_str().unwrap_or_default())),
         None => out.key("name").value(name),
     };
-    out.member("description", tool.get("description"));
+    out.member("description", description);
     if is_function {
-        out.member("parameters", tool.get("parameters")).member("strict", tool.get("strict"));
-        drop_unknown(tool, &["type", "name", "description", "parameters", "strict"], "tools[].", loss);
-    } else {
-        if let Some(format) = present(tool, "format") {
-            read_grammar(out, format);
-        }
-        drop_unknown(tool, &["type", "name", "description", "format"], "tools[].", loss);
+        out.member("parameters", parameters).member("strict", format);
+    } else if let Some(format) = format {
+        read_grammar(out, format);
     }
     out.close_object().close_object();
     Ok(())
