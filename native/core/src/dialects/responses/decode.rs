@@ -24,6 +24,12 @@ const MOST_ITEMS: usize = 4_096;
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     index: Index,
+    state: State,
+}
+
+/// What must be remembered between events.
+#[derive(Debug, Default)]
+struct State {
     calls: Calls,
     /// By `output_index`, in the order in which they came.
     told: Vec<(u64, Told)>,
@@ -54,21 +60,16 @@ impl Decode for Decoder {
             return Fed::Open;
         }
         let mut outline = Outline::default();
-        let mut index = std::mem::take(&mut self.index);
-        let fed = match outline.scan(&mut index, &frame.data, Limits::default()) {
-            Ok(()) => {
-                let mut event = Event::default();
-                for (key, value) in outline.fields(&index, &frame.data).filter(|(_, value)| !value.is_null()) {
-                    event.note(&key, value);
-                }
-                let name = event.kind.and_then(Value::as_str);
-                let name = name.as_deref().or_else(|| std::str::from_utf8(&frame.event).ok());
-                self.event(name.unwrap_or_default(), &event, items)
-            }
-            Err(_) => Fed::Malformed,
-        };
-        self.index = index;
-        fed
+        if outline.scan(&mut self.index, &frame.data, Limits::default()).is_err() {
+            return Fed::Malformed;
+        }
+        let mut event = Event::default();
+        for (key, value) in outline.fields(&self.index, &frame.data) {
+            event.note(&key, value);
+        }
+        let name = event.kind.and_then(Value::as_str);
+        let name = name.as_deref().or_else(|| std::str::from_utf8(&frame.event).ok());
+        self.state.event(name.unwrap_or_default(), &event, items)
     }
 
     fn finish(&mut self, _: &mut Vec<Item>) -> bool {
@@ -79,6 +80,9 @@ impl Decode for Decoder {
 
 impl<'a> Event<'a> {
     fn note(&mut self, key: &[u8], value: Value<'a>) {
+        if value.is_null() {
+            return;
+        }
         let number = || value.as_u64().unwrap_or(u64::MAX);
         match key {
             b"type" => self.kind = Some(value),
@@ -103,7 +107,7 @@ impl<'a> Event<'a> {
     }
 }
 
-impl Decoder {
+impl State {
     fn event(&mut self, name: &str, event: &Event<'_>, items: &mut Vec<Item>) -> Fed {
         match name {
             "response.output_text.delta" => return self.words(event, event.delta, true, items),

@@ -11,6 +11,7 @@ use super::usage::Details;
 use crate::dialects::neutral::{Item, Thought};
 use crate::dialects::{Dialect, Encode, Reply};
 use crate::error::Failure;
+use crate::json::write_string;
 use crate::ledger::Usage;
 
 /// The writer of one stream.
@@ -71,14 +72,14 @@ impl Encode for Encoder {
 
     fn error(&mut self, failure: &Failure, out: &mut Vec<u8>) -> bool {
         self.start(out);
-        // Clients either throw at the one or read the state of the other; OpenAI sends both.
+        // OpenAI sends both events: some clients stop at the one, some read the state of the other. The types of its own
+        // clients have the words at the top, its servers in `error`, where those clients throw and others look for them.
         self.events.open(out, "error");
-        events::text(out, "code", stream_code(failure));
-        events::text(out, "message", &failure.message);
-        match &failure.param {
-            Some(param) => events::text(out, "param", param),
-            None => events::raw(out, "param", b"null"),
-        }
+        write_words(out, failure);
+        out.extend_from_slice(b",\"error\":{\"type\":");
+        write_string(out, failure.code.openai_type());
+        write_words(out, failure);
+        out.push(b'}');
         events::close(out);
         let mut unheard = Vec::new();
         self.close_all("incomplete", &mut unheard);
@@ -207,5 +208,15 @@ impl Encoder {
         let held = std::mem::take(&mut self.held);
         self.open_reasoning(out);
         self.close_reasoning(status, &held, out);
+    }
+}
+
+/// The members of an error, each with a comma before it.
+fn write_words(out: &mut Vec<u8>, failure: &Failure) {
+    events::text(out, "code", stream_code(failure));
+    events::text(out, "message", &failure.message);
+    match &failure.param {
+        Some(param) => events::text(out, "param", param),
+        None => events::raw(out, "param", b"null"),
     }
 }

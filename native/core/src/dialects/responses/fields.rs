@@ -101,12 +101,35 @@ pub(super) fn drop_field(table: &[(&'static str, &str, &'static str)], name: &[u
     loss.add(Change::Dropped, String::from_utf8_lossy(name).into_owned(), note);
 }
 
+/// The members of `object` that are named, in one pass; `null` is none. What else it holds is reported.
+pub(super) fn pick<'a, const N: usize>(
+    object: Value<'a>,
+    names: [&str; N],
+    place: &str,
+    loss: &mut Loss,
+) -> [Option<Value<'a>>; N] {
+    let mut found = [None; N];
+    for (key, value) in object.fields() {
+        let at = names.iter().position(|name| key.str_eq(name));
+        match at.and_then(|at| found.get_mut(at)) {
+            Some(member) => *member = Some(value).filter(|value| !value.is_null()),
+            None => drop_one(key, value, place, loss),
+        }
+    }
+    found
+}
+
 /// Reports what `object` holds beside `known`, unless it says nothing. `place` is where the object is: `input[].`.
 pub(super) fn drop_unknown(object: Value<'_>, known: &[&str], place: &str, loss: &mut Loss) {
     for (key, value) in object.fields() {
-        if known.iter().any(|name| key.str_eq(name)) || says_nothing(value) {
-            continue;
+        if !known.iter().any(|name| key.str_eq(name)) {
+            drop_one(key, value, place, loss);
         }
+    }
+}
+
+fn drop_one(key: Value<'_>, value: Value<'_>, place: &str, loss: &mut Loss) {
+    if !says_nothing(value) {
         let name = key.as_str().unwrap_or_default();
         loss.add(Change::Dropped, format!("{place}{name}"), "no place for it");
     }

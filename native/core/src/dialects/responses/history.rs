@@ -4,6 +4,9 @@
 //! request would have to send if there were no ids. Instructions are not among it: OpenAI does not carry them over either.
 //! Who owns what is kept, and how long, is the store's part; here are only the bodies.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use super::refuse::{of_kind, wrong_type};
 use crate::dialects::openai::request::json_failure;
 use crate::error::{Code, Failure};
@@ -54,7 +57,7 @@ pub fn whole_body(kept: &[u8], body: &[u8]) -> Result<Vec<u8>, Failure> {
     }
     match index.get(body, "input").filter(|input| !input.is_null()) {
         None => {}
-        Some(own) => add_input(&mut input, own, Some(kept))?,
+        Some(own) => add_input(&mut input, own, &Known::of(own, kept))?,
     }
     input.close_array();
     let mut edits = Edits::new();
@@ -76,7 +79,7 @@ pub fn items_to_keep(whole_body: &[u8], response: &[u8]) -> Option<Vec<u8>> {
     let mut count = output.elements().count();
     if let Some(input) = index.get(whole_body, "input") {
         count += input.elements().count().max(1);
-        add_input(&mut items, input, None).ok()?;
+        add_input(&mut items, input, &Known::default()).ok()?;
     }
     for item in output.elements() {
         items.value(item);
@@ -87,18 +90,55 @@ pub fn items_to_keep(whole_body: &[u8], response: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Adds the items of an `input`: a text is a message of the user.
-fn add_input(out: &mut Writer, input: Value<'_>, kept: Option<Value<'_>>) -> Result<(), Failure> {
+fn add_input(out: &mut Writer, input: Value<'_>, known: &Known<'_>) -> Result<(), Failure> {
     match input.kind() {
         Kind::String => write_message(out, None, input),
         Kind::Array => {
+            // What is referred to again and again would make a long body of a short one.
+            let most = out.len() + input.raw().len() + MOST_BYTES;
             for (at, item) in input.elements().enumerate() {
-                of_kind(&format!("input[{at}]"), Kind::Object, item)?;
-                out.value(kept.and_then(|kept| referred(item, kept)).unwrap_or(item));
+                of_kind(format_args!("input[{at}]"), Kind::Object, item)?;
+                out.value(known.referred(item).unwrap_or(item));
+                if out.len() > most {
+                    let words = format!("'input' refers to more than {MOST_BYTES} bytes of kept items.");
+                    return Err(Failure::new(Code::BodyTooLarge, words).param("input"));
+                }
             }
         }
         _ => return Err(wrong_type("input", "a string or an array of items", input)),
     }
     Ok(())
+}
+
+/// The kept items by their ids, where a body refers to any.
+#[derive(Default)]
+struct Known<'a>(HashMap<String, Value<'a>>);
+
+impl<'a> Known<'a> {
+    fn of(input: Value<'_>, kept: Value<'a>) -> Known<'a> {
+        if !input.elements().any(|item| reference(item).is_some()) {
+            return Known::default();
+        }
+        let id = |item: Value<'a>| Some((item.get("id")?.as_str()?.into_owned(), item));
+        Known(kept.elements().filter_map(id).collect())
+    }
+
+    /// What a reference refers to, if it is one and that is kept.
+    fn referred(&self, item: Value<'_>) -> Option<Value<'a>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.get(&*reference(item)?).copied()
+    }
+}
+
+/// The id that an item refers to, if it is a reference.
+fn reference(item: Value<'_>) -> Option<Cow<'_, str>> {
+    let is_reference = match item.get("type").filter(|kind| !kind.is_null()) {
+        Some(kind) => kind.str_eq("item_reference"),
+        None => item.get("role").is_none(),
+    };
+    item.get("id").filter(|_| is_reference)?.as_str()
 }
 
 fn write_message(out: &mut Writer, id: Option<&str>, text: Value<'_>) {
@@ -109,17 +149,6 @@ fn write_message(out: &mut Writer, id: Option<&str>, text: Value<'_>) {
     out.text_member("role", "user").key("content").open_array();
     out.open_object().text_member("type", "input_text").key("text").value(text).close_object();
     out.close_array().close_object();
-}
-
-/// What a reference refers to, if it is one and that is among `kept`.
-fn referred<'a>(item: Value<'_>, kept: Value<'a>) -> Option<Value<'a>> {
-    let kind = item.get("type").filter(|kind| !kind.is_null());
-    let is_reference = match kind {
-        Some(kind) => kind.str_eq("item_reference"),
-        None => item.get("role").is_none(),
-    };
-    let id = item.get("id").filter(|_| is_reference)?.as_str()?;
-    kept.elements().find(|known| known.get("id").is_some_and(|its| its.str_eq(&id)))
 }
 
 /// The body of `DELETE /v1/responses/{id}`.

@@ -1,13 +1,20 @@
 //! The content of a caller's messages and of tools' results, as the neutral one.
 
-use super::fields::drop_unknown;
-use super::refuse::{missing, of_kind, present, text_of, wrong_type, wrong_value};
+use std::fmt::Arguments;
+
+use super::fields::{drop_unknown, pick};
+use super::refuse::{as_text, missing, of_kind, present, text_of, wrong_type, wrong_value};
 use crate::dialects::{Change, Loss};
 use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};
 
 /// Writes the content of a user's or a system's message: a text, or parts. `place` is that of the content.
-pub(super) fn read_content(out: &mut Writer, content: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+pub(super) fn read_content(
+    out: &mut Writer,
+    content: Value<'_>,
+    place: Arguments<'_>,
+    loss: &mut Loss,
+) -> Result<(), Failure> {
     match content.kind() {
         Kind::String => {
             out.value(content);
@@ -20,12 +27,12 @@ pub(super) fn read_content(out: &mut Writer, content: Value<'_>, place: &str, lo
             }
             out.open_array();
             for (at, part) in content.elements().enumerate() {
-                read_part(out, part, &format!("{place}[{at}]"), loss)?;
+                read_part(out, part, format_args!("{place}[{at}]"), loss)?;
             }
             out.close_array();
             Ok(())
         }
-        _ => Err(wrong_type(place, "a string or an array of parts", content)),
+        _ => Err(wrong_type(&place.to_string(), "a string or an array of parts", content)),
     }
 }
 
@@ -42,14 +49,13 @@ pub(super) fn is_text(kind: Value<'_>) -> bool {
     ["input_text", "output_text", "text"].into_iter().any(|word| kind.str_eq(word))
 }
 
-fn read_part(out: &mut Writer, part: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+fn read_part(out: &mut Writer, part: Value<'_>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
     of_kind(place, Kind::Object, part)?;
     let kind = text_of(part, "type", place)?;
     if is_text(kind) {
-        let text = text_of(part, "text", place)?;
-        drop_unknown(part, &["type", "text", "prompt_cache_breakpoint"], PARTS, loss);
-        out.open_object().text_member("type", "text").key("text").value(text);
-        mark(out, part, loss);
+        let [text, breakpoint, _] = pick(part, ["text", "prompt_cache_breakpoint", "type"], PARTS, loss);
+        out.open_object().text_member("type", "text").key("text").value(as_text(text, "text", place)?);
+        mark(out, breakpoint, loss);
         out.close_object();
     } else if kind.str_eq("input_image") {
         read_image(out, part, place, loss)?;
@@ -69,14 +75,15 @@ fn read_part(out: &mut Writer, part: Value<'_>, place: &str, loss: &mut Loss) ->
 /// Where parts are, in reports.
 const PARTS: &str = "input[].content[].";
 
-fn read_image(out: &mut Writer, part: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
-    drop_unknown(part, &["type", "image_url", "file_id", "detail", "prompt_cache_breakpoint"], PARTS, loss);
+fn read_image(out: &mut Writer, part: Value<'_>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
+    let names = ["image_url", "file_id", "detail", "prompt_cache_breakpoint", "type"];
+    let [url, file, detail, breakpoint, _] = pick(part, names, PARTS, loss);
     out.open_object();
-    match (present(part, "image_url"), present(part, "file_id")) {
+    match (url, file) {
         (Some(url), _) => {
-            of_kind(&format!("{place}.image_url"), Kind::String, url)?;
+            of_kind(format_args!("{place}.image_url"), Kind::String, url)?;
             out.text_member("type", "image_url").key("image_url").open_object().key("url").value(url);
-            out.member("detail", part.get("detail")).close_object();
+            out.member("detail", detail).close_object();
         }
         (None, Some(file)) => {
             loss.add(Change::Approximated, "input[].content[].file_id", "an image as a file");
@@ -84,18 +91,19 @@ fn read_image(out: &mut Writer, part: Value<'_>, place: &str, loss: &mut Loss) -
         }
         (None, None) => return Err(missing(&format!("{place}.image_url"))),
     }
-    mark(out, part, loss);
+    mark(out, breakpoint, loss);
     out.close_object();
     Ok(())
 }
 
-fn read_file(out: &mut Writer, part: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
-    const KNOWN: &[&str] = &["type", "file_data", "file_url", "file_id", "filename", "prompt_cache_breakpoint"];
-    drop_unknown(part, KNOWN, PARTS, loss);
-    let source = |name: &str| present(part, name).filter(|value| value.kind() == Kind::String);
+fn read_file(out: &mut Writer, part: Value<'_>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
+    let names = ["file_data", "file_url", "file_id", "filename", "prompt_cache_breakpoint", "type"];
+    let [data, url, id, name, breakpoint, _] = pick(part, names, PARTS, loss);
+    let is_text = |value: &Value<'_>| value.kind() == Kind::String;
+    let name = name.filter(is_text);
     out.open_object().text_member("type", "file").key("file").open_object();
-    match (source("file_data"), source("file_url"), source("file_id")) {
-        (Some(data), ..) => write_data(out, data, source("filename")),
+    match (data.filter(is_text), url.filter(is_text), id.filter(is_text)) {
+        (Some(data), ..) => write_data(out, data, name),
         (None, Some(url), _) => {
             out.key("file_url").value(url);
         }
@@ -104,8 +112,8 @@ fn read_file(out: &mut Writer, part: Value<'_>, place: &str, loss: &mut Loss) ->
         }
         _ => return Err(missing(&format!("{place}.file_data"))),
     }
-    out.member("filename", source("filename")).close_object();
-    mark(out, part, loss);
+    out.member("filename", name).close_object();
+    mark(out, breakpoint, loss);
     out.close_object();
     Ok(())
 }
@@ -129,8 +137,8 @@ fn write_data(out: &mut Writer, data: Value<'_>, name: Option<Value<'_>>) {
 }
 
 /// A cache marker under the name that other dialects have for it.
-fn mark(out: &mut Writer, part: Value<'_>, loss: &mut Loss) {
-    let Some(breakpoint) = present(part, "prompt_cache_breakpoint") else { return };
+fn mark(out: &mut Writer, breakpoint: Option<Value<'_>>, loss: &mut Loss) {
+    let Some(breakpoint) = breakpoint else { return };
     let field = "input[].content[].prompt_cache_breakpoint";
     out.key("cache_control").open_object().text_member("type", "ephemeral");
     if present(breakpoint, "ttl").is_some() {
@@ -144,11 +152,16 @@ fn mark(out: &mut Writer, part: Value<'_>, loss: &mut Loss) {
 }
 
 /// Writes what a tool gave back: a text, or parts that are texts and images.
-pub(super) fn read_output(out: &mut Writer, output: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+pub(super) fn read_output(
+    out: &mut Writer,
+    output: Value<'_>,
+    place: Arguments<'_>,
+    loss: &mut Loss,
+) -> Result<(), Failure> {
     if output.kind() != Kind::Array || only_text(output).is_some() {
         return match output.kind() {
             Kind::String | Kind::Array => read_content(out, output, place, loss),
-            _ => Err(wrong_type(place, "a string or an array of parts", output)),
+            _ => Err(wrong_type(&place.to_string(), "a string or an array of parts", output)),
         };
     }
     out.open_array();
@@ -157,7 +170,7 @@ pub(super) fn read_output(out: &mut Writer, output: Value<'_>, place: &str, loss
             loss.add(Change::Dropped, "input[].output[].input_file", "a tool's result holds texts and images");
             continue;
         }
-        read_part(out, part, &format!("{place}[{at}]"), loss)?;
+        read_part(out, part, format_args!("{place}[{at}]"), loss)?;
     }
     out.close_array();
     Ok(())

@@ -1,9 +1,11 @@
 //! `instructions` and `input` of a caller as neutral messages.
 
-use super::fields::drop_unknown;
+use std::fmt::Arguments;
+
+use super::fields::pick;
 use super::read_content::{read_content, read_output};
-use super::refuse::{missing, of_kind, present, refused, text_of, wrong_type, wrong_value};
-use super::turn::{drop_phase, Turn};
+use super::refuse::{as_text, missing, of_kind, present, refused, wrong_type, wrong_value};
+use super::turn::Turn;
 use crate::dialects::{Change, Loss};
 use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};
@@ -43,9 +45,7 @@ pub(super) fn read_messages(
 fn read_items(out: &mut Writer, items: Value<'_>, field: &str, loss: &mut Loss) -> Result<(), Failure> {
     let mut turn = Turn::default();
     for (at, item) in items.elements().enumerate() {
-        let place = format!("{field}[{at}]");
-        of_kind(&place, Kind::Object, item)?;
-        read_item(out, &mut turn, item, &place, loss)?;
+        read_item(out, &mut turn, item, format_args!("{field}[{at}]"), loss)?;
     }
     turn.write(out);
     Ok(())
@@ -55,9 +55,10 @@ fn read_item<'a>(
     out: &mut Writer,
     turn: &mut Turn<'a>,
     item: Value<'a>,
-    place: &str,
+    place: Arguments<'_>,
     loss: &mut Loss,
 ) -> Result<(), Failure> {
+    of_kind(place, Kind::Object, item)?;
     let kind = present(item, "type");
     if let Some(kind) = kind.filter(|kind| kind.kind() != Kind::String) {
         return Err(wrong_type(&format!("{place}.type"), "a string", kind));
@@ -66,7 +67,7 @@ fn read_item<'a>(
     if is("message") || kind.is_none() && item.get("role").is_some() {
         read_message(out, turn, item, place, loss)
     } else if is("function_call") || is("custom_tool_call") {
-        turn.call(item, place, loss)
+        turn.call(item, is("custom_tool_call"), place, loss)
     } else if is("function_call_output") || is("custom_tool_call_output") {
         turn.write(out);
         read_result(out, item, place, loss)
@@ -87,23 +88,28 @@ fn read_item<'a>(
     }
 }
 
+/// Where items are, in reports.
+const ITEMS: &str = "input[].";
+
 fn read_message<'a>(
     out: &mut Writer,
     turn: &mut Turn<'a>,
     item: Value<'a>,
-    place: &str,
+    place: Arguments<'_>,
     loss: &mut Loss,
 ) -> Result<(), Failure> {
-    let role = text_of(item, "role", place)?;
-    let content = present(item, "content").ok_or_else(|| missing(&format!("{place}.content")))?;
-    let its = format!("{place}.content");
-    drop_unknown(item, &["type", "id", "status", "role", "content", "phase"], "input[].", loss);
-    drop_phase(item, loss);
+    let names = ["role", "content", "type", "id", "status", "phase"];
+    let [role, content, _, _, _, phase] = pick(item, names, ITEMS, loss);
+    let role = as_text(role, "role", place)?;
+    let content = content.ok_or_else(|| missing(&format!("{place}.content")))?;
+    if phase.is_some() {
+        loss.add(Change::Dropped, "input[].phase", "no place for it");
+    }
     if role.str_eq("assistant") {
         if turn.is_over() {
             turn.write(out);
         }
-        return turn.say(content, &its, loss);
+        return turn.say(content, format_args!("{place}.content"), loss);
     }
     turn.write(out);
     if !["user", "system", "developer"].into_iter().any(|word| role.str_eq(word)) {
@@ -111,21 +117,22 @@ fn read_message<'a>(
         return Err(wrong_value(&format!("{place}.role"), known, role));
     }
     out.open_object().key("role").value(role).key("content");
-    read_content(out, content, &its, loss)?;
+    read_content(out, content, format_args!("{place}.content"), loss)?;
     out.close_object();
     Ok(())
 }
 
-fn read_result(out: &mut Writer, item: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
-    let id = text_of(item, "call_id", place)?;
-    let output = present(item, "output").ok_or_else(|| missing(&format!("{place}.output")))?;
+fn read_result(out: &mut Writer, item: Value<'_>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
     // Which tool it was is known by the call.
-    drop_unknown(item, &["type", "id", "status", "call_id", "name", "namespace", "output"], "input[].", loss);
-    if item.get("status").is_some_and(|status| status.str_eq("incomplete")) {
+    let names = ["call_id", "output", "type", "id", "status", "name", "namespace"];
+    let [id, output, _, _, status, ..] = pick(item, names, ITEMS, loss);
+    let id = as_text(id, "call_id", place)?;
+    let output = output.ok_or_else(|| missing(&format!("{place}.output")))?;
+    if status.is_some_and(|status| status.str_eq("incomplete")) {
         loss.add(Change::Dropped, "input[].status", "of a result that is incomplete");
     }
     out.open_object().text_member("role", "tool").key("tool_call_id").value(id).key("content");
-    read_output(out, output, &format!("{place}.output"), loss)?;
+    read_output(out, output, format_args!("{place}.output"), loss)?;
     out.close_object();
     Ok(())
 }

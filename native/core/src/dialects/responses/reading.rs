@@ -10,6 +10,9 @@ use crate::dialects::neutral::{Item, Thought};
 use crate::dialects::Dialect;
 use crate::json::{validate, Limits, Value};
 
+/// Thoughts that one item wraps.
+const MOST_ENTRIES: usize = 1_024;
+
 /// What of an output item was told already.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Told {
@@ -93,7 +96,7 @@ impl Calls {
         // Of another hoosh.
         let Ok(entries) = validate(entries.as_bytes(), Limits::default()) else { return };
         let call = |id: &str| self.0.iter().position(|known| known == id).map(|at| at as u32);
-        let read = entries.elements().filter_map(|entry| read_entry(entry, call));
+        let read = entries.elements().take(MOST_ENTRIES).filter_map(|entry| read_entry(entry, call));
         items.extend(read.map(|(origin, what)| thought(origin, what)));
     }
 }

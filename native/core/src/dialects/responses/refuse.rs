@@ -1,4 +1,6 @@
-//! What is wrong with a request, in words that say where.
+//! What is wrong with a request, in words that say where. A place (`input[0].content`) is written only where it is told.
+
+use std::fmt::Display;
 
 use crate::error::{Code, Failure};
 use crate::json::{Kind, Value};
@@ -59,7 +61,7 @@ pub(super) fn integer(param: &str, low: u64, high: u64, value: Value<'_>) -> Res
 }
 
 /// A value of one kind.
-pub(super) fn of_kind<'a>(param: &str, kind: Kind, value: Value<'a>) -> Result<Value<'a>, Failure> {
+pub(super) fn of_kind<'a>(param: impl Display, kind: Kind, value: Value<'a>) -> Result<Value<'a>, Failure> {
     if value.kind() == kind {
         return Ok(value);
     }
@@ -69,12 +71,17 @@ pub(super) fn of_kind<'a>(param: &str, kind: Kind, value: Value<'a>) -> Result<V
         Kind::Object => "an object",
         _ => "of another type",
     };
-    Err(wrong_type(param, wanted, value))
+    Err(wrong_type(&param.to_string(), wanted, value))
 }
 
 /// A member of `object` at `place` (`input[0]`) that must be a string.
-pub(super) fn text_of<'a>(object: Value<'a>, name: &str, place: &str) -> Result<Value<'a>, Failure> {
-    match present(object, name) {
+pub(super) fn text_of<'a>(object: Value<'a>, name: &str, place: impl Display) -> Result<Value<'a>, Failure> {
+    as_text(present(object, name), name, place)
+}
+
+/// The same of a member that is found already.
+pub(super) fn as_text<'a>(found: Option<Value<'a>>, name: &str, place: impl Display) -> Result<Value<'a>, Failure> {
+    match found {
         None => Err(missing(&format!("{place}.{name}"))),
         Some(value) if value.kind() == Kind::String => Ok(value),
         Some(value) => Err(wrong_type(&format!("{place}.{name}"), "a string", value)),

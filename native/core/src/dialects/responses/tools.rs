@@ -3,8 +3,10 @@
 //! Functions of a namespace have no like in other dialects: each becomes a function whose name is that of the namespace,
 //! [`BETWEEN`] and its own, and a call of it is taken apart again.
 
-use super::fields::drop_unknown;
-use super::refuse::{missing, of_kind, present, text_of, wrong_type, wrong_value};
+use std::fmt::Arguments;
+
+use super::fields::{drop_unknown, pick};
+use super::refuse::{as_text, missing, of_kind, present, text_of, wrong_type, wrong_value};
 use crate::dialects::{Change, Dialect, Loss};
 use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};
@@ -34,32 +36,31 @@ pub(super) fn read_tools(out: &mut Writer, tools: Value<'_>, loss: &mut Loss) ->
     }
     out.key("tools").open_array();
     for (at, tool) in tools.elements().enumerate() {
-        let place = format!("tools[{at}]");
-        of_kind(&place, Kind::Object, tool)?;
-        let kind = text_of(tool, "type", &place)?;
-        if kind.str_eq("namespace") {
-            read_namespace(out, tool, &place, loss)?;
-        } else {
-            read_tool(out, tool, kind, None, &place, loss)?;
-        }
+        read_any(out, tool, format_args!("tools[{at}]"), loss)?;
     }
     out.close_array();
     Ok(())
 }
 
-fn read_namespace(out: &mut Writer, tool: Value<'_>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+fn read_any(out: &mut Writer, tool: Value<'_>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
+    let kind = text_of(of_kind(place, Kind::Object, tool)?, "type", place)?;
+    if kind.str_eq("namespace") {
+        return read_namespace(out, tool, place, loss);
+    }
+    read_tool(out, tool, kind, None, place, loss)
+}
+
+fn read_namespace(out: &mut Writer, tool: Value<'_>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
     let namespace = text_of(tool, "name", place)?.as_str().unwrap_or_default();
     let inner = present(tool, "tools").ok_or_else(|| missing(&format!("{place}.tools")))?;
-    of_kind(&format!("{place}.tools"), Kind::Array, inner)?;
+    of_kind(format_args!("{place}.tools"), Kind::Array, inner)?;
     loss.add(Change::Renamed, "tools[].namespace", "as a part of its functions' names");
     if present(tool, "description").is_some() {
         loss.add(Change::Dropped, "tools[].description", "of a namespace");
     }
     for (at, one) in inner.elements().enumerate() {
-        let place = format!("{place}.tools[{at}]");
-        of_kind(&place, Kind::Object, one)?;
-        let kind = text_of(one, "type", &place)?;
-        read_tool(out, one, kind, Some(&namespace), &place, loss)?;
+        let kind = text_of(of_kind(format_args!("{place}.tools[{at}]"), Kind::Object, one)?, "type", place)?;
+        read_tool(out, one, kind, Some(&namespace), format_args!("{place}.tools[{at}]"), loss)?;
     }
     Ok(())
 }
@@ -69,7 +70,7 @@ fn read_tool(
     tool: Value<'_>,
     kind: Value<'_>,
     namespace: Option<&str>,
-    place: &str,
+    place: Arguments<'_>,
     loss: &mut Loss,
 ) -> Result<(), Failure> {
     let is_function = kind.str_eq("function");
@@ -78,21 +79,22 @@ fn read_tool(
         out.key("value").value(tool).close_object();
         return Ok(());
     }
-    let name = text_of(tool, "name", place)?;
+    let format = if is_function { "strict" } else { "format" };
+    // A custom tool has no parameters.
+    let its = if is_function { "parameters" } else { "type" };
+    let [name, description, parameters, format, _] =
+        pick(tool, ["name", "description", its, format, "type"], "tools[].", loss);
+    let name = as_text(name, "name", place)?;
     out.open_object().key("type").value(kind).key(if is_function { "function" } else { "custom" }).open_object();
     match namespace {
         Some(namespace) => out.text_member("name", &joined(namespace, &name.as_str().unwrap_or_default())),
         None => out.key("name").value(name),
     };
-    out.member("description", tool.get("description"));
+    out.member("description", description);
     if is_function {
-        out.member("parameters", tool.get("parameters")).member("strict", tool.get("strict"));
-        drop_unknown(tool, &["type", "name", "description", "parameters", "strict"], "tools[].", loss);
-    } else {
-        if let Some(format) = present(tool, "format") {
-            read_grammar(out, format);
-        }
-        drop_unknown(tool, &["type", "name", "description", "format"], "tools[].", loss);
+        out.member("parameters", parameters).member("strict", format);
+    } else if let Some(format) = format {
+        read_grammar(out, format);
     }
     out.close_object().close_object();
     Ok(())

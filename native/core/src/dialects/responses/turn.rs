@@ -1,11 +1,13 @@
 //! What the model said in one turn: neighbouring items of it are one message of the assistant in the neutral request.
 
-use super::fields::drop_unknown;
+use std::fmt::Arguments;
+
+use super::fields::pick;
 use super::read_content::is_text;
-use super::refuse::{of_kind, text_of, wrong_type, wrong_value};
+use super::refuse::{as_text, of_kind, wrong_type, wrong_value};
 use super::tools::joined;
 use super::wrapped;
-use crate::dialects::{Change, Dialect, Loss};
+use crate::dialects::{Dialect, Loss};
 use crate::error::Failure;
 use crate::json::{validate, write_string, Kind, Limits, Value, Writer};
 
@@ -17,9 +19,17 @@ pub(super) struct Turn<'a> {
     reasoning: String,
     /// Elements of `thoughts`, with commas.
     thoughts: Vec<u8>,
-    calls: Vec<Value<'a>>,
+    calls: Vec<Call<'a>>,
     /// Signatures of calls, by the calls' ids.
     signatures: Vec<(String, String)>,
+}
+
+struct Call<'a> {
+    is_custom: bool,
+    id: Value<'a>,
+    name: Value<'a>,
+    namespace: Option<Value<'a>>,
+    input: Value<'a>,
 }
 
 impl<'a> Turn<'a> {
@@ -33,42 +43,52 @@ impl<'a> Turn<'a> {
     }
 
     /// What it said.
-    pub fn say(&mut self, content: Value<'a>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+    pub fn say(&mut self, content: Value<'a>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
         match content.kind() {
             Kind::String => self.texts.push(content),
             Kind::Array => {
                 for (at, part) in content.elements().enumerate() {
-                    self.part(part, &format!("{place}[{at}]"), loss)?;
+                    self.part(part, format_args!("{place}[{at}]"), loss)?;
                 }
             }
-            _ => return Err(wrong_type(place, "a string or an array of parts", content)),
+            _ => return Err(wrong_type(&place.to_string(), "a string or an array of parts", content)),
         }
         Ok(())
     }
 
-    fn part(&mut self, part: Value<'a>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
+    fn part(&mut self, part: Value<'a>, place: Arguments<'_>, loss: &mut Loss) -> Result<(), Failure> {
         of_kind(place, Kind::Object, part)?;
-        let kind = text_of(part, "type", place)?;
+        let names = ["type", "text", "refusal"];
+        let [kind, text, refusal] = pick(part, names, "input[].content[].", loss);
+        let kind = as_text(kind, "type", place)?;
         if kind.str_eq("refusal") {
-            self.refusals.push(text_of(part, "refusal", place)?);
+            self.refusals.push(as_text(refusal, "refusal", place)?);
         } else if is_text(kind) {
-            self.texts.push(text_of(part, "text", place)?);
+            self.texts.push(as_text(text, "text", place)?);
         } else {
             return Err(wrong_value(&format!("{place}.type"), "one of 'output_text' and 'refusal'", kind));
         }
-        drop_unknown(part, &["type", "text", "refusal"], "input[].content[].", loss);
         Ok(())
     }
 
     /// A call that it made.
-    pub fn call(&mut self, item: Value<'a>, place: &str, loss: &mut Loss) -> Result<(), Failure> {
-        let is_custom = item.get("type").is_some_and(|kind| kind.str_eq("custom_tool_call"));
-        text_of(item, "call_id", place)?;
-        text_of(item, "name", place)?;
-        text_of(item, if is_custom { "input" } else { "arguments" }, place)?;
-        const KNOWN: &[&str] = &["type", "id", "status", "call_id", "name", "namespace", "arguments", "input"];
-        drop_unknown(item, KNOWN, "input[].", loss);
-        self.calls.push(item);
+    pub fn call(
+        &mut self,
+        item: Value<'a>,
+        is_custom: bool,
+        place: Arguments<'_>,
+        loss: &mut Loss,
+    ) -> Result<(), Failure> {
+        let input = if is_custom { "input" } else { "arguments" };
+        let names = ["call_id", "name", input, "namespace", "type", "id", "status"];
+        let [id, name, its, namespace, ..] = pick(item, names, "input[].", loss);
+        self.calls.push(Call {
+            is_custom,
+            id: as_text(id, "call_id", place)?,
+            name: as_text(name, "name", place)?,
+            namespace,
+            input: as_text(its, input, place)?,
+        });
         Ok(())
     }
 
@@ -133,7 +153,8 @@ impl<'a> Turn<'a> {
         if self.is_empty() {
             return;
         }
-        let turn = std::mem::take(self);
+        let mut turn = std::mem::take(self);
+        turn.signatures.sort_unstable();
         out.open_object().text_member("role", "assistant").key("content");
         match &turn.texts[..] {
             [] if turn.calls.is_empty() && turn.refusals.is_empty() => out.string(""),
@@ -159,25 +180,23 @@ impl<'a> Turn<'a> {
         }
         if !turn.calls.is_empty() {
             out.key("tool_calls").open_array();
-            turn.calls.iter().for_each(|call| turn.write_call(out, *call));
+            turn.calls.iter().for_each(|call| turn.write_call(out, call));
             out.close_array();
         }
         out.close_object();
     }
 
-    fn write_call(&self, out: &mut Writer, call: Value<'_>) {
-        let is_custom = call.get("type").is_some_and(|kind| kind.str_eq("custom_tool_call"));
-        let text = |name: &str| call.get(name).and_then(Value::as_str).unwrap_or_default();
-        let id = text("call_id");
-        let word = if is_custom { "custom" } else { "function" };
-        out.open_object().text_member("id", &id).text_member("type", word).key(word).open_object();
-        match call.get("namespace").and_then(Value::as_str).filter(|namespace| !namespace.is_empty()) {
-            Some(namespace) => out.text_member("name", &joined(&namespace, &text("name"))),
-            None => out.member("name", call.get("name")),
+    fn write_call(&self, out: &mut Writer, call: &Call<'_>) {
+        let (word, input) = if call.is_custom { ("custom", "input") } else { ("function", "arguments") };
+        out.open_object().key("id").value(call.id).text_member("type", word).key(word).open_object();
+        match call.namespace.and_then(Value::as_str).filter(|namespace| !namespace.is_empty()) {
+            Some(namespace) => out.text_member("name", &joined(&namespace, &call.name.as_str().unwrap_or_default())),
+            None => out.key("name").value(call.name),
         };
-        let input = if is_custom { "input" } else { "arguments" };
-        out.member(input, call.get(input)).close_object();
-        if let Some((_, signature)) = self.signatures.iter().find(|(of, _)| *of == id) {
+        out.key(input).value(call.input).close_object();
+        let id = call.id.as_str().unwrap_or_default();
+        let own = self.signatures.binary_search_by(|(of, _)| of.as_str().cmp(&*id));
+        if let Some((_, signature)) = own.ok().and_then(|at| self.signatures.get(at)) {
             out.key("extra_content").open_object().key("google").open_object();
             out.text_member("thought_signature", signature).close_object().close_object();
         }
@@ -201,10 +220,3 @@ pub(super) fn reasoning_of(item: Value<'_>) -> String {
 
 /// Between two parts of a summary, as in OpenAI's own.
 pub(super) const PARAGRAPH: &str = "\n\n";
-
-/// Reports what of an item's phase others have no place for.
-pub(super) fn drop_phase(item: Value<'_>, loss: &mut Loss) {
-    if item.get("phase").is_some_and(|phase| !phase.is_null()) {
-        loss.add(Change::Dropped, "input[].phase", "no place for it");
-    }
-}

@@ -1,5 +1,7 @@
 //! Neutral messages as `instructions` and `input` of an upstream.
 
+use std::collections::HashSet;
+
 use super::fields::drop_unknown;
 use super::refuse::present;
 use super::write_content::{write_content, write_output};
@@ -17,7 +19,7 @@ pub(super) fn write_messages(out: &mut Writer, messages: Value<'_>, loss: &mut L
         }
     }
     out.key("input").open_array();
-    let mut items = Items { loss, customs: Vec::new(), thought: false };
+    let mut items = Items { loss, customs: HashSet::new(), thought: false };
     for message in rest {
         items.message(out, message);
     }
@@ -36,7 +38,7 @@ fn instructions(message: Value<'_>) -> Option<Value<'_>> {
 struct Items<'l, 'a> {
     loss: &'l mut Loss,
     /// Ids of calls whose tools take text instead of arguments.
-    customs: Vec<Value<'a>>,
+    customs: HashSet<&'a [u8]>,
     thought: bool,
 }
 
@@ -108,7 +110,7 @@ impl<'a> Items<'_, 'a> {
         };
         let id = present(call, "id");
         if let Some(id) = id.filter(|_| is_custom) {
-            self.customs.push(id);
+            self.customs.insert(id.raw());
         }
         drop_unknown(call, &["id", "type", "index", word], "messages[].tool_calls[].", self.loss);
         let inner = call.get(word);
@@ -123,7 +125,7 @@ impl<'a> Items<'_, 'a> {
 
     fn result(&mut self, out: &mut Writer, message: Value<'a>) {
         let id = present(message, "tool_call_id");
-        let is_custom = id.is_some_and(|id| self.customs.contains(&id));
+        let is_custom = id.is_some_and(|id| self.customs.contains(id.raw()));
         let kind = if is_custom { "custom_tool_call_output" } else { "function_call_output" };
         let failed = message.get("is_error").and_then(Value::as_bool) == Some(true);
         if failed {

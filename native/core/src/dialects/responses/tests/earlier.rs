@@ -47,6 +47,16 @@ fn results_of_tools_follow_the_calls_that_are_kept() {
 }
 
 #[test]
+fn a_short_body_does_not_refer_to_a_long_one() {
+    let kept = json!([{"type": "message", "id": "msg_1", "role": "user", "content": "x".repeat(1 << 20)}]).to_string();
+    let body =
+        |count: usize| json!({"model": "m", "input": vec![json!({"type": "item_reference", "id": "msg_1"}); count]});
+    assert!(whole_body(kept.as_bytes(), body(7).to_string().as_bytes()).is_ok());
+    let failure = whole_body(kept.as_bytes(), body(100_000).to_string().as_bytes()).unwrap_err();
+    assert_eq!(failure.status(), 413);
+}
+
+#[test]
 fn what_failed_or_is_too_much_is_not_kept() {
     let keep = |input: serde_json::Value, status: &str| {
         let body = json!({"model": "m", "input": input}).to_string();

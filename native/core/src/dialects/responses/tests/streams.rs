@@ -290,6 +290,10 @@ fn a_stream_that_breaks_off_says_so_in_both_ways() {
         (&error["type"], &error["code"], &error["message"]),
         (&json!("error"), &json!("server_error"), &json!("It broke off."))
     );
+    assert_eq!(
+        error["error"],
+        json!({"type": "api_error", "code": "server_error", "message": "It broke off.", "param": null})
+    );
     assert_eq!((&failed["type"], &failed["response"]["status"]), (&json!("response.failed"), &json!("failed")));
     assert_eq!(failed["response"]["error"], json!({"code": "server_error", "message": "It broke off."}));
     assert_eq!(failed["response"]["output"][0]["content"][0]["text"], "half");
