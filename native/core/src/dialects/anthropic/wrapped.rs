@@ -5,6 +5,8 @@
 //! stands as JSON behind [`MARK`], as elements of the neutral `messages[].thoughts`; what belongs to a call is
 //! `{"origin":"gemini","type":"call","call_id":…,"signature":…}`. A body for Anthropic itself goes without it: see `own`.
 
+use std::collections::BTreeMap;
+
 use crate::dialects::neutral::Thought;
 use crate::dialects::Dialect;
 use crate::json::{validate, Kind, Limits, Value, Writer};
@@ -77,7 +79,7 @@ pub(super) struct Unwrapped {
     /// Elements of the neutral `thoughts`.
     pub thoughts: Vec<Vec<u8>>,
     /// Gemini's signatures of calls, by the call's id.
-    pub calls: Vec<(String, String)>,
+    calls: BTreeMap<String, String>,
 }
 
 impl Unwrapped {
@@ -89,7 +91,7 @@ impl Unwrapped {
             let text = |name: &str| entry.get(name).and_then(Value::as_str);
             match (text("type").as_deref(), text("call_id"), text("signature")) {
                 (Some("call"), Some(id), Some(signature)) => {
-                    self.calls.push((id.into_owned(), signature.into_owned()));
+                    self.calls.insert(id.into_owned(), signature.into_owned());
                 }
                 (Some("call"), ..) => {}
                 _ => self.thoughts.push(entry.raw().to_vec()),
@@ -100,6 +102,6 @@ impl Unwrapped {
 
     /// The signature of a call.
     pub fn of_call(&self, id: &str) -> Option<&str> {
-        self.calls.iter().find(|(own, _)| own == id).map(|(_, signature)| &**signature)
+        self.calls.get(id).map(String::as_str)
     }
 }

@@ -1,5 +1,7 @@
 //! A whole answer from items: what a stream of them would say, collected into blocks.
 
+use std::collections::BTreeMap;
+
 use super::ended::{answer_id, call_id, citation, Ended};
 use super::usage::write_usage;
 use super::wrapped::Wrapping;
@@ -13,18 +15,18 @@ enum Block {
     Text { text: String, citations: Vec<Vec<u8>> },
     Thinking { text: String, signature: Option<String> },
     Redacted(String),
-    Call { index: u32, id: String, name: String, arguments: String },
+    Call { id: String, name: String, arguments: String },
 }
 
 /// See [`crate::dialects::Protocol::write_answer`]. Only the first choice is told: callers of this dialect ask for one.
 pub(super) fn write_answer(reply: &Reply, items: &[Item], usage: &Usage) -> Vec<u8> {
-    let (mut blocks, mut ended) = (Vec::new(), Ended::default());
+    let (mut blocks, mut calls, mut ended) = (Vec::new(), BTreeMap::new(), Ended::default());
     for item in items {
         ended.take(item);
-        add(item, &mut blocks);
+        add(item, &mut blocks, &mut calls);
     }
     name_calls(reply, &mut blocks);
-    blocks.extend(wrapped(items, &blocks));
+    blocks.extend(wrapped(items, &blocks, &calls));
     let mut out = Writer::with_capacity(512);
     out.open_object().text_member("id", &answer_id(reply)).text_member("type", "message");
     out.text_member("role", "assistant").text_member("model", &reply.model).key("content").open_array();
@@ -37,7 +39,8 @@ pub(super) fn write_answer(reply: &Reply, items: &[Item], usage: &Usage) -> Vec<
     out.into_bytes()
 }
 
-fn add(item: &Item, blocks: &mut Vec<Block>) {
+/// Takes an item. `calls`: where the block of each call is.
+fn add(item: &Item, blocks: &mut Vec<Block>, calls: &mut BTreeMap<u32, usize>) {
     match item {
         Item::Text { choice: 0, text, .. } | Item::Refusal { choice: 0, text } => match blocks.last_mut() {
             Some(Block::Text { text: before, .. }) => before.push_str(text),
@@ -56,15 +59,14 @@ fn add(item: &Item, blocks: &mut Vec<Block>) {
         },
         Item::Thought { choice: 0, origin: Dialect::Anthropic, thought } => think(thought, blocks),
         Item::ToolCall { choice: 0, index, id, name, arguments } => {
-            let of = |block: &&mut Block| matches!(block, Block::Call { index: own, .. } if own == index);
-            match blocks.iter_mut().find(of) {
-                Some(Block::Call { id: own_id, name: own_name, arguments: before, .. }) => {
+            let at = *calls.entry(*index).or_insert(blocks.len());
+            match blocks.get_mut(at) {
+                Some(Block::Call { id: own_id, name: own_name, arguments: before }) => {
                     own_id.push_str(id.as_deref().unwrap_or_default());
                     own_name.push_str(name.as_deref().unwrap_or_default());
                     before.push_str(arguments);
                 }
                 _ => blocks.push(Block::Call {
-                    index: *index,
                     id: id.clone().unwrap_or_default(),
                     name: name.clone().unwrap_or_default(),
                     arguments: arguments.clone(),
@@ -99,7 +101,7 @@ fn name_calls(reply: &Reply, blocks: &mut [Block]) {
 }
 
 /// Thoughts of other dialects, which come back with the caller's next turn.
-fn wrapped(items: &[Item], blocks: &[Block]) -> Option<Block> {
+fn wrapped(items: &[Item], blocks: &[Block], calls: &BTreeMap<u32, usize>) -> Option<Block> {
     let mut wrapping = Wrapping::default();
     for item in items {
         let Item::Thought { choice: 0, origin, thought } = item else { continue };
@@ -107,14 +109,11 @@ fn wrapped(items: &[Item], blocks: &[Block]) -> Option<Block> {
         if is_own {
             continue;
         }
-        let of = |wanted: u32| {
-            blocks.iter().find_map(|block| match block {
-                Block::Call { index, id, .. } if *index == wanted => Some(&**id),
-                _ => None,
-            })
-        };
         let id = match thought {
-            Thought::OfCall(index, _) => of(*index).unwrap_or_default(),
+            Thought::OfCall(index, _) => match calls.get(index).and_then(|at| blocks.get(*at)) {
+                Some(Block::Call { id, .. }) => id,
+                _ => "",
+            },
             _ => "",
         };
         wrapping.add(*origin, thought, id);

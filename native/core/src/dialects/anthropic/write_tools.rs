@@ -3,6 +3,9 @@
 //! Two things of OpenAI's have no like here: tools of free text (`custom`), which become functions of one text, and a
 //! choice among some of the tools (`allowed_tools`), for which the others are left out.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use crate::dialects::{Change, Dialect, Loss};
 use crate::json::{Kind, Value, Writer};
 
@@ -21,9 +24,11 @@ pub(super) fn write_tools(
 ) -> bool {
     let allowed = choice.and_then(|choice| choice.get("allowed_tools")?.get("tools"));
     let allowed = allowed.filter(|list| list.kind() == Kind::Array);
+    let allowed: Option<BTreeSet<Cow<'_, str>>> =
+        allowed.map(|list| list.elements().filter_map(|one| name_of(one)?.as_str()).collect());
     let mut kept = 0;
     for tool in tools.into_iter().flat_map(Value::elements) {
-        if allowed.is_some_and(|allowed| is_forbidden(tool, allowed)) {
+        if allowed.as_ref().is_some_and(|allowed| is_forbidden(tool, allowed)) {
             continue;
         }
         let Some(json) = one(tool, loss) else { continue };
@@ -76,9 +81,8 @@ fn name_of(tool: Value<'_>) -> Option<Value<'_>> {
     ["function", "custom"].into_iter().find_map(|kind| tool.get(kind)?.get("name"))
 }
 
-fn is_forbidden(tool: Value<'_>, allowed: Value<'_>) -> bool {
-    let Some(name) = name_of(tool).and_then(Value::as_str) else { return false };
-    !allowed.elements().any(|one| name_of(one).is_some_and(|allowed| allowed.str_eq(&name)))
+fn is_forbidden(tool: Value<'_>, allowed: &BTreeSet<Cow<'_, str>>) -> bool {
+    name_of(tool).and_then(Value::as_str).is_some_and(|name| !allowed.contains(&name))
 }
 
 /// `tool_choice`. While it thinks the model cannot be made to call.
