@@ -60,6 +60,12 @@ pub(super) fn thought(thought: Thought) -> Item {
     Item::Thought { choice: 0, origin: Dialect::Anthropic, thought }
 }
 
+/// The words with which a model declines, of `stop_details`.
+pub(super) fn refusal(details: Value<'_>) -> Option<Item> {
+    let words = details.get("explanation").filter(|_| details.kind() == Kind::Object)?.as_str()?;
+    (!words.is_empty()).then(|| Item::Refusal { choice: 0, text: words.into_owned() })
+}
+
 /// Where something is from, as OpenAI has it: addresses alone, since it knows no others.
 pub(super) fn annotation(citation: Value<'_>) -> Option<Item> {
     let url = citation.get("url").or(citation.get("source")).filter(|url| url.kind() == Kind::String)?;

@@ -6,7 +6,7 @@
 //!
 //! with `ping` and events that nobody knows anywhere between, and `error` in place of the rest.
 
-use super::blocks::{annotation, read_block, thought, Block};
+use super::blocks::{annotation, read_block, refusal, thought, Block};
 use super::errors::words_of;
 use super::finish::reason_of;
 use super::usage::Counts;
@@ -89,18 +89,24 @@ impl Decode for Decoder {
 
 impl Decoder {
     fn delta(&mut self, delta: Value<'_>, items: &mut Vec<Item>) {
-        let text = |name: &str| delta.get(name).and_then(Value::as_str).map(String::from).unwrap_or_default();
+        let text = |name: &str| delta.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let kind = delta.get("type").and_then(Value::as_str).unwrap_or_default();
         match (&*kind, self.block) {
-            ("text_delta", _) => items.push(Item::Text { choice: 0, text: text("text"), logprobs: Vec::new() }),
-            ("thinking_delta", _) => items.push(Item::Reasoning { choice: 0, text: text("thinking") }),
-            ("signature_delta", _) => items.push(thought(Thought::Signature(text("signature")))),
+            ("text_delta", _) => items.extend(text("text").map(|text| Item::Text {
+                choice: 0,
+                text: text.into_owned(),
+                logprobs: Vec::new(),
+            })),
+            ("thinking_delta", _) => {
+                items.extend(text("thinking").map(|text| Item::Reasoning { choice: 0, text: text.into_owned() }));
+            }
+            ("signature_delta", _) => {
+                items.extend(text("signature").map(|signed| thought(Thought::Signature(signed.into_owned()))));
+            }
             ("input_json_delta", Some(Block::Call(index))) => {
-                let arguments = text("partial_json");
-                self.said_input |= !arguments.is_empty();
-                if !arguments.is_empty() {
-                    items.push(Item::ToolCall { choice: 0, index, id: None, name: None, arguments });
-                }
+                let Some(arguments) = text("partial_json").map(String::from) else { return };
+                self.said_input = true;
+                items.push(Item::ToolCall { choice: 0, index, id: None, name: None, arguments });
             }
             ("citations_delta", _) => items.extend(delta.get("citation").and_then(annotation)),
             _ => {}
@@ -118,6 +124,7 @@ impl Decoder {
 
     fn finish_with(&mut self, delta: Value<'_>, items: &mut Vec<Item>) {
         let text = |name: &str| delta.get(name).and_then(Value::as_str);
+        items.extend(delta.get("stop_details").and_then(refusal));
         if let Some(stop) = text("stop_sequence") {
             items.push(Item::StopSequence { choice: 0, text: stop.into_owned() });
         }

@@ -5,49 +5,20 @@
 
 use std::collections::BTreeMap;
 
+use super::ended::{answer_id, call_id, citation, Ended};
 use super::errors::error_body;
-use super::finish::stop_reason;
-use super::usage::write_usage;
+use super::events;
+use super::usage::{write_usage, Detail};
+use super::wrapped::Wrapping;
 use crate::dialects::neutral::{Item, Thought};
 use crate::dialects::{Dialect, Encode, Reply};
 use crate::error::Failure;
 use crate::json::Writer;
 use crate::ledger::Usage;
 
-/// The id of an answer.
-pub(super) fn answer_id(reply: &Reply) -> String {
-    format!("msg_{}", reply.id)
-}
-
-/// How an answer ended.
-#[derive(Debug, Default)]
-pub(super) struct Ended {
-    reason: Option<String>,
-    sequence: Option<String>,
-    /// Of the input, what went into the provider's cache.
-    pub written: u64,
-}
-
-impl Ended {
-    pub fn take(&mut self, item: &Item) {
-        match item {
-            Item::Finish { choice: 0, reason } => self.reason = Some(reason.clone()),
-            Item::StopSequence { choice: 0, text } => self.sequence = Some(text.clone()),
-            Item::UsageDetail { cache_written_tokens, .. } => self.written = *cache_written_tokens,
-            _ => {}
-        }
-    }
-
-    /// The members `stop_reason` and `stop_sequence`.
-    pub fn write(&self, out: &mut Writer) {
-        let reason = self.reason.as_deref().unwrap_or("stop");
-        out.text_member("stop_reason", stop_reason(reason, self.sequence.is_some())).key("stop_sequence");
-        match &self.sequence {
-            Some(text) => out.string(text),
-            None => out.null(),
-        };
-    }
-}
+/// Bytes and calls kept while another call goes on: more than any model writes. What is beyond is not told.
+const MOST_BYTES: usize = 4 << 20;
+const MOST_CALLS: usize = 1_024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Open {
@@ -73,13 +44,26 @@ pub(super) struct Encoder {
     blocks: u64,
     open: Option<Open>,
     waiting: BTreeMap<u32, Waiting>,
+    waiting_bytes: usize,
+    /// Ids of the calls that were told: whose a thought may be.
+    ids: Vec<(u32, String)>,
+    wrapping: Wrapping,
     ended: Ended,
 }
 
 impl Encoder {
     pub fn new(reply: Reply) -> Encoder {
-        let (waiting, ended) = (BTreeMap::new(), Ended::default());
-        Encoder { reply, started: false, blocks: 0, open: None, waiting, ended }
+        Encoder {
+            reply,
+            started: false,
+            blocks: 0,
+            open: None,
+            waiting: BTreeMap::new(),
+            waiting_bytes: 0,
+            ids: Vec::new(),
+            wrapping: Wrapping::default(),
+            ended: Ended::default(),
+        }
     }
 
     fn start(&mut self, out: &mut Vec<u8>) {
@@ -93,9 +77,9 @@ impl Encoder {
         json.key("content").open_array().close_array().key("stop_reason").null().key("stop_sequence").null();
         // What was used is known at the end: `message_delta` says all of it.
         json.key("usage");
-        write_usage(&mut json, &Usage::default(), 0);
+        write_usage(&mut json, &Usage::default(), Detail::default());
         json.close_object().close_object();
-        event(out, "message_start", json);
+        events::write(out, "message_start", json);
     }
 
     fn begin(&mut self, open: Open, block: impl FnOnce(&mut Writer), out: &mut Vec<u8>) {
@@ -106,60 +90,67 @@ impl Encoder {
 
     fn begin_block(&mut self, block: impl FnOnce(&mut Writer), out: &mut Vec<u8>) {
         self.start(out);
-        let mut json = Writer::with_capacity(128);
-        json.open_object().text_member("type", "content_block_start").key("index").integer(self.blocks);
-        json.key("content_block").open_object();
-        block(&mut json);
-        json.close_object().close_object();
-        event(out, "content_block_start", json);
+        events::start_block(self.blocks, block, out);
         self.blocks += 1;
     }
 
     fn delta(&self, kind: &str, name: &str, text: &str, out: &mut Vec<u8>) {
-        let mut json = Writer::with_capacity(96 + text.len());
-        json.open_object()
-            .text_member("type", "content_block_delta")
-            .key("index")
-            .integer(self.blocks.saturating_sub(1));
-        json.key("delta").open_object().text_member("type", kind).text_member(name, text);
-        json.close_object().close_object();
-        event(out, "content_block_delta", json);
+        events::delta(
+            self.blocks.saturating_sub(1),
+            kind,
+            |json| {
+                json.text_member(name, text);
+            },
+            out,
+        );
     }
 
     fn stop_block(&self, out: &mut Vec<u8>) {
-        let mut json = Writer::default();
-        json.open_object()
-            .text_member("type", "content_block_stop")
-            .key("index")
-            .integer(self.blocks.saturating_sub(1));
-        json.close_object();
-        event(out, "content_block_stop", json);
+        events::stop_block(self.blocks.saturating_sub(1), out);
     }
 
     /// Ends the open block. A call that ends lets those tell theirs that waited for it.
     fn end_block(&mut self, out: &mut Vec<u8>) {
         let Some(open) = self.open.take() else { return };
         self.stop_block(out);
-        if !matches!(open, Open::Call(_)) {
-            return;
-        }
-        while let Some((_, call)) = self.waiting.pop_first() {
-            self.begin_call(&call.id, &call.name, out);
-            if !call.arguments.is_empty() {
-                self.delta("input_json_delta", "partial_json", &call.arguments, out);
+        if matches!(open, Open::Call(_)) {
+            while let Some((index, call)) = self.waiting.pop_first() {
+                self.begin_call(index, &call.id, &call.name, out);
+                if !call.arguments.is_empty() {
+                    self.delta("input_json_delta", "partial_json", &call.arguments, out);
+                }
+                self.stop_block(out);
             }
-            self.stop_block(out);
+            self.waiting_bytes = 0;
+        }
+        self.tell_wrapped(out);
+    }
+
+    /// Thoughts of other dialects in a block of their own.
+    fn tell_wrapped(&mut self, out: &mut Vec<u8>) {
+        if let Some(data) = self.wrapping.take() {
+            self.redacted(&data, out);
         }
     }
 
-    fn begin_call(&mut self, id: &str, name: &str, out: &mut Vec<u8>) {
-        let made = format!("toolu_{}", self.blocks);
-        let id = if id.is_empty() { &made } else { id };
+    fn redacted(&mut self, data: &str, out: &mut Vec<u8>) {
         let block = |json: &mut Writer| {
-            json.text_member("type", "tool_use").text_member("id", id).text_member("name", name);
+            json.text_member("type", "redacted_thinking").text_member("data", data);
+        };
+        self.begin_block(block, out);
+        self.stop_block(out);
+    }
+
+    fn begin_call(&mut self, index: u32, id: &str, name: &str, out: &mut Vec<u8>) {
+        let id = if id.is_empty() { call_id(&self.reply, self.blocks) } else { id.to_owned() };
+        let block = |json: &mut Writer| {
+            json.text_member("type", "tool_use").text_member("id", &id).text_member("name", name);
             json.key("input").open_object().close_object();
         };
         self.begin_block(block, out);
+        if self.ids.len() < MOST_CALLS {
+            self.ids.push((index, id));
+        }
     }
 
     fn say(&mut self, text: &str, out: &mut Vec<u8>) {
@@ -184,44 +175,80 @@ impl Encoder {
         }
     }
 
-    fn thought(&mut self, thought: &Thought, out: &mut Vec<u8>) {
+    fn thought(&mut self, origin: Dialect, thought: &Thought, out: &mut Vec<u8>) {
         match thought {
-            Thought::Signature(signature) => {
+            Thought::Signature(signature) if origin == Dialect::Anthropic => {
                 self.think(out);
                 self.delta("signature_delta", "signature", signature, out);
                 self.end_block(out);
             }
-            Thought::Redacted(data) => {
+            Thought::Redacted(data) if origin == Dialect::Anthropic => {
                 self.end_block(out);
-                let block = |json: &mut Writer| {
-                    json.text_member("type", "redacted_thinking").text_member("data", data);
-                };
-                self.begin_block(block, out);
-                self.stop_block(out);
+                self.redacted(data, out);
             }
-            _ => {}
+            _ => {
+                self.wrap(origin, thought);
+                if self.open.is_none() {
+                    self.tell_wrapped(out);
+                }
+            }
         }
     }
 
+    fn wrap(&mut self, origin: Dialect, thought: &Thought) {
+        let id = match thought {
+            Thought::OfCall(index, _) => {
+                let told = self.ids.iter().find(|(own, _)| own == index).map(|(_, id)| id.clone());
+                told.or_else(|| self.waiting.get(index).map(|call| call.id.clone())).unwrap_or_default()
+            }
+            _ => String::new(),
+        };
+        self.wrapping.add(origin, thought, &id);
+    }
+
     fn call(&mut self, index: u32, id: Option<&str>, name: Option<&str>, arguments: &str, out: &mut Vec<u8>) {
+        let (id, name) = (id.unwrap_or_default(), name.unwrap_or_default());
         match self.open {
             Some(Open::Call(open)) if open == index => {}
             Some(Open::Call(_)) => {
-                let waiting = self.waiting.entry(index).or_default();
-                waiting.id.push_str(id.unwrap_or_default());
-                waiting.name.push_str(name.unwrap_or_default());
-                waiting.arguments.push_str(arguments);
+                self.wait(index, id, name, arguments);
                 return;
             }
             _ => {
                 self.end_block(out);
-                self.begin_call(id.unwrap_or_default(), name.unwrap_or_default(), out);
+                self.begin_call(index, id, name, out);
                 self.open = Some(Open::Call(index));
             }
         }
         if !arguments.is_empty() {
             self.delta("input_json_delta", "partial_json", arguments, out);
         }
+    }
+
+    fn wait(&mut self, index: u32, id: &str, name: &str, arguments: &str) {
+        self.waiting_bytes = self.waiting_bytes.saturating_add(id.len() + name.len() + arguments.len());
+        let is_new = !self.waiting.contains_key(&index);
+        if self.waiting_bytes > MOST_BYTES || (is_new && self.waiting.len() >= MOST_CALLS) {
+            return;
+        }
+        let waiting = self.waiting.entry(index).or_default();
+        waiting.id.push_str(id);
+        waiting.name.push_str(name);
+        waiting.arguments.push_str(arguments);
+    }
+
+    /// Only what was just said can be cited.
+    fn cite(&mut self, annotation: &str, out: &mut Vec<u8>) {
+        let Some(citation) = citation(annotation).filter(|_| self.open == Some(Open::Text)) else { return };
+        let block = self.blocks.saturating_sub(1);
+        events::delta(
+            block,
+            "citations_delta",
+            |json| {
+                json.key("citation").raw(&citation);
+            },
+            out,
+        );
     }
 }
 
@@ -234,10 +261,11 @@ impl Encode for Encoder {
                 self.think(out);
                 self.delta("thinking_delta", "thinking", text, out);
             }
-            Item::Thought { choice: 0, origin: Dialect::Anthropic, thought } => self.thought(thought, out),
+            Item::Thought { choice: 0, origin, thought } => self.thought(*origin, thought, out),
             Item::ToolCall { choice: 0, index, id, name, arguments } => {
                 self.call(*index, id.as_deref(), name.as_deref(), arguments, out);
             }
+            Item::Annotation { choice: 0, json } => self.cite(json, out),
             _ => {}
         }
     }
@@ -249,9 +277,9 @@ impl Encode for Encoder {
         json.open_object().text_member("type", "message_delta").key("delta").open_object();
         self.ended.write(&mut json);
         json.close_object().key("usage");
-        write_usage(&mut json, usage, self.ended.written);
+        write_usage(&mut json, usage, self.ended.detail);
         json.close_object();
-        event(out, "message_delta", json);
+        events::write(out, "message_delta", json);
         out.extend_from_slice(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
     }
 
@@ -261,13 +289,4 @@ impl Encode for Encoder {
         out.extend_from_slice(b"\n\n");
         true
     }
-}
-
-/// One event; its JSON has no line ends.
-fn event(out: &mut Vec<u8>, name: &str, json: Writer) {
-    out.extend_from_slice(b"event: ");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\ndata: ");
-    out.extend_from_slice(&json.into_bytes());
-    out.extend_from_slice(b"\n\n");
 }

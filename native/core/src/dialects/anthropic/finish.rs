@@ -12,12 +12,14 @@ pub(super) fn reason_of(said: &str) -> &str {
     }
 }
 
-/// Anthropic's word for an OpenAI reason. `stopped`: one of the caller's sequences ended it.
-pub(super) fn stop_reason(reason: &str, stopped: bool) -> &'static str {
+/// Anthropic's word for an OpenAI reason. `stopped`: one of the caller's sequences ended it; `declined`: the model said that
+/// it will not, which OpenAI ends as it ends any answer.
+pub(super) fn stop_reason(reason: &str, stopped: bool, declined: bool) -> &'static str {
     match reason {
         "length" => "max_tokens",
         "tool_calls" | "function_call" => "tool_use",
         "content_filter" => "refusal",
+        _ if declined => "refusal",
         _ if stopped => "stop_sequence",
         _ => "end_turn",
     }

@@ -3,12 +3,14 @@
 //! | File | What |
 //! | --- | --- |
 //! | `fields` | the request's fields, and what becomes of each |
-//! | `read_request`, `read_messages`, `read_tools` | a caller's body as the neutral request |
-//! | `write_request`, `write_turns`, `write_tools`, `thinking` | the neutral request as an upstream's body |
-//! | `splice` | a body between equals: model, cap and nothing else |
+//! | `read_request`, `read_messages`, `read_assistant`, `read_parts`, `read_tools` | a caller's body as the neutral request |
+//! | `write_request`, `write_turns`, `write_blocks`, `write_parts`, `write_tools`, `write_sampling`, `write_format` | the neutral request as an upstream's body |
+//! | `thinking` | how much is thought, both ways |
+//! | `splice`, `own` | a body between equals: model, cap, what is hoosh's own, and nothing else |
 //! | `blocks`, `decode`, `read_answer` | an upstream's answer as items, streamed or whole |
-//! | `encode`, `write_answer`, `usage` | items as a caller's answer, streamed or whole |
-//! | `finish` | why an answer ended, both ways |
+//! | `encode`, `events`, `write_answer`, `ended` | items as a caller's answer, streamed or whole |
+//! | `wrapped` | thoughts of other dialects, on their way through the caller and back |
+//! | `usage`, `finish` | what an answer cost, and why it ended, both ways |
 //! | `errors`, `models` | error bodies and lists of models |
 //!
 //! Sources: the API reference (<https://docs.anthropic.com/en/api/messages>) and the types of `anthropic` 2 for Python.
@@ -16,11 +18,15 @@
 mod blocks;
 mod decode;
 mod encode;
+mod ended;
 mod errors;
+mod events;
 mod fields;
 mod finish;
 mod models;
+mod own;
 mod read_answer;
+mod read_assistant;
 mod read_messages;
 mod read_parts;
 mod read_request;
@@ -30,9 +36,13 @@ mod splice;
 mod tests;
 mod thinking;
 mod usage;
+mod wrapped;
 mod write_answer;
+mod write_blocks;
+mod write_format;
 mod write_parts;
 mod write_request;
+mod write_sampling;
 mod write_tools;
 mod write_turns;
 
@@ -42,7 +52,7 @@ use super::neutral::{Endpoint, Item};
 use super::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Model, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
-pub use fields::REQUEST_FIELDS;
+pub use fields::{BLOCK_FIELDS, REQUEST_FIELDS};
 
 /// Anthropic's Messages.
 #[derive(Clone, Copy, Debug)]

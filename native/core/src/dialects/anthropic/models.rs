@@ -34,5 +34,6 @@ pub(super) fn one(model: &Model) -> Vec<u8> {
 fn write(out: &mut Writer, model: &Model) {
     out.open_object().text_member("type", "model").text_member("id", &model.id);
     out.text_member("display_name", &model.id).text_member("created_at", UNKNOWN_DATE);
+    out.text_member("lifecycle", "active");
     out.close_object();
 }

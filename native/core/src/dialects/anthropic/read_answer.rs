@@ -1,6 +1,6 @@
 //! A whole answer as items.
 
-use super::blocks::read_block;
+use super::blocks::{read_block, refusal};
 use super::errors::words_of;
 use super::finish::reason_of;
 use super::usage::Counts;
@@ -20,7 +20,7 @@ pub(super) fn read_answer(body: &[u8], items: &mut Vec<Item>) -> Answer {
         return Answer::Malformed;
     };
     let mut calls = 0;
-    for block in content.elements() {
+    for block in content.elements().filter(|block| block.kind() == Kind::Object) {
         let tool = items.len();
         read_block(block, &mut calls, items);
         if let Some(Item::ToolCall { arguments, .. }) = items.get_mut(tool).filter(|_| calls > 0) {
@@ -29,6 +29,7 @@ pub(super) fn read_answer(body: &[u8], items: &mut Vec<Item>) -> Answer {
             }
         }
     }
+    items.extend(field("stop_details").and_then(refusal));
     if let Some(text) = field("stop_sequence").and_then(Value::as_str) {
         items.push(Item::StopSequence { choice: 0, text: text.into_owned() });
     }

@@ -67,6 +67,9 @@ pub(super) fn document(block: Value<'_>, place: &str, out: &mut Writer, loss: &m
 /// What a search of the caller's found, as text.
 pub(super) fn search_result(block: Value<'_>, out: &mut Writer, loss: &mut Loss) {
     loss.add(Change::Approximated, "messages[].content[].search_result", "as text");
+    if block.get("citations").is_some_and(|citations| citations.get("enabled").and_then(Value::as_bool) == Some(true)) {
+        loss.add(Change::Dropped, "messages[].content[].citations", "other dialects cite by themselves");
+    }
     let text = |name: &str| block.get(name).and_then(Value::as_str).unwrap_or_default();
     let mut words = format!("{}\n{}\n", text("title"), text("source"));
     for part in block.get("content").into_iter().flat_map(Value::elements) {

@@ -3,13 +3,15 @@
 use super::fields::is_carried;
 use super::read_messages::{read_messages, system_message};
 use super::read_tools::{read_choice, read_tools};
+use super::thinking::read_thinking;
 use crate::dialects::openai::request::json_failure;
 use crate::dialects::{Ask, Change, Loss};
 use crate::error::{Code, Failure};
 use crate::json::{Index, Kind, Limits, Value, Writer};
 
 /// Members that say nothing where they are so.
-const SAYS_NOTHING: [(&str, &[u8]); 2] = [("stream", b"false"), ("service_tier", b"\"auto\"")];
+const SAYS_NOTHING: [(&str, &[u8]); 3] =
+    [("stream", b"false"), ("service_tier", b"\"auto\""), ("speed", b"\"standard\"")];
 
 /// See [`crate::dialects::Protocol::read_request`].
 pub(super) fn read_request(ask: &Ask, body: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure> {
@@ -22,21 +24,16 @@ pub(super) fn read_request(ask: &Ask, body: &[u8], loss: &mut Loss) -> Result<Ve
     if messages.kind() != Kind::Array {
         return Err(invalid("messages", "'messages' must be an array."));
     }
-    match field("max_tokens") {
-        Some(most) => {
-            if most.as_u64().is_none_or(|most| most == 0) {
-                return Err(invalid("max_tokens", "'max_tokens' must be a whole number above 0."));
-            }
-            out.key("max_tokens").value(most);
-        }
-        None if ask.count => {}
-        None => return Err(missing("max_tokens")),
-    }
+    max_tokens(ask, field("max_tokens"), &mut out, loss)?;
     out.key("messages").open_array();
     if let Some(system) = field("system") {
         system_message(system, &mut out, loss)?;
     }
-    read_messages(messages, &mut out, loss)?;
+    let mark = field("cache_control");
+    if mark.is_some() {
+        loss.add(Change::Renamed, "cache_control", "as the last message's");
+    }
+    read_messages(messages, mark, &mut out, loss)?;
     out.close_array();
     for (key, value) in index.iter(body).filter(|(_, value)| !value.is_null()) {
         member(&key, value, &mut out, loss)?;
@@ -45,33 +42,40 @@ pub(super) fn read_request(ask: &Ask, body: &[u8], loss: &mut Loss) -> Result<Ve
     Ok(one_line(out.into_bytes()))
 }
 
+/// The bound on output. 0 asks for none, so that only the cache is filled: nobody else has that.
+fn max_tokens(ask: &Ask, most: Option<Value<'_>>, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
+    let Some(most) = most else {
+        return if ask.count { Ok(()) } else { Err(missing("max_tokens")) };
+    };
+    match most.as_u64() {
+        None => return Err(invalid("max_tokens", "'max_tokens' must be a whole number.")),
+        Some(0) => {
+            loss.add(Change::Clamped, "max_tokens", "0 as 1: only Anthropic fills its cache without an answer");
+            out.key("max_tokens").integer(1);
+        }
+        Some(_) => {
+            out.key("max_tokens").value(most);
+        }
+    }
+    Ok(())
+}
+
 fn member(name: &str, value: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
     if SAYS_NOTHING.iter().any(|(said, raw)| *said == name && value.raw() == *raw) {
         return Ok(());
     }
     match name {
-        "model" | "max_tokens" | "messages" | "system" => {}
-        "stream" | "temperature" | "top_p" | "top_k" | "thinking" => {
+        "model" | "max_tokens" | "messages" | "system" | "cache_control" => {}
+        "stream" | "temperature" | "top_p" | "top_k" => {
             out.key(name).value(value);
         }
-        // Whoever bounds a turn by nothing has an empty list.
-        "stop_sequences" if value.elements().next().is_none() => {}
-        "stop_sequences" => {
-            out.key("stop").value(value);
-        }
+        "thinking" => read_thinking(value, out, loss)?,
+        "stop_sequences" => stops(value, out)?,
         "tools" => read_tools(value, out, loss)?,
         "tool_choice" => read_choice(value, out)?,
-        "output_config" => output_config(value, out, loss),
-        "output_format" => format(value, out),
-        "metadata" => {
-            if let Some(user) = value.get("user_id").filter(|user| !user.is_null()) {
-                out.key("user").value(user);
-            }
-            for (key, _) in value.fields().filter(|(key, _)| !key.str_eq("user_id")) {
-                let key = key.as_str().unwrap_or_default();
-                loss.add(Change::Dropped, format!("metadata.{key}"), "unknown to other dialects");
-            }
-        }
+        "output_config" => output_config(value, out, loss)?,
+        "output_format" => format("output_format", value, out)?,
+        "metadata" => metadata(value, out, loss)?,
         "service_tier" => {
             out.text_member("service_tier", "default");
         }
@@ -87,7 +91,32 @@ fn member(name: &str, value: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Re
     Ok(())
 }
 
-fn output_config(config: Value<'_>, out: &mut Writer, loss: &mut Loss) {
+/// Whoever bounds a turn by nothing has an empty list.
+fn stops(stops: Value<'_>, out: &mut Writer) -> Result<(), Failure> {
+    if stops.kind() != Kind::Array || stops.elements().any(|stop| stop.kind() != Kind::String) {
+        return Err(invalid("stop_sequences", "'stop_sequences' must be an array of strings."));
+    }
+    if stops.elements().next().is_some() {
+        out.key("stop").value(stops);
+    }
+    Ok(())
+}
+
+fn metadata(metadata: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
+    object("metadata", metadata)?;
+    for (key, value) in metadata.fields().filter(|(_, value)| !value.is_null()) {
+        if key.str_eq("user_id") {
+            out.key("user").value(value);
+        } else {
+            let key = key.as_str().unwrap_or_default();
+            loss.add(Change::Dropped, format!("metadata.{key}"), "unknown to other dialects");
+        }
+    }
+    Ok(())
+}
+
+fn output_config(config: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
+    object("output_config", config)?;
     for (key, value) in config.fields().filter(|(_, value)| !value.is_null()) {
         match &*key.as_str().unwrap_or_default() {
             // Of OpenAI's words the highest is another.
@@ -98,24 +127,39 @@ fn output_config(config: Value<'_>, out: &mut Writer, loss: &mut Loss) {
             "effort" => {
                 out.key("reasoning_effort").value(value);
             }
-            "format" => format(value, out),
+            "format" => format("output_config.format", value, out)?,
             other => loss.add(Change::Dropped, format!("output_config.{other}"), "unknown to other dialects"),
         }
     }
+    Ok(())
 }
 
 /// `{"type":"json_schema","schema":…}` as OpenAI nests it.
-fn format(format: Value<'_>, out: &mut Writer) {
-    let Some(schema) = format.get("schema") else { return };
+fn format(place: &str, format: Value<'_>, out: &mut Writer) -> Result<(), Failure> {
+    object(place, format)?;
+    if !format.get("type").is_some_and(|kind| kind.str_eq("json_schema")) {
+        return Err(invalid(format!("{place}.type"), format!("'{place}.type' must be json_schema.")));
+    }
+    let schema = format.get("schema").filter(|schema| schema.kind() == Kind::Object);
+    let schema = schema.ok_or_else(|| missing(&format!("{place}.schema")))?;
     out.key("response_format").open_object().text_member("type", "json_schema");
     out.key("json_schema").open_object().text_member("name", "answer").key("strict").boolean(true);
     out.key("schema").value(schema).close_object().close_object();
+    Ok(())
 }
 
 /// No string of checked JSON holds a line end as it is: those between its tokens become spaces.
 fn one_line(mut json: Vec<u8>) -> Vec<u8> {
     json.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
     json
+}
+
+/// Refuses what is no object.
+pub(super) fn object(name: &str, value: Value<'_>) -> Result<(), Failure> {
+    match value.kind() {
+        Kind::Object => Ok(()),
+        _ => Err(invalid(name, format!("'{name}' must be an object."))),
+    }
 }
 
 pub(super) fn missing(name: &str) -> Failure {

@@ -1,6 +1,6 @@
 //! A caller's tools and how they may be used, in the neutral form.
 
-use super::read_request::{invalid, missing};
+use super::read_request::{invalid, missing, object};
 use crate::dialects::{Change, Dialect, Loss};
 use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};
@@ -33,9 +33,11 @@ pub(super) fn read_tools(tools: Value<'_>, out: &mut Writer, loss: &mut Loss) ->
 fn function(at: usize, tool: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
     let name = tool.get("name").filter(|name| name.kind() == Kind::String);
     let name = name.ok_or_else(|| missing(&format!("tools.{at}.name")))?;
+    let schema = tool.get("input_schema").filter(|schema| schema.kind() == Kind::Object);
+    let schema = schema.ok_or_else(|| missing(&format!("tools.{at}.input_schema")))?;
     out.open_object().text_member("type", "function").key("function").open_object().key("name").value(name);
     out.member("description", tool.get("description"));
-    out.member("parameters", tool.get("input_schema"));
+    out.key("parameters").value(schema);
     out.member("strict", tool.get("strict"));
     out.close_object().member("cache_control", tool.get("cache_control"));
     out.close_object();
@@ -52,6 +54,7 @@ fn function(at: usize, tool: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Re
 
 /// `tool_choice`, and `disable_parallel_tool_use` in it.
 pub(super) fn read_choice(choice: Value<'_>, out: &mut Writer) -> Result<(), Failure> {
+    object("tool_choice", choice)?;
     let kind = choice.get("type").and_then(Value::as_str).unwrap_or_default();
     match &*kind {
         "auto" => out.text_member("tool_choice", "auto"),

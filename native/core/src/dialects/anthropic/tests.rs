@@ -9,6 +9,10 @@ use crate::dialects::neutral::{Endpoint, Item, Thought};
 use crate::dialects::{Answer, Ask, Change, Dialect, Fed, Listener, Loss, Protocol, Reply, To};
 use crate::ledger::{Usage, UsageSource};
 
+mod complaints;
+mod fields;
+mod thoughts;
+
 fn read(body: &Value) -> (Value, Loss) {
     let mut loss = Loss::default();
     let neutral = Anthropic.read_request(&Ask::default(), body.to_string().as_bytes(), &mut loss).unwrap();
@@ -133,7 +137,24 @@ fn bad_requests_say_what_is_wrong_and_where() {
     for (body, param) in [
         (json!({"max_tokens": 5, "messages": []}), "model"),
         (json!({"model": "m", "messages": []}), "max_tokens"),
-        (json!({"model": "m", "max_tokens": 0, "messages": []}), "max_tokens"),
+        (json!({"model": "m", "max_tokens": 0.5, "messages": []}), "max_tokens"),
+        (json!({"model": "m", "max_tokens": 5, "messages": [], "stop_sequences": "END"}), "stop_sequences"),
+        (json!({"model": "m", "max_tokens": 5, "messages": [], "metadata": "u"}), "metadata"),
+        (json!({"model": "m", "max_tokens": 5, "messages": [], "thinking": true}), "thinking"),
+        (json!({"model": "m", "max_tokens": 5, "messages": [], "thinking": {"type": "much"}}), "thinking.type"),
+        (
+            json!({"model": "m", "max_tokens": 5, "messages": [], "thinking": {"type": "enabled"}}),
+            "thinking.budget_tokens",
+        ),
+        (
+            json!({"model": "m", "max_tokens": 5, "messages": [], "output_config": {"format": {"type": "xml"}}}),
+            "output_config.format.type",
+        ),
+        (json!({"model": "m", "max_tokens": 5, "messages": [], "tools": [{"name": "f"}]}), "tools.0.input_schema"),
+        (
+            json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": ["x"]}]}),
+            "messages.0.content",
+        ),
         (json!({"model": "m", "max_tokens": 5, "messages": 7}), "messages"),
         (json!({"model": "m", "max_tokens": 5, "messages": [{"role": "robot", "content": "x"}]}), "messages.0.role"),
         (json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user"}]}), "messages.0.content"),

@@ -57,12 +57,24 @@ impl Counts {
     }
 }
 
-/// Writes a `usage` object. `written`: of the input, what went into the provider's cache.
-pub(super) fn write_usage(out: &mut Writer, usage: &Usage, written: u64) {
-    let fresh = usage.input_tokens.saturating_sub(usage.cached_tokens).saturating_sub(written);
+/// What the tokens of an answer were used for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Detail {
+    /// Of the input, what went into the provider's cache.
+    pub written: u64,
+    /// Of the output, what was thought.
+    pub thought: u64,
+}
+
+/// Writes a `usage` object.
+pub(super) fn write_usage(out: &mut Writer, usage: &Usage, detail: Detail) {
+    let fresh = usage.input_tokens.saturating_sub(usage.cached_tokens).saturating_sub(detail.written);
     out.open_object().key("input_tokens").integer(fresh);
-    out.key("cache_creation_input_tokens").integer(written);
+    out.key("cache_creation_input_tokens").integer(detail.written);
     out.key("cache_read_input_tokens").integer(usage.cached_tokens);
     out.key("output_tokens").integer(usage.output_tokens);
+    if detail.thought > 0 {
+        out.key("output_tokens_details").open_object().key("thinking_tokens").integer(detail.thought).close_object();
+    }
     out.close_object();
 }

@@ -1,6 +1,8 @@
 //! The neutral request as an upstream's body.
 
-use super::thinking::{takes_sampling, Thinking};
+use super::thinking::Thinking;
+use super::write_format::{stops, wants, Wanted};
+use super::write_sampling::sampling;
 use super::write_tools::{write_choice, write_tools};
 use super::write_turns::Turns;
 use crate::dialects::neutral::Endpoint;
@@ -37,8 +39,6 @@ const READ: &[&str] = &[
     "safety_identifier",
     "service_tier",
     "metadata",
-    "n",
-    "store",
 ];
 
 /// See [`crate::dialects::Protocol::write_request`].
@@ -60,19 +60,13 @@ pub(super) fn write_request(to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Res
     let mut thinking = Thinking::of(field("thinking"), field("reasoning_effort"), to.version, loss);
     if thinking.is_on() && !turns.may_think() {
         loss.add(Change::Dropped, "thinking", "the turn in progress has calls without signed thoughts");
-        thinking = Thinking::Off;
+        thinking.off();
     }
-    let named = ["max_tokens", "max_completion_tokens"].into_iter().filter_map(|name| field(name)?.as_u64());
-    let most = match named.chain(to.cap).min() {
-        Some(most) => most,
-        None => {
-            loss.add(Change::Clamped, "max_tokens", "4,096 and the budget of thoughts: the protocol wants a bound");
-            USUAL_MOST + thinking.budget()
-        }
-    };
+    let most = most(to, &field, &thinking, loss);
     out.key("max_tokens").integer(most);
     let thinking = thinking.within(most, loss);
-    if wants_bare_json(field("response_format")) {
+    let wanted = wants(field("response_format"), loss);
+    if wanted == Wanted::Json {
         loss.add(Change::Emulated, "response_format", "JSON without a schema is asked for in words");
         turns.add_system(ONLY_JSON);
     }
@@ -82,80 +76,37 @@ pub(super) fn write_request(to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Res
     }
     sampling(to, &thinking, &field, &mut out, loss);
     stops(field("stop"), &mut out, loss);
-    let has_tools = write_tools(field("tools"), &mut out, loss);
+    let has_tools = write_tools(field("tools"), field("tool_choice"), &mut out, loss);
     write_choice(&field, has_tools, thinking.is_on(), &mut out, loss);
     thinking.write(&mut out);
-    output_config(&thinking, field("response_format"), &mut out);
+    output_config(&thinking, wanted, &mut out);
     whose(&field, &mut out, loss);
     rest(&index, neutral, loss);
     out.close_object();
     Ok(out.into_bytes())
 }
 
-/// Anthropic takes temperatures to 1, none while it thinks, and since 2026-10-21 none at all.
-fn sampling<'a>(
-    to: &To<'_>,
-    thinking: &Thinking,
-    field: &dyn Fn(&str) -> Option<Value<'a>>,
-    out: &mut Writer,
-    loss: &mut Loss,
-) {
-    for name in ["temperature", "top_p", "top_k"] {
-        let Some(value) = field(name) else { continue };
-        let Some(number) = value.as_f64() else {
-            loss.add(Change::Dropped, name, "no number");
-            continue;
-        };
-        if !takes_sampling(to.version) {
-            loss.add(Change::Dropped, name, "refused by this version of the API");
-        } else if thinking.is_on() && (name != "top_p" || number < 0.95) {
-            if name != "temperature" || number != 1.0 {
-                loss.add(Change::Dropped, name, "refused while the model thinks");
-            }
-        } else if name == "temperature" && number > 1.0 {
-            loss.add(Change::Clamped, name, "0 to 1");
-            out.key(name).integer(1);
-        } else {
-            out.key(name).value(value);
-        }
-    }
-}
-
-/// `stop_sequences`: without those of white space, which are refused.
-fn stops(stop: Option<Value<'_>>, out: &mut Writer, loss: &mut Loss) {
-    let Some(stop) = stop else { return };
-    let one = (stop.kind() == Kind::String).then_some(stop);
-    let all: Vec<Value<'_>> = one.into_iter().chain(stop.elements()).collect();
-    let fits = |stop: &&Value<'_>| stop.as_str().is_some_and(|text| !text.trim().is_empty());
-    let kept: Vec<&Value<'_>> = all.iter().filter(fits).collect();
-    if kept.len() < all.len() {
-        loss.add(Change::Dropped, "stop", "sequences of white space are refused");
-    }
-    if !kept.is_empty() {
-        out.key("stop_sequences").open_array();
-        for stop in kept {
-            out.value(*stop);
-        }
-        out.close_array();
-    }
-}
-
-fn wants_bare_json(format: Option<Value<'_>>) -> bool {
-    format.and_then(|format| format.get("type")).is_some_and(|kind| kind.str_eq("json_object"))
+/// The bound on output, which the protocol wants: the lowest that the caller or policy names, else [`USUAL_MOST`] and what
+/// is thought besides.
+fn most<'a>(to: &To<'_>, field: &dyn Fn(&str) -> Option<Value<'a>>, thinking: &Thinking, loss: &mut Loss) -> u64 {
+    let named = ["max_tokens", "max_completion_tokens"].into_iter().filter_map(|name| field(name)?.as_u64());
+    named.chain(to.cap).min().unwrap_or_else(|| {
+        loss.add(Change::Clamped, "max_tokens", "4,096 and the budget of thoughts: the protocol wants a bound");
+        USUAL_MOST.saturating_add(thinking.budget())
+    })
 }
 
 /// Effort in words, and the schema that the answer keeps to.
-fn output_config(thinking: &Thinking, format: Option<Value<'_>>, out: &mut Writer) {
-    let schema = format.and_then(|format| format.get("json_schema")?.get("schema"));
-    let effort = match thinking {
-        Thinking::Effort(word) => Some(*word),
+fn output_config(thinking: &Thinking, wanted: Wanted<'_>, out: &mut Writer) {
+    let schema = match wanted {
+        Wanted::Schema(schema) => Some(schema),
         _ => None,
     };
-    if schema.is_none() && effort.is_none() {
+    if schema.is_none() && thinking.effort().is_none() {
         return;
     }
     out.key("output_config").open_object();
-    if let Some(effort) = effort {
+    if let Some(effort) = thinking.effort() {
         out.text_member("effort", effort);
     }
     if let Some(schema) = schema {
@@ -166,8 +117,12 @@ fn output_config(thinking: &Thinking, format: Option<Value<'_>>, out: &mut Write
 
 /// Whose request it is, and how soon it is wanted.
 fn whose<'a>(field: &dyn Fn(&str) -> Option<Value<'a>>, out: &mut Writer, loss: &mut Loss) {
-    if let Some(user) = field("user").or(field("safety_identifier")).filter(|user| user.kind() == Kind::String) {
+    let said = |name: &str| field(name).filter(|user| user.kind() == Kind::String);
+    if let Some(user) = said("user").or(said("safety_identifier")) {
         out.key("metadata").open_object().key("user_id").value(user).close_object();
+    }
+    if said("user").is_some() && said("safety_identifier").is_some() {
+        loss.add(Change::Dropped, "safety_identifier", "Anthropic knows one id, the user's");
     }
     if field("metadata").is_some_and(|metadata| metadata.fields().next().is_some()) {
         loss.add(Change::Dropped, "metadata", "Anthropic knows the user's id alone");
@@ -185,14 +140,25 @@ fn whose<'a>(field: &dyn Fn(&str) -> Option<Value<'a>>, out: &mut Writer, loss: 
 fn rest(index: &Index, neutral: &[u8], loss: &mut Loss) {
     for (name, value) in index.iter(neutral).filter(|(_, value)| !value.is_null()) {
         match &*name {
-            "n" if value.as_u64() == Some(1) => {}
-            "n" => loss.add(Change::Dropped, "n", "one answer a request"),
-            // Nobody keeps anything, which is what is asked for.
-            "store" if value.as_bool() == Some(false) => {}
-            "store" => loss.add(Change::Dropped, "store", "nothing is kept"),
-            "logprobs" if value.as_bool() == Some(false) => {}
             known if READ.contains(&known) => {}
+            usual if is_usual(usual, value) => {}
+            "n" => loss.add(Change::Dropped, "n", "one answer a request"),
+            "store" => loss.add(Change::Dropped, "store", "nothing is kept"),
             other => loss.add(Change::Dropped, other.to_owned(), "Anthropic has no such field"),
         }
+    }
+}
+
+/// Whether a member asks for what everybody gets.
+fn is_usual(name: &str, value: Value<'_>) -> bool {
+    match name {
+        "n" => value.as_u64() == Some(1),
+        "frequency_penalty" | "presence_penalty" | "min_p" | "top_logprobs" => value.as_f64() == Some(0.0),
+        // Nobody keeps anything, which is what is asked for.
+        "store" | "logprobs" => value.as_bool() == Some(false),
+        "logit_bias" => value.fields().next().is_none(),
+        "verbosity" => value.str_eq("medium"),
+        "modalities" => value.elements().all(|modality| modality.str_eq("text")),
+        _ => false,
     }
 }

@@ -1,8 +1,9 @@
 //! Neutral messages as Anthropic's turns: they alternate, the user's come first, the results of tools stand at the
 //! beginning of the user's turn after the calls, and no text is empty.
 
-use super::write_parts::{part, text_block};
-use crate::dialects::{Change, Dialect, Loss};
+use super::write_blocks::{is_result, mark, thinking_block, tool_result, tool_use};
+use super::write_parts::{blocks_of, text_block};
+use crate::dialects::{Change, Loss};
 use crate::json::{Kind, Value, Writer};
 
 /// Stands for a user's turn where the conversation begins with the assistant's.
@@ -23,26 +24,72 @@ struct Turn {
     blocks: Vec<Vec<u8>>,
 }
 
+/// The members of one message.
+#[derive(Default)]
+struct Message<'a> {
+    role: Option<Value<'a>>,
+    content: Option<Value<'a>>,
+    name: Option<Value<'a>>,
+    thoughts: Option<Value<'a>>,
+    reasoning: Option<Value<'a>>,
+    refusal: Option<Value<'a>>,
+    calls: Option<Value<'a>>,
+    call_id: Option<Value<'a>>,
+    is_error: Option<Value<'a>>,
+    marker: Option<Value<'a>>,
+}
+
+impl<'a> Message<'a> {
+    /// All members; those that Anthropic has no place for are reported.
+    fn of(message: Value<'a>, loss: &mut Loss) -> Message<'a> {
+        let mut own = Message::default();
+        for (key, value) in message.fields().filter(|(_, value)| !value.is_null()) {
+            let key = key.as_str().unwrap_or_default();
+            let place = match &*key {
+                "role" => &mut own.role,
+                "content" => &mut own.content,
+                "name" => &mut own.name,
+                "thoughts" => &mut own.thoughts,
+                "reasoning_content" => &mut own.reasoning,
+                "refusal" => &mut own.refusal,
+                "tool_calls" => &mut own.calls,
+                "tool_call_id" => &mut own.call_id,
+                "is_error" => &mut own.is_error,
+                "cache_control" => &mut own.marker,
+                _ => {
+                    if value.kind() != Kind::Array || value.elements().next().is_some() {
+                        loss.add(Change::Dropped, format!("messages[].{key}"), "Anthropic's turns have no such member");
+                    }
+                    continue;
+                }
+            };
+            *place = Some(value);
+        }
+        own
+    }
+}
+
 impl Turns {
     /// Takes all messages.
     pub fn read(&mut self, messages: Option<Value<'_>>, loss: &mut Loss) {
         for message in messages.into_iter().flat_map(Value::elements) {
-            let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
-            let content = message.get("content").filter(|content| !content.is_null());
+            let message = Message::of(message, loss);
+            let role = message.role.and_then(Value::as_str).unwrap_or_default();
+            let is_result = matches!(&*role, "tool" | "function");
             match &*role {
-                "system" | "developer" => self.instruct(content, loss),
-                "assistant" => self.assist(message, content, loss),
-                "tool" | "function" => {
-                    let block = tool_result(message, content, loss);
+                "system" | "developer" => self.instruct(&message, loss),
+                "assistant" => self.assist(&message, loss),
+                _ if is_result => {
+                    let id = message.call_id.or(message.name);
+                    let block = tool_result(id, message.content, message.is_error, message.marker, loss);
                     self.push(false, block);
                 }
                 _ => {
                     self.unsigned = false;
-                    self.say(false, content, loss);
-                    marked(message, self.turns.last_mut().and_then(|turn| turn.blocks.last_mut()));
+                    self.say(false, &message, loss);
                 }
             }
-            if message.get("name").is_some_and(|name| !name.is_null()) && role != "tool" && role != "function" {
+            if message.name.is_some() && !is_result {
                 loss.add(Change::Dropped, "messages[].name", "Anthropic's turns have no names");
             }
         }
@@ -58,25 +105,24 @@ impl Turns {
         !self.unsigned
     }
 
-    /// Instructions: above the turns, as long as there is none; later ones in a user's turn.
-    fn instruct(&mut self, content: Option<Value<'_>>, loss: &mut Loss) {
-        if self.turns.is_empty() {
-            let mut blocks = Vec::new();
-            blocks_of(content, &mut blocks, loss);
-            self.system.append(&mut blocks);
+    /// Instructions: above the turns, as long as there is none. Later ones are a user's words: only the newest models take
+    /// a message of role `system` between turns, and only after a user's.
+    fn instruct(&mut self, message: &Message<'_>, loss: &mut Loss) {
+        if !self.turns.is_empty() {
+            loss.add(Change::Approximated, "messages[].role", "a later system message as a user's");
+            self.say(false, message, loss);
             return;
         }
-        loss.add(Change::Approximated, "messages[].role", "a later system message as a user's");
-        let mut blocks = Vec::new();
-        blocks_of(content, &mut blocks, loss);
-        for block in blocks {
-            self.push(false, block);
+        let before = self.system.len();
+        blocks_of(message.content, &mut self.system, loss);
+        if let Some((marker, last)) = message.marker.zip(self.system.get_mut(before..).and_then(<[_]>::last_mut)) {
+            mark(marker, last);
         }
     }
 
-    fn assist(&mut self, message: Value<'_>, content: Option<Value<'_>>, loss: &mut Loss) {
+    fn assist(&mut self, message: &Message<'_>, loss: &mut Loss) {
         let mut signed = false;
-        for thought in message.get("thoughts").into_iter().flat_map(Value::elements) {
+        for thought in message.thoughts.into_iter().flat_map(Value::elements) {
             match thinking_block(thought) {
                 Some(block) => {
                     signed = true;
@@ -85,33 +131,40 @@ impl Turns {
                 None => loss.add(Change::Dropped, "messages[].thoughts", "of another origin"),
             }
         }
-        let thought = message.get("reasoning_content").and_then(Value::as_str);
-        if !signed && thought.is_some_and(|text| !text.is_empty()) {
+        if !signed && message.reasoning.is_some_and(|text| !text.str_eq("")) {
             loss.add(Change::Dropped, "messages[].reasoning_content", "only signed thoughts are taken back");
         }
-        self.say(true, content, loss);
-        if let Some(refusal) = message.get("refusal").and_then(Value::as_str).filter(|text| !text.is_empty()) {
-            self.push(true, text_block(&refusal));
-        }
-        let calls = message.get("tool_calls").into_iter().flat_map(Value::elements);
-        let mut called = false;
-        for call in calls {
-            called = true;
-            let block = tool_use(call, loss);
-            self.push(true, block);
-        }
-        self.unsigned = called && !signed;
-    }
-
-    fn say(&mut self, assistant: bool, content: Option<Value<'_>>, loss: &mut Loss) {
         let mut blocks = Vec::new();
-        blocks_of(content, &mut blocks, loss);
-        for block in blocks {
-            self.push(assistant, block);
+        blocks_of(message.content, &mut blocks, loss);
+        blocks.retain(|block| {
+            let is_document = block.starts_with(b"{\"type\":\"document\"");
+            if is_document {
+                loss.add(Change::Dropped, "messages[].content[].file", "no documents in an assistant's turn");
+            }
+            !is_document
+        });
+        if let Some(refusal) = message.refusal.and_then(Value::as_str).filter(|text| !text.trim().is_empty()) {
+            blocks.push(text_block(&refusal));
         }
+        let before = blocks.len();
+        blocks.extend(message.calls.into_iter().flat_map(Value::elements).map(|call| tool_use(call, loss)));
+        self.unsigned = blocks.len() > before && !signed;
+        if let Some((marker, last)) = message.marker.zip(blocks.last_mut()) {
+            mark(marker, last);
+        }
+        blocks.into_iter().for_each(|block| self.push(true, block));
     }
 
-    /// Adds a block to the turn of its role. A tool's result goes before what else the user says in that turn.
+    fn say(&mut self, assistant: bool, message: &Message<'_>, loss: &mut Loss) {
+        let mut blocks = Vec::new();
+        blocks_of(message.content, &mut blocks, loss);
+        if let Some((marker, last)) = message.marker.zip(blocks.last_mut()) {
+            mark(marker, last);
+        }
+        blocks.into_iter().for_each(|block| self.push(assistant, block));
+    }
+
+    /// Adds a block to the turn of its role.
     fn push(&mut self, assistant: bool, block: Vec<u8>) {
         match self.turns.last_mut().filter(|turn| turn.assistant == assistant) {
             Some(turn) => turn.blocks.push(block),
@@ -120,11 +173,12 @@ impl Turns {
     }
 
     /// The members `system` and `messages`.
-    pub fn write(&self, out: &mut Writer, loss: &mut Loss) {
+    pub fn write(&mut self, out: &mut Writer, loss: &mut Loss) {
         if !self.system.is_empty() {
             out.key("system");
             list(out, self.system.iter());
         }
+        self.trim_beginning(loss);
         out.key("messages").open_array();
         if self.turns.first().is_some_and(|turn| turn.assistant) {
             loss.add(Change::Approximated, "messages", "a user's turn was put before the assistant's");
@@ -132,17 +186,31 @@ impl Turns {
         }
         for turn in &self.turns {
             out.open_object().text_member("role", if turn.assistant { "assistant" } else { "user" }).key("content");
-            let is_result = |block: &&Vec<u8>| block.starts_with(RESULT);
-            let (results, others): (Vec<_>, Vec<_>) = turn.blocks.iter().partition(is_result);
+            // A tool's result goes before what else the user says in that turn.
+            let (results, others): (Vec<_>, Vec<_>) = turn.blocks.iter().partition(|block| is_result(block));
             list(out, results.into_iter().chain(others));
             out.close_object();
         }
         out.close_array();
     }
-}
 
-/// How a tool's result begins.
-const RESULT: &[u8] = b"{\"type\":\"tool_result\"";
+    /// The beginning of an answer that the caller wrote must not end with white space
+    /// (`final assistant content cannot end with trailing whitespace`).
+    fn trim_beginning(&mut self, loss: &mut Loss) {
+        let last = self.turns.last_mut().filter(|turn| turn.assistant).and_then(|turn| turn.blocks.last_mut());
+        let Some(block) = last.filter(|block| block.starts_with(b"{\"type\":\"text\"")) else { return };
+        let Ok(value) = crate::json::validate(block, crate::json::Limits::default()) else { return };
+        let text = value.get("text").and_then(Value::as_str).unwrap_or_default();
+        if text.trim_end().len() == text.len() {
+            return;
+        }
+        loss.add(Change::Approximated, "messages[].content", "without the white space at the end of the last");
+        let mut trimmed = Writer::with_capacity(block.len());
+        trimmed.open_object().text_member("type", "text").text_member("text", text.trim_end());
+        trimmed.member("cache_control", value.get("cache_control")).close_object();
+        *block = trimmed.into_bytes();
+    }
+}
 
 fn list<'b>(out: &mut Writer, blocks: impl Iterator<Item = &'b Vec<u8>>) {
     out.open_array();
@@ -150,108 +218,4 @@ fn list<'b>(out: &mut Writer, blocks: impl Iterator<Item = &'b Vec<u8>>) {
         out.raw(block);
     }
     out.close_array();
-}
-
-/// Content as blocks; empty text is none.
-fn blocks_of(content: Option<Value<'_>>, blocks: &mut Vec<Vec<u8>>, loss: &mut Loss) {
-    let Some(content) = content else { return };
-    if let Some(text) = content.as_str() {
-        blocks.extend((!text.is_empty()).then(|| text_block(&text)));
-        return;
-    }
-    for value in content.elements() {
-        blocks.extend(part(value, loss));
-    }
-}
-
-/// The cache marker of a message stands on its last block here.
-fn marked(message: Value<'_>, block: Option<&mut Vec<u8>>) {
-    let Some((mark, block)) = message.get("cache_control").filter(|mark| !mark.is_null()).zip(block) else { return };
-    if block.pop().is_some() {
-        block.extend_from_slice(b",\"cache_control\":");
-        block.extend_from_slice(mark.raw());
-        block.push(b'}');
-    }
-}
-
-/// Thoughts of Anthropic's own.
-fn thinking_block(thought: Value<'_>) -> Option<Vec<u8>> {
-    let is = |name: &str, word: &str| thought.get(name).is_some_and(|value| value.str_eq(word));
-    if !is("origin", Dialect::Anthropic.as_str()) {
-        return None;
-    }
-    let mut out = Writer::with_capacity(thought.raw().len());
-    out.open_object();
-    if is("type", "redacted") {
-        out.text_member("type", "redacted_thinking").key("data").value(thought.get("data")?);
-    } else {
-        let thinking = thought.get("thinking").and_then(Value::as_str).unwrap_or_default();
-        out.text_member("type", "thinking").text_member("thinking", &thinking);
-        out.key("signature").value(thought.get("signature").filter(|signature| signature.kind() == Kind::String)?);
-    }
-    out.close_object();
-    Some(out.into_bytes())
-}
-
-fn tool_use(call: Value<'_>, loss: &mut Loss) -> Vec<u8> {
-    let function = call.get("function").or(call.get("custom"));
-    let text = |name: &str| function.and_then(|function| function.get(name)?.as_str()).unwrap_or_default();
-    let mut out = Writer::with_capacity(call.raw().len() + 16);
-    let id = call.get("id").and_then(Value::as_str).unwrap_or_default();
-    out.open_object().text_member("type", "tool_use").text_member("id", &fit_id(&id));
-    out.text_member("name", &text("name")).key("input");
-    let arguments = text("arguments");
-    let arguments = if arguments.trim().is_empty() { "{}".into() } else { arguments };
-    match crate::json::validate(arguments.as_bytes(), crate::json::Limits::default()) {
-        Ok(value) if value.kind() == Kind::Object => {
-            out.value(value);
-        }
-        _ => {
-            loss.add(
-                Change::Approximated,
-                "messages[].tool_calls[].function.arguments",
-                "no JSON object: as text in one",
-            );
-            out.open_object().text_member("arguments", &arguments).close_object();
-        }
-    }
-    out.member("cache_control", call.get("cache_control"));
-    if call.get("extra_content").is_some_and(|extra| !extra.is_null()) {
-        loss.add(Change::Dropped, "messages[].tool_calls[].extra_content", "of another model");
-    }
-    out.close_object();
-    out.into_bytes()
-}
-
-fn tool_result(message: Value<'_>, content: Option<Value<'_>>, loss: &mut Loss) -> Vec<u8> {
-    let mut blocks = Vec::new();
-    blocks_of(content, &mut blocks, loss);
-    let id = message.get("tool_call_id").or(message.get("name")).and_then(Value::as_str).unwrap_or_default();
-    let mut out = Writer::with_capacity(message.raw().len() + 32);
-    out.open_object().text_member("type", "tool_result").text_member("tool_use_id", &fit_id(&id));
-    match content.and_then(Value::as_str) {
-        Some(text) => {
-            out.text_member("content", &text);
-        }
-        None if blocks.is_empty() => {}
-        None => {
-            out.key("content");
-            list(&mut out, blocks.iter());
-        }
-    }
-    if message.get("is_error").and_then(Value::as_bool) == Some(true) {
-        out.key("is_error").boolean(true);
-    }
-    out.member("cache_control", message.get("cache_control")).close_object();
-    out.into_bytes()
-}
-
-/// Ids have letters, digits, `_` and `-` here; one that has others is written so that equal ones stay equal.
-fn fit_id(id: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    if id.chars().all(fits) && !id.is_empty() {
-        return id.to_owned();
-    }
-    let digest = blake3::hash(id.as_bytes()).to_hex();
-    format!("toolu_{}", &digest.as_str()[..24])
 }
