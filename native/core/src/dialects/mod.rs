@@ -3,6 +3,7 @@
 //! A dialect is a folder with one type that implements [`Protocol`]. Requests meet in the neutral request, which is OpenAI's chat
 //! completion with the members that `docs/dialects.md` lists; answers meet in [`neutral::Item`]s, whole or streamed.
 
+pub mod gemini;
 mod loss;
 pub mod multipart;
 pub mod neutral;
