@@ -4,6 +4,7 @@
 
 use super::annotations::Kept;
 use super::calls::Calls;
+use super::names::one_line;
 use super::positions::Positions;
 use super::{errors, finish, logprobs, usage};
 use crate::dialects::neutral::{Item, Thought, TokenLogprob};
@@ -65,7 +66,7 @@ impl Encoder {
     fn close(&mut self, mut json: Writer, out: &mut Vec<u8>) {
         stamp(&self.reply, &mut json);
         json.close_object();
-        self.frame(&json.into_bytes(), out);
+        self.frame(&one_line(json.into_bytes()), out);
     }
 
     fn frame(&mut self, json: &[u8], out: &mut Vec<u8>) {

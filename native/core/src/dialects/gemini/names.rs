@@ -49,6 +49,16 @@ pub(super) fn whole(value: Value<'_>) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
+/// JSON in one line: outside of strings a line end is but white space, and inside it is escaped.
+pub(super) fn one_line(mut json: Vec<u8>) -> Vec<u8> {
+    for byte in &mut json {
+        if matches!(*byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+    json
+}
+
 /// A field of another kind than it must be.
 pub(super) fn wrong(param: impl Into<String>, wanted: &str, got: Value<'_>) -> Failure {
     let param = param.into();

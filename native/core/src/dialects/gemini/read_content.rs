@@ -26,34 +26,191 @@ pub(super) fn system(instruction: Value<'_>, out: &mut Writer, loss: &mut Loss) 
 
 /// Writes the messages of `contents`.
 pub(super) fn contents(contents: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
-    let mut ids = Ids::default();
+    let mut reading = Reading { ids: Ids::default(), out, loss };
     let mut count = 0;
     for (at, content) in each(contents).enumerate() {
-        let place = format!("contents[{at}]");
-        if content.kind() == Kind::String {
-            return Err(invalid(place, "must be an object with 'parts': [{\"text\": …}]"));
-        }
-        let parts = parts(object(content, &*place)?, &place, loss)?;
-        let role = match get(content, "role") {
-            None => Cow::Borrowed("user"),
-            Some(role) => string(role, format!("{place}.role"))?,
-        };
-        match &*role {
-            "model" => model(at, &parts, &place, &mut ids, out, loss)?,
-            "user" | "function" | "" => user(at, &parts, &place, &mut ids, out, loss)?,
-            "system" => {
-                out.open_object().text_member("role", "system").key("content");
-                self::content(&parts, &place, out, loss)?;
-                out.close_object();
-            }
-            _ => return Err(invalid(format!("{place}.role"), "must be 'user' or 'model'")),
-        }
+        reading.content(at, content)?;
         count += 1;
     }
     if count == 0 {
         return Err(invalid("contents", "is empty: send at least one"));
     }
     Ok(())
+}
+
+/// A conversation that is being read.
+struct Reading<'r> {
+    ids: Ids,
+    out: &'r mut Writer,
+    loss: &'r mut Loss,
+}
+
+impl Reading<'_> {
+    fn content(&mut self, at: usize, value: Value<'_>) -> Result<(), Failure> {
+        let place = format!("contents[{at}]");
+        if value.kind() == Kind::String {
+            return Err(invalid(place, "must be an object with 'parts': [{\"text\": …}]"));
+        }
+        let parts = parts(object(value, &*place)?, &place, self.loss)?;
+        let role = match get(value, "role") {
+            None => Cow::Borrowed("user"),
+            Some(role) => string(role, format!("{place}.role"))?,
+        };
+        match &*role {
+            "model" => self.model(at, &parts, &place),
+            "user" | "function" | "" => self.user(at, &parts, &place),
+            "system" => self.said("system", &parts, &place),
+            _ => Err(invalid(format!("{place}.role"), "must be 'user' or 'model'")),
+        }
+    }
+
+    fn said(&mut self, role: &str, parts: &[Part<'_>], place: &str) -> Result<(), Failure> {
+        self.out.open_object().text_member("role", role).key("content");
+        content(parts, place, self.out, self.loss)?;
+        self.out.close_object();
+        Ok(())
+    }
+
+    /// A user's content: first the results of tools, each a message of its own, then the rest.
+    fn user(&mut self, at: usize, parts: &[Part<'_>], place: &str) -> Result<(), Failure> {
+        let mut results = 0;
+        for (nth, part) in parts.iter().enumerate() {
+            if let Some(response) = part.response {
+                results += 1;
+                self.result(at, nth, response, &format!("{place}.parts[{nth}].functionResponse"))?;
+            } else if part.call.is_some() {
+                let place = format!("{place}.parts[{nth}].functionCall");
+                return Err(invalid(place, "belongs to a content of role 'model'"));
+            }
+        }
+        if results == parts.len() && results > 0 {
+            return Ok(());
+        }
+        self.said("user", parts, place)
+    }
+
+    /// A model's content: what it thought, said and called.
+    fn model(&mut self, at: usize, parts: &[Part<'_>], place: &str) -> Result<(), Failure> {
+        self.ids.turn();
+        let calls = parts.iter().any(|part| part.call.is_some());
+        self.out.open_object().text_member("role", "assistant").key("content");
+        if calls && !parts.iter().any(Part::speaks) {
+            self.out.null();
+        } else {
+            content(parts, place, self.out, self.loss)?;
+        }
+        self.thoughts(parts);
+        if calls {
+            self.out.key("tool_calls").open_array();
+            for (nth, part) in parts.iter().enumerate() {
+                if let Some(value) = part.call {
+                    self.call(at, nth, value, part, &format!("{place}.parts[{nth}].functionCall"))?;
+                }
+            }
+            self.out.close_array();
+        }
+        self.out.close_object();
+        Ok(())
+    }
+
+    /// What a model thought, and its signatures of what is no call.
+    fn thoughts(&mut self, parts: &[Part<'_>]) {
+        let texts = parts.iter().filter(|part| part.thought).filter_map(|part| part.text.as_deref());
+        let thoughts: String = texts.collect();
+        if !thoughts.is_empty() {
+            self.out.text_member("reasoning_content", &thoughts);
+        }
+        let texts = parts.iter().filter(|part| part.call.is_none());
+        let mut signatures = texts.filter_map(|part| part.signature.as_deref()).peekable();
+        if signatures.peek().is_some() {
+            self.out.key("thoughts").open_array();
+            for signature in signatures {
+                self.out.open_object().text_member("origin", "gemini").text_member("type", "text");
+                self.out.text_member("signature", signature).close_object();
+            }
+            self.out.close_array();
+        }
+    }
+
+    fn call(&mut self, at: usize, nth: usize, call: Value<'_>, part: &Part<'_>, place: &str) -> Result<(), Failure> {
+        let name = text(object(call, place)?, "name").unwrap_or_default();
+        if name.is_empty() {
+            return Err(invalid(format!("{place}.name"), "is missing"));
+        }
+        let mut arguments = Cow::Borrowed("{}");
+        for (field, value) in fields(call) {
+            match &*field {
+                "name" | "id" => {}
+                "args" => arguments = String::from_utf8_lossy(object(value, format!("{place}.args"))?.raw()),
+                field => {
+                    self.loss.add(Change::Dropped, format!("contents[].parts[].functionCall.{field}"), "unknown");
+                }
+            }
+        }
+        let id = self.ids.call(at, nth, text(call, "id"), &name);
+        self.out.open_object().text_member("id", &id).text_member("type", "function").key("function").open_object();
+        self.out.text_member("name", &name).text_member("arguments", &arguments).close_object();
+        if let Some(signature) = &part.signature {
+            self.out.key("extra_content").open_object().key("google").open_object();
+            self.out.text_member("thought_signature", signature).close_object().close_object();
+        }
+        self.out.close_object();
+        Ok(())
+    }
+
+    /// One result as a message of role `tool`. `output` and `error` are Google's words for what came of it; any other
+    /// object is the result itself.
+    fn result(&mut self, at: usize, nth: usize, result: Value<'_>, place: &str) -> Result<(), Failure> {
+        const AT: &str = "contents[].parts[].functionResponse";
+        let name = text(object(result, place)?, "name").unwrap_or_default();
+        let (mut response, mut media) = (None, None);
+        for (field, value) in fields(result) {
+            match &*field {
+                "name" | "id" => {}
+                "response" => response = Some(object(value, format!("{place}.response"))?),
+                "parts" => media = Some(value),
+                field => self.loss.add(Change::Dropped, format!("{AT}.{field}"), "no other protocol has it"),
+            }
+        }
+        let (said, is_error) = outcome(response);
+        let id = self.ids.result(at, nth, text(result, "id"), &name);
+        self.out.open_object().text_member("role", "tool").text_member("tool_call_id", &id);
+        if !name.is_empty() {
+            self.out.text_member("name", &name);
+        }
+        if is_error {
+            self.out.key("is_error").boolean(true);
+        }
+        self.out.key("content");
+        match media {
+            None => {
+                self.out.string(&said);
+            }
+            Some(media) => {
+                self.out.open_array().open_object().text_member("type", "text").text_member("text", &said);
+                self.out.close_object();
+                for (nth, part) in each(media).enumerate() {
+                    let place = format!("{place}.parts[{nth}]");
+                    read_part::read(part, &place, self.loss)?.write(&place, self.out, self.loss)?;
+                }
+                self.out.close_array();
+            }
+        }
+        self.out.close_object();
+        Ok(())
+    }
+}
+
+/// What came of a call, as text, and whether that is an error.
+fn outcome(response: Option<Value<'_>>) -> (Cow<'_, str>, bool) {
+    let mut members = response.into_iter().flat_map(Value::fields);
+    let (said, is_error) = match (members.next(), members.next()) {
+        (Some((key, value)), None) if key.str_eq("output") => (Some(value), false),
+        (Some((key, value)), None) if key.str_eq("error") => (Some(value), true),
+        _ => (response, false),
+    };
+    let said = said.map(|said| said.as_str().unwrap_or_else(|| String::from_utf8_lossy(said.raw())));
+    (said.unwrap_or_default(), is_error)
 }
 
 /// The parts of one content, each as what it is.
@@ -71,177 +228,6 @@ fn parts<'a>(content: Value<'a>, at: &str, loss: &mut Loss) -> Result<Vec<Part<'
         }
     }
     Ok(all)
-}
-
-/// A user's content: first the results of tools, each a message of its own, then the rest.
-fn user(
-    at: usize,
-    parts: &[Part<'_>],
-    place: &str,
-    ids: &mut Ids,
-    out: &mut Writer,
-    loss: &mut Loss,
-) -> Result<(), Failure> {
-    let mut results = 0;
-    for (nth, part) in parts.iter().enumerate() {
-        if let Some(response) = part.response {
-            results += 1;
-            result(ids, at, nth, response, &format!("{place}.parts[{nth}].functionResponse"), out, loss)?;
-        } else if let Some(call) = part.call {
-            return Err(invalid(
-                format!("{place}.parts[{nth}].functionCall"),
-                if call.kind() == Kind::Object { "belongs to a content of role 'model'" } else { "must be an object" },
-            ));
-        }
-    }
-    if results == parts.len() && results > 0 {
-        return Ok(());
-    }
-    out.open_object().text_member("role", "user").key("content");
-    content(parts, place, out, loss)?;
-    out.close_object();
-    Ok(())
-}
-
-/// A model's content: what it thought, said and called.
-fn model(
-    at: usize,
-    parts: &[Part<'_>],
-    place: &str,
-    ids: &mut Ids,
-    out: &mut Writer,
-    loss: &mut Loss,
-) -> Result<(), Failure> {
-    ids.turn();
-    let calls = parts.iter().any(|part| part.call.is_some());
-    let says = parts.iter().any(Part::speaks);
-    out.open_object().text_member("role", "assistant").key("content");
-    match (says, calls) {
-        (false, true) => {
-            out.null();
-        }
-        _ => content(parts, place, out, loss)?,
-    }
-    let thoughts: String = parts.iter().filter(|part| part.thought).filter_map(|part| part.text.as_deref()).collect();
-    if !thoughts.is_empty() {
-        out.text_member("reasoning_content", &thoughts);
-    }
-    if parts.iter().any(|part| part.call.is_none() && part.signature.is_some()) {
-        out.key("thoughts").open_array();
-        for signature in parts.iter().filter(|part| part.call.is_none()).filter_map(|part| part.signature.as_deref()) {
-            out.open_object().text_member("origin", "gemini").text_member("type", "text");
-            out.text_member("signature", signature).close_object();
-        }
-        out.close_array();
-    }
-    if calls {
-        out.key("tool_calls").open_array();
-        for (nth, part) in parts.iter().enumerate() {
-            if let Some(value) = part.call {
-                call(ids, at, nth, value, part, &format!("{place}.parts[{nth}].functionCall"), out, loss)?;
-            }
-        }
-        out.close_array();
-    }
-    out.close_object();
-    Ok(())
-}
-
-#[allow(clippy::too_many_arguments)]
-fn call(
-    ids: &mut Ids,
-    at: usize,
-    nth: usize,
-    value: Value<'_>,
-    part: &Part<'_>,
-    place: &str,
-    out: &mut Writer,
-    loss: &mut Loss,
-) -> Result<(), Failure> {
-    let name = text(object(value, place)?, "name").unwrap_or_default();
-    if name.is_empty() {
-        return Err(invalid(format!("{place}.name"), "is missing"));
-    }
-    let mut arguments = Cow::Borrowed("{}");
-    for (field, value) in fields(value) {
-        match &*field {
-            "name" | "id" => {}
-            "args" => arguments = String::from_utf8_lossy(object(value, format!("{place}.args"))?.raw()),
-            field => loss.add(Change::Dropped, format!("contents[].parts[].functionCall.{field}"), "unknown"),
-        }
-    }
-    let id = ids.call(at, nth, text(value, "id"), &name);
-    out.open_object().text_member("id", &id).text_member("type", "function");
-    out.key("function").open_object().text_member("name", &name).text_member("arguments", &arguments).close_object();
-    if let Some(signature) = &part.signature {
-        out.key("extra_content").open_object().key("google").open_object();
-        out.text_member("thought_signature", signature).close_object().close_object();
-    }
-    out.close_object();
-    Ok(())
-}
-
-/// One result as a message of role `tool`. `output` and `error` are Google's words for what came of it; any other object
-/// is the result itself.
-fn result(
-    ids: &mut Ids,
-    at: usize,
-    nth: usize,
-    value: Value<'_>,
-    place: &str,
-    out: &mut Writer,
-    loss: &mut Loss,
-) -> Result<(), Failure> {
-    let name = text(object(value, place)?, "name").unwrap_or_default();
-    let (mut response, mut media) = (None, None);
-    for (field, value) in fields(value) {
-        match &*field {
-            "name" | "id" => {}
-            "response" => response = Some(object(value, format!("{place}.response"))?),
-            "parts" => media = Some(value),
-            field => {
-                loss.add(
-                    Change::Dropped,
-                    format!("contents[].parts[].functionResponse.{field}"),
-                    "no other protocol has it",
-                );
-            }
-        }
-    }
-    let mut members = response.into_iter().flat_map(Value::fields);
-    let (said, is_error) = match (members.next(), members.next()) {
-        (Some((key, value)), None) if key.str_eq("output") => (Some(value), false),
-        (Some((key, value)), None) if key.str_eq("error") => (Some(value), true),
-        _ => (response, false),
-    };
-    let said = match said {
-        Some(said) => said.as_str().unwrap_or_else(|| String::from_utf8_lossy(said.raw())),
-        None => Cow::Borrowed(""),
-    };
-    let id = ids.result(at, nth, text(value, "id"), &name);
-    out.open_object().text_member("role", "tool").text_member("tool_call_id", &id);
-    if !name.is_empty() {
-        out.text_member("name", &name);
-    }
-    if is_error {
-        out.key("is_error").boolean(true);
-    }
-    out.key("content");
-    match media {
-        None => {
-            out.string(&said);
-        }
-        Some(media) => {
-            out.open_array().open_object().text_member("type", "text").text_member("text", &said).close_object();
-            for (nth, part) in each(media).enumerate() {
-                let place = format!("{place}.parts[{nth}]");
-                read_part::read(part, &place, loss)?.write(&place, out, loss)?;
-            }
-            out.close_array();
-        }
-    }
-    out.close_object();
-    Ok(())
 }
 
 /// Writes what parts say, thoughts, calls and results apart: one text as it is, all else as an array.

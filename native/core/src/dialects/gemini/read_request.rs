@@ -2,7 +2,7 @@
 
 use super::embed;
 use super::fields::{self, REQUEST_FIELDS};
-use super::names::{camel, invalid, object, string, wrong};
+use super::names::{self, camel, invalid, object, string, wrong};
 use super::{read_config, read_content, read_tools};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::request::json_failure;
@@ -40,7 +40,7 @@ pub(super) fn generate<'a>(
             "tools" => top.tools = Some(value),
             "toolConfig" => top.choice = Some(value),
             "safetySettings" => {
-                rest.key("safety_settings").value(super::names::array(value, "safetySettings")?);
+                rest.key("safety_settings").value(names::array(value, "safetySettings")?);
             }
             "labels" => {
                 rest.key("metadata").value(object(value, "labels")?);
@@ -97,7 +97,7 @@ impl Top<'_> {
             out.raw(&rest);
         }
         out.close_object();
-        Ok(out.into_bytes())
+        Ok(names::one_line(out.into_bytes()))
     }
 }
 

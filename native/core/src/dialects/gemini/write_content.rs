@@ -206,7 +206,7 @@ impl Writing<'_> {
             let id = call.get("id").and_then(Value::as_str).unwrap_or_default();
             let extra = call.get("extra_content").and_then(|extra| extra.get("google"));
             let signature = extra.and_then(|google| google.get("thought_signature")).and_then(Value::as_str);
-            if call.get("extra_content").is_some() && signature.is_none() {
+            if call.get("extra_content").is_some_and(|extra| !extra.is_null()) && signature.is_none() {
                 self.loss.add(Change::Dropped, "messages[].tool_calls[].extra_content", "of another provider");
             }
             let custom = call.get("custom");
