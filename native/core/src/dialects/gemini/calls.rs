@@ -1,7 +1,7 @@
 //! Calls on their way to a caller. Gemini's come whole, other dialects' in pieces: they wait until they are complete.
+//! And their arguments, which Gemini wants as an object.
 
-use super::write_content::write_arguments;
-use crate::json::{self, Writer};
+use crate::json::{self, Kind, Writer};
 
 /// More calls than any answer holds.
 const MOST: usize = 1_024;
@@ -84,4 +84,22 @@ impl Calls {
             out.close_object();
         }
     }
+}
+
+/// Writes a call's arguments, which Gemini wants as an object. Of anything else (a model's broken JSON) it makes the
+/// object `{"arguments": …}`, and `false`.
+pub(super) fn write_arguments(out: &mut Writer, text: &str) -> bool {
+    if text.trim().is_empty() {
+        out.raw(b"{}");
+        return true;
+    }
+    match json::validate(text.as_bytes(), json::Limits::default()) {
+        Ok(value) if value.kind() == Kind::Object => {
+            out.value(value);
+            return true;
+        }
+        Ok(value) => out.open_object().key("arguments").value(value).close_object(),
+        Err(_) => out.open_object().text_member("arguments", text).close_object(),
+    };
+    false
 }

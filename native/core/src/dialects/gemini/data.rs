@@ -12,7 +12,7 @@ pub(super) fn of_url(url: &str) -> Option<(&str, &str)> {
 
 /// Base64 of the usual alphabet with its filling. Google's clients write the one that is safe for URLs, with or without.
 pub(super) fn usual(data: &str) -> Cow<'_, str> {
-    let is_usual = data.len().is_multiple_of(4) && !data.bytes().any(|byte| matches!(byte, b'-' | b'_'));
+    let is_usual = data.len() % 4 == 0 && !data.bytes().any(|byte| matches!(byte, b'-' | b'_'));
     if is_usual {
         return Cow::Borrowed(data);
     }
@@ -24,7 +24,7 @@ pub(super) fn usual(data: &str) -> Cow<'_, str> {
             letter => letter,
         })
         .collect();
-    while !out.len().is_multiple_of(4) {
+    while out.len() % 4 != 0 {
         out.push('=');
     }
     Cow::Owned(out)

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use super::calls::write_arguments;
 use super::names::{invalid, wrong};
 use super::thinking::Generation;
 use super::write_part;
 use crate::dialects::{Change, Loss};
 use crate::error::Failure;
-use crate::json::{self, Kind, Value, Writer};
+use crate::json::{Kind, Value, Writer};
 
 /// What stands for the signature of a call that Gemini did not make (ai.google.dev, "Thought signatures": the way to bring
 /// a conversation of another model): without one, Gemini 3 refuses calls of the present turn.
@@ -300,22 +301,4 @@ impl Writing<'_> {
             self.close();
         }
     }
-}
-
-/// Writes a call's arguments, which Gemini wants as an object. Of anything else (a model's broken JSON) it makes the
-/// object `{"arguments": …}`, and `false`.
-pub(super) fn write_arguments(out: &mut Writer, text: &str) -> bool {
-    if text.trim().is_empty() {
-        out.raw(b"{}");
-        return true;
-    }
-    match json::validate(text.as_bytes(), json::Limits::default()) {
-        Ok(value) if value.kind() == Kind::Object => {
-            out.value(value);
-            return true;
-        }
-        Ok(value) => out.open_object().key("arguments").value(value).close_object(),
-        Err(_) => out.open_object().text_member("arguments", text).close_object(),
-    };
-    false
 }
