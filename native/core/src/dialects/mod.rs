@@ -6,6 +6,7 @@
 pub mod anthropic;
 mod lines;
 mod listener;
+pub mod gemini;
 mod loss;
 pub mod multipart;
 pub mod neutral;

@@ -1,0 +1,304 @@
+//! The neutral request's messages as `contents` and the parts of `systemInstruction`.
+
+use std::borrow::Cow;
+
+use super::calls::write_arguments;
+use super::names::{invalid, wrong};
+use super::thinking::Generation;
+use super::write_part;
+use crate::dialects::{Change, Loss};
+use crate::error::Failure;
+use crate::json::{Kind, Value, Writer};
+
+/// What stands for the signature of a call that Gemini did not make (ai.google.dev, "Thought signatures": the way to bring
+/// a conversation of another model): without one, Gemini 3 refuses calls of the present turn.
+const UNSIGNED: &str = "skip_thought_signature_validator";
+
+/// Writes the elements of `contents` into `out`, and those of the instruction's `parts` into `system`.
+pub(super) fn messages(
+    model: &str,
+    messages: Value<'_>,
+    out: &mut Writer,
+    system: &mut Writer,
+    loss: &mut Loss,
+) -> Result<(), Failure> {
+    if messages.kind() != Kind::Array {
+        return Err(wrong("messages", "an array of messages", messages));
+    }
+    let asks = |message: Value<'_>| message.get("role").is_some_and(|role| role.str_eq("user"));
+    let last = messages.elements().enumerate().filter(|(_, message)| asks(*message)).last();
+    let mut writing = Writing {
+        signs: Generation::of(model) == Generation::Levels,
+        turn: last.map_or(0, |(at, _)| at),
+        calls: Vec::new(),
+        results: false,
+        begun: false,
+        opened: 0,
+        out,
+        system,
+        loss,
+    };
+    for (at, message) in messages.elements().enumerate() {
+        let message = Message::of(at, message, writing.loss)?;
+        writing.message(at, &message)?;
+    }
+    writing.end_results();
+    if !writing.begun {
+        return Err(invalid("messages", "holds nothing but system messages: Gemini wants something to answer"));
+    }
+    Ok(())
+}
+
+/// One message's members.
+#[derive(Default)]
+struct Message<'a> {
+    role: Cow<'a, str>,
+    content: Option<Value<'a>>,
+    name: Option<Cow<'a, str>>,
+    calls: Option<Value<'a>>,
+    call: Option<Value<'a>>,
+    call_id: Option<Cow<'a, str>>,
+    is_error: bool,
+    reasoning: Option<Value<'a>>,
+    thoughts: Option<Value<'a>>,
+    refusal: Option<Value<'a>>,
+}
+
+impl<'a> Message<'a> {
+    fn of(at: usize, message: Value<'a>, loss: &mut Loss) -> Result<Message<'a>, Failure> {
+        if message.kind() != Kind::Object {
+            return Err(wrong(format!("messages[{at}]"), "an object", message));
+        }
+        let mut read = Message::default();
+        for (key, value) in message.fields().filter(|(_, value)| !value.is_null()) {
+            match &*key.as_str().unwrap_or_default() {
+                "role" => read.role = value.as_str().unwrap_or_default(),
+                "content" => read.content = Some(value),
+                "name" => read.name = value.as_str(),
+                "tool_calls" => read.calls = Some(value),
+                "function_call" => read.call = Some(value),
+                "tool_call_id" => read.call_id = value.as_str(),
+                "is_error" => read.is_error = value.as_bool() == Some(true),
+                "reasoning_content" => read.reasoning = Some(value),
+                "thoughts" => read.thoughts = Some(value),
+                "refusal" => read.refusal = Some(value),
+                "cache_control" => loss.add(Change::Dropped, "messages[].cache_control", "Gemini caches by itself"),
+                _ if value.kind() == Kind::Array && value.elements().next().is_none() => {}
+                name => loss.add(Change::Dropped, format!("messages[].{name}"), "Gemini has no such field"),
+            }
+        }
+        Ok(read)
+    }
+}
+
+struct Writing<'w> {
+    /// The model wants calls with signatures.
+    signs: bool,
+    /// The last message of a user: calls behind it are of the present turn.
+    turn: usize,
+    /// Id and name of each call so far.
+    calls: Vec<(String, String)>,
+    /// A content of results is open.
+    results: bool,
+    /// There is a content.
+    begun: bool,
+    /// Where the parts of the last content begin.
+    opened: usize,
+    out: &'w mut Writer,
+    system: &'w mut Writer,
+    loss: &'w mut Loss,
+}
+
+impl Writing<'_> {
+    fn message(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
+        if !matches!(&*message.role, "tool" | "function") {
+            self.end_results();
+        }
+        match &*message.role {
+            "system" | "developer" => self.system(at, message),
+            "user" => self.user(at, message),
+            "assistant" => self.assistant(at, message),
+            "tool" | "function" => self.result(at, message),
+            _ => Err(invalid(format!("messages[{at}].role"), "must be system, user, assistant or tool")),
+        }
+    }
+
+    /// Gemini has one instruction, before all else.
+    fn system(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
+        if self.begun {
+            self.loss.add(Change::Approximated, "messages[].role:system", "moved before the conversation");
+        }
+        self.drop_name(message);
+        let Some(content) = message.content else { return Ok(()) };
+        write_part::content(content, &format!("messages[{at}].content"), self.system, self.loss)
+    }
+
+    fn user(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
+        self.drop_name(message);
+        self.open("user");
+        if let Some(content) = message.content {
+            write_part::content(content, &format!("messages[{at}].content"), self.out, self.loss)?;
+        }
+        self.close();
+        Ok(())
+    }
+
+    fn assistant(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
+        self.drop_name(message);
+        self.open("model");
+        if let Some(thought) = message.reasoning.and_then(Value::as_str).filter(|thought| !thought.is_empty()) {
+            self.out.open_object().text_member("text", &thought).key("thought").boolean(true).close_object();
+        }
+        let mut signatures = self.signatures(message.thoughts);
+        let last = signatures.pop();
+        for signature in signatures {
+            self.out.open_object().text_member("text", "").text_member("thoughtSignature", &signature).close_object();
+        }
+        let mut parts = Writer::default();
+        if let Some(content) = message.content {
+            write_part::content(content, &format!("messages[{at}].content"), &mut parts, self.loss)?;
+        }
+        if let Some(refusal) = message.refusal.and_then(Value::as_str).filter(|refusal| !refusal.is_empty()) {
+            self.loss.add(Change::Approximated, "messages[].refusal", "as text");
+            parts.open_object().text_member("text", &refusal).close_object();
+        }
+        let mut parts = parts.into_bytes();
+        match (last, parts.pop()) {
+            // Beside the last part, which is an object.
+            (Some(signature), Some(_)) => {
+                let mut member = Writer::default();
+                member.text_member("thoughtSignature", &signature);
+                parts.push(b',');
+                parts.extend_from_slice(&member.into_bytes());
+                parts.push(b'}');
+            }
+            (Some(signature), None) => {
+                let mut part = Writer::default();
+                part.open_object().text_member("text", "").text_member("thoughtSignature", &signature).close_object();
+                parts = part.into_bytes();
+            }
+            (None, Some(end)) => parts.push(end),
+            (None, None) => {}
+        }
+        if !parts.is_empty() {
+            self.out.raw(&parts);
+        }
+        self.calls(at, message);
+        self.close();
+        Ok(())
+    }
+
+    /// Gemini's own signatures of text; those of others are reported.
+    fn signatures(&mut self, thoughts: Option<Value<'_>>) -> Vec<String> {
+        let mut signatures = Vec::new();
+        for thought in thoughts.into_iter().flat_map(Value::elements) {
+            if thought.get("origin").is_some_and(|origin| origin.str_eq("gemini")) {
+                signatures.extend(thought.get("signature").and_then(Value::as_str).map(Cow::into_owned));
+            } else {
+                self.loss.add(Change::Dropped, "messages[].thoughts", "of another provider");
+            }
+        }
+        signatures
+    }
+
+    fn calls(&mut self, at: usize, message: &Message<'_>) {
+        let mut first = true;
+        for call in message.calls.into_iter().flat_map(Value::elements) {
+            let id = call.get("id").and_then(Value::as_str).unwrap_or_default();
+            let extra = call.get("extra_content").and_then(|extra| extra.get("google"));
+            let signature = extra.and_then(|google| google.get("thought_signature")).and_then(Value::as_str);
+            if call.get("extra_content").is_some_and(|extra| !extra.is_null()) && signature.is_none() {
+                self.loss.add(Change::Dropped, "messages[].tool_calls[].extra_content", "of another provider");
+            }
+            let custom = call.get("custom");
+            let Some(function) = call.get("function").or(custom) else { continue };
+            let name = function.get("name").and_then(Value::as_str).unwrap_or_default();
+            let needs = std::mem::take(&mut first) && self.signs && at > self.turn;
+            if needs && signature.is_none() {
+                let field = "messages[].tool_calls[].extra_content.google.thought_signature";
+                self.loss.add(Change::Emulated, field, "Google's word for a call that Gemini did not make");
+            }
+            let signature = signature.or(needs.then_some(Cow::Borrowed(UNSIGNED)));
+            let input = function.get("arguments").or_else(|| function.get("input"));
+            self.call(&id, &name, input, custom.is_some(), signature.as_deref());
+            self.calls.push((id.into_owned(), name.into_owned()));
+        }
+        if let Some(call) = message.call {
+            let name = call.get("name").and_then(Value::as_str).unwrap_or_default();
+            self.call("", &name, call.get("arguments"), false, None);
+        }
+    }
+
+    fn call(&mut self, id: &str, name: &str, arguments: Option<Value<'_>>, custom: bool, signature: Option<&str>) {
+        self.out.open_object().key("functionCall").open_object();
+        if !id.is_empty() {
+            self.out.text_member("id", id);
+        }
+        self.out.text_member("name", name).key("args");
+        let text = match arguments {
+            Some(value) if value.kind() == Kind::Object => {
+                Cow::Owned(String::from_utf8_lossy(value.raw()).into_owned())
+            }
+            value => value.and_then(Value::as_str).unwrap_or_default(),
+        };
+        if custom {
+            self.out.open_object().text_member("input", &text).close_object();
+        } else if !write_arguments(self.out, &text) {
+            self.loss.add(Change::Approximated, "messages[].tool_calls[].function.arguments", "no object: as one text");
+        }
+        self.out.close_object();
+        if let Some(signature) = signature {
+            self.out.text_member("thoughtSignature", signature);
+        }
+        self.out.close_object();
+    }
+
+    /// Results that follow each other are parts of one content, as Gemini wants the answers to parallel calls.
+    fn result(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
+        let id = message.call_id.as_deref().unwrap_or_default();
+        let called = self.calls.iter().rev().find(|(known, _)| known == id).map(|(_, name)| &**name);
+        let Some(name) = called.or(message.name.as_deref()).filter(|name| !name.is_empty()) else {
+            let words = "is the id of no call before it: Gemini wants results by the names of their functions";
+            return Err(invalid(format!("messages[{at}].tool_call_id"), words));
+        };
+        let name = name.to_owned();
+        if !std::mem::replace(&mut self.results, true) {
+            self.open("user");
+        }
+        self.out.open_object().key("functionResponse").open_object();
+        if !id.is_empty() {
+            self.out.text_member("id", id);
+        }
+        self.out.text_member("name", &name).key("response");
+        let place = format!("messages[{at}].content");
+        write_part::result(message.content, message.is_error, &place, self.out, self.loss)?;
+        self.out.close_object().close_object();
+        Ok(())
+    }
+
+    fn drop_name(&mut self, message: &Message<'_>) {
+        if message.name.is_some() {
+            self.loss.add(Change::Dropped, "messages[].name", "Gemini names no speakers");
+        }
+    }
+
+    fn open(&mut self, role: &str) {
+        self.begun = true;
+        self.out.open_object().text_member("role", role).key("parts").open_array();
+        self.opened = self.out.len();
+    }
+
+    /// Closes a content; one without parts would be refused.
+    fn close(&mut self) {
+        if self.out.len() == self.opened {
+            self.out.open_object().text_member("text", "").close_object();
+        }
+        self.out.close_array().close_object();
+    }
+
+    fn end_results(&mut self) {
+        if std::mem::take(&mut self.results) {
+            self.close();
+        }
+    }
+}
