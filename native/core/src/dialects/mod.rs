@@ -9,6 +9,7 @@ mod listener;
 mod loss;
 pub mod multipart;
 pub mod neutral;
+pub mod ollama;
 pub mod openai;
 pub mod passed;
 mod protocol;
