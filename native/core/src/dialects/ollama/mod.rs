@@ -37,6 +37,8 @@ mod read_messages;
 mod read_options;
 mod read_request;
 mod splice;
+#[cfg(test)]
+mod tests;
 mod think;
 mod write_answer;
 mod write_content;
