@@ -9,6 +9,30 @@ use crate::dialects::Fed;
 use crate::json::{Index, Kind, Limits, Value};
 use crate::ledger::{Usage, UsageSource};
 
+/// The members of a line, or of its message, that say something.
+#[derive(Default)]
+struct Said<'a> {
+    content: Option<Value<'a>>,
+    thinking: Option<Value<'a>>,
+    tool_calls: Option<Value<'a>>,
+}
+
+impl<'a> Said<'a> {
+    fn of(message: Value<'a>) -> Said<'a> {
+        let mut said = Said::default();
+        for (key, value) in message.fields() {
+            if key.str_eq("content") {
+                said.content = Some(value);
+            } else if key.str_eq("thinking") {
+                said.thinking = Some(value);
+            } else if key.str_eq("tool_calls") {
+                said.tool_calls = Some(value);
+            }
+        }
+        said
+    }
+}
+
 /// What must be remembered between lines: the calls so far.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
@@ -24,22 +48,23 @@ impl Heard {
             return Fed::Error(words_of(error).unwrap_or_default());
         }
         let done = field("done").and_then(Value::as_bool);
-        let message = field("message").filter(|message| message.kind() == Kind::Object);
-        let said = |name: &str| message.map_or_else(|| field(name), |message| message.get(name));
-        let content = if message.is_some() { said("content") } else { field("response") };
-        if message.is_none() && content.is_none() && done.is_none() {
+        let said = match field("message").filter(|message| message.kind() == Kind::Object) {
+            Some(message) => Said::of(message),
+            None => Said { content: field("response"), thinking: field("thinking"), tool_calls: field("tool_calls") },
+        };
+        if field("message").is_none() && said.content.is_none() && done.is_none() {
             return Fed::Malformed;
         }
-        if let Some(text) = said("thinking").and_then(Value::as_str).filter(|text| !text.is_empty()) {
+        if let Some(text) = said.thinking.and_then(Value::as_str).filter(|text| !text.is_empty()) {
             items.push(Item::Reasoning { choice: 0, text: text.into_owned() });
         }
         let logprobs = logprobs::read(field("logprobs"));
-        let text = content.and_then(Value::as_str).unwrap_or_default();
+        let text = said.content.and_then(Value::as_str).unwrap_or_default();
         if !text.is_empty() || !logprobs.is_empty() {
             items.push(Item::Text { choice: 0, text: text.into_owned(), logprobs });
         }
         let created_at = field("created_at").map_or(&b""[..], Value::raw);
-        for call in said("tool_calls").into_iter().flat_map(Value::elements) {
+        for call in said.tool_calls.into_iter().flat_map(Value::elements) {
             if !self.call(call, created_at, items) {
                 return Fed::Malformed;
             }

@@ -90,7 +90,8 @@ fn bounded(
 
 fn read_stop(stop: Value<'_>, out: &mut Writer) -> Result<(), Failure> {
     let is_text = |value: Value<'_>| value.kind() == Kind::String;
-    if !is_text(stop) && !(stop.kind() == Kind::Array && stop.elements().all(is_text)) {
+    let is_list = |value: Value<'_>| value.kind() == Kind::Array && value.elements().all(is_text);
+    if !is_text(stop) && !is_list(stop) {
         return Err(wrong("stop", "array of strings"));
     }
     if is_text(stop) || stop.elements().next().is_some() {

@@ -104,7 +104,8 @@ impl<'a> Written<'a, '_> {
     fn embeddings(&mut self, loss: &mut Loss) -> Result<(), Failure> {
         let input = self.field("input").ok_or_else(|| invalid("input", "'input' is missing."))?;
         let is_text = |value: Value<'_>| value.kind() == Kind::String;
-        if !is_text(input) && !(input.kind() == Kind::Array && input.elements().all(is_text)) {
+        let is_list = |value: Value<'_>| value.kind() == Kind::Array && value.elements().all(is_text);
+        if !is_text(input) && !is_list(input) {
             let words = format!("The model '{}' takes text as input, and no tokens.", self.to.model);
             return Err(Failure::new(Code::UnsupportedByModel, words).param("input"));
         }
