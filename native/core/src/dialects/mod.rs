@@ -25,6 +25,7 @@ impl Dialect {
         match self {
             Dialect::OpenAiChat => &openai::OpenAiChat::USUAL,
             Dialect::Anthropic => &anthropic::Anthropic,
+            Dialect::Ollama => &ollama::Ollama,
             _ => todo!(),
         }
     }

@@ -239,6 +239,12 @@ pub trait Protocol: Sync {
     /// The path below a provider's base URL, with its query.
     fn target(&self, to: &To<'_>) -> String;
 
+    /// The same of a body that its caller wrote in `form`, and that goes to an upstream of this dialect as it is.
+    fn target_in(&self, form: Form, to: &To<'_>) -> String {
+        let _ = form;
+        self.target(to)
+    }
+
     /// An upstream's answer of status 2xx. Items come in the order of its blocks; each choice with its `Finish`; `Usage` if it says it.
     fn read_answer(&self, endpoint: Endpoint, body: &[u8], items: &mut Vec<Item>) -> Answer;
 

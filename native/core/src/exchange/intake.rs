@@ -85,7 +85,7 @@ impl Exchange {
                 }
                 self.phase = Phase::Body;
             }
-            Some(Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report) | Target::Count(_) | Target::Explain) => {
+            Some(Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report) | Target::Count(_) | Target::Show | Target::Explain) => {
                 if call.expects_continue && call.caller == Caller::Http {
                     self.steps.push_back(Step::Continue);
                 }
@@ -160,6 +160,12 @@ impl Exchange {
         }
         if self.call().target == Some(Target::Explain) {
             return self.answer_explain(body);
+        }
+        if self.call().target == Some(Target::Show) {
+            return self.answer_show(&body);
+        }
+        if let Some(load) = self.asked_load(&body) {
+            return self.answer_load(load, &body);
         }
         let endpoint = self.endpoint();
         // A count is never kept.

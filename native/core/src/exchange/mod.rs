@@ -64,6 +64,7 @@ mod reloaded;
 mod request;
 mod sending;
 mod settle;
+mod shown;
 mod sizes;
 mod slices;
 mod spend;

@@ -1,7 +1,6 @@
 //! Requests that ask nothing: Ollama loads the model, or unloads it with `"keep_alive":0`, and says so.
 //!
-//! They have no neutral form: [`super::Ollama`]'s `read_request` refuses them. Whoever serves callers asks [`asked`] first. To
-//! an upstream of the same dialect such a request goes as it came; for any other there is nothing to load, and [`answer`] is the answer.
+//! They have no neutral form: [`super::Ollama`]'s `read_request` refuses them. Whoever serves callers asks [`asked`] first.
 
 use super::dates::date;
 use crate::dialects::neutral::Endpoint;
@@ -37,8 +36,8 @@ fn is_zero(keep_alive: Value<'_>) -> bool {
     keep_alive.as_f64() == Some(0.0) || keep_alive.as_str().is_some_and(|text| none(&text))
 }
 
-/// The answer: one object, whether or not a stream was asked for.
-pub fn answer(reply: &Reply, load: Load) -> Vec<u8> {
+/// The answer to [`Load::Load`]: one object, whether or not a stream was asked for.
+pub fn answer(reply: &Reply) -> Vec<u8> {
     let mut out = Writer::with_capacity(160);
     out.open_object().text_member("model", &reply.model).text_member("created_at", &date(reply.created));
     match reply.form {
@@ -48,7 +47,6 @@ pub fn answer(reply: &Reply, load: Load) -> Vec<u8> {
             out.close_object()
         }
     };
-    let reason = if load == Load::Load { "load" } else { "unload" };
-    out.key("done").boolean(true).text_member("done_reason", reason).close_object();
+    out.key("done").boolean(true).text_member("done_reason", "load").close_object();
     out.into_bytes()
 }

@@ -15,7 +15,7 @@
 //! | `finish` | why an answer ended, both ways |
 //! | `errors` | error bodies, both ways |
 //! | `load` | requests that ask nothing and only load or unload a model |
-//! | `models`, `dates` | lists of models, and requests that name one |
+//! | `models`, `show`, `dates` | lists of models, what is known of one, and the version |
 //!
 //! Sources: the API reference (<https://docs.ollama.com/api>, `docs/openapi.yaml` of the server), and the types of `ollama` 0.6 for
 //! Python and JavaScript.
@@ -30,12 +30,13 @@ mod finish;
 mod line;
 pub mod load;
 mod logprobs;
-pub mod models;
+mod models;
 mod pictures;
 mod read_answer;
 mod read_messages;
 mod read_options;
 mod read_request;
+pub mod show;
 mod splice;
 #[cfg(test)]
 mod tests;
@@ -50,7 +51,7 @@ mod write_tools;
 use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item};
-use super::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Protocol, Reply, To};
+use super::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Model, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
 pub use fields::REQUEST_FIELDS;
@@ -85,7 +86,17 @@ impl Protocol for Ollama {
     }
 
     fn target(&self, to: &To<'_>) -> String {
-        target_of(to.endpoint, Form::Usual).to_owned()
+        self.target_in(Form::Usual, to)
+    }
+
+    fn target_in(&self, form: Form, to: &To<'_>) -> String {
+        let target = match (to.endpoint, form) {
+            (Endpoint::Embeddings, Form::Other) => "/embeddings",
+            (Endpoint::Embeddings, _) => "/embed",
+            (Endpoint::Completions, _) | (Endpoint::Chat, Form::Prompt) => "/generate",
+            (Endpoint::Chat, _) => "/chat",
+        };
+        target.to_owned()
     }
 
     fn read_answer(&self, endpoint: Endpoint, body: &[u8], items: &mut Vec<Item>) -> Answer {
@@ -108,17 +119,15 @@ impl Protocol for Ollama {
         Bytes::from(errors::error_body(failure))
     }
 
+    fn models_body(&self, models: &[Model]) -> Vec<u8> {
+        models::list(models)
+    }
+
+    fn model_body(&self, model: &Model) -> Vec<u8> {
+        models::one(model)
+    }
+
     fn error_words(&self, body: &[u8]) -> Option<String> {
         errors::error_words(body)
-    }
-}
-
-/// The path below `/api` at which a body of that form is asked: what a caller's own body goes to at an upstream of the same dialect.
-pub const fn target_of(endpoint: Endpoint, form: Form) -> &'static str {
-    match (endpoint, form) {
-        (Endpoint::Embeddings, Form::Other) => "/embeddings",
-        (Endpoint::Embeddings, _) => "/embed",
-        (Endpoint::Completions, _) | (Endpoint::Chat, Form::Prompt) => "/generate",
-        (Endpoint::Chat, _) => "/chat",
     }
 }

@@ -8,6 +8,19 @@ pub(super) const ALIKE: [&str; 7] =
     ["temperature", "top_p", "top_k", "min_p", "seed", "presence_penalty", "frequency_penalty"];
 /// Both names of the bound.
 pub(super) const BOUNDS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+/// Ollama's own, which callers of other dialects may put into `options`, as they would to Ollama itself. None bounds what is spent.
+const OWN: [&str; 10] = [
+    "num_ctx",
+    "num_keep",
+    "num_batch",
+    "num_gpu",
+    "main_gpu",
+    "num_thread",
+    "use_mmap",
+    "typical_p",
+    "repeat_last_n",
+    "repeat_penalty",
+];
 
 /// `options`, if there are any.
 pub(super) fn write_options<'a>(
@@ -34,6 +47,7 @@ pub(super) fn write_options<'a>(
         out.key("repeat_penalty").value(penalty);
     }
     write_stop(field("stop"), out, loss);
+    write_own(field("options"), field("repetition_penalty").is_some(), out, loss);
     out.close_object();
 }
 
@@ -52,5 +66,21 @@ fn write_stop(stop: Option<Value<'_>>, out: &mut Writer, loss: &mut Loss) {
             out.value(value);
         }
         out.close_array();
+    }
+}
+
+/// `has_penalty`: that of repetitions is written already.
+fn write_own(options: Option<Value<'_>>, has_penalty: bool, out: &mut Writer, loss: &mut Loss) {
+    let mut written: Vec<&str> = if has_penalty { vec!["repeat_penalty"] } else { Vec::new() };
+    for (key, value) in options.into_iter().flat_map(Value::fields).filter(|(_, value)| !value.is_null()) {
+        let name = key.as_str().unwrap_or_default();
+        let fits = matches!(value.kind(), Kind::Number | Kind::True | Kind::False);
+        match OWN.into_iter().find(|own| fits && *own == name && !written.contains(own)) {
+            Some(own) => {
+                written.push(own);
+                out.key(own).value(value);
+            }
+            None => loss.add(Change::Dropped, format!("options.{name}"), "said by the request's own members, or not known"),
+        }
     }
 }

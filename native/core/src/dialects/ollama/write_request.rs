@@ -30,10 +30,23 @@ const READ_OF_CHAT: &[&str] = &[
     "top_logprobs",
     "stop",
     "repetition_penalty",
+    "options",
+    "keep_alive",
 ];
 /// The same of a request for completions.
-const READ_OF_COMPLETIONS: &[&str] =
-    &["model", "prompt", "suffix", "stream", "stream_options", "pool", "logprobs", "stop", "repetition_penalty"];
+const READ_OF_COMPLETIONS: &[&str] = &[
+    "model",
+    "prompt",
+    "suffix",
+    "stream",
+    "stream_options",
+    "pool",
+    "logprobs",
+    "stop",
+    "repetition_penalty",
+    "options",
+    "keep_alive",
+];
 /// The same of a request for vectors.
 const READ_OF_EMBEDDINGS: &[&str] = &["model", "input", "dimensions", "encoding_format", "pool"];
 
@@ -125,6 +138,7 @@ impl<'a> Written<'a, '_> {
         self.out.key("truncate").boolean(false).key("shift").boolean(false);
         let (index, neutral) = (self.index, self.neutral);
         let field = |name: &str| index.get(neutral, name).filter(|value| !value.is_null());
+        self.out.member("keep_alive", field("keep_alive"));
         write_options(self.to, &field, &mut self.out, loss);
     }
 

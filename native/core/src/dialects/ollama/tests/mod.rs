@@ -16,7 +16,7 @@ use crate::dialects::{Ask, Change, Decode, Fed, Form, Loss, Protocol, To};
 use crate::error::Failure;
 use crate::sse::Frame;
 
-const CHAT: To<'static> = To { endpoint: Endpoint::Chat, model: "llama", stream: false, cap: None };
+const CHAT: To<'static> = To { endpoint: Endpoint::Chat, model: "llama", stream: false, cap: None, version: "" };
 const EMBEDDINGS: To<'static> = To { endpoint: Endpoint::Embeddings, ..CHAT };
 
 fn ask(endpoint: Endpoint, form: Form) -> Ask {

@@ -222,15 +222,15 @@ fn a_request_without_a_question_loads_the_model() {
         assert_eq!(load::asked(&ask, body.to_string().as_bytes()), wanted, "{body}");
     }
     let reply = Reply { model: "m".into(), ..Reply::default() };
-    let said: Value = serde_json::from_slice(&load::answer(&reply, Load::Load)).unwrap();
+    let said: Value = serde_json::from_slice(&load::answer(&reply)).unwrap();
     assert_eq!(
         said,
         json!({"model": "m", "created_at": "1970-01-01T00:00:00Z", "message": {"role": "assistant", "content": ""}, "done": true,
             "done_reason": "load"})
     );
-    let said = load::answer(&Reply { form: Form::Prompt, ..reply }, Load::Unload);
+    let said = load::answer(&Reply { form: Form::Prompt, ..reply });
     let said: Value = serde_json::from_slice(&said).unwrap();
-    assert_eq!((&said["response"], &said["done_reason"]), (&json!(""), &json!("unload")));
+    assert_eq!((&said["response"], &said["done_reason"]), (&json!(""), &json!("load")));
 }
 
 #[test]

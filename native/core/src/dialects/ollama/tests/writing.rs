@@ -1,6 +1,6 @@
 use serde_json::{json, Value};
 
-use super::super::{target_of, Ollama};
+use super::super::Ollama;
 use super::{chat, lost, read, write, write_to, CHAT, EMBEDDINGS};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::{Change, Form, Loss, Protocol, To};
@@ -233,8 +233,8 @@ fn completions_are_generated_and_vectors_embedded() {
 fn each_form_has_its_path() {
     assert_eq!(Ollama.target(&CHAT), "/chat");
     assert_eq!(Ollama.target(&EMBEDDINGS), "/embed");
-    assert_eq!(target_of(Endpoint::Chat, Form::Prompt), "/generate");
-    assert_eq!(target_of(Endpoint::Embeddings, Form::Other), "/embeddings");
+    assert_eq!(Ollama.target_in(Form::Prompt, &CHAT), "/generate");
+    assert_eq!(Ollama.target_in(Form::Other, &EMBEDDINGS), "/embeddings");
 }
 
 #[test]
