@@ -32,14 +32,17 @@ fn lines(stream: &str) -> Vec<Value> {
 
 /// What a model says in two pieces.
 fn told() -> String {
-    let piece = |text: &str| format!("{{\"model\":\"m\",\"created_at\":\"x\",\"message\":{{\"role\":\"assistant\",\"content\":\"{text}\"}},\"done\":false}}\n");
+    let piece = |text: &str| {
+        format!("{{\"model\":\"m\",\"created_at\":\"x\",\"message\":{{\"role\":\"assistant\",\"content\":\"{text}\"}},\"done\":false}}\n")
+    };
     piece("hel") + &piece("lo") + "{\"model\":\"m\",\"created_at\":\"x\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\",\"prompt_eval_count\":8,\"eval_count\":2}\n"
 }
 
 #[test]
 fn each_form_passes_byte_for_byte_to_its_path() {
     let vector = r#"{"model":"m","embeddings":[[0.5,1]],"prompt_eval_count":3}"#;
-    let generated = r#"{"model":"m","response":"hello","done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":1}"#;
+    let generated =
+        r#"{"model":"m","response":"hello","done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":1}"#;
     for (path, body, answer, total) in [
         ("/api/chat", WHOLE, SAID, 10),
         ("/api/generate", r#"{"model":"m","prompt":"a", "stream":false,"raw":true}"#, generated, 4),
@@ -90,23 +93,39 @@ fn ollamas_callers_are_answered_by_another_upstream() {
     assert_eq!(text(&request.target), "/v1/chat/completions");
     call.answer(u, 200, "application/json", super::ANSWER);
     let said = value(&call.reply(&mut world).body);
-    assert_eq!((&said["message"]["content"], &said["done"], &said["done_reason"]), (&json!("hello"), &json!(true), &json!("stop")));
+    assert_eq!(
+        (&said["message"]["content"], &said["done"], &said["done_reason"]),
+        (&json!("hello"), &json!(true), &json!("stop"))
+    );
     assert_eq!((&said["prompt_eval_count"], &said["eval_count"]), (&json!(8), &json!(1)));
 
     let mut call = world.post("/api/generate", r#"{"model":"m","prompt":"hi","keep_alive":"5m"}"#);
     let (u, request) = call.sent(&mut world);
     assert_eq!(value(request.body.bytes())["stream"], true, "a stream is the default");
-    let stream = super::role() + &super::word("hel") + &super::word("lo") + &super::finish() + &super::usage() + "data: [DONE]\n\n";
+    let stream = super::role()
+        + &super::word("hel")
+        + &super::word("lo")
+        + &super::finish()
+        + &super::usage()
+        + "data: [DONE]\n\n";
     call.partial(u, 200, "text/event-stream", &stream);
     call.exchange.end(u);
     let Step::Start { headers, .. } = call.first_of(&mut world, &["Start"]) else { panic!("no start") };
     let header = |name: &str| headers.iter().find(|(own, _)| own == name.as_bytes()).map(|(_, value)| text(value));
-    assert_eq!((header("content-type"), header("x-hoosh-loss")), (Some("application/x-ndjson"), Some("dropped=keep_alive")));
+    assert_eq!(
+        (header("content-type"), header("x-hoosh-loss")),
+        (Some("application/x-ndjson"), Some("dropped=keep_alive"))
+    );
 }
 
 #[test]
 fn streams_cross_both_ways_at_every_split() {
-    let openai = super::role() + &super::word("hel") + &super::word("lo") + &super::finish() + &super::usage() + "data: [DONE]\n\n";
+    let openai = super::role()
+        + &super::word("hel")
+        + &super::word("lo")
+        + &super::finish()
+        + &super::usage()
+        + "data: [DONE]\n\n";
     for at in 1..openai.len() {
         let mut world = one("openai_chat");
         let mut call = world.post("/api/generate", r#"{"model":"m","prompt":"hi"}"#);
@@ -243,7 +262,10 @@ fn what_is_known_of_models_is_shown() {
     let show = |world: &mut World, body: &str| world.post("/api/show", body).reply(world);
     let told = value(&show(&mut world, r#"{"model":"tiny"}"#).body);
     assert_eq!(told["capabilities"], json!(["completion", "tools", "vision"]));
-    assert_eq!((&told["details"]["quantization_level"], &told["model_info"]["unknown.context_length"]), (&json!("Q8_0"), &json!(64)));
+    assert_eq!(
+        (&told["details"]["quantization_level"], &told["model_info"]["unknown.context_length"]),
+        (&json!("Q8_0"), &json!(64))
+    );
     assert_eq!(value(&show(&mut world, r#"{"name":"local/vec"}"#).body)["capabilities"], json!(["embedding"]));
 
     let names = |reply: &Reply| -> Vec<String> {

@@ -80,7 +80,9 @@ fn write_own(options: Option<Value<'_>>, has_penalty: bool, out: &mut Writer, lo
                 written.push(own);
                 out.key(own).value(value);
             }
-            None => loss.add(Change::Dropped, format!("options.{name}"), "said by the request's own members, or not known"),
+            None => {
+                loss.add(Change::Dropped, format!("options.{name}"), "said by the request's own members, or not known")
+            }
         }
     }
 }

@@ -34,7 +34,10 @@ fn models_in_memory_have_what_clients_read() {
     };
     let told = &said(&loaded(&[known], 1_764_251_706))["models"][0];
     assert_eq!((&told["context_length"], &told["size"], &told["size_vram"]), (&json!(4096), &json!(5), &json!(4)));
-    assert_eq!((&told["expires_at"], &told["details"]["quantization_level"]), (&json!("2025-11-27T13:55:06Z"), &json!("Q4_K_M")));
+    assert_eq!(
+        (&told["expires_at"], &told["details"]["quantization_level"]),
+        (&json!("2025-11-27T13:55:06Z"), &json!("Q4_K_M"))
+    );
     assert_eq!(said(&loaded(&[], 0)), json!({"models": []}));
 }
 

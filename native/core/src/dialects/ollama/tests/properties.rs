@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{json, Value};
 
-use super::super::{load, models, Ollama};
+use super::super::{load, show, Ollama};
 use super::{ask, chat, generate, heard, lost, read, write, CHAT, EMBEDDINGS};
 use crate::dialects::neutral::{Endpoint, Item};
 use crate::dialects::{Fed, Form, Loss, Protocol, Reply, To};
@@ -101,7 +101,7 @@ fn all_of_it(body: &[u8]) {
         Ollama.splice_request(&To { cap: Some(3), ..to }, body);
         let _ = Ollama.read_answer(to.endpoint, body, &mut Vec::new());
     }
-    let _ = models::asked_model(body);
+    let _ = show::asked_model(body);
     let _ = Ollama.error_words(body);
     let mut line = body.to_vec();
     line.push(b'\n');
