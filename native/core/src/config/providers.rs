@@ -78,8 +78,7 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
     if t.value("options").is_some() {
         return t.fail("options", "has no meaning for a provider over HTTP; it is for engines of this process");
     }
-    let words: Vec<_> = Dialect::ALL.iter().map(|dialect| (dialect.as_str(), *dialect)).collect();
-    t.choice("dialect", &words, &mut provider.dialect)?;
+    t.choice("dialect", &Dialect::ALL.map(|dialect| (dialect.as_str(), dialect)), &mut provider.dialect)?;
     let prefix = if provider.dialect == kind.dialect { kind.prefix } else { provider.dialect.prefix() };
     match t.expanded("base_url")? {
         Some(text) => match url::base_url(&text, prefix) {

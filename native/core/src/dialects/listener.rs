@@ -61,7 +61,7 @@ impl Listener {
                 self.event = true;
                 Some((self.decoder.take(&frame, items), frame))
             }
-            Ok(Some(frame)) => Some((Fed::Open, frame)),
+            Ok(Some(frame)) => Some((self.decoder.loose(&frame.raw, items), frame)),
             Ok(None) => None,
             Err(_) => {
                 let frame = Frame { raw: Bytes::new(), data: Bytes::new(), event: Bytes::new(), dispatches: false };
@@ -72,16 +72,18 @@ impl Listener {
 
     /// The stream ended without a mark. Whether the answer is complete; what is still to be said of it is put down.
     pub fn finish(&mut self, items: &mut Vec<Item>) -> bool {
-        if let Cutter::Lines(lines) = &mut self.cutter {
-            if let Some(frame) = lines.finish() {
-                match self.decoder.take(&frame, items) {
-                    Fed::Done => return true,
-                    Fed::Open => {}
-                    Fed::Error(_) | Fed::Malformed => return false,
-                }
+        let last = match &mut self.cutter {
+            Cutter::Lines(lines) => lines.finish().map(|frame| self.decoder.take(&frame, items)),
+            Cutter::Events(framer) => {
+                let rest = framer.finish();
+                (!rest.is_empty()).then(|| self.decoder.loose(&rest, items))
             }
+        };
+        match last {
+            Some(Fed::Done) => true,
+            Some(Fed::Error(_) | Fed::Malformed) => false,
+            Some(Fed::Open) | None => self.decoder.finish(items),
         }
-        self.decoder.finish(items)
     }
 
     /// Whether an event, and not only comments, came since this was asked last.

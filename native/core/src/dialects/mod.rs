@@ -10,6 +10,7 @@ pub mod gemini;
 mod loss;
 pub mod multipart;
 pub mod neutral;
+pub mod ollama;
 pub mod openai;
 pub mod passed;
 mod protocol;
@@ -27,7 +28,8 @@ impl Dialect {
             Dialect::OpenAiChat => &openai::OpenAiChat::USUAL,
             Dialect::OpenAiResponses => &responses::OpenAiResponses,
             Dialect::Anthropic => &anthropic::Anthropic,
-            _ => todo!(),
+            Dialect::Gemini => &gemini::Gemini,
+            Dialect::Ollama => &ollama::Ollama,
         }
     }
 }

@@ -33,12 +33,12 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Each that is spoken.
-    pub const ALL: &'static [Dialect] = &[Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic];
+    /// Each.
+    pub const ALL: [Dialect; 5] =
+        [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::Gemini, Dialect::Ollama];
 
     /// Their words, in the same order.
-    pub const NAMES: &'static [&'static str] =
-        &[Dialect::OpenAiChat.as_str(), Dialect::OpenAiResponses.as_str(), Dialect::Anthropic.as_str()];
+    pub const NAMES: &'static [&'static str] = &["openai_chat", "openai_responses", "anthropic", "gemini", "ollama"];
 
     /// The word in configuration, records and metrics.
     pub const fn as_str(self) -> &'static str {
@@ -53,13 +53,7 @@ impl Dialect {
 
     /// The one of that word.
     pub fn named(word: &str) -> Option<Dialect> {
-        use Dialect::{Anthropic, Gemini, Ollama, OpenAiChat, OpenAiResponses};
-        [OpenAiChat, OpenAiResponses, Anthropic, Gemini, Ollama].into_iter().find(|dialect| dialect.as_str() == word)
-    }
-
-    /// Whether it is spoken yet.
-    pub fn is_spoken(self) -> bool {
-        Dialect::ALL.contains(&self)
+        Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == word)
     }
 
     /// Whether readers of its streams pass over comments: google-genai 3 for Python breaks on them, and lines of JSON have none.
@@ -209,6 +203,12 @@ pub trait Decode: Send + std::fmt::Debug {
     /// Takes the next event: a block of an event stream, or a line of JSON (then `data` is the line).
     fn take(&mut self, frame: &Frame, items: &mut Vec<Item>) -> Fed;
 
+    /// Bytes of an event stream that are no event: comments, and what an upstream says that breaks off in the middle of one.
+    fn loose(&mut self, raw: &Bytes, items: &mut Vec<Item>) -> Fed {
+        let _ = (raw, items);
+        Fed::Open
+    }
+
     /// The upstream ended without a mark. Whether the answer is complete; what is still to be said of it is put down.
     fn finish(&mut self, items: &mut Vec<Item>) -> bool;
 }
@@ -251,8 +251,20 @@ pub trait Protocol: Sync {
     /// The path below a provider's base URL, with its query.
     fn target(&self, to: &To<'_>) -> String;
 
+    /// The same of a body that its caller wrote in `form`, and that goes to an upstream of this dialect as it is.
+    fn target_in(&self, form: Form, to: &To<'_>) -> String {
+        let _ = form;
+        self.target(to)
+    }
+
     /// An upstream's answer of status 2xx. Items come in the order of its blocks; each choice with its `Finish`; `Usage` if it says it.
     fn read_answer(&self, endpoint: Endpoint, body: &[u8], items: &mut Vec<Item>) -> Answer;
+
+    /// Whether an upstream's answer goes as it came to a caller of this dialect who asked in `form`.
+    fn passes(&self, endpoint: Endpoint, form: Form) -> bool {
+        let _ = (endpoint, form);
+        true
+    }
 
     /// For an upstream's stream.
     fn decoder(&self) -> Box<dyn Decode>;

@@ -9,14 +9,6 @@ use crate::http::{HeaderView, Headers};
 
 /// What a path names, if it is one of these.
 pub(super) fn of(path: &str, query: &str) -> Option<(Target, Ask)> {
-    let is_spoken = |named: &(Target, Ask)| match &named.0 {
-        Target::Inference(dialect, _) | Target::Count(dialect) => dialect.is_spoken(),
-        _ => true,
-    };
-    named(path, query).filter(is_spoken)
-}
-
-fn named(path: &str, query: &str) -> Option<(Target, Ask)> {
     use Dialect::{Anthropic, Ollama, OpenAiResponses};
     let (target, form) = match path {
         "/v1/messages" => (Target::Inference(Anthropic, Endpoint::Chat), Form::Usual),
@@ -70,15 +62,10 @@ fn asks_events(query: &str) -> bool {
 
 /// Whose errors a caller reads: the path's, or as its headers tell of SDKs that share a path with others.
 pub(super) fn dialect(target: Option<&Target>, path: &str, headers: &dyn HeaderView) -> Dialect {
-    let told = match target {
+    match target {
         Some(Target::Inference(dialect, _) | Target::Count(dialect)) => *dialect,
         Some(Target::Models | Target::Model(_)) | None => by_path(path).unwrap_or_else(|| by_headers(headers)),
         Some(_) => by_path(path).unwrap_or_default(),
-    };
-    if told.is_spoken() {
-        told
-    } else {
-        Dialect::default()
     }
 }
 
@@ -127,7 +114,7 @@ mod tests {
     use super::*;
 
     fn gemini(path: &str, query: &str) -> (String, Form, Option<bool>) {
-        let (_, ask) = named(path, query).unwrap();
+        let (_, ask) = of(path, query).unwrap();
         (ask.model.unwrap(), ask.form, ask.stream)
     }
 
@@ -139,7 +126,7 @@ mod tests {
         assert_eq!(gemini("/v1beta/a/b:streamGenerateContent", ""), ("a/b".into(), Form::Array, Some(true)));
         assert_eq!(gemini("/v1beta/models/a:8b:embedContent", "").0, "a:8b");
         for path in ["/v1/models/a:8b", "/v1beta/models/:generateContent", "/v1/other:generate", "/v1/messages/x"] {
-            assert_eq!(named(path, ""), None, "{path}");
+            assert_eq!(of(path, ""), None, "{path}");
         }
     }
 
@@ -148,5 +135,8 @@ mod tests {
         let told = |pairs: &[(&[u8], &[u8])]| dialect(Some(&Target::Models), "/v1/models", &pairs);
         assert_eq!(told(&[]), Dialect::OpenAiChat);
         assert_eq!(told(&[(b"anthropic-version", b"2023-06-01")]), Dialect::Anthropic);
+        assert_eq!(told(&[(b"x-goog-api-key", b"k")]), Dialect::Gemini);
+        let none: &[(&[u8], &[u8])] = &[];
+        assert_eq!(dialect(None, "/v1beta/x", &none), Dialect::Gemini);
     }
 }

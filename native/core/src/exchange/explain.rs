@@ -332,7 +332,7 @@ impl Asked {
         };
         let dialect = match text("dialect")? {
             None => Dialect::OpenAiChat,
-            Some(word) => Dialect::ALL.iter().copied().find(|dialect| dialect.as_str() == word).ok_or_else(|| {
+            Some(word) => Dialect::named(&word).ok_or_else(|| {
                 invalid("dialect", &format!("'dialect' must be one of {}.", Dialect::NAMES.join(", ")))
             })?,
         };

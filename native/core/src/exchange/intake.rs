@@ -88,6 +88,7 @@ impl Exchange {
             Some(
                 Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report)
                 | Target::Count(_)
+                | Target::Show
                 | Target::Explain,
             ) => {
                 if call.expects_continue && call.caller == Caller::Http {
@@ -164,6 +165,12 @@ impl Exchange {
         }
         if self.call().target == Some(Target::Explain) {
             return self.answer_explain(body);
+        }
+        if self.call().target == Some(Target::Show) {
+            return self.answer_show(&body);
+        }
+        if let Some(load) = self.asked_load(&body) {
+            return self.answer_load(load, &body);
         }
         let endpoint = self.endpoint();
         // A count is never kept.

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::call::shown;
 use super::target::Target;
 use super::Exchange;
+use crate::dialects::ollama::show::version;
 use crate::dialects::Model;
 use crate::error::{Code, Failure};
 use crate::ledger::Ending;
@@ -68,7 +69,12 @@ impl Exchange {
                 let deletes = self.call().method == Some("DELETE");
                 self.answer_kept(target, deletes);
             }
-            Target::Inference(..) | Target::Count(_) | Target::Passed(..) | Target::Explain => {}
+            Target::Loaded => {
+                let list = self.loaded_json();
+                self.reply_json(200, list);
+            }
+            Target::OllamaVersion => self.reply_json(200, version()),
+            Target::Inference(..) | Target::Count(_) | Target::Passed(..) | Target::Show | Target::Explain => {}
         }
     }
 
@@ -106,19 +112,26 @@ impl Exchange {
 
     /// Who has a model that this holder may use and that is known by this name, also with its provider before it.
     fn owner_of(&self, id: &str) -> Option<String> {
+        let candidate = self.known_as(id)?;
+        let is_alias = self.snap.routes.alias(id).is_some();
+        Some(if is_alias { OWN.into() } else { self.provider_name(&candidate) })
+    }
+
+    /// What such a name means: whoever would be asked first.
+    pub(super) fn known_as(&self, id: &str) -> Option<Candidate> {
         let (allowed, routes) = (self.allowed(id), &self.snap.routes);
         let first = allowed.first()?;
         if routes.alias(id).is_some() {
-            return Some(OWN.into());
+            return Some(first.clone());
         }
         // Whoever serves every name cannot tell whether there is such a model.
         let is_known = |candidate: &Candidate| routes.lists(candidate.provider, &candidate.model);
         let known = allowed.iter().find(|candidate| is_known(candidate));
         let listed_elsewhere = || routes.listed().iter().any(|listed| *listed.model == *id).then_some(first);
-        known.or_else(listed_elsewhere).map(|candidate| self.provider_name(candidate))
+        known.or_else(listed_elsewhere).cloned()
     }
 
-    fn allowed(&self, model: &str) -> Vec<Candidate> {
+    pub(super) fn allowed(&self, model: &str) -> Vec<Candidate> {
         let (holder, routes) = (&self.call().holder, &self.snap.routes);
         let Resolved::Candidates(candidates) = routes.resolve(model) else { return Vec::new() };
         let granted = holder.grants(model, routes);

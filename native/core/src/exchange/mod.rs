@@ -65,6 +65,7 @@ mod request;
 mod responses;
 mod sending;
 mod settle;
+mod shown;
 mod sizes;
 mod slices;
 mod spend;

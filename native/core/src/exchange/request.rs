@@ -102,7 +102,11 @@ impl Exchange {
         let target = match dialect {
             Dialect::OpenAiChat => upstream.target(self.endpoint()).clone(),
             _ => {
-                let target = upstream.protocol().target(&self.address(to, upstream, &[]));
+                let (protocol, address) = (upstream.protocol(), self.address(to, upstream, &[]));
+                let target = match self.dialect() == dialect {
+                    true => protocol.target_in(self.call().asked.form, &address),
+                    false => protocol.target(&address),
+                };
                 Bytes::from(format!("{}{target}", upstream.prefix))
             }
         };

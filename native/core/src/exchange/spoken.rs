@@ -77,7 +77,7 @@ impl Exchange {
     /// For an answer of an engine, or of an upstream that speaks `dialect`.
     pub(super) fn voice(&self, dialect: Option<Dialect>, vectors: VectorForm) -> Voice {
         let own = self.dialect();
-        if dialect == Some(own) {
+        if dialect == Some(own) && own.protocol().passes(self.endpoint(), self.call().asked.form) {
             return Voice::AsItIs;
         }
         if own == Dialect::OpenAiChat && dialect.is_none() {

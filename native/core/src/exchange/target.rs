@@ -22,6 +22,12 @@ pub(super) enum Target {
     Passed(Passed, Option<Box<str>>),
     Models,
     Model(String),
+    /// What is known of a model that the body names, as Ollama tells it.
+    Show,
+    /// The models in memory, as Ollama lists them.
+    Loaded,
+    /// Of the Ollama whose API is spoken.
+    OllamaVersion,
     Health,
     Ready,
     Providers,
@@ -93,6 +99,9 @@ impl Target {
     fn by_name(path: &str) -> Option<Target> {
         Some(match path {
             "/v1/models" | "/v1beta/models" | "/api/tags" => Target::Models,
+            "/api/show" => Target::Show,
+            "/api/ps" => Target::Loaded,
+            "/api/version" => Target::OllamaVersion,
             "/v1/health" => Target::Health,
             "/v1/health/ready" => Target::Ready,
             "/v1/health/providers" => Target::Providers,
@@ -118,7 +127,7 @@ impl Target {
         match self {
             Target::Inference(_, endpoint) => Served::Inference(*endpoint),
             Target::Passed(passed, _) => Served::Passed(passed.service()),
-            Target::Models | Target::Model(_) => Served::Models,
+            Target::Models | Target::Model(_) | Target::Show | Target::Loaded => Served::Models,
             _ => Served::Other,
         }
     }
@@ -134,6 +143,9 @@ impl Target {
             Target::Passed(passed, _) => passed.path(),
             Target::Models => "/v1/models",
             Target::Model(_) => "/v1/models/{model}",
+            Target::Show => "/api/show",
+            Target::Loaded => "/api/ps",
+            Target::OllamaVersion => "/api/version",
             Target::Health => "/v1/health",
             Target::Ready => "/v1/health/ready",
             Target::Providers => "/v1/health/providers",
@@ -157,7 +169,8 @@ impl Target {
             Target::Count(_) => "count",
             Target::Kept(_) | Target::KeptItems(..) => "responses",
             Target::Passed(passed, _) => passed.service().as_str(),
-            Target::Models | Target::Model(_) => "models",
+            Target::Models | Target::Model(_) | Target::Show | Target::Loaded => "models",
+            Target::OllamaVersion => "version",
             Target::Health | Target::Ready | Target::Providers => "health",
             Target::Capabilities => "providers",
             Target::Cache | Target::CacheStats => "cache",
@@ -175,7 +188,7 @@ impl Target {
 
     pub fn access(&self) -> Access {
         match self {
-            Target::Health | Target::Ready => Access::Open,
+            Target::Health | Target::Ready | Target::OllamaVersion => Access::Open,
             Target::Providers
             | Target::Capabilities
             | Target::Metrics
@@ -190,6 +203,8 @@ impl Target {
             | Target::Passed(..)
             | Target::Models
             | Target::Model(_)
+            | Target::Show
+            | Target::Loaded
             | Target::Tokens(_) => Access::Key,
         }
     }
@@ -204,6 +219,7 @@ impl Target {
             Target::Inference(..)
             | Target::Count(_)
             | Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report)
+            | Target::Show
             | Target::Explain => "POST",
             Target::Passed(passed, _) => passed.allow(),
             Target::Cache => "DELETE",

@@ -173,7 +173,9 @@ impl Exchange {
         if !pieces.list.is_empty() {
             self.say(pieces);
         }
-        self.account.terminator_added = true;
+        // Google's streams have no mark.
+        let dialect = self.attempt.as_ref().map(|attempt| attempt.upstream.dialect);
+        self.account.terminator_added = dialect != Some(Dialect::Gemini);
         if let Some(attempt) = &mut self.attempt {
             if !attempt.over {
                 let u = attempt.u;
@@ -224,7 +226,7 @@ impl Exchange {
         if !self.hear_all(&mut items, &mut Pieces::default()) {
             return self.fall(Fall::malformed("The provider said something that makes no sense."));
         }
-        if dialect == self.dialect() {
+        if self.passes_as_it_is() {
             return self.pass_whole(body);
         }
         self.end_spoken();

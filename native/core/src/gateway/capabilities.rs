@@ -99,6 +99,32 @@ impl Gateway {
         }
     }
 
+    /// What is known of `model` at a provider: the operator's word before the engine's or server's.
+    pub(crate) fn facts_of(&self, snapshot: &Snapshot, provider: u32, model: &str) -> Facts {
+        let said = snapshot.routes.configured(provider, model).unwrap_or_default();
+        let said = Facts {
+            context: said.context_tokens,
+            max_output: said.max_output_tokens,
+            chat: said.chat,
+            tools: said.tools,
+            vision: said.images,
+            audio: said.audio,
+            embeddings: said.embeddings,
+            structured_output: said.structured_output,
+            ..Facts::default().named(model)
+        };
+        let provider = snapshot.config.providers.get(provider as usize);
+        let told = provider.map(|provider| lock(&self.chores).discovered.facts(provider)).unwrap_or_default();
+        told.iter().find(|facts| facts.model == model).map_or(said.clone(), |facts| said.or(facts))
+    }
+
+    /// The models in memory, each with its provider.
+    pub(crate) fn loaded(&self, snapshot: &Snapshot) -> Vec<(u32, Facts)> {
+        let told = facts(&snapshot.config, &lock(&self.chores).discovered);
+        let all = (0u32..).zip(told).flat_map(|(at, told)| told.into_iter().map(move |facts| (at, facts)));
+        all.filter(|(_, facts)| facts.loaded == Some(true)).collect()
+    }
+
     /// `/v1/providers`.
     pub(crate) fn report_capabilities(&self, now_us: u64) -> Vec<u8> {
         let mut page = Page(Vec::with_capacity(4096));

@@ -212,6 +212,8 @@ fn a_key_is_found_where_each_sdk_puts_it() {
         ("/v1/messages", &[("x-api-key", "secret")][..]),
         ("/v1/messages", &[("authorization", "Bearer secret")]),
         ("/v1/messages", &[("x-api-key", "wrong"), ("authorization", "Bearer secret")]),
+        ("/v1beta/models/m:generateContent", &[("x-goog-api-key", "secret")]),
+        ("/v1beta/models/m:generateContent?key=secret", &[]),
     ] {
         let reply = world.begin_with("POST", path, Some("[]"), headers).reply(&mut world);
         assert_eq!(reply.status, 400, "{path} {headers:?}");
@@ -223,6 +225,8 @@ fn a_key_is_found_where_each_sdk_puts_it() {
             "{\"type\":\"error\",\"error\":{\"type\":\"authentication_error\"",
         ),
         ("/v1/chat/completions?key=secret", &[], "{\"error\":{\"message\":"),
+        ("/v1beta/models/m:generateContent", &[], "{\"error\":{\"code\":401"),
+        ("/api/chat", &[], "{\"error\":\""),
     ] {
         let reply = world.begin_with("POST", path, Some("[]"), headers).reply(&mut world);
         assert_eq!((reply.status, text(&reply.body).starts_with(shape)), (401, true), "{path} {:?}", reply.body);
@@ -289,7 +293,11 @@ fn lists_have_the_shape_of_who_asks() {
     for (target, headers, wanted) in [
         ("/v1/models", &[][..], "\"object\":\"list\""),
         ("/v1/models", &[("anthropic-version", "2023-06-01")], "\"has_more\":false"),
+        ("/v1/models", &[("x-goog-api-key", "k")], "\"name\":\"models/m\""),
+        ("/v1beta/models", &[], "\"name\":\"models/m\""),
+        ("/api/tags", &[], "\"model\":\"m"),
         ("/v1/models/m", &[("anthropic-version", "2023-06-01")], "\"type\":\"model\""),
+        ("/v1beta/models/m", &[], "\"name\":\"models/m\""),
     ] {
         let reply = world.get_with(target, headers);
         assert_eq!(reply.status, 200, "{target}");
@@ -385,4 +393,75 @@ fn an_upstream_that_keeps_responses_itself_is_sent_its_own_ids() {
     assert_eq!(text(&call.reply(&mut world).body), said);
     call.over(&mut world);
     assert_eq!(world.rows()[0].usage.total(), 10);
+}
+
+const GENERATED: &str = r#"{"candidates":[{"content":{"parts":[{"text":"hello"}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":8,"candidatesTokenCount":2,"totalTokenCount":10},"modelVersion":"m","responseId":"r1"}"#;
+const CONTENTS: &str = r#"{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}"#;
+
+#[test]
+fn gemini_passes_to_gemini_byte_for_byte_and_its_array_is_made_of_events() {
+    let mut world = one("gemini");
+    let mut call = world.post("/v1beta/models/m:generateContent", CONTENTS);
+    let (u, request) = call.sent(&mut world);
+    assert_eq!((text(&request.target), text(request.body.bytes())), ("/v1beta/models/m:generateContent", CONTENTS));
+    assert_eq!(header(&request, "x-goog-api-key"), Some("sk-one"));
+    call.answer(u, 200, "application/json", GENERATED);
+    assert_eq!(text(&call.reply(&mut world).body), GENERATED);
+    call.over(&mut world);
+    assert_eq!(world.rows()[0].usage.total(), 10);
+    let events = format!("data: {GENERATED}\r\n\r\n");
+    for (query, is_array) in [("?alt=sse", false), ("", true)] {
+        let mut world = one("gemini");
+        let mut call = world.post(&format!("/v1beta/models/m:streamGenerateContent{query}"), CONTENTS);
+        let (u, request) = call.sent(&mut world);
+        assert_eq!(text(&request.target), "/v1beta/models/m:streamGenerateContent?alt=sse");
+        call.answer(u, 200, "text/event-stream", &events);
+        let stream = call.stream(&mut world);
+        call.over(&mut world);
+        if is_array {
+            let all: serde_json::Value = serde_json::from_str(&stream).unwrap();
+            assert_eq!(all[0]["candidates"][0]["content"]["parts"][0]["text"], "hello", "{stream}");
+        } else {
+            assert_eq!(stream, events);
+        }
+        let row = &world.rows()[0];
+        assert_eq!((row.usage.total(), row.ending, row.terminator_added), (10, Ending::Completed, false));
+    }
+}
+
+#[test]
+fn every_dialect_answers_every_other() {
+    let ollama = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":false}"#;
+    let callers = [
+        ("openai_chat", "/v1/chat/completions", super::CHAT),
+        ("openai_responses", "/v1/responses", RESPONSES),
+        ("anthropic", "/v1/messages", MESSAGES),
+        ("gemini", "/v1beta/models/m:generateContent", CONTENTS),
+        ("ollama", "/api/chat", ollama),
+    ];
+    let response = r#"{"id":"resp_2","object":"response","status":"completed","model":"m","output":[{"type":"message","id":"msg_1","status":"completed","role":"assistant","content":[{"type":"output_text","text":"hello","annotations":[]}]}],"usage":{"input_tokens":8,"output_tokens":2,"total_tokens":10}}"#;
+    let said = r#"{"model":"m","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":"hello"},"done":true,"done_reason":"stop","prompt_eval_count":8,"eval_count":2}"#;
+    let upstreams = [
+        ("openai_chat", OPENAI),
+        ("openai_responses", response),
+        ("anthropic", SAID),
+        ("gemini", GENERATED),
+        ("ollama", said),
+    ];
+    for (caller, path, body) in callers {
+        for (upstream, answer) in upstreams {
+            let mut world = one(upstream);
+            let mut call = world.post(path, body);
+            let (u, request) = call.sent(&mut world);
+            assert!(text(request.body.bytes()).contains("hi"), "{caller} {upstream}");
+            call.answer(u, 200, "application/json", answer);
+            let reply = call.reply(&mut world);
+            assert_eq!(reply.status, 200, "{caller} {upstream} {:?}", reply.body);
+            assert!(text(&reply.body).contains("\"hello\""), "{caller} {upstream} {:?}", reply.body);
+            assert_eq!(caller == upstream, text(&reply.body) == answer, "{caller} {upstream}");
+            call.over(&mut world);
+            let row = &world.rows()[0];
+            assert_eq!((row.usage.input_tokens, row.ending), (8, Ending::Completed), "{caller} {upstream}");
+        }
+    }
 }

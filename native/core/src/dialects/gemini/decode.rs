@@ -1,5 +1,7 @@
 //! An upstream's stream and whole answers, as items.
 
+use bytes::Bytes;
+
 use super::candidate::Reader;
 use super::embed;
 use crate::dialects::neutral::{Endpoint, Item};
@@ -26,6 +28,10 @@ impl Decode for Decoder {
             },
             fed => fed,
         }
+    }
+
+    fn loose(&mut self, raw: &Bytes, _: &mut Vec<Item>) -> Fed {
+        tail(raw)
     }
 
     fn finish(&mut self, items: &mut Vec<Item>) -> bool {

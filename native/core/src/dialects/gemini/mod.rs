@@ -54,7 +54,7 @@ mod tests;
 use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item};
-use super::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Protocol, Reply, To};
+use super::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Model, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
 
@@ -77,6 +77,9 @@ impl Protocol for Gemini {
     }
 
     fn read_request(&self, ask: &Ask, body: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure> {
+        if ask.count {
+            return count::read_request(ask, body, loss);
+        }
         read_request::read(ask, body, loss)
     }
 
@@ -110,6 +113,23 @@ impl Protocol for Gemini {
 
     fn error_body(&self, failure: &Failure) -> Bytes {
         errors::body(failure)
+    }
+
+    fn passes(&self, endpoint: Endpoint, form: Form) -> bool {
+        // Upstreams are asked for events and for batches, whichever form the caller wants.
+        form != Form::Array && (endpoint != Endpoint::Embeddings || form == Form::Other)
+    }
+
+    fn count_body(&self, tokens: u64) -> Vec<u8> {
+        count::answer(tokens)
+    }
+
+    fn models_body(&self, models: &[Model]) -> Vec<u8> {
+        models::list(models)
+    }
+
+    fn model_body(&self, model: &Model) -> Vec<u8> {
+        models::one(model)
     }
 
     fn error_words(&self, body: &[u8]) -> Option<String> {

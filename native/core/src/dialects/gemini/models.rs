@@ -1,6 +1,7 @@
 //! The list of models in Google's form.
 
 use super::splice::resource;
+use crate::dialects::Model;
 use crate::json::Writer;
 
 /// What a model can be asked for: hoosh does not know which of them each can.
@@ -8,24 +9,24 @@ const METHODS: [&str; 5] =
     ["generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"];
 
 /// One model.
-pub fn one(model: &str, owner: &str) -> Vec<u8> {
+pub fn one(model: &Model) -> Vec<u8> {
     let mut out = Writer::with_capacity(192);
-    write(model, owner, &mut out);
+    write(model, &mut out);
     out.into_bytes()
 }
 
-/// The list, of (model, owner).
-pub fn list(models: &[(String, String)]) -> Vec<u8> {
+/// The list.
+pub fn list(models: &[Model]) -> Vec<u8> {
     let mut out = Writer::with_capacity(64 + 192 * models.len());
     out.open_object().key("models").open_array();
-    models.iter().for_each(|(model, owner)| write(model, owner, &mut out));
+    models.iter().for_each(|model| write(model, &mut out));
     out.close_array().close_object();
     out.into_bytes()
 }
 
-fn write(model: &str, owner: &str, out: &mut Writer) {
-    out.open_object().text_member("name", &resource(model)).text_member("displayName", model);
-    out.text_member("description", &format!("Of {owner}.")).text_member("version", "");
+fn write(model: &Model, out: &mut Writer) {
+    out.open_object().text_member("name", &resource(&model.id)).text_member("displayName", &model.id);
+    out.text_member("description", &format!("Of {}.", model.owner)).text_member("version", "");
     out.key("supportedGenerationMethods").open_array();
     for method in METHODS {
         out.string(method);
@@ -39,9 +40,10 @@ mod tests {
 
     #[test]
     fn each_model_has_a_resource_name() {
-        let list: serde_json::Value = serde_json::from_slice(&list(&[("a/b".into(), "x".into())])).unwrap();
+        let model = Model { id: "a/b".into(), owner: "x".into() };
+        let list: serde_json::Value = serde_json::from_slice(&list(&[model.clone()])).unwrap();
         assert_eq!(list["models"][0]["name"], "models/a/b");
         assert_eq!(list["models"][0]["supportedGenerationMethods"][0], "generateContent");
-        assert_eq!(list["models"][0], serde_json::from_slice::<serde_json::Value>(&one("a/b", "x")).unwrap());
+        assert_eq!(list["models"][0], serde_json::from_slice::<serde_json::Value>(&one(&model)).unwrap());
     }
 }
