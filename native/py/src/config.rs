@@ -203,6 +203,19 @@ impl Config {
         self.0.storage.path.as_deref()
     }
 
+    /// Path and `module:attribute` of each application that is mounted, in the order of the file.
+    #[getter]
+    fn mounts(&self) -> Vec<(String, String)> {
+        self.0.server.mounts.iter().map(|mount| (mount.path.to_string(), mount.app.clone())).collect()
+    }
+
+    /// The same configuration with the mounts of `other`.
+    fn mounting(&self, other: &Config) -> Config {
+        let mut config = (*self.0).clone();
+        config.server.mounts.clone_from(&other.0.server.mounts);
+        Config(Arc::new(config))
+    }
+
     /// The same configuration on another address.
     fn listening(&self, bind: Option<String>, port: Option<u16>) -> Config {
         let mut config = (*self.0).clone();
