@@ -10,7 +10,9 @@ PROBED = 'endpoint="other"'
 """In metrics, what a connection that is kept is probed with."""
 _UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID = re.compile(rb'("id":\s*")[^"]*(")')
-_CLOCK = re.compile(rb'("(?:created|created_at|expires_at|since_us|latency_ms|for_secs|retry_in_secs)":\s*)[\d.]+')
+_CLOCK = re.compile(
+    rb'("(?:created|created_at|expires_at|since_us|latency_ms|for_secs|retry_in_secs|remaining)":\s*)[\d.]+'
+)
 _BENCHED = re.compile(rb'"models":\[[^\]]*"throttled"[^\]]*\]')
 """A model that is benched for a second: whether it still is hangs on when one looks."""
 _LIMITED = (

@@ -29,19 +29,20 @@ async def test_what_is_asked_of_either_is_answered_alike(world):
             sides.append((int(url.rpartition(":")[2]), upstream, app))
         wrong = []
         for ask in world.asks:
-            said = [await _asked(ask, port, upstream, app.driver.edge is not None) for port, upstream, app in sides]
+            said = [await _asked(ask, port, upstream, app) for port, upstream, app in sides]
             wrong += [f"{ask.name}\n       {words}" for words in differences(*said)]
         rows = [await _rows(app) for _, _, app in sides]
         wrong += [f"rows\n       {words}" for words in differences(*rows)]
     assert not wrong, f"{len(wrong)} differ, hypercorn first:\n" + "\n".join(wrong)
 
 
-async def _asked(ask, port, upstream, is_edge):
+async def _asked(ask, port, upstream, app):
     for plan in ask.plans:
         upstream.plan(**plan)
     before = len(upstream.requests)
+    await _rest(app)
     answers, manner = await put(port, ask)
-    if ask.unread and (manner in ("kept", "closed") or not is_edge):
+    if ask.unread and (manner in ("kept", "closed") or app.driver.edge is None):
         manner = "kept or closed"
     said = {
         f"answer {at}, {name}": value
@@ -55,8 +56,13 @@ async def _asked(ask, port, upstream, is_edge):
     }
 
 
-async def _rows(app):
+async def _rest(app):
+    """Until what was asked before is over: its answer can be read a moment before its exchange ends, which metrics count."""
     with trio.move_on_after(5):
         while app.driver.gateway.open_exchanges():
-            await trio.sleep(0.01)
+            await trio.sleep(0.001)
+
+
+async def _rows(app):
+    await _rest(app)
     return sorted(of_rows(app.driver.store.rows()), key=repr)

@@ -117,8 +117,8 @@ class Upstream:
         """Whether the next request is to be answered before its body is read."""
         return bool(self._plans) and self._plans[0].early
 
-    async def remember(self, request: Recorded) -> None:
-        self.requests.append(request)
+    async def arrived(self) -> None:
+        """Wakes who waits for requests."""
         async with self._arrived:
             self._arrived.notify_all()
 
@@ -310,8 +310,10 @@ class _Connection:
         while True:
             request, rest, keep = await self._request(rest)
             self.served.append(request)
-            await self.upstream.remember(request)
+            # In one step: who sees that it has come may plan for the next one.
+            self.upstream.requests.append(request)
             answer, plan = self.upstream.respond(request)
+            await self.upstream.arrived()
             await self._carry_out(request, answer, plan)
             if plan.stale == "next":
                 rest = rest or await self._some()

@@ -11,12 +11,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hoosh_core::exchange::Exchange;
 use hoosh_core::http::Headers;
-use hoosh_upstream::name_of;
 use http_body::{Body, Frame, SizeHint};
 use hyper::header::{HeaderValue, CONNECTION, CONTENT_LENGTH};
 use hyper::{Response, StatusCode, Version};
 
 use crate::drive::{Drive, Say};
+use crate::names::name_of;
 use crate::passed::{Passing, Relayed};
 use crate::wire::Wire;
 

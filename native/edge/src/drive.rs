@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use hoosh_core::exchange::{ChildAnswer, Exchange, JobResult, Stage, Step, UpstreamId};
 use hoosh_core::http::Headers;
-use hoosh_upstream::{Attempt, Event, Upstreams, View};
+use hoosh_upstream::{Attempt, Event, Upstreams};
 use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 
@@ -270,7 +270,7 @@ fn tell(exchange: &mut Exchange, u: UpstreamId, event: Event) {
         Event::Connected => exchange.connected(u),
         Event::Took(bytes) => exchange.took(u, bytes),
         Event::Sent => exchange.sent(u),
-        Event::Head(status, headers) => exchange.head(u, status, &View(&headers)),
+        Event::Head(status, headers) => exchange.head(u, status, &headers),
         Event::Data(bytes) => exchange.data(u, bytes),
         Event::End => exchange.end(u),
         Event::Failed { stage, reused } => exchange.failed(u, stage, reused),

@@ -21,9 +21,11 @@ mod hosted;
 pub mod inside;
 mod listen;
 mod log;
+mod names;
 mod passed;
 mod service;
 mod tunnel;
+mod view;
 mod wire;
 mod worker;
 

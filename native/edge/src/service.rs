@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hoosh_core::exchange::{Caller, Exchange, RequestHead};
-use hoosh_upstream::View;
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::header::EXPECT;
@@ -19,6 +18,7 @@ use crate::clock::now;
 use crate::drive::{Drive, Place};
 use crate::guarded::place;
 use crate::passed::Passer;
+use crate::view::View;
 use crate::wire::{Waits, Wire};
 
 /// Of a body that nobody wants, what is read and dropped so that the connection serves another request, bytes.

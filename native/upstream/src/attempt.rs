@@ -1,25 +1,20 @@
 //! One request and its answer, told event by event.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hoosh_core::exchange::Stage;
 use hoosh_core::http::{Origin, UpstreamRequest};
-use http_body::Body;
-use hyper::body::Incoming;
-use hyper::header::{HeaderMap, CONTENT_LENGTH, TRANSFER_ENCODING};
-use hyper::Response;
-use tokio::task::coop::unconstrained;
 
-use crate::body::Feed;
 use crate::connect::connect;
-use crate::connection::Connection;
-use crate::failure;
+use crate::connection::{Connection, NoHead};
+use crate::feed::Feed;
+use crate::framing::{Framing, Piece};
+use crate::head::{AnswerHeaders, Head};
 use crate::pool::Upstreams;
 
 /// What happened to an attempt, in the words of the exchange's doors.
@@ -32,7 +27,7 @@ pub enum Event {
     /// The request was written whole.
     Sent,
     /// The answer's head came.
-    Head(u16, HeaderMap),
+    Head(u16, AnswerHeaders),
     /// More of the answer's body, within the credit.
     Data(Bytes),
     /// The answer is complete. Nothing follows.
@@ -46,25 +41,14 @@ pub enum Event {
     },
 }
 
-type Connecting = Pin<Box<dyn Future<Output = Result<Connection, Stage>>>>;
-type Asking = Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>>>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Box<Connection>, Stage>>>>;
 
 enum State {
     Connecting(Connecting, UpstreamRequest),
-    Connected(Connection, UpstreamRequest),
-    Asking(Asking, Connection),
-    Answered(hyper::Result<Response<Incoming>>, Connection),
-    Reading(Reading),
+    Connected(Box<Connection>, UpstreamRequest),
+    Asking(Box<Connection>),
+    Reading(Box<Connection>, Framing),
     Over,
-}
-
-/// An answer's body.
-struct Reading {
-    incoming: Incoming,
-    connection: Connection,
-    held: Bytes,
-    /// The connection may serve another request after it.
-    is_clean: bool,
 }
 
 /// One attempt of an exchange. Dropping it closes its connection.
@@ -73,7 +57,7 @@ pub struct Attempt {
     origin: Arc<Origin>,
     credit: usize,
     state: State,
-    feed: Rc<RefCell<Feed>>,
+    feed: Feed,
     sent: bool,
 }
 
@@ -88,7 +72,7 @@ impl Attempt {
                 State::Connecting(Box::pin(async move { connect(&origin, &trust).await }), request)
             }
         };
-        Attempt { upstreams: upstreams.clone(), origin, credit: 0, state, feed: Rc::default(), sent: false }
+        Attempt { upstreams: upstreams.clone(), origin, credit: 0, state, feed: Feed::default(), sent: false }
     }
 
     /// Whether the last event was told.
@@ -101,9 +85,9 @@ impl Attempt {
         self.credit = self.credit.saturating_add(credit);
     }
 
-    /// More of a streamed body; `None`: its end. After the answer's head it is not sent.
+    /// More of a streamed body; `None`: its end. After the answer's head it is not sent. To be asked again after it.
     pub fn feed(&mut self, piece: Option<Bytes>) {
-        self.feed.borrow_mut().put(piece);
+        self.feed.put(piece);
     }
 
     /// What happened next; pending also when it is over. To be asked again until it is pending, and after each wake.
@@ -120,112 +104,94 @@ impl Attempt {
                     Poll::Ready(Err(stage)) => return Poll::Ready(Event::Failed { stage, reused: false }),
                 },
                 State::Connected(connection, request) => return Poll::Ready(self.begin(connection, request)),
-                State::Asking(mut asking, mut connection) => {
-                    connection.drive(cx);
-                    let event = self.written(&mut connection);
-                    let answer = asking.as_mut().poll(&mut silent());
-                    let is_there = answer.is_ready();
-                    self.state = match answer {
-                        Poll::Pending => State::Asking(asking, connection),
-                        Poll::Ready(answer) => State::Answered(answer, connection),
-                    };
-                    match event {
-                        Some(event) => return Poll::Ready(event),
-                        None if !is_there => return Poll::Pending,
-                        None => {}
+                State::Asking(mut connection) => {
+                    if connection.write(cx, &mut self.feed).is_err() {
+                        return Poll::Ready(self.failed(Stage::Send, &connection));
                     }
-                }
-                State::Answered(answer, mut connection) => {
-                    if let Some(event) = self.written(&mut connection) {
-                        self.state = State::Answered(answer, connection);
+                    if let Some(event) = self.written(&connection) {
+                        self.state = State::Asking(connection);
                         return Poll::Ready(event);
                     }
+                    let Poll::Ready(answer) = connection.poll_head(cx) else {
+                        self.state = State::Asking(connection);
+                        return Poll::Pending;
+                    };
                     return Poll::Ready(self.answered(answer, connection));
                 }
-                State::Reading(reading) => return self.read(reading, cx),
+                State::Reading(connection, framing) => return self.read(connection, framing, cx),
             }
         }
     }
 
-    fn begin(&mut self, mut connection: Connection, request: UpstreamRequest) -> Event {
-        let Some(request) = connection.head(request, &self.feed) else {
+    fn begin(&mut self, mut connection: Box<Connection>, request: UpstreamRequest) -> Event {
+        if connection.begin(request, &mut self.feed).is_none() {
             return Event::Failed { stage: Stage::Send, reused: false };
-        };
-        connection.begin();
-        // Polled without a waker of its own, so that it must never ask to be polled again for fairness' sake.
-        let asking = Box::pin(unconstrained(connection.sender.send_request(request)));
-        self.state = State::Asking(asking, connection);
+        }
+        self.state = State::Asking(connection);
         Event::Connected
     }
 
     /// What left of the request and was not told yet.
-    fn written(&mut self, connection: &mut Connection) -> Option<Event> {
-        let mut feed = self.feed.borrow_mut();
-        let taken = feed.taken();
+    fn written(&mut self, connection: &Connection) -> Option<Event> {
+        let taken = self.feed.taken();
         if taken > 0 {
             return Some(Event::Took(taken));
         }
-        (!self.sent && connection.has_sent(&feed)).then(|| {
+        (!self.sent && connection.has_sent()).then(|| {
             self.sent = true;
             Event::Sent
         })
     }
 
-    fn answered(&mut self, answer: hyper::Result<Response<Incoming>>, connection: Connection) -> Event {
-        match answer {
-            Ok(answer) => {
-                let (head, incoming) = answer.into_parts();
-                // The rest of a request that was answered before is not sent, and no other may follow it. Nor where the answer
-                // says its length in two ways (RFC 9112, section 6.3).
-                let twice = head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH);
-                if !self.sent {
-                    self.feed.borrow_mut().stop();
+    fn answered(&mut self, answer: Result<Head, NoHead>, mut connection: Box<Connection>) -> Event {
+        let Head { status, headers, framing, keeps } = match answer {
+            Ok(head) => head,
+            Err(NoHead::Malformed) => return self.failed(Stage::Protocol, &connection),
+            Err(NoHead::Ended) if self.sent => return self.failed(Stage::Head, &connection),
+            Err(NoHead::Ended) => return self.failed(Stage::Send, &connection),
+        };
+        // The rest of a request that was answered before is not sent, and no other may follow it.
+        if !self.sent {
+            self.feed.stop();
+        }
+        connection.keeps = self.sent && keeps;
+        self.state = State::Reading(connection, framing);
+        Event::Head(status, headers)
+    }
+
+    /// Without credit nothing is read: what was read before is as far as the upstream gets ahead.
+    fn read(&mut self, mut connection: Box<Connection>, mut framing: Framing, cx: &mut Context<'_>) -> Poll<Event> {
+        loop {
+            match framing.next(&mut connection.input, self.credit) {
+                Ok(Piece::Data(bytes)) => {
+                    self.credit -= bytes.len();
+                    self.state = State::Reading(connection, framing);
+                    return Poll::Ready(Event::Data(bytes));
                 }
-                let is_clean = self.sent && !twice;
-                self.state = State::Reading(Reading { incoming, connection, held: Bytes::new(), is_clean });
-                Event::Head(head.status.as_u16(), head.headers)
+                Ok(Piece::End) => return Poll::Ready(self.ended(connection)),
+                Err(_) => return Poll::Ready(self.failed(Stage::Protocol, &connection)),
+                Ok(Piece::More) => {}
             }
-            Err(error) => self.failed(failure::before_head(&error, self.sent), &connection),
+            let read = if self.credit == 0 { Poll::Pending } else { connection.poll_read(cx) };
+            match read {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(0)) if matches!(framing, Framing::UntilEnd) => return Poll::Ready(Event::End),
+                Poll::Ready(_) => return Poll::Ready(self.failed(Stage::Body, &connection)),
+                Poll::Pending => {
+                    self.state = State::Reading(connection, framing);
+                    return Poll::Pending;
+                }
+            }
         }
     }
 
-    fn read(&mut self, mut reading: Reading, cx: &mut Context<'_>) -> Poll<Event> {
-        let mut driven = false;
-        loop {
-            if !reading.held.is_empty() {
-                if self.credit == 0 {
-                    break;
-                }
-                let piece = reading.held.split_to(self.credit.min(reading.held.len()));
-                self.credit -= piece.len();
-                self.state = State::Reading(reading);
-                return Poll::Ready(Event::Data(piece));
-            }
-            // Without credit hyper's window, one read, is as far as the upstream gets ahead.
-            if self.credit == 0 && !reading.incoming.is_end_stream() {
-                break;
-            }
-            match Pin::new(&mut reading.incoming).poll_frame(&mut silent()) {
-                Poll::Ready(Some(Ok(frame))) => reading.held = frame.into_data().unwrap_or_default(),
-                Poll::Ready(Some(Err(error))) => {
-                    let stage = failure::within_body(&error);
-                    return Poll::Ready(self.failed(stage, &reading.connection));
-                }
-                Poll::Ready(None) => {
-                    if reading.is_clean {
-                        self.upstreams.give_back(&self.origin, reading.connection);
-                    }
-                    return Poll::Ready(Event::End);
-                }
-                Poll::Pending if driven => break,
-                Poll::Pending => {
-                    reading.connection.drive(cx);
-                    driven = true;
-                }
-            }
+    fn ended(&mut self, mut connection: Box<Connection>) -> Event {
+        if connection.input.is_empty() {
+            // Which would keep the last answer in memory.
+            connection.input = BytesMut::new();
         }
-        self.state = State::Reading(reading);
-        Poll::Pending
+        self.upstreams.give_back(&self.origin, connection);
+        Event::End
     }
 
     fn failed(&mut self, stage: Stage, connection: &Connection) -> Event {
@@ -234,9 +200,4 @@ impl Attempt {
         }
         Event::Failed { stage, reused: connection.used }
     }
-}
-
-/// For what only [`Connection::drive`] moves, which was polled before it with the task's own waker.
-fn silent() -> Context<'static> {
-    Context::from_waker(Waker::noop())
 }

@@ -16,7 +16,7 @@ use crate::transport::Transport;
 use crate::tunnel::tunnel;
 
 /// A new connection to `origin`, through its proxy if it has one.
-pub async fn connect(origin: &Origin, trust: &Arc<Trust>) -> Result<Connection, Stage> {
+pub async fn connect(origin: &Origin, trust: &Arc<Trust>) -> Result<Box<Connection>, Stage> {
     let proxy = origin.proxy.as_deref();
     let (host, port) = proxy.map_or((&origin.host, origin.port), |proxy| (&proxy.host, proxy.port));
     let mut addresses = resolve(host, port).await?;
@@ -38,7 +38,7 @@ pub async fn connect(origin: &Origin, trust: &Arc<Trust>) -> Result<Connection, 
     if origin.tls {
         transport = tls::secure(transport, &origin.host, origin.terms.as_ref(), trust).await?;
     }
-    Connection::over(transport, socket, origin).await
+    Connection::over(transport, socket, origin)
 }
 
 /// The addresses of a host, looked up anew each time: the system keeps what may be kept.

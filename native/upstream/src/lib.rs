@@ -1,4 +1,4 @@
-//! The way to upstreams over tokio and hyper: what happened is told truthfully, and nothing is decided here.
+//! The way to upstreams over tokio: what happened is told truthfully, and nothing is decided here.
 //!
 //! [`Upstreams`] keeps the connections of one thread, [`Attempt`] sends one request over one of them and says by
 //! [`Event`]s how far it came, [`Upstreams::fetch`] asks on the gateway's own account. No listener, retry, redirect or
@@ -7,37 +7,36 @@
 //!
 //! | File | Holds |
 //! | --- | --- |
-//! | `attempt`, `body`, `failure` | one request and its answer, told event by event |
-//! | `connection`, `watched` | HTTP/1.1 over one transport, and what became of what it wrote |
+//! | `attempt` | one request and its answer, told event by event |
+//! | `connection` | HTTP/1.1 over one transport, written and read in place |
+//! | `request`, `feed` | a request's head and body as they go over the wire |
+//! | `head`, `framing` | an answer's head, and where its body ends |
 //! | `connect`, `race`, `tunnel` | addresses, looked up anew and raced; ways through proxies |
 //! | `tls`, `pins` | whom a TLS connection may be to |
 //! | `transport`, `socket` | bytes, with or without TLS |
 //! | `pool`, `settings` | the idle connections of one thread, and their bounds |
 //! | `fetch` | questions of the gateway itself |
-//! | `view`, `names` | hyper's headers as the core reads them, and the core's as hyper does |
 
 mod attempt;
-mod body;
 mod connect;
 mod connection;
-mod failure;
+mod feed;
 mod fetch;
-mod names;
+mod framing;
+mod head;
 mod pins;
 mod pool;
 mod race;
+mod request;
 mod settings;
 mod socket;
 mod tls;
 mod transport;
 mod tunnel;
-mod view;
-mod watched;
 
 pub use attempt::{Attempt, Event};
 pub use fetch::LARGEST_FETCH;
-pub use names::name_of;
+pub use head::AnswerHeaders;
 pub use pool::Upstreams;
 pub use settings::Settings;
 pub use tls::{check, Trust};
-pub use view::View;

@@ -17,7 +17,7 @@ use crate::tls::Trust;
 pub struct Upstreams {
     settings: Settings,
     /// Of each origin, in the order in which they became idle.
-    idle: RefCell<HashMap<Arc<Origin>, VecDeque<Connection>, RandomState>>,
+    idle: RefCell<HashMap<Arc<Origin>, VecDeque<Box<Connection>>, RandomState>>,
     count: Cell<usize>,
     given_back: Cell<u32>,
 }
@@ -44,7 +44,7 @@ impl Upstreams {
     }
 
     /// An idle connection that still stands. The latest is the least likely to have been closed by its peer.
-    pub(crate) fn take(&self, origin: &Arc<Origin>) -> Option<Connection> {
+    pub(crate) fn take(&self, origin: &Arc<Origin>) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
         let idle = idle.get_mut(origin)?;
         let now = Instant::now();
@@ -58,7 +58,7 @@ impl Upstreams {
     }
 
     /// Keeps a connection whose answer was read to its end.
-    pub(crate) fn give_back(&self, origin: &Arc<Origin>, mut connection: Connection) {
+    pub(crate) fn give_back(&self, origin: &Arc<Origin>, mut connection: Box<Connection>) {
         let now = Instant::now();
         if !connection.used {
             connection.born = connection.born.checked_sub(self.lead()).unwrap_or(connection.born);

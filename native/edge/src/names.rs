@@ -2,7 +2,7 @@
 
 use hyper::header::{self, HeaderName};
 
-/// A name as hyper has it. Those that the core writes to every request and answer are known, so that they are not checked
+/// A name as hyper has it. Those that the core writes to most answers are known, so that they are not checked
 /// and hashed each time. `None`: it is no name.
 pub fn name_of(name: &[u8]) -> Option<HeaderName> {
     const MODEL: HeaderName = HeaderName::from_static("x-hoosh-model");
@@ -17,10 +17,6 @@ pub fn name_of(name: &[u8]) -> Option<HeaderName> {
         b"x-hoosh-cache" => CACHE,
         b"cache-control" => header::CACHE_CONTROL,
         b"retry-after" => header::RETRY_AFTER,
-        b"authorization" => header::AUTHORIZATION,
-        b"accept" => header::ACCEPT,
-        b"accept-encoding" => header::ACCEPT_ENCODING,
-        b"user-agent" => header::USER_AGENT,
         _ => return HeaderName::from_bytes(name).ok(),
     })
 }
