@@ -249,8 +249,8 @@ class Config:
         """
 
     @property
-    def mounts(self) -> list[tuple[str, str]]:
-        """Path and `module:attribute` of each application that is mounted, in the order of the file."""
+    def mounts(self) -> list[tuple[str, str, bool]]:
+        """Path, `module:attribute`, and whether no key is asked for, of each application that is mounted, in the file's order."""
 
     def mounting(self, other: Config) -> Config:
         """The same configuration with the mounts of `other`."""
@@ -348,8 +348,8 @@ class Exchange:
         None: the request is none of its, or is refused. The name is None where no key was asked for.
         """
 
-    def mount_began(self, status: int) -> None:
-        """The application has begun to answer."""
+    def mount_began(self, status: int) -> bool:
+        """The application is about to answer; False: it must not, because the exchange does, or has ended."""
 
     def mount_ended(self) -> None:
         """Its answer is complete."""
@@ -408,6 +408,9 @@ class Gateway:
 
     def set_mounts_run(self, run: bool) -> None:
         """Whether applications of `[[server.mounts]]` can be asked; before this is said, they cannot."""
+
+    def caller_stall(self) -> int:
+        """Seconds after which a caller that takes nothing is cut off."""
 
     def way_down(self) -> tuple[int, int]:
         """On the way down: seconds for which all is served, then seconds that requests in progress may take."""
@@ -640,9 +643,7 @@ def tokens_encoding_for_model(model: str) -> Literal["cl100k_base", "o200k_base"
 class WireGuard:
     """Judges the bytes of one connection before the server's own parser reads them; `docs/wire.md` has the rules."""
 
-    def __new__(cls, gateway: Gateway | None = None, prefix: str = "") -> WireGuard:
-        """`gateway`: whose mounts may have websockets, below `prefix`; None: none may."""
-
+    def __new__(cls, gateway: Gateway | None = None, prefix: str = "") -> WireGuard: ...
     def switched(self) -> None:
         """The handshake of a websocket that was given on succeeded: what comes is not looked at."""
 

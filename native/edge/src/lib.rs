@@ -19,6 +19,7 @@ mod guarded;
 pub mod host;
 mod hosted;
 pub mod inside;
+mod lenient;
 mod listen;
 mod log;
 mod names;

@@ -29,6 +29,7 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
 use crate::answer::{Answer, Cut, Held};
+use crate::lenient::Lenient;
 use crate::tunnel::Tunnel;
 use crate::wire::Wire;
 
@@ -106,7 +107,7 @@ impl Passer {
         // In origin form, as it came.
         *asked.uri_mut() = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
         *asked.headers_mut() = headers;
-        Passing { held, shakes, id, asking: Some(Box::pin(ask(self.way.clone(), asked))) }
+        Passing { held, shakes, id, asking: Some(Box::pin(ask(self.way.clone(), asked, shakes))) }
     }
 
     /// The secret, then who asks as JSON.
@@ -153,10 +154,11 @@ pub struct Unreached;
 
 type Asking = Pin<Box<dyn Future<Output = Result<(Response<Incoming>, Line), Unreached>>>>;
 
-async fn ask(way: Arc<Way>, request: Request<Sent>) -> Result<(Response<Incoming>, Line), Unreached> {
+async fn ask(way: Arc<Way>, request: Request<Sent>, shakes: bool) -> Result<(Response<Incoming>, Line), Unreached> {
     let connecting = tokio::time::timeout(CONNECT, tokio::net::UnixStream::connect(&way.socket));
     let stream = connecting.await.map_err(|_| Unreached)?.map_err(|_| Unreached)?;
-    let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| Unreached)?;
+    let (mut sender, connection) =
+        handshake(TokioIo::new(Lenient::new(stream, shakes))).await.map_err(|_| Unreached)?;
     let task = tokio::task::spawn_local(connection.with_upgrades());
     let asked = sender.send_request(request);
     let line = Line { task: task.abort_handle(), _sender: sender };
@@ -242,7 +244,7 @@ impl Passing {
         cx: &mut Context<'_>,
     ) -> Result<Response<Answer>, Cut> {
         let mut held = self.held.take();
-        held.tell(|exchange| exchange.mount_began(answer.status().as_u16()));
+        held.tell(|exchange| _ = exchange.mount_began(answer.status().as_u16()));
         held.wire().passes.set(true);
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             if !self.shakes {

@@ -43,23 +43,25 @@ impl Tunnel {
         caller.switched();
         let mut caller = TokioIo::new(caller);
         let mut application = TokioIo::new(application);
-        let is_whole = {
+        let (is_whole, in_time) = {
             let mut carry = pin!(async {
                 application.write_all(&early).await?;
                 copy_bidirectional(&mut caller, &mut application).await
             });
             std::future::poll_fn(|cx| {
                 if let Poll::Ready(carried) = carry.as_mut().poll(cx) {
-                    return Poll::Ready(carried.is_ok());
+                    return Poll::Ready((carried.is_ok(), true));
                 }
                 // It says something only when there is no more time.
-                self.held.poll(cx).map(|_| false)
+                self.held.poll(cx).map(|_| (false, false))
             })
             .await
         };
-        if is_whole {
+        if in_time {
+            // Whoever has said the last word of a websocket may hang up before the other has taken it.
             self.held.tell(Exchange::mount_ended);
-        } else {
+        }
+        if !is_whole {
             wire.cut();
         }
         caller.into_inner()

@@ -203,10 +203,11 @@ impl Config {
         self.0.storage.path.as_deref()
     }
 
-    /// Path and `module:attribute` of each application that is mounted, in the order of the file.
+    /// Path, `module:attribute`, and whether no key is asked for, of each application that is mounted, in the file's order.
     #[getter]
-    fn mounts(&self) -> Vec<(String, String)> {
-        self.0.server.mounts.iter().map(|mount| (mount.path.to_string(), mount.app.clone())).collect()
+    fn mounts(&self) -> Vec<(String, String, bool)> {
+        let mounts = self.0.server.mounts.iter();
+        mounts.map(|mount| (mount.path.to_string(), mount.app.clone(), mount.public)).collect()
     }
 
     /// The same configuration with the mounts of `other`.

@@ -233,9 +233,9 @@ impl Exchange {
         Some((passage.mount.path.to_string(), passage.request_id.to_string(), passage.key.map(|key| key.to_string())))
     }
 
-    /// The application has begun to answer.
-    fn mount_began(&self, status: u16) {
-        lock(&self.0).mount_began(status);
+    /// The application is about to answer; False: it must not, because the exchange does, or has ended.
+    fn mount_began(&self, status: u16) -> bool {
+        lock(&self.0).mount_began(status)
     }
 
     /// Its answer is complete.

@@ -39,11 +39,14 @@ impl Exchange {
         Some(passage)
     }
 
-    /// The application has begun to answer, with this status. What it says is given on from now.
-    pub fn mount_began(&mut self, status: u16) {
-        if self.phase == Phase::Mounted {
+    /// The application is about to answer, with this status. What it says is given on from now, unless this is false: then
+    /// the exchange answers, or has ended.
+    pub fn mount_began(&mut self, status: u16) -> bool {
+        let may = self.phase == Phase::Mounted;
+        if may {
             self.out.start_mounted(status);
         }
+        may
     }
 
     /// Its answer is complete.

@@ -23,6 +23,7 @@ mod keeper;
 mod lists;
 mod logprobs;
 mod metering;
+mod mounted;
 mod once;
 mod origins;
 mod parts;
