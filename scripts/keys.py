@@ -36,6 +36,13 @@ def name(header: str) -> str:
     return "".join(word.title() for word in words) + "Keys"
 
 
+def table_of_its_own(header: str, key: str) -> str:
+    """The type of a key whose tables are described below: one, or as many as one likes."""
+    inner = f"{header.strip('[]')}.{key}".removeprefix(".")
+    many = any(known == f"[[{inner}]]" for known, _ in config_keys())
+    return f'Sequence["{name(f"[[{key}]]")}"]' if many else f'"{name(key)}"'
+
+
 def text() -> str:
     """The whole module."""
     parts = [HEAD]
@@ -44,9 +51,7 @@ def text() -> str:
         parts.append(f'\n\nclass {name(header)}(TypedDict, total=False):\n    """Keys of {table}."""\n')
         for key, kind, words, required, default, about in keys:
             listed = ", ".join(f'"{word}"' for word in words)
-            of = (
-                f"Literal[{listed}]" if kind == "word" else TYPES.get(kind) or f'"{name(key)}"'
-            )  # a table of its own, below
+            of = f"Literal[{listed}]" if kind == "word" else TYPES.get(kind) or table_of_its_own(header, key)
             of = f"Required[{of}]" if required else of
             told = about if required else f"{about} Left out: {default}."
             parts.append(f'\n    {key}: {of}\n    """{told}"""\n')

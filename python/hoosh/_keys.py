@@ -74,6 +74,22 @@ class ServerKeys(TypedDict, total=False):
     drain_secs: int
     """Then, how long requests in progress may take; after that they end with `draining`. Left out: 30."""
 
+    mounts: Sequence["MountKeys"]
+    """ASGI applications that are served below a path beside the gateway, as tables of their own. Left out: none."""
+
+
+class MountKeys(TypedDict, total=False):
+    """Keys of `[[server.mounts]]`."""
+
+    path: Required[str]
+    """Where its paths begin, such as `/tools`. Not below `/v1`, `/metrics`, `/health` or `/admin`."""
+
+    app: Required[str]
+    """The ASGI application, as `package.module:attribute`. Loaded at the start; it runs on trio."""
+
+    public: bool
+    """Whether it is reached without a key where `[auth]` has tokens. Left out: false."""
+
 
 class ProviderKeys(TypedDict, total=False):
     """Keys of `[[providers]]`."""

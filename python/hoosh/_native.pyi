@@ -248,6 +248,13 @@ class Config:
             ConfigError: there is no such provider, or it is an engine.
         """
 
+    @property
+    def mounts(self) -> list[tuple[str, str, bool]]:
+        """Path, `module:attribute`, and whether no key is asked for, of each application that is mounted, in the file's order."""
+
+    def mounting(self, other: Config) -> Config:
+        """The same configuration with the mounts of `other`."""
+
     def listening(self, bind: str | None, port: int | None) -> Config:
         """The same configuration on another address."""
 
@@ -335,6 +342,21 @@ class Exchange:
     def caller_gone(self) -> None:
         """The caller left."""
 
+    def passage(self, mono_us: int, wall_us: int) -> tuple[str, str, str | None] | None:
+        """Leave to have a mounted application answer: the mount's path, the request's id, and the name of the caller's key.
+
+        None: the request is none of its, or is refused. The name is None where no key was asked for.
+        """
+
+    def mount_began(self, status: int) -> bool:
+        """The application is about to answer; False: it must not, because the exchange does, or has ended."""
+
+    def mount_ended(self) -> None:
+        """Its answer is complete."""
+
+    def mount_failed(self) -> None:
+        """It broke off."""
+
     @property
     def request_id(self) -> str:
         """`x-request-id`; empty before `begin` or `refused`."""
@@ -383,6 +405,12 @@ class Gateway:
         Raises:
             ValueError: a dict lacks `model`, or holds what it cannot.
         """
+
+    def set_mounts_run(self, run: bool) -> None:
+        """Whether applications of `[[server.mounts]]` can be asked; before this is said, they cannot."""
+
+    def caller_stall(self) -> int:
+        """Seconds after which a caller that takes nothing is cut off."""
 
     def way_down(self) -> tuple[int, int]:
         """On the way down: seconds for which all is served, then seconds that requests in progress may take."""
@@ -615,7 +643,17 @@ def tokens_encoding_for_model(model: str) -> Literal["cl100k_base", "o200k_base"
 class WireGuard:
     """Judges the bytes of one connection before the server's own parser reads them; `docs/wire.md` has the rules."""
 
-    def __new__(cls) -> WireGuard: ...
+    def __new__(cls, gateway: Gateway | None = None, prefix: str = "") -> WireGuard: ...
+    def switched(self) -> None:
+        """The handshake of a websocket that was given on succeeded: what comes is not looked at."""
+
+    def stayed(self) -> None:
+        """It was refused: the next request may come."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more is to be fed before it is known what became of the handshake."""
+
     def feed(self, data: bytes | bytearray) -> None:
         """What the socket gave."""
 
@@ -704,6 +742,9 @@ class Edge:
     @property
     def is_listed(self) -> bool:
         """Whether the providers that are asked for their models have said them, or had their time."""
+
+    def pass_to(self, socket: str, secret: str) -> None:
+        """Have applications that are mounted asked over the Unix socket at `socket`; `secret` begins the header that says who asks."""
 
     def accept(self) -> None:
         """Begin to answer."""

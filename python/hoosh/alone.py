@@ -33,8 +33,8 @@ class Alone(NamedTuple):
 
 
 def is_possible(config: Config) -> bool:
-    """Whether all engines that `config` has made are hoosh's own."""
-    return all(
+    """Whether all engines that `config` has made are hoosh's own, and no application is mounted."""
+    return not config.mounts and all(
         kind != "python" and target.startswith((own.NATIVE, "register")) for _, kind, target, _ in config.engines()
     )
 

@@ -24,6 +24,7 @@ import sniffio
 from hoosh import store
 from hoosh._driver import Driver, Engine, Headers, Took
 from hoosh._driver.hooks import Hooks
+from hoosh._driver.tasks import now
 from hoosh._environment import load
 from hoosh._native import Config, WireRefusal
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from hoosh._driver.inside import Transport
     from hoosh._stores import Place
     from hoosh.edge import Front
+    from hoosh.mounted import Mounts
     from hoosh.wire import GuardedStream
 
 LOG = logging.getLogger("hoosh")
@@ -76,6 +78,7 @@ class Asgi:
         """Where its paths begin; empty, or such as `/ai`."""
         self._end_alone: Callable[[], object] | None = None
         self._driver: Driver | None = None
+        self._mounts: Mounts | None = None
         self._runs = False
 
     def behind_edge(self, config: Config) -> "Front":
@@ -96,10 +99,10 @@ class Asgi:
     def driver(self) -> Driver:
         """The driver; made from the configuration at the first use."""
         if self._driver is None:
-            config = self._config if self._config is not None else load()[0]
             # Who hands a configuration over says in it whether a file is written; an operator with budgets wants one.
-            needed = self._config is None and bool(config.budgets)
-            place = self._place or store.place(config, "hoosh.asgi", needed=needed)
+            given, self._config = self._config, self._config if self._config is not None else load()[0]
+            config = self._config
+            place = self._place or store.place(config, "hoosh.asgi", needed=given is None and bool(config.budgets))
             self._driver = Driver(config, place, self._hooks, self._front, self._transport)
             for name, engine in (self._engines or {}).items():
                 self._driver.register(name, engine)
@@ -118,24 +121,76 @@ class Asgi:
                 await self.driver.refuse(caller, wire.refusal)
             else:
                 headers = list(scope["headers"]) if wire is None else wire.headers(scope["headers"])
-                await self.driver.drive(caller, scope["method"], target_of(scope, self.prefix), headers, neutral=False)
+                caller = await self._answer({**scope, "headers": headers}, caller, receive, send, wire)
             if caller.was_cut and wire is None:
                 raise ConnectionAbortedError("the caller took nothing for too long")
         elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close"})
+            if not self._runs and not self.driver.closed:
+                await self._start_alone()
+            wire = scope.get("extensions", {}).get("hoosh.wire")
+            caller = HttpCaller(*as_http(scope, receive, send), wire)
+            caller = await self._answer(scope, caller, receive, send, wire)
+            if wire is not None:
+                wire.stayed()
         else:
             raise ValueError(f"hoosh does not serve {scope['type']}")
 
+    async def _answer(
+        self,
+        scope: MutableMapping[str, Any],
+        caller: "HttpCaller",
+        receive: Receive,
+        send: Send,
+        wire: "GuardedStream | None",
+    ) -> "HttpCaller":
+        """Answer a request, or have an application that is mounted do that; gives who was the caller then."""
+        target = target_of(scope, self.prefix)
+        doors, number = self.driver.begin(scope.get("method", "GET"), target, scope["headers"], neutral=False)
+        given = doors.exchange.passage(*now()) if self._mounts is not None else None
+        if given is None or self._mounts is None:
+            await self.driver.go_on(doors, number, caller)
+            return caller
+        from hoosh.mounted import beside
+        from hoosh.mounted.passage import Passage
+
+        asked = beside.Asked(self._mounts, self.driver, doors, number, Passage(*given), scope)
+        instead = beside.Instead(*caller.doors, wire)
+        await beside.answer(asked, instead, receive, send, wire)
+        return instead
+
+    def open(self) -> None:
+        """Open the driver, and load the applications that are mounted. `running` does, unless it was done.
+
+        Raises:
+            ConfigError: why it cannot be.
+
+        """
+        self.driver.open()
+        config = self._config
+        if self._mounts is None and config is not None and config.mounts:
+            from hoosh.mounted import Mounts
+
+            self._mounts = Mounts(config, self.driver.gateway, self.prefix)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the gateway's own loop, which a lifespan does otherwise."""
+        """Run the gateway's own loop, which a lifespan does otherwise, and what is mounted."""
         self._runs = True
         try:
-            async with self.driver.running():
+            async with self._all_running():
                 yield
         finally:
             self._runs = self.driver.runs
+
+    @asynccontextmanager
+    async def _all_running(self) -> AsyncIterator[None]:
+        self.open()
+        async with self.driver.running():
+            if self._mounts is None:
+                yield
+                return
+            async with self._mounts.running(self._front.edge if self._front is not None else None):
+                yield
 
     def close(self) -> None:
         """Admit no request any more, and have what is not stored yet stored. May be called again, and from any thread."""
@@ -148,7 +203,7 @@ class Asgi:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            self.driver.open()  # here, so that a wrong configuration or a store in use ends the start
+            self.open()  # here, so that a wrong configuration or a store in use ends the start
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
@@ -175,7 +230,7 @@ class Asgi:
         with anyio.CancelScope() as scope:
             self._end_alone = partial(soon, scope.cancel)
             try:
-                async with self.driver.running():
+                async with self._all_running():
                     await anyio.sleep_forever()
             finally:
                 self._runs = False
@@ -199,6 +254,25 @@ def target_of(scope: MutableMapping[str, Any], prefix: str = "") -> str:
     return f"{path}?{query.decode('latin-1')}" if query else path
 
 
+def as_http(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """The handshake of a websocket as a request without a body: for whom it is refused, as a request is answered."""
+    has_answers = "websocket.http.response" in scope.get("extensions", {})
+
+    async def received() -> Message:
+        message = await receive()
+        if message["type"] == "websocket.connect":
+            return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.disconnect"} if message["type"] == "websocket.disconnect" else message
+
+    async def answered(message: Message) -> None:
+        if has_answers:
+            await send({**message, "type": f"websocket.{message['type']}"})
+        elif message["type"] == "http.response.start":
+            await send({"type": "websocket.close"})
+
+    return received, answered
+
+
 class HttpCaller:
     """A caller over ASGI; `wire` is its connection, where the server is ours."""
 
@@ -211,6 +285,11 @@ class HttpCaller:
         """A piece of the body that came while its leaving was watched for."""
         self._complete = False
         """Whether the server has the last of the answer, or is being given it."""
+
+    @property
+    def doors(self) -> tuple[Receive, Send]:
+        """What the server gave for it."""
+        return self._receive, self._send
 
     async def read(self, credit: int) -> tuple[bytes, bool] | WireRefusal | None:
         """See `Caller`. A server hands over one message at a time, about 64 KiB."""

@@ -64,7 +64,7 @@ async def listen(
         # hypercorn waits for the next request also of a peer that has closed. Its own word for "no more requests" ends
         # that: a context of its own has each connection told so by itself.
         context = WorkerContext(None)
-        wire = GuardedStream(stream, context.terminated.set)
+        wire = GuardedStream(stream, context.terminated.set, app.driver.gateway, app.prefix)
 
         async def behind(scope: Any, receive: Receive, send: Send) -> None:
             scope["extensions"]["hoosh.wire"] = wire

@@ -90,7 +90,7 @@ async def _serve(served: Served, show_first: bool) -> int:
     app, config, file, alone = served.app, served.config, served.file, served.alone
     stop, hurry = trio.Event(), trio.Event()
     answer = await _listener(served, stop, hurry)
-    app.driver.open()
+    app.open()
     say = announce.Voice(app.driver.gateway, app.driver.log)
     with say.hearing():
         async with trio.open_nursery() as nursery:
@@ -248,13 +248,15 @@ async def _reload(served: Served, say: announce.Say) -> None:
         with _credential.while_waiting():
             # A command may take its time, and a signal to end does not wait for it.
             new = await trio.to_thread.run_sync(served.again, abandon_on_cancel=True)
-        new_here = guarded(new.listening(started.bind, started.port))
+        new_here = guarded(new.listening(started.bind, started.port)).mounting(started)
         engines = await trio.to_thread.run_sync(driver.engines_of, new_here, abandon_on_cancel=True)
         driver.reload(new_here, engines)
     except ConfigError as error:
         say(f"Kept the configuration, because the new one is wrong: {error}", "error")
         return
     say("Reloaded the configuration.")
+    if new.mounts != started.mounts:
+        say("  What is mounted changes with the next start.")
     then = new.listening(served.bind, served.port)
     if (then.bind, then.port) != (started.bind, started.port):
         say(f"  It listens on {then.bind} port {then.port} from the next start, and until then where it did.")

@@ -13,7 +13,7 @@ from typing import Any
 import trio
 
 from hoosh._driver.connections import RESET
-from hoosh._native import WireGuard, WireRefusal
+from hoosh._native import Gateway, WireGuard, WireRefusal
 
 Message = MutableMapping[str, Any]
 
@@ -40,13 +40,21 @@ class GuardedStream:
     h11: it hears nothing more, and the application is told by `message`.
     """
 
-    def __init__(self, stream: trio.SocketStream, on_end: Callable[[], Awaitable[None]]) -> None:
-        """`on_end` is told when the peer will send no more."""
+    def __init__(
+        self,
+        stream: trio.SocketStream,
+        on_end: Callable[[], Awaitable[None]],
+        gateway: Gateway | None = None,
+        prefix: str = "",
+    ) -> None:
+        """`on_end` is told when the peer will send no more. `gateway`: whose mounts, below `prefix`, may have websockets."""
         self._stream, self._on_end = stream, on_end
-        self._guard = WireGuard()
+        self._guard = WireGuard(gateway, prefix)
         self._deadline = 0.0
         self._closed = trio.Event()
         self._reading = trio.CancelScope()
+        self._waiting = trio.CancelScope()
+        """Of a read that ends when it is known what became of a handshake."""
         self.refusal: WireRefusal | None = None
 
     @property
@@ -61,7 +69,9 @@ class GuardedStream:
         while True:
             found = self._guard.next()
             if found is None:
-                data = await self._receive()
+                data = await self._more()
+                if data is None:
+                    continue
                 if isinstance(data, WireRefusal):
                     return self._refuse(data)
                 if not data:
@@ -72,6 +82,15 @@ class GuardedStream:
             else:
                 self._deadline = 0.0
                 return found
+
+    async def _more(self) -> bytes | bytearray | WireRefusal | None:
+        """What comes next; None: look again."""
+        with trio.CancelScope() as self._waiting:
+            # What comes behind a handshake waits for what becomes of it.
+            if self._guard.is_full:
+                await trio.sleep_forever()
+            return await self._receive()
+        return None
 
     async def _receive(self) -> bytes | bytearray | WireRefusal:
         deadline = math.inf
@@ -91,6 +110,16 @@ class GuardedStream:
             return self._refuse(cut_off) or await self._after(cut_off)
         await self._on_end()
         return b""
+
+    def switched(self) -> None:
+        """The handshake that was given on last succeeded: what comes is a websocket's, and not looked at."""
+        self._guard.switched()
+        self._waiting.cancel()
+
+    def stayed(self) -> None:
+        """If the last request was a handshake, it was refused, and the next request may come."""
+        self._guard.stayed()
+        self._waiting.cancel()
 
     def stood_in(self, path: str) -> bool:
         """Whether a request with this path is the one given in place of what was refused."""

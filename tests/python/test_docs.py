@@ -31,8 +31,11 @@ def test_each_code_has_its_line():
 
 
 async def test_each_metric_and_column_has_its_line(upstream):
-    # With a budget and a cache, so that their gauges are shown; counters of several labels are once something happened.
-    config = provider(upstream) + '[[budgets]]\nname = "default"\ncapacity = 100_000\n[cache]\nenabled = true\n'
+    # With a budget, a cache and a mount, so that their gauges are shown; counters of several labels are once something happened.
+    mounted = '[[server.mounts]]\npath = "/tools"\napp = "tests.python.mounted_apps:plain"\n'
+    config = (
+        mounted + provider(upstream) + '[[budgets]]\nname = "default"\ncapacity = 100_000\n[cache]\nenabled = true\n'
+    )
     async with serving(config) as (url, app), httpx2.AsyncClient(base_url=url) as http:
         assert (await http.post("/v1/chat/completions", json=CHAT)).status_code == 200
         page = (await http.get("/metrics")).text

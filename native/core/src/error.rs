@@ -138,6 +138,8 @@ codes! {
     BudgetUnavailable = 503, "api_error", "budget_unavailable", Gateway;
     /// Too much is buffered already.
     Overloaded = 503, "api_error", "overloaded", Gateway;
+    /// The application that is mounted at this path does not run now.
+    MountUnavailable = 503, "api_error", "mount_unavailable", Gateway;
     /// The gateway is going down.
     Draining = 503, "api_error", "draining", Gateway;
     /// A defect of hoosh.

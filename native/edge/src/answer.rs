@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use hoosh_core::exchange::Exchange;
 use hoosh_core::http::Headers;
 use http_body::{Body, Frame, SizeHint};
 use hyper::header::{HeaderValue, CONNECTION, CONTENT_LENGTH};
@@ -16,6 +17,7 @@ use hyper::{Response, StatusCode, Version};
 
 use crate::drive::{Drive, Say};
 use crate::names::name_of;
+use crate::passed::{Passing, Relayed};
 use crate::wire::Wire;
 
 /// Of a whole answer, given to hyper at once: how much a slow caller must take before it is known to take anything.
@@ -51,12 +53,29 @@ impl Held {
         Held { drive: Some(drive), wire, is_head, is_old, answered: false }
     }
 
-    fn take(&mut self) -> Held {
+    /// Tells the exchange something.
+    pub fn tell(&self, door: impl FnOnce(&mut Exchange)) {
+        if let Some(drive) = &self.drive {
+            door(&mut drive.borrow_mut().exchange);
+        }
+    }
+
+    /// The connection.
+    pub fn wire(&self) -> &Rc<Wire> {
+        &self.wire
+    }
+
+    /// No byte of the answer's body is sent, whatever its head says.
+    pub fn is_head(&self) -> bool {
+        self.is_head
+    }
+
+    pub fn take(&mut self) -> Held {
         let Held { is_head, is_old, answered, .. } = *self;
         Held { drive: self.drive.take(), wire: self.wire.clone(), is_head, is_old, answered }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Say> {
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Say> {
         match &self.drive {
             Some(drive) => drive.borrow_mut().poll(cx),
             None => Poll::Ready(Say::Done),
@@ -70,7 +89,7 @@ impl Held {
     }
 
     /// The caller has everything. Usually nothing else is left to do.
-    fn settle(&mut self, cx: &mut Context<'_>) {
+    pub fn settle(&mut self, cx: &mut Context<'_>) {
         self.answered = true;
         self.wire.answered();
         if let Poll::Ready(Say::Done) = self.poll(cx) {
@@ -79,7 +98,7 @@ impl Held {
     }
 
     /// What the head of the answer is to say of the connection.
-    fn manner(&self) -> Manner {
+    pub fn manner(&self) -> Manner {
         // Of a refused head hyper is told by the request in its place, which may wait behind this one.
         let refused = self.wire.body_refusal().is_some() || self.wire.closing.get();
         let unread = self.drive.as_ref().is_some_and(|drive| drive.borrow().ends_connection());
@@ -87,7 +106,7 @@ impl Held {
     }
 
     /// The connection ends without what was not taken yet.
-    fn cut(&mut self) -> Cut {
+    pub fn cut(&mut self) -> Cut {
         self.wire.cut();
         Cut
     }
@@ -112,16 +131,33 @@ impl Drop for Held {
 }
 
 /// A request until its answer begins.
-pub struct Asked(pub Held);
+pub enum Asked {
+    /// An exchange answers it.
+    Exchange(Held),
+    /// An application does, beside an exchange that watches.
+    Passed(Passing),
+}
 
 impl Future for Asked {
     type Output = Result<Response<Answer>, Cut>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Poll::Ready(say) = self.0.poll(cx) else { return Poll::Pending };
-        let mut held = self.0.take();
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Asked::Exchange(held) => match held.poll(cx) {
+                Poll::Ready(say) => Poll::Ready(held.take().answer(say, cx)),
+                Poll::Pending => Poll::Pending,
+            },
+            Asked::Passed(passing) => passing.poll(cx),
+        }
+    }
+}
+
+impl Held {
+    /// The answer that begins so.
+    pub fn answer(self, say: Say, cx: &mut Context<'_>) -> Result<Response<Answer>, Cut> {
+        let mut held = self;
         let manner = held.manner();
-        Poll::Ready(match say {
+        match say {
             Say::Reply(status, headers, body) if held.is_head => {
                 let length = HeaderValue::from(body.len());
                 held.written(body.len());
@@ -138,12 +174,12 @@ impl Future for Asked {
                 response(manner, status, headers, Answer::Stream { held, given: 0, length })
             }
             Say::Emit(_) | Say::Finish | Say::Break | Say::Done => Err(held.cut()),
-        })
+        }
     }
 }
 
 /// What becomes of the connection behind an answer.
-struct Manner {
+pub struct Manner {
     is_old: bool,
     closes: bool,
 }
@@ -157,13 +193,20 @@ fn response(manner: Manner, status: u16, headers: Headers, answer: Answer) -> Re
         let name = name_of(&name).ok_or(Cut)?;
         map.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| Cut)?);
     }
-    if manner.is_old {
-        // hyper keeps a connection whose caller asks for it, unless the answer is as old.
-        *response.version_mut() = Version::HTTP_10;
-    } else if manner.closes {
-        map.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
+    manner.write(&mut response);
     Ok(response)
+}
+
+impl Manner {
+    /// Adds to the head what it says.
+    pub fn write(&self, response: &mut Response<Answer>) {
+        if self.is_old {
+            // hyper keeps a connection whose caller asks for it, unless the answer is as old.
+            *response.version_mut() = Version::HTTP_10;
+        } else if self.closes {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
 }
 
 /// The body of an answer.
@@ -176,6 +219,10 @@ pub enum Answer {
         /// What is to come, where its head says that.
         length: Option<u64>,
     },
+    /// An application's.
+    Passed(Box<Relayed>),
+    /// There is none.
+    Nothing,
 }
 
 impl Body for Answer {
@@ -210,17 +257,26 @@ impl Body for Answer {
                     Say::Reply(..) | Say::Start(..) | Say::Break | Say::Done => Some(Err(held.cut())),
                 })
             }
+            Answer::Passed(relayed) => relayed.poll(cx),
+            Answer::Nothing => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Answer::Whole(_, body) if body.is_empty())
+        match self {
+            Answer::Whole(_, body) => body.is_empty(),
+            Answer::Stream { .. } => false,
+            Answer::Passed(relayed) => relayed.is_over(),
+            Answer::Nothing => true,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Answer::Whole(_, body) => SizeHint::with_exact(body.len() as u64),
             Answer::Stream { length, .. } => length.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Answer::Passed(relayed) => relayed.size_hint(),
+            Answer::Nothing => SizeHint::with_exact(0),
         }
     }
 }

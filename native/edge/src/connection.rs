@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::drive::Place;
 use crate::guarded::Guarded;
+use crate::passed::Passer;
 use crate::service::Gate;
 use crate::wire::Wire;
 use crate::worker::Hands;
@@ -21,8 +22,10 @@ const BUFFER: usize = (64 << 10) + (8 << 10);
 pub async fn serve(stream: TcpStream, wire: Rc<Wire>, hands: Rc<Hands>) {
     let Hands { shared, upstreams, lane } = &*hands;
     let place = Place::new(wire.bell.clone(), shared.clone(), upstreams.clone());
-    let gate = Gate { place, wire: wire.clone(), lane: *lane };
-    let io = Guarded::new(stream, wire.clone());
+    let passer = shared.way.get().map(|way| Passer::new(way, &stream));
+    let websockets = passer.as_ref().and_then(Passer::websockets);
+    let gate = Gate { place, wire: wire.clone(), lane: *lane, passer };
+    let io = Guarded::new(stream, wire.clone(), websockets);
     let mut connection = http1::Builder::new().writev(false).max_buf_size(BUFFER).serve_connection(io, gate);
     // An error is a caller that left, or was cut; its exchange was told when its answer was dropped.
     let _ = std::future::poll_fn(|cx| {
@@ -35,7 +38,12 @@ pub async fn serve(stream: TcpStream, wire: Rc<Wire>, hands: Rc<Hands>) {
     })
     .await;
     // Dropped here are the exchange, if one is in progress, and hyper's buffers.
-    let io = connection.into_parts().io;
+    let parts = connection.into_parts();
+    let mut io = parts.io;
+    let tunnel = wire.tunnel.take();
+    if let Some(tunnel) = tunnel.filter(|_| !wire.cut.get()) {
+        io = tunnel.run(io, parts.read_buf, &wire).await;
+    }
     if wire.cut.get() {
         io.reset();
     } else if !wire.retired.get() {

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::host::Host;
 use crate::inside::{self, Call, Question};
 use crate::listen::{self, Counts, Stop};
 use crate::log::Log;
+use crate::passed::Way;
 use crate::worker::{Order, Worker};
 
 /// A store that goes on failing is told of so often, microseconds.
@@ -42,6 +44,8 @@ pub struct Shared {
     pub counts: Arc<Counts>,
     pub ring: Ring,
     pub progress: Progress,
+    /// To the applications that are mounted, where there are any.
+    pub way: OnceLock<Arc<Way>>,
     engines: ArcSwap<Engines>,
     has_host: AtomicBool,
     /// How connections to upstreams are kept, and what all threads know of TLS.
@@ -144,6 +148,7 @@ impl Edge {
             counts: Arc::default(),
             ring: Ring::default(),
             progress: Progress::default(),
+            way: OnceLock::new(),
             engines: ArcSwap::default(),
             has_host: AtomicBool::new(false),
             kept: hoosh_upstream::Settings::default(),
@@ -191,6 +196,13 @@ impl Edge {
             self.shared.report_engine(name, engine);
         }
         self.shared.engines.store(Arc::new(engines));
+    }
+
+    /// Has applications that are mounted asked over this Unix socket, in words that begin with `secret`. Once, before
+    /// `accept`; it goes for the mounts of the configuration as they are then.
+    pub fn pass_to(&self, socket: PathBuf, secret: &str) {
+        let mounts = self.shared.gateway.server().mounts;
+        let _ = self.shared.way.set(Arc::new(Way::new(socket, secret, &mounts, &self.shared.prefix)));
     }
 
     /// Starts the gateway's loop, over its store.

@@ -8,11 +8,11 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::{ready, Context, Poll};
 use std::time::Duration;
 
-use hoosh_core::wire::{Guard, Refusal};
+use hoosh_core::wire::{Guard, Refusal, Websockets};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -51,8 +51,10 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    pub fn new(stream: TcpStream, wire: Rc<Wire>) -> Guarded {
-        Guarded { stream, guard: Guard::plain(), wire, ready: Vec::new(), taken: 0, over: false }
+    /// `websockets`: where they may begin.
+    pub fn new(stream: TcpStream, wire: Rc<Wire>, websockets: Option<Arc<Websockets>>) -> Guarded {
+        let guard = Guard::plain().with_websockets(websockets);
+        Guarded { stream, guard, wire, ready: Vec::new(), taken: 0, over: false }
     }
 
     /// Gives hyper what there is.
@@ -117,6 +119,11 @@ impl Guarded {
         }
     }
 
+    /// The connection is a websocket from now on.
+    pub fn switched(&mut self) {
+        self.guard.switched();
+    }
+
     /// Ends writing, then reads and drops what still comes for a while.
     pub async fn linger(self) {
         let mut stream = self.stream;
@@ -158,13 +165,22 @@ impl Read for Guarded {
                 *this.wire.reader.borrow_mut() = Some(cx.waker().clone());
                 return Poll::Pending;
             }
+            if this.guard.is_shaking() && !this.wire.busy.get() {
+                this.guard.stayed();
+            }
             match this.guard.next() {
                 Ok(Some(bytes)) => {
                     (this.ready, this.taken) = (bytes, 0);
+                    this.wire.shakes.set(this.guard.is_shaking());
                     this.wire.waits.set(Waits::No);
                 }
                 Err(refusal) => {
                     this.refuse(refusal);
+                }
+                // What comes behind a handshake waits for what becomes of it.
+                Ok(None) if this.guard.is_full() => {
+                    *this.wire.reader.borrow_mut() = Some(cx.waker().clone());
+                    return Poll::Pending;
                 }
                 Ok(None) => match this.fill(cx) {
                     Poll::Ready(Ok(0)) => match this.guard.end() {

@@ -4,7 +4,8 @@
 //! upstreams that they ask: on the usual path nothing is locked and no other thread woken. [`listen`] opens sockets and
 //! hands connections out, [`worker`] is such a thread, [`connection`] what one does for a caller: [`guarded`] bytes, which
 //! hyper reads, [`service`] begins an exchange, [`drive`] performs its steps, [`answer`] is what hyper writes. [`chores`]
-//! is the gateway's own loop, [`host`] the way to what Python answers, [`inside`] calls of this process. It knows no policy, dialect or provider.
+//! is the gateway's own loop, [`host`] the way to what Python answers, [`inside`] calls of this process. [`passed`] carries requests
+//! to applications of Python, and [`tunnel`] a websocket. It knows no policy, dialect or provider.
 
 mod answer;
 mod bell;
@@ -18,10 +19,13 @@ mod guarded;
 pub mod host;
 mod hosted;
 pub mod inside;
+mod lenient;
 mod listen;
 mod log;
 mod names;
+mod passed;
 mod service;
+mod tunnel;
 mod view;
 mod wire;
 mod worker;

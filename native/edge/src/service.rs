@@ -14,8 +14,10 @@ use hyper::service::Service;
 use hyper::{Method, Request, Response, Version};
 
 use crate::answer::{Answer, Asked, Cut, Held};
+use crate::clock::now;
 use crate::drive::{Drive, Place};
 use crate::guarded::place;
+use crate::passed::Passer;
 use crate::view::View;
 use crate::wire::{Waits, Wire};
 
@@ -30,6 +32,8 @@ pub struct Gate {
     pub wire: Rc<Wire>,
     /// The thread's number.
     pub lane: usize,
+    /// Carries requests to applications, where any are mounted.
+    pub passer: Option<Passer>,
 }
 
 impl Service<Request<Incoming>> for Gate {
@@ -52,6 +56,14 @@ impl Service<Request<Incoming>> for Gate {
             None => {
                 let (method, headers) = (head.method.as_str(), &View(&head.headers));
                 exchange.begin(RequestHead { method, target, headers, caller: Caller::Http });
+                if let Some(passer) = &self.passer {
+                    if let Some(passage) = exchange.passage(now()) {
+                        let (is_head, is_old) = (head.method == Method::HEAD, head.version == Version::HTTP_10);
+                        let drive = Drive::new(exchange, self.place.clone(), Body::none());
+                        let held = Held::new(drive, self.wire.clone(), is_head, is_old);
+                        return Asked::Passed(passer.ask(&passage, held, head, body));
+                    }
+                }
                 let awaits_word = head.version != Version::HTTP_10 && head.headers.contains_key(EXPECT);
                 Body {
                     incoming: Some(body),
@@ -63,7 +75,12 @@ impl Service<Request<Incoming>> for Gate {
             }
         };
         let drive = Drive::new(exchange, self.place.clone(), body);
-        Asked(Held::new(drive, self.wire.clone(), head.method == Method::HEAD, head.version == Version::HTTP_10))
+        Asked::Exchange(Held::new(
+            drive,
+            self.wire.clone(),
+            head.method == Method::HEAD,
+            head.version == Version::HTTP_10,
+        ))
     }
 }
 

@@ -12,6 +12,7 @@ use hoosh_core::wire::Refusal;
 use crate::bell::Bell;
 use crate::clock::about_now;
 use crate::drive::{Drive, Say};
+use crate::tunnel::Tunnel;
 
 /// How long a head may take from its first byte to its last.
 pub const HEAD: Duration = Duration::from_secs(5);
@@ -41,6 +42,12 @@ pub struct Wire {
     pub busy: Cell<bool>,
     /// Its exchange has no more to say, whatever of that was taken.
     pub all_said: Cell<bool>,
+    /// An application that is mounted answers, and what it says passes through.
+    pub passes: Cell<bool>,
+    /// The request that was given on last is the handshake of a websocket, for an application that is mounted.
+    pub shakes: Cell<bool>,
+    /// What the connection becomes once hyper is done with it.
+    pub tunnel: RefCell<Option<Box<Tunnel>>>,
     /// Part of a head came behind the request that is answered now.
     pub in_head: Cell<bool>,
     /// Its end was told to hyper because nobody asks any more, and nothing is left to be read.
@@ -67,6 +74,9 @@ impl Wire {
             stuck: Cell::new(None),
             busy: Cell::new(false),
             all_said: Cell::new(false),
+            passes: Cell::new(false),
+            shakes: Cell::new(false),
+            tunnel: RefCell::new(None),
             in_head: Cell::new(false),
             retired: Cell::new(false),
             closing: Cell::new(false),
@@ -91,6 +101,7 @@ impl Wire {
     pub fn answered(&self) {
         self.busy.set(false);
         self.all_said.set(false);
+        self.passes.set(false);
         // hyper has asked for more already, and does not ask again before something comes.
         if self.waits.get() == Waits::No {
             if self.in_head.get() {
@@ -141,7 +152,7 @@ impl Wire {
         if is_up {
             self.wake();
         }
-        let is_done = !self.busy.get() || self.all_said.get();
+        let is_done = !self.busy.get() || self.all_said.get() || self.passes.get();
         if is_done && self.stuck.get().is_some_and(|since| now - since >= stall) {
             self.cut();
         }

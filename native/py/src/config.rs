@@ -203,6 +203,20 @@ impl Config {
         self.0.storage.path.as_deref()
     }
 
+    /// Path, `module:attribute`, and whether no key is asked for, of each application that is mounted, in the file's order.
+    #[getter]
+    fn mounts(&self) -> Vec<(String, String, bool)> {
+        let mounts = self.0.server.mounts.iter();
+        mounts.map(|mount| (mount.path.to_string(), mount.app.clone(), mount.public)).collect()
+    }
+
+    /// The same configuration with the mounts of `other`.
+    fn mounting(&self, other: &Config) -> Config {
+        let mut config = (*self.0).clone();
+        config.server.mounts.clone_from(&other.0.server.mounts);
+        Config(Arc::new(config))
+    }
+
     /// The same configuration on another address.
     fn listening(&self, bind: Option<String>, port: Option<u16>) -> Config {
         let mut config = (*self.0).clone();

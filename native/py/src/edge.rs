@@ -77,6 +77,11 @@ impl Edge {
         self.0.is_listed()
     }
 
+    /// Have applications that are mounted asked over the Unix socket at `socket`; `secret` begins the header that says who asks.
+    fn pass_to(&self, socket: std::path::PathBuf, secret: &str) {
+        self.0.pass_to(socket, secret);
+    }
+
     /// Begin to answer.
     fn accept(&self) -> PyResult<()> {
         self.0.accept().map_err(PyErr::from)

@@ -225,6 +225,29 @@ impl Exchange {
         lock(&self.0).caller_gone();
     }
 
+    /// Leave to have a mounted application answer: the mount's path, the request's id, and the name of the caller's key.
+    ///
+    /// None: the request is none of its, or is refused. The name is None where no key was asked for.
+    fn passage(&self, mono_us: u64, wall_us: i64) -> Option<(String, String, Option<String>)> {
+        let passage = lock(&self.0).passage(Now::new(mono_us, wall_us))?;
+        Some((passage.mount.path.to_string(), passage.request_id.to_string(), passage.key.map(|key| key.to_string())))
+    }
+
+    /// The application is about to answer; False: it must not, because the exchange does, or has ended.
+    fn mount_began(&self, status: u16) -> bool {
+        lock(&self.0).mount_began(status)
+    }
+
+    /// Its answer is complete.
+    fn mount_ended(&self) {
+        lock(&self.0).mount_ended();
+    }
+
+    /// It broke off.
+    fn mount_failed(&self) {
+        lock(&self.0).mount_failed();
+    }
+
     /// `x-request-id`; empty before `begin` or `refused`.
     #[getter]
     fn request_id(&self) -> String {

@@ -122,6 +122,16 @@ impl Gateway {
         Ok(())
     }
 
+    /// Whether applications of `[[server.mounts]]` can be asked; before this is said, they cannot.
+    fn set_mounts_run(&self, run: bool) {
+        self.0.set_mounts_run(run);
+    }
+
+    /// Seconds after which a caller that takes nothing is cut off.
+    fn caller_stall(&self) -> u64 {
+        self.0.caller_stall_secs()
+    }
+
     /// On the way down: seconds for which all is served, then seconds that requests in progress may take.
     fn way_down(&self) -> (u64, u64) {
         let server = self.0.server();

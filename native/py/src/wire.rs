@@ -7,6 +7,8 @@ use hoosh_core::wire;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::gateway::Gateway;
+
 /// Judges the bytes of one connection before the server's own parser reads them; `docs/wire.md` has the rules.
 #[pyclass(module = "hoosh", frozen)]
 pub struct WireGuard(Mutex<wire::Guard>);
@@ -30,9 +32,28 @@ fn refusal(py: Python<'_>, wire::Refusal { failure, ending }: wire::Refusal) -> 
 
 #[pymethods]
 impl WireGuard {
+    /// `gateway`: whose mounts may have websockets, below `prefix`; None: none may.
     #[new]
-    fn new() -> Self {
-        WireGuard(Mutex::new(wire::Guard::new()))
+    #[pyo3(signature = (gateway = None, prefix = ""))]
+    fn new(gateway: Option<&Gateway>, prefix: &str) -> Self {
+        let websockets = gateway.and_then(|gateway| wire::Websockets::of(&gateway.0.server().mounts, prefix));
+        WireGuard(Mutex::new(wire::Guard::new().with_websockets(websockets)))
+    }
+
+    /// The handshake of a websocket that was given on succeeded: what comes is not looked at.
+    fn switched(&self) {
+        self.guard().switched();
+    }
+
+    /// It was refused: the next request may come.
+    fn stayed(&self) {
+        self.guard().stayed();
+    }
+
+    /// Whether no more is to be fed before it is known what became of the handshake.
+    #[getter]
+    fn is_full(&self) -> bool {
+        self.guard().is_full()
     }
 
     /// What the socket gave.

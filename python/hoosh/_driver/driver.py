@@ -286,8 +286,17 @@ class Driver:
 
     async def drive(self, caller: Caller, method: str, target: str, headers: Headers, *, neutral: bool) -> None:
         """Answer one request."""
+        doors, number = self.begin(method, target, headers, neutral=neutral)
+        await self.go_on(doors, number, caller)
+
+    def begin(self, method: str, target: str, headers: Headers, *, neutral: bool) -> tuple[Doors, int]:
+        """A request's exchange, which `go_on` has answer, and the number by which it is woken."""
         doors, number = self._exchange()
         doors.exchange.begin(method, target, headers, neutral)
+        return doors, number
+
+    async def go_on(self, doors: Doors, number: int, caller: Caller) -> None:
+        """Answer the request behind `doors`, and drop its exchange."""
         await drive(self, doors, caller, number, self.woken.bells)
 
     async def refuse(self, caller: Caller, refusal: WireRefusal) -> None:

@@ -40,7 +40,7 @@ def made(provider: str, kind: str, target: str, options: str) -> Any:
 
     """
     where = f"provider `{provider}`"
-    maker = _imported(where, target) if kind == "python" else _offered(where, target)
+    maker = imported(where, target) if kind == "python" else _offered(where, target)
     given: Mapping[str, Any] = json.loads(options)
     if inspect.iscoroutinefunction(maker):
         if given:
@@ -76,7 +76,13 @@ def last_line(error: BaseException) -> str:
     return f"{words[0]} ({os.path.basename(own[-1].filename)}, line {own[-1].lineno})"
 
 
-def _imported(where: str, target: str) -> Any:
+def imported(where: str, target: str) -> Any:
+    """What `target`, a module and an attribute of it, names; `where` begins what is said of a wrong one.
+
+    Raises:
+        ConfigError: it is not there, or cannot be imported.
+
+    """
     module_name, _, attribute = target.partition(":")
     if not module_name or not attribute or ":" in attribute:
         raise ConfigError(f'{where}: write type = "python:module:Class", not "python:{target}"')

@@ -58,6 +58,12 @@ impl Config {
         out.value("early_start_secs", self.server.early_start_secs);
         out.value("settle_secs", self.server.settle_secs);
         out.value("drain_secs", self.server.drain_secs);
+        for mount in &self.server.mounts {
+            out.header("[[server.mounts]]");
+            out.text("path", &mount.path);
+            out.text("app", &mount.app);
+            out.value("public", mount.public);
+        }
     }
 
     fn describe_policies(&self, out: &mut Out) {

@@ -1,4 +1,4 @@
-//! `[server]`: who may ask from where, signs of life, the way down.
+//! `[server]`: who may ask from where, signs of life, the way down, applications beside it.
 
 use super::reader::{Checked, Table};
 use super::{url, Server};
@@ -12,6 +12,7 @@ pub fn server(t: &Table<'_>, server: &mut Server) -> Checked<()> {
     t.integer("early_start_secs", &mut server.early_start_secs)?;
     t.integer("settle_secs", &mut server.settle_secs)?;
     t.integer("drain_secs", &mut server.drain_secs)?;
+    server.mounts = super::mounts::mounts(t)?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 //! | `catalogue` | the provider types, as data |
 //! | `parse`, `prices`, `providers`, `names`, `reader`, `url` | TOML to [`Config`], each error with its line |
 //! | `manners` | hosts and origins of `[server]` |
+//! | `mounts` | applications beside the gateway |
 //! | `headers` | headers that go through |
 //! | `routes` | `[[routes]]`, and deadlines that a table sets for itself |
 //! | `credential` | keys from files and commands |
@@ -28,6 +29,7 @@ mod headers;
 mod hooked;
 mod json_schema;
 mod manners;
+mod mounts;
 mod names;
 mod parse;
 mod prices;
@@ -43,6 +45,7 @@ mod url;
 pub use credential::{Renewal, Source as CredentialSource};
 pub use dialects::Dialects;
 pub use engines::{EngineSource, Maker};
+pub use mounts::{mount_of, Mount};
 pub use names::{Alias, Model};
 pub use parse::{parse, ConfigError, Environment};
 pub(crate) use providers::is_loopback;

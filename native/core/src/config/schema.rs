@@ -224,6 +224,36 @@ pub const SERVER: Section = Section {
             Default::Is("30"),
             "Then, how long requests in progress may take; after that they end with `draining`.",
         ),
+        Key::new(
+            "mounts",
+            Kind::Section,
+            Default::None("none"),
+            "ASGI applications that are served below a path beside the gateway, as tables of their own.",
+        ),
+    ],
+};
+/// `[[server.mounts]]`
+pub const SERVER_MOUNTS: Section = Section {
+    header: "[[server.mounts]]",
+    keys: &[
+        Key::new(
+            "path",
+            Kind::Text,
+            Default::Required,
+            "Where its paths begin, such as `/tools`. Not below `/v1`, `/metrics`, `/health` or `/admin`.",
+        ),
+        Key::new(
+            "app",
+            Kind::Text,
+            Default::Required,
+            "The ASGI application, as `package.module:attribute`. Loaded at the start; it runs on trio.",
+        ),
+        Key::new(
+            "public",
+            Kind::Boolean,
+            Default::Is("false"),
+            "Whether it is reached without a key where `[auth]` has tokens.",
+        ),
     ],
 };
 /// `[[providers]]`
@@ -702,6 +732,7 @@ pub const STORAGE: Section = Section {
 /// Every section but [`TOP`].
 pub const SECTIONS: &[&Section] = &[
     &SERVER,
+    &SERVER_MOUNTS,
     &PROVIDERS,
     &PROVIDERS_TLS,
     &ALIASES,

@@ -1,5 +1,8 @@
 //! The tables of the file that are there once, with their defaults.
 
+use super::Mount;
+use crate::sync::Arc;
+
 /// How a provider is chosen among those that serve a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Strategy {
@@ -63,6 +66,8 @@ pub struct Server {
     pub settle_secs: u64,
     /// Then: how long requests in progress may take, seconds. Default 30.
     pub drain_secs: u64,
+    /// `[[server.mounts]]`
+    pub mounts: Vec<Arc<Mount>>,
 }
 
 impl Default for Server {
@@ -86,6 +91,7 @@ impl Default for Server {
             early_start_secs: 0,
             settle_secs: 0,
             drain_secs: 30,
+            mounts: Vec::new(),
         }
     }
 }

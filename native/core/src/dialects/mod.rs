@@ -4,9 +4,9 @@
 //! completion with the members that `docs/dialects.md` lists; answers meet in [`neutral::Item`]s, whole or streamed.
 
 pub mod anthropic;
+pub mod gemini;
 mod lines;
 mod listener;
-pub mod gemini;
 mod loss;
 pub mod multipart;
 pub mod neutral;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::call::id_header;
-use super::{Exchange, Step};
+use super::{Exchange, Phase, Step};
 use crate::dialects::openai::pieces::Pieces;
 use crate::error::{Code, Failure};
 use crate::http::Headers;
@@ -18,7 +18,7 @@ impl Exchange {
         self.leave_attempt();
         self.dismiss_children();
         let code = failure.code;
-        if self.out.is_started() && self.is_raw() {
+        if self.out.is_started() && (self.is_raw() || self.phase == Phase::Mounted) {
             return self.cut_answer(code);
         }
         if self.out.is_started() {

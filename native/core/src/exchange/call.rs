@@ -67,12 +67,16 @@ impl Call {
     pub fn read(head: RequestHead<'_>, gateway: &Gateway, snapshot: &Snapshot, rng: &mut Rng) -> Call {
         let headers = head.headers;
         let (path, query) = head.target.split_once('?').unwrap_or((head.target, ""));
+        let server = &snapshot.config.server;
+        let mounted = || if head.caller == Caller::Http { Target::mounted(path, server) } else { None };
         let (target, asked) = Target::of(path, query).unzip();
+        let target = target.or_else(mounted);
         let dialect = door::dialect(target.as_ref(), path, headers);
         // Without a key nothing tells which paths exist.
-        let who = match &target {
-            Some(target) if target.access() == Access::Open => Ok(&snapshot.anonymous),
-            _ => holder(head, dialect, snapshot),
+        let access = target.as_ref().map_or(Access::Key, Target::access);
+        let who = match access {
+            Access::Open | Access::Public => Ok(&snapshot.anonymous),
+            Access::Key | Access::Unbound => holder(head, dialect, snapshot),
         };
         let mut call = Call {
             caller: head.caller,
@@ -94,17 +98,21 @@ impl Call {
             allow: None,
             passed: Headers::new(),
             once: None,
-            cors: Cors::of(head, &snapshot.config.server),
+            cors: None,
             refusal: who.err(),
         };
-        let needs_no_key = head.caller == Caller::Http && snapshot.keys.is_empty();
-        if needs_no_key && call.target.as_ref().is_none_or(|target| target.access() != Access::Open) {
-            call.refusal = origin::check(head, &snapshot.config.server).err();
+        if !matches!(call.target, Some(Target::Mounted(_))) {
+            // What pages may read of an application's answers it says itself.
+            call.cors = Cors::of(head, server);
+        }
+        let needs_no_key = head.caller == Caller::Http && (snapshot.keys.is_empty() || access == Access::Public);
+        if needs_no_key && access != Access::Open {
+            call.refusal = origin::check(head, server).err();
         }
         if call.is_preflight() {
             // It comes without a key, and asks about whatever path.
             call.refusal = None;
-            call.stray = call.target.take().map(|target| target.path().to_owned()).or(call.stray);
+            call.stray = call.target.take().map(|target| target.path().into_owned()).or(call.stray);
         } else if call.refusal.is_none() {
             call.refusal = call.check(head, path, gateway, snapshot).err();
         }
@@ -182,7 +190,7 @@ impl Call {
     /// The path, in records.
     pub fn path(&self) -> Option<Cow<'static, str>> {
         match &self.target {
-            Some(target) => Some(Cow::Borrowed(target.path())),
+            Some(target) => Some(target.path()),
             None => self.stray.clone().map(Cow::Owned),
         }
     }
@@ -201,6 +209,12 @@ impl Call {
         if target.access() == Access::Unbound && self.holder.key.as_ref().is_some_and(|key| !key.models.is_empty()) {
             let words = format!("A key that is bound to models may not use {}. Ask with one that is not.", shown(path));
             return Err(Failure::new(Code::PathForbidden, words));
+        }
+        if matches!(target, Target::Mounted(_)) {
+            // Sizes, types and limits of what it is asked are the application's.
+            let words = "The gateway is going down; ask again.";
+            let draining = || Failure::new(Code::Draining, words).retry_after(1);
+            return if gateway.is_draining() { Err(draining()) } else { Ok(()) };
         }
         if let Target::Passed(passed, _) = target {
             self.ask = Some(Box::new(Ask::read(*passed, head)?));

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::gates::Gate;
 use super::gather::Gather;
+use super::mounted;
 use super::once::digest;
 use super::slices::Slices;
 use super::target::{PoolAsk, Target};
@@ -100,6 +101,8 @@ impl Exchange {
                 self.snap.retries.deposit(self.now.mono_us);
                 self.begin_passing();
             }
+            // Whoever drives it has not asked for the passage: it has nobody who would answer.
+            Some(Target::Mounted(_)) => self.fail(mounted::unavailable()),
             Some(target) => self.answer_locally(&target),
             None => self.fail(Failure::new(Code::Internal, "A request without a target was let in.")),
         }

@@ -35,7 +35,7 @@ impl Exchange {
             Target::Health => self.reply_json(200, health_body("ok")),
             Target::Ready => {
                 let unready = self.gateway.unready();
-                let body = ready_body(unready, self.snap.providers_word());
+                let body = ready_body(unready, self.snap.providers_word(), self.mounts_word());
                 self.reply_json(if unready.is_some() { 503 } else { 200 }, body);
             }
             Target::Providers => {
@@ -74,7 +74,12 @@ impl Exchange {
                 self.reply_json(200, list);
             }
             Target::OllamaVersion => self.reply_json(200, version()),
-            Target::Inference(..) | Target::Count(_) | Target::Passed(..) | Target::Show | Target::Explain => {}
+            Target::Inference(..)
+            | Target::Count(_)
+            | Target::Passed(..)
+            | Target::Show
+            | Target::Explain
+            | Target::Mounted(_) => {}
         }
     }
 
@@ -91,6 +96,12 @@ impl Exchange {
         let headers = self.headers(b"application/json", 0);
         self.reply(status, headers, Bytes::from(body));
         self.conclude(Ending::Completed, None);
+    }
+
+    /// Whether the applications that are mounted run, where there are any.
+    fn mounts_word(&self) -> Option<&'static str> {
+        let word = if self.gateway.mounts_run() { "running" } else { "down" };
+        (!self.snap.config.server.mounts.is_empty()).then_some(word)
     }
 
     /// The models that this holder may use: those it could ask, each with the first provider that it would be asked of.
@@ -144,9 +155,10 @@ impl Exchange {
     }
 }
 
-fn ready_body(unready: Option<&str>, providers: &str) -> Vec<u8> {
+fn ready_body(unready: Option<&str>, providers: &str, mounts: Option<&str>) -> Vec<u8> {
     let (status, version) = (unready.unwrap_or("ready"), env!("CARGO_PKG_VERSION"));
-    format!("{{\"status\":\"{status}\",\"version\":\"{version}\",\"providers\":\"{providers}\"}}").into_bytes()
+    let mounts = mounts.map(|word| format!(",\"mounts\":\"{word}\"")).unwrap_or_default();
+    format!("{{\"status\":\"{status}\",\"version\":\"{version}\",\"providers\":\"{providers}\"{mounts}}}").into_bytes()
 }
 
 fn health_body(status: &str) -> Vec<u8> {

@@ -17,7 +17,7 @@
 //! admits; `choose` finds an upstream past every `obstacle`, or waits for its `turn`, and `again` another after a failure; `request` writes to it, or
 //! `children` ask it in `slices`. `follow` reads the answer: as a `whole`, `streamed`, or from an `engine`; a `verdict` says what
 //! a failure means, and `fall` gives the attempt up. `answer` writes to the caller, whose side is `out`, `alive` keeps it
-//! company, and who may `leave`; `reloaded` is what a reload means for who waits; `kept` is what the cache gets of it, and `reform` puts what it has into the form that a caller
+//! company, and who may `leave`; `reloaded` is what a reload means for who waits; `mounted` is an application of the operator that answers instead; `kept` is what the cache gets of it, and `reform` puts what it has into the form that a caller
 //! wants. `settle` books. `tokens` answers those who spend elsewhere, of whose body `form` is the form. Dropping an exchange at
 //! any point settles it too.
 
@@ -50,6 +50,7 @@ mod intake;
 mod kept;
 mod leave;
 mod local;
+mod mounted;
 mod obstacle;
 mod once;
 mod origin;
@@ -102,6 +103,7 @@ use choose::Choice;
 use gates::{Gate, Holds};
 use inbox::{AnswerHead, Event};
 use intake::Intake;
+pub use mounted::Passage;
 use out::Out;
 use passing::Passing;
 pub use step::{Caller, RequestHead, Stage, Step, UpstreamId};
@@ -137,6 +139,8 @@ enum Phase {
     Choose,
     /// Children do the work.
     Children,
+    /// An application that is mounted answers.
+    Mounted,
     /// An upstream is open.
     Attempt,
     /// A whole answer came; a job reads it.
@@ -396,6 +400,7 @@ impl Exchange {
         let moved = match self.phase {
             Phase::Body => self.wait_for_body(),
             Phase::New
+            | Phase::Mounted
             | Phase::Reading
             | Phase::Counted
             | Phase::Judging

@@ -46,7 +46,7 @@ impl Exchange {
         let asked = self.call().once.as_deref().zip(self.facts().digest);
         // An upload has no digest: it is sent on while it comes.
         let Some((key, body)) = asked else { return self.go(Gate::Rate) };
-        let path = self.call().target.as_ref().map_or("", Target::path);
+        let path = self.call().target.as_ref().map(Target::path).unwrap_or_default();
         let mut hasher = blake3::Hasher::new_derive_key("hoosh: tenant, path and idempotency key");
         for part in [self.call().holder.tenant.as_bytes(), path.as_bytes(), key] {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part);

@@ -95,6 +95,11 @@ impl Out {
         self.spoke_us = now_us;
     }
 
+    /// An application that is mounted began to answer.
+    pub fn start_mounted(&mut self, status: u16) {
+        (self.started, self.status) = (true, status);
+    }
+
     /// The answer is that of the attempt that goes on; gives what was held back of it.
     pub fn commit(&mut self) -> SmallVec<[Bytes; 4]> {
         self.committed = true;

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use super::door;
+use crate::config::{mount_of, Mount, Server};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::passed::Passed;
 use crate::dialects::{Ask, Dialect};
 use crate::metrics::Served;
+use crate::sync::Arc;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub(super) enum Target {
     CacheStats,
     Tokens(PoolAsk),
     Costs,
+    /// An application of the operator answers.
+    Mounted(Arc<Mount>),
 }
 
 /// What is asked of the budgets: `/v1/tokens/*`.
@@ -60,6 +64,8 @@ pub(super) enum PoolAsk {
 pub(super) enum Access {
     /// Whoever reaches the port, so that a load balancer can ask.
     Open,
+    /// The same, but no page of somebody else.
+    Public,
     /// Whoever holds a key.
     Key,
     /// A key that is not bound to models: it names every provider and budget, and sums up what all tenants do.
@@ -122,6 +128,14 @@ impl Target {
         })
     }
 
+    /// The application whose `path` is.
+    pub fn mounted(path: &str, server: &Server) -> Option<Target> {
+        match &*server.mounts {
+            [] => None,
+            mounts => mount_of(mounts, &decoded(path)).cloned().map(Target::Mounted),
+        }
+    }
+
     /// In metrics and rows.
     pub fn served(&self) -> Served {
         match self {
@@ -133,8 +147,9 @@ impl Target {
     }
 
     /// In records, and where the path itself has a name in it, that is left out.
-    pub fn path(&self) -> &'static str {
-        match self {
+    pub fn path(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Target::Mounted(mount) => return Cow::Owned(mount.path.to_string()),
             Target::Inference(dialect, endpoint) => path_of(*dialect, *endpoint),
             Target::Kept(_) => "/v1/responses/{id}",
             Target::KeptItems(..) => "/v1/responses/{id}/input_items",
@@ -159,7 +174,7 @@ impl Target {
             Target::Tokens(PoolAsk::Pools) => "/v1/tokens/pools",
             Target::Costs => "/v1/costs",
             Target::Explain => "/v1/explain",
-        }
+        })
     }
 
     /// One word for it in records.
@@ -178,6 +193,7 @@ impl Target {
             Target::Tokens(_) => "tokens",
             Target::Costs => "costs",
             Target::Explain => "explain",
+            Target::Mounted(_) => "mount",
         }
     }
 
@@ -189,6 +205,7 @@ impl Target {
     pub fn access(&self) -> Access {
         match self {
             Target::Health | Target::Ready | Target::OllamaVersion => Access::Open,
+            Target::Mounted(mount) if mount.public => Access::Public,
             Target::Providers
             | Target::Capabilities
             | Target::Metrics
@@ -205,12 +222,13 @@ impl Target {
             | Target::Model(_)
             | Target::Show
             | Target::Loaded
-            | Target::Tokens(_) => Access::Key,
+            | Target::Tokens(_)
+            | Target::Mounted(_) => Access::Key,
         }
     }
 
     pub fn allows(&self, method: &str) -> bool {
-        self.allow().split(", ").any(|allowed| allowed == method)
+        matches!(self, Target::Mounted(_)) || self.allow().split(", ").any(|allowed| allowed == method)
     }
 
     /// For the header `allow`. RFC 9110 section 9.1: whoever serves GET serves HEAD.

@@ -33,7 +33,7 @@ use crate::idempotency::Remembered;
 use crate::ledger::Row;
 use crate::metrics::{Gauge, Metrics};
 use crate::store;
-use crate::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
 use chores::{Chores, Ending};
@@ -122,6 +122,8 @@ pub struct Gateway {
     begun: AtomicU64,
     over: AtomicU64,
     going: AtomicU8,
+    /// Whether applications that are mounted can be asked.
+    mounts_run: AtomicBool,
     buffered: AtomicU64,
     pub(crate) metrics: Metrics,
     /// Of the whole process: a reload forgets nothing.
@@ -158,6 +160,7 @@ impl Gateway {
             begun: AtomicU64::new(0),
             over: AtomicU64::new(0),
             going: AtomicU8::new(Going::Up as u8),
+            mounts_run: AtomicBool::new(false),
             buffered: AtomicU64::new(0),
             metrics,
             remembered: Arc::default(),
@@ -264,6 +267,16 @@ impl Gateway {
         self.snapshot.load().config.deadlines.caller_stall_secs
     }
 
+    /// Whether applications of `[[server.mounts]]` can be asked, says who runs them; before that, they cannot.
+    pub fn set_mounts_run(&self, run: bool) {
+        self.mounts_run.store(run, Ordering::Release);
+    }
+
+    /// See [`Self::set_mounts_run`].
+    pub fn mounts_run(&self) -> bool {
+        self.mounts_run.load(Ordering::Acquire)
+    }
+
     /// Exchanges made and not dropped.
     pub fn open_exchanges(&self) -> usize {
         // In this order: one that begins and ends between the two must not count as over and not begun.
@@ -310,6 +323,10 @@ impl Gateway {
             gauge("hoosh_log_lines_dropped_total", "Lines of the log lost.", Vec::new(), self.journal.lost()),
             gauge("hoosh_records_dropped_total", "Request records lost.", Vec::new(), self.records.dropped()),
         ];
+        if !snapshot.config.server.mounts.is_empty() {
+            let run = u64::from(self.mounts_run());
+            gauges.push(gauge("hoosh_mounts_up", "1 while the applications that are mounted run.", Vec::new(), run));
+        }
         let states: Vec<_> = snapshot.budgets.iter().map(|pool| (pool.name(), pool.state())).collect();
         for (name, state) in &states {
             let label = || vec![("budget", &***name)];

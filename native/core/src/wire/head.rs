@@ -48,6 +48,8 @@ pub(super) struct Judged {
     pub framing: Framing,
     /// Where lines begin that the parser behind must not act on.
     pub hidden: SmallVec<[usize; 2]>,
+    /// Where the line of `Upgrade` begins, in a whole handshake of a websocket. It is among the hidden ones too.
+    pub websocket: Option<usize>,
     /// No request may follow on this connection.
     pub last: bool,
 }
@@ -70,7 +72,11 @@ pub(super) fn judge(head: &[u8]) -> Result<Judged, Failure> {
     hidden.extend(found.expect.filter(|_| version == Version::Http11));
     hidden.sort_unstable();
     let last = found.close || version == Version::Http10;
-    Ok(Judged { framing: found.framing(version)?, hidden, last })
+    // RFC 6455 section 4.1: a GET of HTTP/1.1 without a body. One that says `close` besides means nothing.
+    let switches = head.starts_with(b"GET ") && !last && found.switches;
+    let websocket = found.websocket.filter(|_| switches && found.upgrades == 1);
+    let framing = found.framing(version)?;
+    Ok(Judged { framing, hidden, websocket: websocket.filter(|_| framing == Framing::Length(0)), last })
 }
 
 /// The lines of a head without their CRLF. Every LF has been seen to follow a CR.
@@ -142,6 +148,11 @@ struct Found {
     chunked: bool,
     expect: Option<usize>,
     hidden: SmallVec<[usize; 2]>,
+    /// Headers `Upgrade`, and where one names `websocket` alone.
+    upgrades: usize,
+    websocket: Option<usize>,
+    /// `Connection` says that the upgrade is meant.
+    switches: bool,
     close: bool,
 }
 
@@ -155,6 +166,7 @@ impl Found {
             7 if is("upgrade") => self.upgrade(at, value),
             10 if is("connection") => {
                 self.close |= words(value).any(|word| word.eq_ignore_ascii_case(b"close"));
+                self.switches |= words(value).any(|word| word.eq_ignore_ascii_case(b"upgrade"));
                 Ok(())
             }
             // A caller's own, which would be taken for one that was hidden.
@@ -195,6 +207,10 @@ impl Found {
             return Err(malformed("it asks to go on in clear-text HTTP/2 (Upgrade: h2c), which is not spoken"));
         }
         self.hidden.push(at);
+        self.upgrades += 1;
+        if value.eq_ignore_ascii_case(b"websocket") {
+            self.websocket = Some(at);
+        }
         Ok(())
     }
 

@@ -15,7 +15,9 @@
 mod body;
 mod head;
 
+use crate::config::Mount;
 use crate::error::{Code, Failure};
+use crate::sync::Arc;
 use body::Chunks;
 
 /// Longest head in bytes, and so the most that is buffered. h11's and nginx's defaults are 16 and 32 KiB; agents send
@@ -42,6 +44,8 @@ pub struct Guard {
     last: bool,
     /// Whether the parser behind must not see `Expect` and `Upgrade`.
     hides: bool,
+    /// Where websockets may begin.
+    websockets: Option<Arc<Websockets>>,
     state: State,
 }
 
@@ -50,8 +54,34 @@ enum State {
     /// Bytes of a body with a length that are still to come.
     Length(u64),
     Chunks(Chunks),
+    /// A handshake was given on. What comes is kept until it is known whether that is a websocket now.
+    Shaking,
+    /// What comes is a websocket's, and not looked at.
+    Websocket,
     /// Refused, or behind the last request: nothing more is given on.
     Over,
+}
+
+/// The paths at and below which websockets may begin: those of applications that are mounted.
+#[derive(Debug, Default)]
+pub struct Websockets(Vec<String>);
+
+impl Websockets {
+    /// Those of `mounts`, where their paths begin with `prefix`; `None`: there are none.
+    pub fn of(mounts: &[Arc<Mount>], prefix: &str) -> Option<Arc<Websockets>> {
+        let paths: Vec<String> = mounts.iter().map(|mount| format!("{prefix}{}", mount.path)).collect();
+        (!paths.is_empty()).then(|| Arc::new(Websockets(paths)))
+    }
+
+    /// Whether the target of this head, which was judged, is one of them. One that is written with `%XX` is none: then a
+    /// handshake is a request like any other.
+    fn begins_at(&self, head: &[u8]) -> bool {
+        let target = head.split(|&b| b == b' ').nth(1).unwrap_or_default();
+        self.0.iter().any(|path| {
+            let rest = target.strip_prefix(path.as_bytes());
+            rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/' | b'?')))
+        })
+    }
 }
 
 /// How a request's body is framed.
@@ -80,7 +110,53 @@ impl Default for Guard {
 impl Guard {
     /// A guard at the beginning of a connection.
     pub fn new() -> Self {
-        Guard { input: Vec::new(), taken: 0, seen: 0, skipped: false, last: false, hides: true, state: State::Head }
+        Guard {
+            input: Vec::new(),
+            taken: 0,
+            seen: 0,
+            skipped: false,
+            last: false,
+            hides: true,
+            websockets: None,
+            state: State::Head,
+        }
+    }
+
+    /// The same, of a connection on which websockets may begin: a handshake there is given on with its `Upgrade`, and nothing
+    /// behind it before [`Self::switched`] or [`Self::stayed`].
+    pub fn with_websockets(self, websockets: Option<Arc<Websockets>>) -> Self {
+        Guard { websockets, ..self }
+    }
+
+    /// A handshake was given on, and it is not known what became of it.
+    pub fn is_shaking(&self) -> bool {
+        matches!(self.state, State::Shaking)
+    }
+
+    /// Whether no more may be kept: what comes behind a handshake waits in the socket.
+    pub fn is_full(&self) -> bool {
+        self.is_shaking() && self.input.len() - self.taken >= MAX_HEAD
+    }
+
+    /// The handshake succeeded: what comes is given on as it is.
+    pub fn switched(&mut self) {
+        if self.is_shaking() {
+            self.state = State::Websocket;
+        }
+    }
+
+    /// The handshake was refused: the next request may come.
+    pub fn stayed(&mut self) {
+        if self.is_shaking() {
+            self.state = self.after();
+        }
+    }
+
+    /// What was fed and not given on.
+    pub fn rest(&mut self) -> Vec<u8> {
+        self.input.drain(..self.taken);
+        self.taken = 0;
+        std::mem::take(&mut self.input)
     }
 
     /// One in front of a parser that acts on `Expect` only when the body is asked for, and on no `Upgrade`: it gives heads on
@@ -130,7 +206,8 @@ impl Guard {
             return Ok(None);
         }
         match &mut self.state {
-            State::Over => Ok(None),
+            State::Over | State::Shaking => Ok(None),
+            State::Websocket => Ok(Some(self.rest())),
             State::Head => self.head(),
             State::Length(left) => {
                 let size = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -194,14 +271,18 @@ impl Guard {
             self.seen = rest.len();
             return Ok(None);
         };
-        let head::Judged { framing, hidden, last } = head::judge(&rest[..size])?;
+        let head::Judged { framing, hidden, websocket, last } = head::judge(&rest[..size])?;
         let mut out = rest[..size].to_vec();
-        for at in hidden.into_iter().rev().filter(|_| self.hides) {
+        let websocket =
+            websocket.filter(|_| self.websockets.as_ref().is_some_and(|known| known.begins_at(&rest[..size])));
+        let hidden = hidden.into_iter().filter(|at| Some(*at) != websocket);
+        for at in hidden.rev().filter(|_| self.hides) {
             out.splice(at..at, HIDDEN_PREFIX.iter().copied());
         }
         self.taken += size;
         (self.seen, self.skipped, self.last) = (0, false, last);
         self.state = match framing {
+            _ if websocket.is_some() => State::Shaking,
             Framing::Length(0) => self.after(),
             Framing::Length(left) => State::Length(left),
             Framing::Chunked => State::Chunks(Chunks::new()),

@@ -24,6 +24,7 @@ mod keeper;
 mod lists;
 mod logprobs;
 mod metering;
+mod mounted;
 mod ollama;
 mod once;
 mod origins;

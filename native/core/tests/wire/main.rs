@@ -2,8 +2,9 @@
 
 mod properties;
 
+use hoosh_core::config::Mount;
 use hoosh_core::error::Code;
-use hoosh_core::wire::{Guard, Refusal, MAX_HEAD};
+use hoosh_core::wire::{Guard, Refusal, Websockets, MAX_HEAD};
 
 /// What came out, and why it ended, if it was refused.
 type Outcome = (Vec<Vec<u8>>, Option<Refusal>);
@@ -312,4 +313,84 @@ fn chunks_are_strict_and_their_fault_leaves_a_clean_end() {
             );
         }
     }
+}
+
+// --- websockets --------------------------------------------------------------------------------------------------------
+
+const SHAKE: &str = "GET /ai/tools/ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+fn with_websockets() -> Guard {
+    let mount = Mount { path: "/tools".into(), app: "a:b".into(), public: false };
+    Guard::new().with_websockets(Websockets::of(&[mount.into()], "/ai"))
+}
+
+fn next(guard: &mut Guard) -> String {
+    String::from_utf8(guard.next().unwrap().unwrap_or_default()).unwrap()
+}
+
+#[test]
+fn a_handshake_for_a_mount_keeps_its_upgrade_and_what_follows_waits() {
+    let mut guard = with_websockets();
+    guard.feed(SHAKE.as_bytes());
+    guard.feed(b"\x81\x00");
+    assert_eq!(next(&mut guard), SHAKE);
+    assert!(guard.is_shaking());
+    assert_eq!(guard.next().unwrap(), None);
+    assert!(!guard.in_head());
+    guard.switched();
+    assert_eq!(guard.next().unwrap(), Some(b"\x81\x00".to_vec()));
+    guard.feed(b"\x00\n\n GET");
+    assert_eq!(guard.next().unwrap(), Some(b"\x00\n\n GET".to_vec()), "a websocket's bytes are nobody's to judge");
+    assert_eq!(guard.end(), None);
+}
+
+#[test]
+fn after_a_refused_handshake_the_next_request_is_judged() {
+    let mut guard = with_websockets();
+    guard.feed(SHAKE.as_bytes());
+    guard.feed(b"GET / HTTP/1.1\nHost: a\n\n");
+    assert_eq!(next(&mut guard), SHAKE);
+    guard.stayed();
+    assert!(guard.next().is_err());
+    let mut guard = with_websockets();
+    guard.feed(SHAKE.as_bytes());
+    guard.feed(SHAKE.as_bytes());
+    assert_eq!(next(&mut guard), SHAKE);
+    guard.stayed();
+    assert_eq!(next(&mut guard), SHAKE);
+}
+
+#[test]
+fn what_waits_behind_a_handshake_is_bounded() {
+    let mut guard = with_websockets();
+    guard.feed(SHAKE.as_bytes());
+    next(&mut guard);
+    assert!(!guard.is_full());
+    guard.feed(&vec![0; MAX_HEAD]);
+    assert!(guard.is_full());
+    guard.switched();
+    assert!(!guard.is_full());
+}
+
+#[test]
+fn other_handshakes_are_requests_like_any_other() {
+    let elsewhere = SHAKE.replace("/ai/tools", "/tools");
+    let beside = SHAKE.replace("/ws", "hed");
+    let encoded = SHAKE.replace("/tools", "/%74ools");
+    let posted = SHAKE.replace("GET", "POST");
+    let old = SHAKE.replace("HTTP/1.1", "HTTP/1.0");
+    let closing = SHAKE.replace("Connection: Upgrade", "Connection: Upgrade, close");
+    let unnamed = SHAKE.replace("Connection: Upgrade\r\n", "");
+    let twice = SHAKE.replace("Upgrade: websocket", "Upgrade: websocket\r\nUpgrade: other");
+    let several = SHAKE.replace("Upgrade: websocket", "Upgrade: other, websocket");
+    let with_body = SHAKE.replace("\r\n\r\n", "\r\nContent-Length: 2\r\n\r\n");
+    for head in [elsewhere, beside, encoded, posted, old, closing, unnamed, twice, several, with_body] {
+        let mut guard = with_websockets();
+        guard.feed(head.as_bytes());
+        assert!(!next(&mut guard).contains("\r\nUpgrade:"), "{head}");
+        assert!(!guard.is_shaking(), "{head}");
+    }
+    let mut plain = Guard::new();
+    plain.feed(SHAKE.as_bytes());
+    assert!(!next(&mut plain).contains("\r\nUpgrade:"));
 }

@@ -100,12 +100,12 @@ mod tests {
     use super::*;
 
     fn to(model: &str, endpoint: Endpoint, cap: Option<u64>) -> To<'_> {
-        To { endpoint, model, stream: false, cap }
+        To { endpoint, model, stream: false, cap, version: "" }
     }
 
     #[test]
     fn paths_name_the_model() {
-        let at = |model, endpoint, stream| target(&To { endpoint, model, stream, cap: None });
+        let at = |model, endpoint, stream| target(&To { endpoint, model, stream, cap: None, version: "" });
         assert_eq!(at("gemini-3-pro", Endpoint::Chat, false), "/models/gemini-3-pro:generateContent");
         assert_eq!(at("gemini-3-pro", Endpoint::Chat, true), "/models/gemini-3-pro:streamGenerateContent?alt=sse");
         assert_eq!(at("tunedModels/a b", Endpoint::Chat, false), "/tunedModels/a%20b:generateContent");

@@ -35,7 +35,7 @@ fn refused(body: &str) -> Failure {
 }
 
 fn to(model: &str) -> To<'_> {
-    To { endpoint: Endpoint::Chat, model, stream: false, cap: None }
+    To { endpoint: Endpoint::Chat, model, stream: false, cap: None, version: "" }
 }
 
 /// What an upstream is asked for a neutral request, and what is lost.
@@ -68,7 +68,14 @@ fn decode(stream: &[u8], size: usize) -> (Vec<Item>, Result<bool, Fed>) {
 }
 
 fn reply(form: Form) -> Reply {
-    Reply { endpoint: Some(Endpoint::Chat), form, id: "answer-1".into(), created: 0, model: "gemini-3-pro".into() }
+    Reply {
+        endpoint: Some(Endpoint::Chat),
+        form,
+        id: "answer-1".into(),
+        created: 0,
+        model: "gemini-3-pro".into(),
+        ..Reply::default()
+    }
 }
 
 const USAGE: Usage = Usage { input_tokens: 10, output_tokens: 25, cached_tokens: 4, source: UsageSource::Reported };
