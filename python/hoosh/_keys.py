@@ -103,7 +103,7 @@ class ProviderKeys(TypedDict, total=False):
     base_url: str
     """`http` or `https`, host, port, path. No credentials, query or fragment; IPv6 in brackets. Left out: the type's."""
 
-    dialect: Literal["openai_chat", "openai_responses", "anthropic"]
+    dialect: Literal["openai_chat", "openai_responses", "anthropic", "gemini", "ollama"]
     """The wire protocol that it speaks. `ollama`: its own API in place of its OpenAI interface; `openai_responses`: the Responses API in place of chat completions. Left out: the type's."""
 
     api_key: str | CredentialKeys
