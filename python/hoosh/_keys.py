@@ -82,7 +82,7 @@ class MountKeys(TypedDict, total=False):
     """Keys of `[[server.mounts]]`."""
 
     path: Required[str]
-    """Where its paths begin, such as `/tools`. Not below `/v1`, `/metrics`, `/health` or `/admin`."""
+    """Where its paths begin, such as `/tools`. Not below `/v1`, `/v1beta`, `/v2`, `/api`, `/metrics`, `/health` or `/admin`."""
 
     app: Required[str]
     """The ASGI application, as `package.module:attribute`. Loaded at the start; it runs on trio."""

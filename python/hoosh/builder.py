@@ -14,6 +14,7 @@ from hoosh._driver.inside import Transport
 from hoosh._keys import (
     CacheKeys,
     DeadlinesKeys,
+    DialectsKeys,
     IdempotencyKeys,
     LimitsKeys,
     LogKeys,
@@ -154,6 +155,10 @@ class Builder:
     def idempotency(self, **keys: Unpack[IdempotencyKeys]) -> "Builder":
         """Set keys of `[idempotency]`."""
         return self.section("idempotency", **keys)
+
+    def dialects(self, **keys: Unpack[DialectsKeys]) -> "Builder":
+        """Set keys of `[dialects]`."""
+        return self.section("dialects", **keys)
 
     def log(self, **keys: Unpack[LogKeys]) -> "Builder":
         """Set keys of `[log]`."""

@@ -209,6 +209,8 @@ impl Edge {
     pub fn start_loop(&self, keeper: Arc<dyn Keeper>) -> io::Result<()> {
         let shared = self.shared.clone();
         shared.progress.begin();
+        // Here and not in its thread: whoever asks next must not be told that it goes down.
+        shared.gateway.begin_anew();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let run = move || {
             tokio::task::LocalSet::new().block_on(&runtime, chores::run(shared, keeper));

@@ -7,7 +7,7 @@ use super::schema;
 use crate::sync::Arc;
 
 /// Below these the paths are the gateway's, also those that it may get one day.
-const RESERVED: [&str; 4] = ["/v1", "/metrics", "/health", "/admin"];
+const RESERVED: [&str; 7] = ["/v1", "/v1beta", "/v2", "/api", "/metrics", "/health", "/admin"];
 /// Longest path of a mount, bytes.
 const MAX_PATH: usize = 256;
 

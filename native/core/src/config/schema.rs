@@ -240,7 +240,7 @@ pub const SERVER_MOUNTS: Section = Section {
             "path",
             Kind::Text,
             Default::Required,
-            "Where its paths begin, such as `/tools`. Not below `/v1`, `/metrics`, `/health` or `/admin`.",
+            "Where its paths begin, such as `/tools`. Not below `/v1`, `/v1beta`, `/v2`, `/api`, `/metrics`, `/health` or `/admin`.",
         ),
         Key::new(
             "app",

@@ -176,14 +176,18 @@ impl Gateway {
 
     /// Who wakes the loop, which begins, or after [`Self::close`] begins anew, whether it came to its end or not.
     pub fn set_waker(&self, waker: Waker) {
-        {
-            let mut chores = lock(&self.chores);
-            if chores.ending != Ending::No {
-                chores.ending = Ending::No;
-                self.going.store(Going::Up as u8, Ordering::Relaxed);
-            }
-        }
+        self.begin_anew();
         self.desk.set_waker(waker);
+    }
+
+    /// After [`Self::close`]: it admits again. For drivers whose loop begins in another thread, and that must not be asked
+    /// before.
+    pub fn begin_anew(&self) {
+        let mut chores = lock(&self.chores);
+        if chores.ending != Ending::No {
+            chores.ending = Ending::No;
+            self.going.store(Going::Up as u8, Ordering::Relaxed);
+        }
     }
 
     /// A new exchange. `waker` is called when it should look again; `lane` is the driver thread's number, so that
