@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn each_model_has_a_resource_name() {
         let model = Model { id: "a/b".into(), owner: "x".into() };
-        let list: serde_json::Value = serde_json::from_slice(&list(&[model.clone()])).unwrap();
+        let list: serde_json::Value = serde_json::from_slice(&list(std::slice::from_ref(&model))).unwrap();
         assert_eq!(list["models"][0]["name"], "models/a/b");
         assert_eq!(list["models"][0]["supportedGenerationMethods"][0], "generateContent");
         assert_eq!(list["models"][0], serde_json::from_slice::<serde_json::Value>(&one(&model)).unwrap());
