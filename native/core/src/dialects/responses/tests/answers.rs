@@ -23,7 +23,7 @@ fn an_answer_of_every_kind_of_item() {
         {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [
             {"type": "output_text", "text": "Hi", "logprobs": [{"token": "Hi", "bytes": [72, 105], "logprob": -0.5,
                 "top_logprobs": [{"token": "Ho", "bytes": [72, 111], "logprob": -1.5}]}],
-             "annotations": [{"type": "url_citation", "url": "https://e.com", "title": "E", "start_index": 0, "end_index": 2}]},
+             "annotations": [{"end_index": 2, "start_index": 0, "title": "E", "type": "url_citation", "url": "https://e.com"}]},
             {"type": "refusal", "refusal": "no"}]},
         {"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "f", "namespace": "ns", "arguments": "{\"a\":1}", "status": "completed"},
         {"id": "ctc_1", "type": "custom_tool_call", "call_id": "call_2", "name": "c", "input": "plain"},
