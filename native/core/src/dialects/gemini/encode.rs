@@ -170,7 +170,12 @@ impl Encode for Encoder {
         json.open_object().key("candidates").open_array();
         for (number, choice) in self.choices.iter().enumerate() {
             json.open_object().key("content").open_object().key("parts").open_array();
+            let before = json.len();
             choice.calls.write(&mut json);
+            if json.len() == before {
+                // google-genai forgets a turn of its chats one chunk of which has no parts.
+                json.open_object().text_member("text", "").close_object();
+            }
             json.close_array().text_member("role", "model").close_object();
             write_end(number as u64, choice.reason.as_deref(), &choice.refusal, &mut json);
             choice.sources.write(&choice.said, &mut json);

@@ -19,8 +19,12 @@ pub(super) fn resource(model: &str) -> String {
 /// The path below a base URL that ends in the version. Batches alone are asked for embeddings.
 pub(super) fn target(to: &To<'_>) -> String {
     let mut path = String::from("/");
-    for byte in resource(to.model).bytes() {
+    let model = resource(to.model);
+    // A name leads to no other path.
+    let climbs = model.split('/').any(|step| matches!(step, "." | ".."));
+    for byte in model.bytes() {
         match byte {
+            b'/' if climbs => path.push_str("%2F"),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => path.push(char::from(byte)),
             byte => path.push_str(&format!("%{byte:02X}")),
         }
@@ -106,6 +110,7 @@ mod tests {
     #[test]
     fn paths_name_the_model() {
         let at = |model, endpoint, stream| target(&To { endpoint, model, stream, cap: None, version: "" });
+        assert_eq!(at("../../x", Endpoint::Chat, false), "/models%2F..%2F..%2Fx:generateContent");
         assert_eq!(at("gemini-3-pro", Endpoint::Chat, false), "/models/gemini-3-pro:generateContent");
         assert_eq!(at("gemini-3-pro", Endpoint::Chat, true), "/models/gemini-3-pro:streamGenerateContent?alt=sse");
         assert_eq!(at("tunedModels/a b", Endpoint::Chat, false), "/tunedModels/a%20b:generateContent");
