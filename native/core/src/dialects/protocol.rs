@@ -245,6 +245,12 @@ pub trait Protocol: Sync {
     /// A neutral request, valid JSON, as an upstream of this dialect takes it.
     fn write_request(&self, to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure>;
 
+    /// Whether a body holds what hoosh itself gave its caller of another dialect's answer.
+    fn has_own(&self, body: &[u8]) -> bool {
+        let _ = body;
+        false
+    }
+
     /// A body of this dialect for an upstream of the same: only what policy must change is changed, byte for byte.
     fn splice_request(&self, to: &To<'_>, body: &[u8]) -> Vec<u8>;
 
@@ -274,6 +280,12 @@ pub trait Protocol: Sync {
 
     /// For a caller's stream.
     fn encoder(&self, reply: Reply) -> Box<dyn Encode>;
+
+    /// The error event behind events that an upstream of this dialect wrote. `None`: there is none.
+    fn error_behind(&self, failure: &Failure, reply: &Reply) -> Option<Vec<u8>> {
+        let mut event = Vec::new();
+        self.encoder(reply.clone()).error(failure, &mut event).then_some(event)
+    }
 
     /// The body of an error.
     fn error_body(&self, failure: &Failure) -> Bytes;

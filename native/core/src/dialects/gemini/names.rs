@@ -34,6 +34,20 @@ pub(super) fn fields(value: Value<'_>) -> impl Iterator<Item = (Cow<'_, str>, Va
     })
 }
 
+/// Refuses an object that has a member twice, in two spellings: which of them Google takes nobody says, and policy must know.
+pub(super) fn refuse_twice<'a>(names: impl Iterator<Item = Cow<'a, str>>) -> Result<(), Failure> {
+    let mut seen = std::collections::HashSet::new();
+    for name in names {
+        let name = camel(&name).into_owned();
+        if seen.contains(&name) {
+            let words = format!("The field '{name}' occurs twice, in two spellings. Send it once.");
+            return Err(Failure::new(Code::DuplicateField, words).param(name));
+        }
+        seen.insert(name);
+    }
+    Ok(())
+}
+
 /// One member, by its name in camel case.
 pub(super) fn get<'a>(value: Value<'a>, wanted: &str) -> Option<Value<'a>> {
     fields(value).filter(|(name, _)| name == wanted).last().map(|(_, value)| value)

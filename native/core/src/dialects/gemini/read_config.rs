@@ -11,6 +11,7 @@ use crate::json::{Kind, Value, Writer};
 /// Writes what it says behind the members of `out`.
 pub(super) fn read(config: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
     let mut format = Format::default();
+    names::refuse_twice(config.fields().filter_map(|(key, _)| key.as_str()))?;
     for (name, value) in names::fields(object(config, "generationConfig")?) {
         match &*name {
             "temperature" => number("temperature", value, "temperature", out)?,

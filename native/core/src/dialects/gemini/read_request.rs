@@ -15,6 +15,7 @@ pub(super) fn read(ask: &Ask, body: &[u8], loss: &mut Loss) -> Result<Vec<u8>, F
     let mut outline = Outline::default();
     let mut index = Index::default();
     outline.scan(&mut index, body, Limits::default()).map_err(|error| json_failure(&error))?;
+    names::refuse_twice(index.iter(body).map(|(key, _)| key))?;
     if ask.endpoint == Some(Endpoint::Embeddings) {
         return embed::read(ask, outline.fields(&index, body), loss);
     }
@@ -47,6 +48,10 @@ pub(super) fn generate<'a>(
             }
             "store" => {
                 rest.member("store", Some(value));
+            }
+            // The gateway's own: which budget pays.
+            "pool" => {
+                rest.key("pool").value(value);
             }
             "serviceTier" => tier(value, &mut rest, loss)?,
             name => loss.add(Change::Dropped, name.to_owned(), fields::note(REQUEST_FIELDS, name)),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::names::{camel, whole};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::To;
-use crate::json::{self, write_string, Index, Limits, Value};
+use crate::json::{self, write_string, Edits, Index, Limits, Value};
 
 /// `models/x`, unless the name says of what kind it is.
 pub(super) fn resource(model: &str) -> String {
@@ -40,6 +40,12 @@ pub(super) fn target(to: &To<'_>) -> String {
 /// Changes a body. One that is not JSON stays as it is.
 pub(super) fn splice(to: &To<'_>, body: &[u8]) -> Vec<u8> {
     let Ok(index) = Index::scan(body, Limits::default()) else { return body.to_vec() };
+    if index.get(body, "pool").is_some() {
+        // The gateway's own: which budget pays.
+        let mut edits = Edits::new();
+        edits.remove("pool");
+        return splice(to, &edits.apply(body, &index));
+    }
     let mut model = Vec::new();
     write_string(&mut model, &resource(to.model));
     let mut changes: Vec<(Range<usize>, Vec<u8>)> = Vec::new();

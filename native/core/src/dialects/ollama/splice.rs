@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::own::name_model;
 use crate::dialects::To;
-use crate::json::{splice, write_string, Edits, Index, Kind, Limits, Value};
+use crate::json::{splice, Edits, Index, Kind, Limits, Value};
 
 /// Fields that policy decides on.
 const DECIDED: [&str; 3] = ["model", "options", "stream"];
@@ -13,15 +14,7 @@ const DECIDED: [&str; 3] = ["model", "options", "stream"];
 pub(super) fn splice_request(to: &To<'_>, body: &[u8]) -> Vec<u8> {
     let Ok(index) = Index::scan(body, Limits::default()) else { return body.to_vec() };
     let mut edits = Edits::new();
-    if !index.get(body, "model").is_some_and(|model| model.str_eq(to.model)) {
-        let mut name = Vec::with_capacity(to.model.len() + 2);
-        write_string(&mut name, to.model);
-        edits.set("model", name);
-    }
-    // The gateway's own: which budget pays.
-    if index.get(body, "pool").is_some() {
-        edits.remove("pool");
-    }
+    name_model(to, &index, body, &mut edits);
     for (name, _) in index.iter(body).filter(|(name, _)| is_disguised(name)) {
         edits.remove(name.into_owned());
     }

@@ -9,7 +9,7 @@ use super::errors::error_words;
 use super::manners::Manners;
 use super::read_answer::read_answer;
 use super::read_request::read_request;
-use super::splice::splice_request;
+use super::splice::{has_own, splice_request};
 use super::streamed::Encoder;
 use super::write_request::write_request;
 use crate::dialects::neutral::{Endpoint, Item};
@@ -44,6 +44,10 @@ impl Protocol for OpenAiChat {
 
     fn write_request(&self, to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure> {
         write_request(&self.manners, to, neutral, loss)
+    }
+
+    fn has_own(&self, body: &[u8]) -> bool {
+        has_own(body)
     }
 
     fn splice_request(&self, to: &To<'_>, body: &[u8]) -> Vec<u8> {

@@ -7,8 +7,9 @@ use super::manners::Manners;
 use super::write_messages::Turns;
 use crate::config::CapField;
 use crate::dialects::neutral::Endpoint;
+use crate::dialects::own::name_model;
 use crate::dialects::{Loss, To};
-use crate::json::{write_string, Edits, Index, Kind, Limits, Value};
+use crate::json::{Edits, Index, Kind, Limits, Value};
 
 /// See [`crate::dialects::Protocol::splice_request`]. A body that is no object goes as it is.
 pub fn splice_request(manners: &Manners, to: &To<'_>, body: &[u8]) -> Vec<u8> {
@@ -23,10 +24,15 @@ pub fn splice_request(manners: &Manners, to: &To<'_>, body: &[u8]) -> Vec<u8> {
     edits.apply(body, &index)
 }
 
+/// Whether a body may hold any of it.
+pub(super) fn has_own(body: &[u8]) -> bool {
+    let holds = |name: &[u8]| memchr::memmem::find(body, name).is_some();
+    holds(b"\"thoughts\"") || holds(b"\"extra_content\"")
+}
+
 /// What hoosh itself gave the caller, of an answer of another dialect, and no provider of this one knows.
 fn own(manners: &Manners, to: &To<'_>, index: &Index, body: &[u8], edits: &mut Edits) {
-    let holds = |name: &[u8]| memchr::memmem::find(body, name).is_some();
-    if to.endpoint != Endpoint::Chat || !(holds(b"\"thoughts\"") || holds(b"\"extra_content\"")) {
+    if to.endpoint != Endpoint::Chat || !has_own(body) {
         return;
     }
     // What it is that is left out was said with the answer.
@@ -40,15 +46,7 @@ fn own(manners: &Manners, to: &To<'_>, index: &Index, body: &[u8], edits: &mut E
 /// Model, stream and usage of the stream.
 pub(super) fn policy(to: &To<'_>, index: &Index, body: &[u8], edits: &mut Edits) {
     let field = |name| index.get(body, name);
-    if !field("model").is_some_and(|model| model.str_eq(to.model)) {
-        let mut name = Vec::with_capacity(to.model.len() + 2);
-        write_string(&mut name, to.model);
-        edits.set("model", name);
-    }
-    // The gateway's own: which budget pays.
-    if field("pool").is_some() {
-        edits.remove("pool");
-    }
+    name_model(to, index, body, edits);
     if to.endpoint == Endpoint::Embeddings {
         return;
     }

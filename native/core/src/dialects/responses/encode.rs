@@ -74,15 +74,11 @@ impl Encode for Encoder {
         self.start(out);
         // OpenAI sends both events: some clients stop at the one, some read the state of the other. The types of its own
         // clients have the words at the top, its servers in `error`, where those clients throw and others look for them.
-        self.events.open(out, "error");
-        write_words(out, failure);
-        out.extend_from_slice(b",\"error\":{\"type\":");
-        write_string(out, failure.code.openai_type());
-        write_words(out, failure);
-        out.push(b'}');
-        events::close(out);
-        let mut unheard = Vec::new();
-        self.close_all("incomplete", &mut unheard);
+        write_error(&mut self.events, failure, out);
+        // The items end, and nobody is told one by one: their numbers are not used up.
+        let number = self.events;
+        self.close_all("incomplete", &mut Vec::new());
+        self.events = number;
         self.last("response.failed", State::Failed(failure), out);
         true
     }
@@ -209,6 +205,23 @@ impl Encoder {
         self.open_reasoning(out);
         self.close_reasoning(status, &held, out);
     }
+}
+
+/// The event `error` behind events of somebody else, who counted them.
+pub(super) fn error_alone(failure: &Failure) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    write_error(&mut Events::default(), failure, &mut out);
+    out
+}
+
+fn write_error(events: &mut Events, failure: &Failure, out: &mut Vec<u8>) {
+    events.open(out, "error");
+    write_words(out, failure);
+    out.extend_from_slice(b",\"error\":{\"type\":");
+    write_string(out, failure.code.openai_type());
+    write_words(out, failure);
+    out.push(b'}');
+    events::close(out);
 }
 
 /// The members of an error, each with a comma before it.

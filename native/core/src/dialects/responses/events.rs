@@ -3,7 +3,7 @@
 use crate::json::write_string;
 
 /// Counts and frames events.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Events {
     number: u64,
 }

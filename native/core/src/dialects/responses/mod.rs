@@ -100,6 +100,10 @@ impl Protocol for OpenAiResponses {
         Box::new(encode::Encoder::new(reply))
     }
 
+    fn error_behind(&self, failure: &Failure, _: &Reply) -> Option<Vec<u8>> {
+        Some(encode::error_alone(failure))
+    }
+
     fn error_body(&self, failure: &Failure) -> Bytes {
         failure.openai_body()
     }

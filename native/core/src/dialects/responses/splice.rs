@@ -3,23 +3,16 @@
 use bytes::Bytes;
 
 use super::wrapped::{may_hold, of_item};
+use crate::dialects::own::name_model;
 use crate::dialects::{Dialect, To};
-use crate::json::{validate, write_string, Edits, Index, Kind, Limits, Value};
+use crate::json::{validate, Edits, Index, Kind, Limits, Value};
 
 /// See [`crate::dialects::Protocol::splice_request`]. A body that is no object goes as it is.
 pub(super) fn splice_request(to: &To<'_>, body: &[u8]) -> Vec<u8> {
     let Ok(index) = Index::scan(body, Limits::default()) else { return body.to_vec() };
     let field = |name| index.get(body, name);
     let mut edits = Edits::new();
-    if !field("model").is_some_and(|model| model.str_eq(to.model)) {
-        let mut name = Vec::with_capacity(to.model.len() + 2);
-        write_string(&mut name, to.model);
-        edits.set("model", name);
-    }
-    // The gateway's own: which budget pays.
-    if field("pool").is_some() {
-        edits.remove("pool");
-    }
+    name_model(to, &index, body, &mut edits);
     if to.stream && field("stream").and_then(Value::as_bool) != Some(true) {
         edits.set("stream", Bytes::from_static(b"true"));
     }

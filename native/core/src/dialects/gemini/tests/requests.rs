@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::dialects::gemini::{CONFIG_FIELDS, EMBED_FIELDS, REQUEST_FIELDS};
+use crate::error::Code;
 
 const WHOLE: &str = r#"{
   "systemInstruction":{"parts":[{"text":"Be brief."}],"role":"user"},
@@ -220,4 +221,24 @@ fn embeddings_are_read_in_both_forms() {
     assert_eq!(read(Form::Other, mixed).unwrap_err().param.unwrap(), "requests[].outputDimensionality");
     let picture = r#"{"content":{"parts":[{"inlineData":{}}]}}"#;
     assert_eq!(read(Form::Usual, picture).unwrap_err().param.unwrap(), "content.parts[0]");
+}
+
+/// Policy reads one of them, and nobody says which one Google takes: a bound on the output must not be got past so.
+#[test]
+fn a_member_in_two_spellings_is_refused() {
+    for body in [
+        r#"{"contents":[{"parts":[{"text":"x"}]}],"generationConfig":{"maxOutputTokens":900},"generation_config":{"topK":1}}"#,
+        r#"{"contents":[{"parts":[{"text":"x"}]}],"generationConfig":{"maxOutputTokens":3,"max_output_tokens":900}}"#,
+    ] {
+        assert_eq!(refused(body).code, Code::DuplicateField, "{body}");
+    }
+}
+
+#[test]
+fn the_budget_that_pays_is_the_gateways_alone() {
+    let body = r#"{"contents":[{"parts":[{"text":"x"}]}],"pool":"team"}"#;
+    let (neutral, lost) = read(body);
+    assert_eq!((neutral["pool"].as_str(), lost), (Some("team"), Vec::new()));
+    let sent = Gemini.splice_request(&to("gemini-3-pro"), body.as_bytes());
+    assert_eq!(json(&sent), json(br#"{"contents":[{"parts":[{"text":"x"}]}]}"#));
 }
