@@ -25,7 +25,7 @@ impl Exchange {
             let words = "'encoding_format' must be float or base64 for this model.";
             return self.fall(Fall::invalid(Failure::new(Code::InvalidValue, words).param("encoding_format")));
         };
-        let spoken = Spoken::new(self.voice(None, vectors));
+        let spoken = Spoken::new(self.voice(None, vectors), self.keeps_turn());
         let Some(attempt) = &mut self.attempt else { return };
         attempt.reach(Reached::Body, now_us);
         attempt.follow = Follow::Spoken(Box::new(spoken));

@@ -186,7 +186,7 @@ impl Exchange {
         let read = move || {
             if dialect != Dialect::OpenAiChat {
                 let mut facts = translated::read(body, dialect, &asked, earlier, tenant.as_deref())?;
-                facts.digest = facts.source.as_ref().filter(|_| once).map(|source| digest(&source.body, None));
+                facts.digest = once.then(|| translated::digest_of(&facts, &asked));
                 return Ok((facts, Slices::default()));
             }
             let mut facts = request::read(body, endpoint, tenant.as_deref())?;

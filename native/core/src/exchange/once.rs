@@ -26,12 +26,12 @@ pub(super) fn key_of(headers: &dyn HeaderView) -> Result<Option<Box<[u8]>>, Fail
     Ok(Some(key.into()))
 }
 
-/// Of the whole body, as it came, and of the provider that the request names.
-pub(super) fn digest(body: &[u8], provider: Option<&str>) -> Digest {
+/// Of the whole body, as it came, and of what else the request says of itself: the provider that it names, or its path.
+pub(super) fn digest(body: &[u8], besides: Option<&str>) -> Digest {
     let mut hasher = blake3::Hasher::new();
     hasher.update(body);
-    if let Some(provider) = provider {
-        hasher.update(provider.as_bytes()).update(&(provider.len() as u64).to_le_bytes());
+    if let Some(besides) = besides {
+        hasher.update(besides.as_bytes()).update(&(besides.len() as u64).to_le_bytes());
     }
     *hasher.finalize().as_bytes()
 }

@@ -173,6 +173,10 @@ impl Exchange {
         }
         let address = self.address(to, upstream, version);
         let body = match source {
+            // What hoosh gave of another dialect's answer, and its caller gives back.
+            None if upstream.dialect == own && upstream.protocol().has_own(&facts.body) => {
+                upstream.protocol().splice_request(&address, &facts.body)
+            }
             None if upstream.dialect == own => return Ok((self.edited_body(to, upstream), loss)),
             Some(source) if upstream.dialect == own => {
                 let body = own.protocol().splice_request(&address, &source.body);

@@ -62,7 +62,7 @@ impl Exchange {
 
     /// Keeps it.
     pub(super) fn keep_turn(&self, response: &[u8]) {
-        let Some(source) = self.facts().source.as_ref().filter(|_| self.keeps_turn()) else { return };
+        let Some(source) = self.facts().source.as_ref() else { return };
         let field = |body: &[u8], name: &str| {
             let index = Index::scan(body, Limits::default()).ok()?;
             index.get(body, name).map(|value| Bytes::copy_from_slice(value.raw()))

@@ -25,6 +25,8 @@ pub(super) struct Spoken {
     pub usage: Option<Usage>,
     /// What is kept of it.
     pub bytes: usize,
+    /// Its items are kept although it streams: requests may go on from it.
+    pub keeps: bool,
     /// Reads the stream of an upstream; `None` for engines and whole answers.
     pub listener: Option<Listener>,
 }
@@ -50,8 +52,8 @@ impl std::fmt::Debug for Voice {
 }
 
 impl Spoken {
-    pub fn new(voice: Voice) -> Spoken {
-        Spoken { voice, collected: Collected::default(), usage: None, bytes: 0, listener: None }
+    pub fn new(voice: Voice, keeps: bool) -> Spoken {
+        Spoken { voice, collected: Collected::default(), usage: None, bytes: 0, keeps, listener: None }
     }
 
     /// Whether the upstream's own bytes are the answer.
@@ -89,7 +91,6 @@ impl Exchange {
     /// One thing that was said, into `pieces` if it streams. `false` if it makes no sense.
     pub(super) fn hear(&mut self, mut item: Item, pieces: &mut Pieces) -> bool {
         let (endpoint, bare, streams) = (self.endpoint(), self.is_bare(), self.facts().stream);
-        let keeps = streams && self.keeps_turn();
         let Some(attempt) = &mut self.attempt else { return true };
         let Follow::Spoken(spoken) = &mut attempt.follow else { return true };
         if let Item::Usage(usage) = item {
@@ -105,7 +106,8 @@ impl Exchange {
                 }
             }
             Voice::Other { protocol, reply, items } if streams => {
-                if keeps {
+                if spoken.keeps {
+                    spoken.bytes += item.bytes();
                     items.push(item.clone());
                 }
                 let encoder = self.out.encoder.get_or_insert_with(|| protocol.encoder(reply.clone()));
@@ -163,7 +165,9 @@ impl Exchange {
         let endpoint = self.endpoint();
         if !self.facts().stream {
             if let Some(body) = spoken.whole(endpoint, &usage) {
-                self.keep_turn(&body);
+                if spoken.keeps {
+                    self.keep_turn(&body);
+                }
                 self.reply_whole(body);
             }
             return;
@@ -181,7 +185,7 @@ impl Exchange {
                 let encoder = self.out.encoder.get_or_insert_with(|| protocol.encoder(reply.clone()));
                 let mut out = Vec::new();
                 encoder.end(&usage, &mut out);
-                if self.keeps_turn() {
+                if spoken.keeps {
                     self.keep_turn(&spoken.whole(endpoint, &usage).unwrap_or_default());
                 }
                 push_events(&mut pieces, out, bare);

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::attempt::{Attempt, Follow};
+use super::once::digest;
 use super::responses::Earlier;
 use super::spoken::Spoken;
 use super::verdict::Fall;
@@ -17,6 +18,7 @@ use crate::dialects::openai::request::{self, Facts, Source};
 use crate::dialects::{Answer, Ask, Dialect, Fed, Listener, Loss, Reply};
 use crate::error::{Code, Failure};
 use crate::http::Headers;
+use crate::idempotency::Digest;
 
 /// The longest `x-hoosh-loss`, bytes: with it whole headers stay far below what any client takes.
 const MAX_LOSS: usize = 1024;
@@ -36,8 +38,20 @@ pub(super) fn read(
     let neutral = dialect.protocol().read_request(asked, &whole, &mut loss)?;
     let endpoint = asked.endpoint.unwrap_or(Endpoint::Chat);
     let mut facts = request::read(Bytes::from(neutral), endpoint, tenant)?;
+    // The neutral form lacks what no other dialect has, which an upstream of the same is told: two requests that differ in it
+    // alone are two. What goes on from a response that only an upstream knows is like no other.
+    facts.key = facts.key.filter(|_| earlier.is_none()).map(|key| {
+        let mut hasher = blake3::Hasher::new_derive_key("hoosh: the cache key of a request of another dialect");
+        *hasher.update(&key).update(&body).finalize().as_bytes()
+    });
     facts.source = Some(Box::new(Source { body, loss, earlier }));
     Ok(facts)
+}
+
+/// Of a request as it came: its body, and what its path says besides, which stands for several in the key's own part.
+pub(super) fn digest_of(facts: &Facts, asked: &Ask) -> Digest {
+    let body = facts.source.as_ref().map_or(&facts.body, |source| &source.body);
+    digest(body, Some(&format!("{} {:?} {}", facts.model, asked.form, facts.stream)))
 }
 
 impl Exchange {
@@ -79,6 +93,10 @@ impl Exchange {
             return Some(framed(body.into(), self.is_bare()));
         }
         let mut event = Vec::new();
+        if self.out.encoder.is_none() && self.out.is_committed() {
+            // The upstream's own events came before it.
+            return dialect.protocol().error_behind(failure, &self.reply_of()).map(Bytes::from);
+        }
         let encoder = self.out.encoder.take();
         let mut encoder = encoder.unwrap_or_else(|| dialect.protocol().encoder(self.reply_of()));
         encoder.error(failure, &mut event).then(|| Bytes::from(event))
@@ -90,7 +108,8 @@ impl Exchange {
             // Its SDKs show this one (anthropic-sdk-python, `_response.py`).
             headers.push((Bytes::from_static(b"request-id"), Bytes::copy_from_slice(self.request_id().as_bytes())));
         }
-        if !self.account.loss.is_empty() {
+        // What was only renamed is no loss.
+        if self.account.loss.loses() {
             headers.push((Bytes::from_static(b"x-hoosh-loss"), Bytes::from(self.account.loss.short(MAX_LOSS))));
         }
     }
@@ -123,7 +142,7 @@ impl Exchange {
 
     /// A stream in `dialect` begins.
     pub(super) fn begin_listening(&mut self, dialect: Dialect) {
-        let mut spoken = Spoken::new(self.voice(Some(dialect), VectorForm::default()));
+        let mut spoken = Spoken::new(self.voice(Some(dialect), VectorForm::default()), self.keeps_turn());
         spoken.listener = Some(Listener::of(dialect.protocol()));
         self.follow_as(Follow::Spoken(Box::new(spoken)));
     }
@@ -220,7 +239,7 @@ impl Exchange {
             }
         }
         let Some(dialect) = self.attempt.as_ref().map(|attempt| attempt.upstream.dialect) else { return };
-        let spoken = Spoken::new(self.voice(Some(dialect), self.vectors()));
+        let spoken = Spoken::new(self.voice(Some(dialect), self.vectors()), self.keeps_turn());
         self.phase = Phase::Attempt;
         self.follow_as(Follow::Spoken(Box::new(spoken)));
         if !self.hear_all(&mut items, &mut Pieces::default()) {

@@ -465,3 +465,97 @@ fn every_dialect_answers_every_other() {
         }
     }
 }
+
+#[test]
+fn what_only_one_dialect_has_makes_another_request_for_the_cache() {
+    let cached = "[cache]\nenabled = true\nmode = \"always\"\n";
+    let of = |dialect: &str| {
+        World::new(&format!(
+            "{cached}[[providers]]\nname = \"one\"\ntype = \"openai_compatible\"\ndialect = \"{dialect}\"\nbase_url = \"http://one.example\"\nmodels = [\"m\"]\n"
+        ))
+    };
+    let mut world = of("anthropic");
+    let with = |container: &str| MESSAGES.replacen('{', &format!("{{\"container\":\"{container}\","), 1);
+    for (container, asks) in [("a", true), ("a", false), ("b", true)] {
+        let mut call = world.post("/v1/messages", &with(container));
+        let step = call.step(&mut world);
+        assert_eq!(matches!(step, Step::Send { .. }), asks, "{container}");
+        match step {
+            Step::Send { u, .. } => {
+                call.exchange.connected(u);
+                call.exchange.sent(u);
+                call.answer(u, 200, "application/json", SAID);
+                call.reply(&mut world);
+                call.over(&mut world);
+            }
+            other => assert_eq!(call.take_reply(other).header("x-hoosh-cache"), Some("hit")),
+        }
+    }
+    let mut world = of("openai_responses");
+    for _ in 0..2 {
+        let body = r#"{"model":"m","input":"x","previous_response_id":"resp_theirs"}"#;
+        let mut call = world.post("/v1/responses", body);
+        assert!(matches!(call.step(&mut world), Step::Send { .. }), "what goes on from elsewhere is never kept");
+    }
+}
+
+#[test]
+fn one_idempotency_key_is_for_one_model_and_form() {
+    let mut world = one("gemini");
+    world.reload("[[providers]]\nname = \"one\"\ntype = \"gemini\"\nbase_url = \"http://one.example\"\nmodels = [\"m\", \"n\"]\n");
+    let mut ask = |path: &str| {
+        let mut call = world.begin_with("POST", path, Some(CONTENTS), &[("idempotency-key", "k")]);
+        match call.step(&mut world) {
+            Step::Send { u, .. } => {
+                call.exchange.connected(u);
+                call.exchange.sent(u);
+                call.answer(u, 200, "application/json", GENERATED);
+                call.reply(&mut world).status
+            }
+            other => call.take_reply(other).status,
+        }
+    };
+    assert_eq!(ask("/v1beta/models/m:generateContent"), 200);
+    assert_eq!(ask("/v1beta/models/m:generateContent"), 200);
+    assert_eq!(ask("/v1beta/models/n:generateContent"), 422);
+    assert_eq!(ask("/v1beta/models/m:streamGenerateContent"), 422);
+}
+
+#[test]
+fn a_stream_that_passed_as_it_is_ends_with_one_error_and_no_second_beginning() {
+    let mut world = one("openai_responses");
+    let mut call = world.post("/v1/responses", r#"{"model":"m","input":"hi","stream":true}"#);
+    let (u, _) = call.sent(&mut world);
+    let passed = concat!(
+        "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_9\",\"status\":\"in_progress\",\"output\":[]}}\n\n",
+        "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":1,\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"delta\":\"a\"}\n\n",
+    );
+    call.answer(u, 200, "text/event-stream", passed);
+    let stream = call.stream(&mut world);
+    let rest = stream.strip_prefix(passed).unwrap();
+    assert!(rest.starts_with("event: error\ndata: {\"type\":\"error\""), "{rest}");
+    assert_eq!(rest.matches("event: ").count(), 1, "{rest}");
+}
+
+#[test]
+fn a_field_that_is_only_renamed_is_no_loss() {
+    let mut world = World::new(
+        "[[providers]]\ntype = \"openai\"\nbase_url = \"http://one.example\"\napi_key = \"sk-one\"\nmodels = [\"m\"]\n",
+    );
+    let mut call = world.begin_with("POST", "/v1/messages", Some(MESSAGES), &[("x-hoosh-strict", "true")]);
+    let (u, _) = call.sent(&mut world);
+    call.answer(u, 200, "application/json", OPENAI);
+    assert_eq!(call.reply(&mut world).header("x-hoosh-loss"), None);
+    call.over(&mut world);
+    let told = world.rows().remove(0).loss;
+    assert!(told.as_deref().is_some_and(|told| told.starts_with("renamed max_tokens")), "{told:?}");
+}
+
+#[test]
+fn thoughts_of_another_dialect_do_not_reach_an_upstream_that_would_refuse_them() {
+    let mut world = one("openai_chat");
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"x","thoughts":[{"origin":"anthropic","type":"signature","thinking":"t","signature":"s"}]},{"role":"user","content":"so?"}]}"#;
+    let (_, request) = world.post("/v1/chat/completions", body).sent(&mut world);
+    let sent = text(request.body.bytes());
+    assert!(!sent.contains("thoughts") && sent.contains("so?"), "{sent}");
+}
