@@ -10,8 +10,10 @@ pub struct Pin(pub [u8; 32]);
 impl Pin {
     /// Reads a pin in base64, with or without the `sha256/` or `sha256//` that some tools write before it.
     pub fn read(text: &str) -> Option<Pin> {
-        let text = text.strip_prefix("sha256/").map_or(text, |rest| rest.strip_prefix('/').unwrap_or(rest));
-        base64::read(text)?.try_into().ok().map(Pin)
+        let pin = |text: &str| base64::read(text)?.try_into().ok().map(Pin);
+        let Some(rest) = text.strip_prefix("sha256/") else { return pin(text) };
+        // A slash is a letter of base64 too: it is the second one of the prefix only where the rest is no pin with it.
+        pin(rest).or_else(|| pin(rest.strip_prefix('/')?))
     }
 }
 
@@ -63,6 +65,11 @@ mod tests {
         assert_eq!((pin.0[0], pin.0[31], pin.to_string().as_str()), (0xe3, 0x55, text));
         assert_eq!(Pin::read(&format!("sha256/{text}")), Some(pin));
         assert_eq!(Pin::read(&format!("sha256//{text}")), Some(pin));
+        let slashes = Pin([0xff; 32]);
+        for prefix in ["", "sha256/", "sha256//"] {
+            assert_eq!(Pin::read(&format!("{prefix}{slashes}")).map(|pin| pin.0), Some(slashes.0), "{prefix}");
+        }
+        assert_eq!(Pin::read(&format!("/{text}")).map(|pin| pin.0), None);
     }
 
     #[test]
