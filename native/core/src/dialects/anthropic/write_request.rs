@@ -9,7 +9,7 @@ use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::request::json_failure;
 use crate::dialects::{Change, Loss, To};
 use crate::error::{Code, Failure};
-use crate::json::{Index, Kind, Limits, Value, Writer};
+use crate::json::{Kind, Limits, Object, Value, Writer};
 
 /// Output tokens, where nobody names a bound: the protocol wants one, and every model gives so many.
 pub(super) const USUAL_MOST: u64 = 4_096;
@@ -51,8 +51,8 @@ pub(super) fn write_request(to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Res
         );
         return Err(Failure::new(Code::UnsupportedByModel, words).param("model"));
     }
-    let index = Index::scan(neutral, Limits::default()).map_err(|error| json_failure(&error))?;
-    let field = |name: &str| index.get(neutral, name).filter(|value| !value.is_null());
+    let object = Object::scan(neutral, Limits::default()).map_err(|error| json_failure(&error))?;
+    let field = |name: &str| object.get(name);
     let mut out = Writer::with_capacity(neutral.len() + 128);
     out.open_object().text_member("model", to.model);
     let mut turns = Turns::default();
@@ -81,7 +81,7 @@ pub(super) fn write_request(to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Res
     thinking.write(&mut out);
     output_config(&thinking, wanted, &mut out);
     whose(&field, &mut out, loss);
-    rest(&index, neutral, loss);
+    rest(&object, loss);
     out.close_object();
     Ok(out.into_bytes())
 }
@@ -137,8 +137,8 @@ fn whose<'a>(field: &dyn Fn(&str) -> Option<Value<'a>>, out: &mut Writer, loss: 
 }
 
 /// What Anthropic has no place for.
-fn rest(index: &Index, neutral: &[u8], loss: &mut Loss) {
-    for (name, value) in index.iter(neutral).filter(|(_, value)| !value.is_null()) {
+fn rest(object: &Object<'_>, loss: &mut Loss) {
+    for (name, value) in object.members() {
         match &*name {
             known if READ.contains(&known) => {}
             usual if is_usual(usual, value) => {}
