@@ -211,7 +211,7 @@ mutations: $(VENV)/.run
 
 # --- figures: benchmarks/README.md ------------------------------------------------------------------------------
 
-.PHONY: bench bench-core bench-edge bench-python bench-start bench-engines bench-proxied
+.PHONY: bench bench-core bench-edge bench-dialects bench-python bench-start bench-engines bench-proxied
 
 bench: bench-core bench-edge bench-python
 	cargo bench -p hoosh-core
@@ -222,6 +222,11 @@ bench-core:
 bench-edge: $(VENV)/.run
 	cargo build --release -p bench-edge
 	$(PYTHON) benchmarks/edge/run.py $${CARGO_TARGET_DIR:-target}/release/bench-edge $(ARGS)
+
+# What it costs to go from one dialect to another: each pair beside the caller's own dialect, in about six minutes.
+bench-dialects: $(VENV)/.run
+	cargo build --release -p bench-edge
+	$(PYTHON) benchmarks/edge/dialects.py $${CARGO_TARGET_DIR:-target}/release/bench-edge $(ARGS)
 
 # How soon the port answers, and what the process takes of memory, line by line.
 bench-start: $(VENV)/.dev $(VENV)/.extension
