@@ -3,6 +3,7 @@
 use super::thinking::Thinking;
 use super::write_format::{stops, wants, Wanted};
 use super::write_sampling::sampling;
+use super::write_schema::write_schema;
 use super::write_tools::{write_choice, write_tools};
 use super::write_turns::Turns;
 use crate::dialects::neutral::Endpoint;
@@ -79,7 +80,7 @@ pub(super) fn write_request(to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Res
     let has_tools = write_tools(field("tools"), field("tool_choice"), &mut out, loss);
     write_choice(&field, has_tools, thinking.is_on(), &mut out, loss);
     thinking.write(&mut out);
-    output_config(&thinking, wanted, &mut out);
+    output_config(&thinking, wanted, &mut out, loss);
     whose(&field, &mut out, loss);
     rest(&object, loss);
     out.close_object();
@@ -97,7 +98,7 @@ fn most<'a>(to: &To<'_>, field: &dyn Fn(&str) -> Option<Value<'a>>, thinking: &T
 }
 
 /// Effort in words, and the schema that the answer keeps to.
-fn output_config(thinking: &Thinking, wanted: Wanted<'_>, out: &mut Writer) {
+fn output_config(thinking: &Thinking, wanted: Wanted<'_>, out: &mut Writer, loss: &mut Loss) {
     let schema = match wanted {
         Wanted::Schema(schema) => Some(schema),
         _ => None,
@@ -110,7 +111,9 @@ fn output_config(thinking: &Thinking, wanted: Wanted<'_>, out: &mut Writer) {
         out.text_member("effort", effort);
     }
     if let Some(schema) = schema {
-        out.key("format").open_object().text_member("type", "json_schema").key("schema").value(schema).close_object();
+        out.key("format").open_object().text_member("type", "json_schema").key("schema");
+        write_schema(schema, "response_format.json_schema.schema", out, loss);
+        out.close_object();
     }
     out.close_object();
 }
