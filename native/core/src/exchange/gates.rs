@@ -158,6 +158,9 @@ impl Exchange {
 
     /// Somebody may be asked who can answer.
     pub(super) fn leave_scope(&mut self) -> Move {
+        if let Err(failure) = self.keep_carried() {
+            return self.refuse(failure);
+        }
         if self.is_child() {
             // Its parent passed the other gates and gave it of what it holds.
             self.phase = Phase::Choose;

@@ -256,6 +256,31 @@ fn what_is_lost_is_told_and_refused_to_the_strict() {
 }
 
 #[test]
+fn a_strict_request_goes_to_whom_nothing_of_it_is_lost() {
+    let provider = |name: &str, dialect: &str, priority: u32| {
+        format!(
+            "[[providers]]\nname = \"{name}\"\ntype = \"openai_compatible\"\ndialect = \"{dialect}\"\nbase_url = \"http://{name}.example\"\npriority = {priority}\nmodels = [\"m\"]\n"
+        )
+    };
+    let text = provider("first", "openai_chat", 1) + &provider("second", "anthropic", 2);
+    let body = MESSAGES.replace("\"max_tokens\"", "\"made_up\":1,\"max_tokens\"");
+    for (headers, wanted) in [(&[][..], "first.example"), (&[("x-hoosh-strict", "true")], "second.example")] {
+        let mut world = World::new(&text);
+        let (_, request) = world.begin_with("POST", "/v1/messages", Some(&body), headers).sent(&mut world);
+        assert_eq!(request.origin.host, wanted);
+    }
+}
+
+#[test]
+fn who_goes_on_from_an_upstreams_response_reaches_one_that_may_have_it() {
+    let text = "[[providers]]\nname = \"first\"\ntype = \"openai_compatible\"\nbase_url = \"http://first.example\"\npriority = 1\nmodels = [\"m\"]\n[[providers]]\nname = \"second\"\ntype = \"openai_compatible\"\ndialect = \"openai_responses\"\nbase_url = \"http://second.example\"\npriority = 2\nmodels = [\"m\"]\n";
+    let mut world = World::new(text);
+    let body = r#"{"model":"m","input":"And then?","previous_response_id":"resp_of_theirs"}"#;
+    let (_, request) = world.begin_with("POST", "/v1/responses", Some(body), &[]).sent(&mut world);
+    assert_eq!(request.origin.host, "second.example");
+}
+
+#[test]
 fn tokens_are_counted_without_a_provider() {
     let mut world = one("anthropic");
     let body = r#"{"model":"m","messages":[{"role":"user","content":"How many tokens are these?"}]}"#;
