@@ -256,7 +256,10 @@ impl Exchange {
         self.snap.cache.as_ref()?;
         let (facts, call) = (self.facts.as_ref()?, self.call());
         let wanted = facts.deterministic || self.snap.config.cache.mode == CacheMode::Always;
-        facts.key.filter(|_| wanted && call.cache.store)
+        let mut key = facts.key.filter(|_| wanted && call.cache.store)?;
+        // What others take although it lost something is no answer to the strict.
+        key[0] ^= u8::from(call.strict);
+        Some(key)
     }
 
     fn pass_flight(&mut self) -> Move {

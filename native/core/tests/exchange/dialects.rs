@@ -313,6 +313,27 @@ fn an_answer_is_kept_for_callers_of_the_same_dialect() {
 }
 
 #[test]
+fn a_kept_answer_tells_again_what_was_lost_and_is_none_for_the_strict() {
+    let mut world = World::new(&format!("[cache]\nenabled = true\nmode = \"always\"\n{ONE}"));
+    let body = MESSAGES.replace("\"max_tokens\"", "\"made_up\":1,\"max_tokens\"");
+    let mut call = world.post("/v1/messages", &body);
+    let (u, _) = call.sent(&mut world);
+    call.answer(u, 200, "application/json", OPENAI);
+    let first = call.reply(&mut world);
+    call.over(&mut world);
+    let row = world.rows().remove(0);
+    let mut call = world.post("/v1/messages", &body);
+    let again = call.reply(&mut world);
+    assert_eq!(again.header("x-hoosh-cache"), Some("hit"));
+    assert!(first.header("x-hoosh-loss").is_some_and(|loss| loss.contains("made_up")));
+    assert_eq!(again.header("x-hoosh-loss"), first.header("x-hoosh-loss"));
+    call.over(&mut world);
+    assert_eq!(world.rows().remove(0).loss, row.loss);
+    let strict = world.begin_with("POST", "/v1/messages", Some(&body), &[("x-hoosh-strict", "true")]).reply(&mut world);
+    assert_eq!((strict.status, strict.header("x-hoosh-cache")), (400, None));
+}
+
+#[test]
 fn lists_have_the_shape_of_who_asks() {
     let mut world = one("anthropic");
     for (target, headers, wanted) in [
