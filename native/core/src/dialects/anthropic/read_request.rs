@@ -72,7 +72,7 @@ fn member(name: &str, value: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Re
         "thinking" => read_thinking(value, out, loss)?,
         "stop_sequences" => stops(value, out)?,
         "tools" => read_tools(value, out, loss)?,
-        "tool_choice" => read_choice(value, out)?,
+        "tool_choice" => read_choice(value, out, loss)?,
         "output_config" => output_config(value, out, loss)?,
         "output_format" => format("output_format", value, out)?,
         "metadata" => metadata(value, out, loss)?,

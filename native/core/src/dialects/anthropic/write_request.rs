@@ -124,6 +124,9 @@ fn whose<'a>(field: &dyn Fn(&str) -> Option<Value<'a>>, out: &mut Writer, loss: 
     if let Some(user) = said("user").or(said("safety_identifier")) {
         out.key("metadata").open_object().key("user_id").value(user).close_object();
     }
+    if said("user").is_none() && said("safety_identifier").is_some() {
+        loss.add(Change::Renamed, "safety_identifier", "metadata.user_id");
+    }
     if said("user").is_some() && said("safety_identifier").is_some() {
         loss.add(Change::Dropped, "safety_identifier", "Anthropic knows one id, the user's");
     }
