@@ -9,8 +9,8 @@ use super::slices::{join, Slices};
 use super::target::Target;
 use super::work::INLINE_BYTES;
 use super::{ChildAnswer, Exchange, Move, Phase, Step};
-use crate::dialects::neutral::Endpoint;
-use crate::dialects::Dialect;
+use crate::dialects::neutral::{Endpoint, Item};
+use crate::dialects::{Answer, Dialect, Reply};
 use crate::error::{Code, Failure};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, OnceLock};
@@ -53,6 +53,14 @@ pub(super) struct Refusal {
     words: Option<Bytes>,
     /// Upstreams were asked.
     spent: bool,
+}
+
+/// A list of OpenAI's in another dialect.
+fn retell(list: &[u8], dialect: Dialect, reply: &Reply) -> Option<Vec<u8>> {
+    let mut items = Vec::new();
+    let read = Dialect::OpenAiChat.protocol().read_answer(Endpoint::Embeddings, list, &mut items);
+    let used = items.iter().rev().find_map(|item| if let Item::Usage(used) = item { Some(*used) } else { None });
+    (read == Answer::Whole).then(|| dialect.protocol().write_answer(reply, &items, &used.unwrap_or_default()))
 }
 
 impl Children {
@@ -172,16 +180,28 @@ impl Exchange {
         let answers: Vec<Bytes> = self.children.born.iter_mut().filter_map(|child| child.answer.take()).collect();
         let inputs = self.children.slices.inputs();
         let bytes = std::mem::take(&mut self.children.bytes);
+        let (dialect, reply) = (self.dialect(), self.reply_of());
+        let join = move || {
+            let joined = join(&inputs, &answers)?;
+            if dialect == Dialect::OpenAiChat {
+                Some(joined)
+            } else {
+                retell(&joined, dialect, &reply)
+            }
+        };
         if bytes <= INLINE_BYTES {
-            return self.take_joined(join(&inputs, &answers));
+            return self.take_joined(join());
         }
-        self.work(Phase::Joining, bytes, move || join(&inputs, &answers));
+        self.work(Phase::Joining, bytes, join);
     }
 
     pub(super) fn take_joined(&mut self, joined: Option<Vec<u8>>) {
         match joined {
             Some(body) => {
                 self.account.clean = true;
+                if let Some(source) = &self.facts().source {
+                    self.account.loss = source.loss.clone();
+                }
                 self.reply_whole(Bytes::from(body));
             }
             None => {

@@ -187,7 +187,8 @@ impl Exchange {
             if dialect != Dialect::OpenAiChat {
                 let mut facts = translated::read(body, dialect, &asked, earlier, tenant.as_deref())?;
                 facts.digest = once.then(|| translated::digest_of(&facts, &asked));
-                return Ok((facts, Slices::default()));
+                let slices = Slices::of(&facts, endpoint, most_inputs);
+                return Ok((facts, slices));
             }
             let mut facts = request::read(body, endpoint, tenant.as_deref())?;
             facts.digest = once.then(|| digest(&facts.body, None));

@@ -18,7 +18,11 @@ fn vectors(list: &[(u32, u32)]) -> String {
 
 /// The reply to [`ASK`] where its slices get these bodies.
 fn joined(world: &mut World, bodies: [&str; 2]) -> Reply {
-    let mut call = world.post("/v1/embeddings", ASK);
+    joined_at(world, "/v1/embeddings", ASK, bodies)
+}
+
+fn joined_at(world: &mut World, path: &str, ask: &str, bodies: [&str; 2]) -> Reply {
+    let mut call = world.post(path, ask);
     let mut children = call.children(world);
     for (c, child) in &mut children {
         let (u, _) = child.sent(world);
@@ -38,6 +42,22 @@ fn vectors_go_to_their_inputs_in_whatever_order_they_come() {
     let body = String::from_utf8_lossy(&reply.body).into_owned();
     let wanted = r#""data":[{"index":0,"embedding":[10]},{"index":1,"embedding":[20]},{"index":2,"embedding":[30]}]"#;
     assert!(body.contains(wanted), "{body}");
+}
+
+#[test]
+fn callers_of_other_dialects_are_asked_for_in_slices_too() {
+    let bodies = [&*vectors(&[(0, 10), (1, 20)]), &*vectors(&[(0, 30)])];
+    let one = |text: &str| format!(r#"{{"model":"models/m","content":{{"parts":[{{"text":"{text}"}}]}},"title":"t"}}"#);
+    let batch = format!(r#"{{"requests":[{},{},{}]}}"#, one("a"), one("b"), one("c"));
+    let mut world = World::new(&sliced());
+    let google = joined_at(&mut world, "/v1beta/models/m:batchEmbedContents", &batch, bodies);
+    let said: serde_json::Value = serde_json::from_slice(&google.body).unwrap();
+    assert_eq!(said["embeddings"], serde_json::json!([{"values": [10.0]}, {"values": [20.0]}, {"values": [30.0]}]));
+    assert!(google.header("x-hoosh-loss").is_some_and(|loss| loss.contains("title")));
+    let ollama = joined_at(&mut world, "/api/embed", ASK, bodies);
+    let said: serde_json::Value = serde_json::from_slice(&ollama.body).unwrap();
+    assert_eq!(said["embeddings"], serde_json::json!([[10.0], [20.0], [30.0]]));
+    assert_eq!(said["prompt_eval_count"], 4);
 }
 
 #[test]
