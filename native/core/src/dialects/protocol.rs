@@ -278,6 +278,12 @@ pub trait Protocol: Sync {
     /// A whole answer. Neighbouring pieces of one text or call may come apart.
     fn write_answer(&self, reply: &Reply, items: &[Item], usage: &Usage) -> Vec<u8>;
 
+    /// Something of an answer that callers of this dialect cannot be told: its place in an answer of hoosh's, and why. All else is told.
+    fn loses(&self, item: &Item) -> Option<(&'static str, &'static str)> {
+        let _ = item;
+        None
+    }
+
     /// For a caller's stream.
     fn encoder(&self, reply: Reply) -> Box<dyn Encode>;
 

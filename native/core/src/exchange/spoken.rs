@@ -12,7 +12,7 @@ use crate::dialects::neutral::{Endpoint, Item};
 use crate::dialects::openai::collected::Collected;
 use crate::dialects::openai::encode::{Stamp, VectorForm};
 use crate::dialects::openai::pieces::{framed, Pieces};
-use crate::dialects::{Dialect, Listener, Protocol, Reply};
+use crate::dialects::{Change, Dialect, Listener, Protocol, Reply};
 use crate::ledger::Usage;
 use crate::sse;
 
@@ -98,6 +98,11 @@ impl Exchange {
             return true;
         }
         pieces.content |= is_content(&item);
+        if let Voice::Other { protocol, .. } = &spoken.voice {
+            if let Some((field, note)) = protocol.loses(&item) {
+                self.account.loss.add(Change::Dropped, field, note);
+            }
+        }
         match &mut spoken.voice {
             Voice::OpenAi(stamp) if streams => {
                 let chunk = stamp.chunk(endpoint, &item, spoken.collected.said(&item));

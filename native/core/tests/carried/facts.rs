@@ -45,7 +45,7 @@ pub fn facts(request: &Value) -> Vec<Fact> {
             // They are in the address, or so in each.
             "model" | "stream" => {}
             "messages" => {
-                value.as_array().expect("messages").iter().for_each(|message| of_message(message, &mut facts))
+                value.as_array().expect("messages").iter().for_each(|message| of_message(message, request, &mut facts))
             }
             "tools" => value.as_array().expect("tools").iter().for_each(|tool| of_tool(tool, &mut facts)),
             // Of no tool is called one alone.
@@ -74,26 +74,44 @@ pub fn facts(request: &Value) -> Vec<Fact> {
     facts
 }
 
-fn of_message(message: &Value, facts: &mut Vec<Fact>) {
+/// The number of the call in its conversation that `id` names, whatever it is called there.
+fn number_of(id: &Value, request: &Value) -> Option<usize> {
+    let messages = request["messages"].as_array()?;
+    let mut calls = messages.iter().flat_map(|message| message["tool_calls"].as_array().into_iter().flatten());
+    calls.position(|call| call["id"] == *id)
+}
+
+fn of_message(message: &Value, request: &Value, facts: &mut Vec<Fact>) {
     let role = match message["role"].as_str().expect("a role") {
         "developer" => "system",
         role => role,
     };
     for (name, value) in message.as_object().expect("a message").iter().filter(|(_, value)| !value.is_null()) {
         match (&**name, value) {
-            ("role" | "tool_call_id", _) => {}
+            ("role", _) => {}
+            ("tool_call_id", id) => {
+                add(facts, "messages[].tool_call_id", role, &json!(number_of(id, request)));
+            }
             ("content", Value::Array(parts)) => parts.iter().for_each(|part| of_part(part, role, facts)),
             ("tool_calls", Value::Array(calls)) => {
                 for call in calls {
-                    let function = &call["function"];
-                    let arguments = function["arguments"].as_str().expect("arguments");
-                    let arguments: Value = serde_json::from_str(arguments).expect("arguments are JSON here");
-                    add(facts, "messages[].tool_calls", role, &function["name"]);
-                    add(facts, "messages[].tool_calls", role, &arguments);
+                    of_call(call, role, facts);
                 }
             }
             (name, value) => add(facts, &format!("messages[].{name}"), role, value),
         }
+    }
+}
+
+fn of_call(call: &Value, role: &str, facts: &mut Vec<Fact>) {
+    let function = &call["function"];
+    let arguments = function["arguments"].as_str().expect("arguments");
+    let arguments: Value = serde_json::from_str(arguments).expect("arguments are JSON here");
+    add(facts, "messages[].tool_calls", role, &function["name"]);
+    add(facts, "messages[].tool_calls", role, &arguments);
+    let signature = &call["extra_content"]["google"]["thought_signature"];
+    if !signature.is_null() {
+        add(facts, "messages[].tool_calls[].extra_content", role, signature);
     }
 }
 
@@ -103,8 +121,10 @@ fn of_part(part: &Value, role: &str, facts: &mut Vec<Fact>) {
             "type" => {}
             "text" => add(facts, "messages[].content", role, value),
             "cache_control" => add(facts, "messages[].content[].cache_control", role, value),
-            name => value.as_object().expect("a part's own").values().for_each(|value| {
-                add(facts, &format!("messages[].content[].{name}"), role, value);
+            name => value.as_object().expect("a part's own").iter().for_each(|(member, value)| {
+                // A name for a file is not what it says.
+                let place = if member == "filename" { ".filename" } else { "" };
+                add(facts, &format!("messages[].content[].{name}{place}"), role, value);
             }),
         }
     }

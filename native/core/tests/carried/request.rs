@@ -50,7 +50,18 @@ fn sampling() -> impl Strategy<Value = Map<String, Value>> {
         maybe("frequency_penalty", one_of(&[json!(0.25)])),
         maybe("logit_bias", one_of(&[json!({"50256": -100})])),
         maybe("logprobs", one_of(&[json!(true)])),
-        maybe("reasoning_effort", one_of(&[json!("none"), json!("low"), json!("high"), json!("xhigh")])),
+        one_of(&[
+            json!(["reasoning_effort", "none"]),
+            json!(["reasoning_effort", "low"]),
+            json!(["reasoning_effort", "high"]),
+            json!(["reasoning_effort", "xhigh"]),
+            json!(["thinking", {"type": "enabled", "budget_tokens": 2048}]),
+            json!(["thinking", {"type": "disabled"}]),
+            json!(null),
+        ])
+        // Two wishes for one thing nobody has.
+        .prop_map(|wish| Some((wish[0].as_str()?.to_owned(), wish[1].clone())))
+        .boxed(),
     ])
 }
 
@@ -81,6 +92,7 @@ fn tools() -> impl Strategy<Value = Map<String, Value>> {
         json!("none"),
         json!("required"),
         json!({"type": "function", "function": {"name": "look_up"}}),
+        json!({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "look_up"}}]}}),
     ]);
     let others =
         (option::weighted(0.2, custom), option::weighted(0.2, native), option::of(choice), option::of(any::<bool>()));
@@ -147,6 +159,7 @@ fn part() -> impl Strategy<Value = Value> {
         1 => Just(json!({"type": "image_url", "image_url": {"url": PICTURE}})),
         1 => Just(json!({"type": "image_url", "image_url": {"url": "https://pictures.example/1.png"}})),
         1 => Just(json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"}})),
+        1 => Just(json!({"type": "file", "file": {"file_url": "https://documents.example/1.pdf"}})),
         1 => Just(json!({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}})),
     ];
     (part, option::weighted(0.1, Just(json!({"type": "ephemeral"})))).prop_map(|(mut part, marker)| {
@@ -159,7 +172,13 @@ fn part() -> impl Strategy<Value = Value> {
 
 /// An assistant's answer, with or without calls, and their results.
 fn exchange() -> impl Strategy<Value = Vec<Value>> {
-    let result = (any::<bool>(), option::weighted(0.3, Just(true)));
+    let content = one_of(&[
+        json!(TEXT),
+        json!([{"type": "text", "text": TEXT}]),
+        json!([{"type": "text", "text": TEXT}, {"type": "image_url", "image_url": {"url": PICTURE}}]),
+    ]);
+    let signature = option::weighted(0.2, Just("c2lnbmF0dXJl"));
+    let result = (content, option::weighted(0.3, Just(true)), signature);
     (option::of(Just(TEXT)), option::weighted(0.3, Just(TEXT)), vec(result, 0..3)).prop_map(|(says, thinks, results)| {
         let says = if results.is_empty() { Some(TEXT) } else { says };
         let mut assistant = json!({"role": "assistant", "content": says});
@@ -167,14 +186,18 @@ fn exchange() -> impl Strategy<Value = Vec<Value>> {
             assistant["reasoning_content"] = json!(thinks);
         }
         let id = |at: usize| format!("call_{at}_{}", results.len());
-        let calls: Vec<Value> = (0..results.len())
+        let mut calls: Vec<Value> = (0..results.len())
             .map(|at| json!({"id": id(at), "type": "function", "function": {"name": "look_up", "arguments": format!("{{\"city\":\"{TEXT}\"}}")}}))
             .collect();
+        for (call, (_, _, signature)) in calls.iter_mut().zip(&results) {
+            if let Some(signature) = signature {
+                call["extra_content"] = json!({"google": {"thought_signature": signature}});
+            }
+        }
         if !calls.is_empty() {
             assistant["tool_calls"] = json!(calls);
         }
-        let told = results.iter().enumerate().map(|(at, (in_parts, failed))| {
-            let content = if *in_parts { json!([{"type": "text", "text": TEXT}]) } else { json!(TEXT) };
+        let told = results.iter().enumerate().map(|(at, (content, failed, _))| {
             let mut message = json!({"role": "tool", "tool_call_id": id(at), "content": content});
             if let Some(failed) = failed {
                 message["is_error"] = json!(failed);

@@ -256,6 +256,28 @@ fn what_is_lost_is_told_and_refused_to_the_strict() {
 }
 
 #[test]
+fn what_an_answer_says_that_its_caller_cannot_be_told_is_reported() {
+    let said =
+        SAID.replace(r#"[{"type":"text""#, r#"[{"type":"thinking","thinking":"hm","signature":"c2ln"},{"type":"text""#);
+    let body = r#"{"model":"m","stream":false,"messages":[{"role":"user","content":"hi"}]}"#;
+    let mut world = one("anthropic");
+    for (path, lost) in [("/api/chat", Some("message.thoughts")), ("/v1/chat/completions", None)] {
+        let mut call = world.post(path, body);
+        let (u, _) = call.sent(&mut world);
+        call.answer(u, 200, "application/json", &said);
+        let told = call.reply(&mut world).header("x-hoosh-loss").map(str::to_owned).unwrap_or_default();
+        call.over(&mut world);
+        let row = world.rows().remove(0).loss.unwrap_or_default();
+        assert_eq!(
+            (told.contains("message."), row.contains("message.")),
+            (lost.is_some(), lost.is_some()),
+            "{told} {row}"
+        );
+        assert!(lost.is_none_or(|lost| told.contains(lost) && row.contains(lost)), "{told} {row}");
+    }
+}
+
+#[test]
 fn a_strict_request_goes_to_whom_nothing_of_it_is_lost() {
     let provider = |name: &str, dialect: &str, priority: u32| {
         format!(

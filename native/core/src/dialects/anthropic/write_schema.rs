@@ -10,7 +10,7 @@ use crate::json::{Kind, Value, Writer};
 /// Formats of strings that are kept to (`SupportedStringFormats` there).
 const FORMATS: &[&str] = &["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 /// Keywords that say nothing of an answer.
-const SILENT: &[&str] = &["$schema", "$id", "$anchor", "$comment", "propertyOrdering"];
+const SILENT: &[&str] = &["$schema", "$comment", "propertyOrdering"];
 
 /// Writes `schema`, which stands at `at` of the caller's request.
 pub(super) fn write_schema(schema: Value<'_>, at: &'static str, out: &mut Writer, loss: &mut Loss) {
@@ -21,10 +21,16 @@ pub(super) fn write_schema(schema: Value<'_>, at: &'static str, out: &mut Writer
     }
     out.open_object();
     let is_object = has_type(schema, "object") || schema.get("properties").is_some();
+    let (refers, has_any) = (schema.get("$ref").is_some(), schema.get("anyOf").is_some());
     let mut told = String::new();
     for (key, value) in schema.fields() {
         let name = key.as_str().unwrap_or_default();
         match &*name {
+            // What refers to another says nothing else.
+            other if refers && !["$ref", "$defs", "definitions"].contains(&other) => {
+                loss.add(Change::Approximated, at, "without what stands beside a $ref");
+            }
+            "oneOf" if has_any => tell(&mut told, &name, value),
             "type" | "title" | "default" | "$ref" | "required" => {
                 out.key(&name).value(value);
             }
@@ -37,6 +43,9 @@ pub(super) fn write_schema(schema: Value<'_>, at: &'static str, out: &mut Writer
             "description" | "additionalProperties" => {}
             "properties" | "$defs" | "definitions" => each_named(&name, value, at, out, loss),
             "anyOf" | "oneOf" | "allOf" => {
+                if name == "oneOf" {
+                    loss.add(Change::Approximated, at, "oneOf as anyOf");
+                }
                 out.key(if name == "allOf" { "allOf" } else { "anyOf" }).open_array();
                 value.elements().for_each(|one| write_schema(one, at, out, loss));
                 out.close_array();
@@ -55,13 +64,13 @@ pub(super) fn write_schema(schema: Value<'_>, at: &'static str, out: &mut Writer
             _ => tell(&mut told, &name, value),
         }
     }
-    if is_object {
+    if is_object && !refers {
         close(schema, at, out, loss);
     }
     if !told.is_empty() {
         loss.add(Change::Approximated, at, "keywords that Anthropic does not hold an answer to are told in words");
     }
-    describe(schema.get("description"), &told, out);
+    describe(schema.get("description").filter(|_| !refers), &told, out);
     out.close_object();
 }
 
@@ -156,6 +165,16 @@ mod tests {
         let (json, changes) = written(r#"{"type":"object","additionalProperties":{"type":"string"}}"#);
         assert_eq!(json, json!({"type": "object", "additionalProperties": false}));
         assert_eq!(changes, [Change::Dropped]);
+    }
+
+    #[test]
+    fn alternatives_are_written_once_and_references_alone() {
+        let (json, changes) = written(r#"{"anyOf":[{"type":"string"}],"oneOf":[{"type":"null"}]}"#);
+        assert_eq!(json, json!({"anyOf": [{"type": "string"}], "description": "{oneOf: [{\"type\":\"null\"}]}"}));
+        assert_eq!(changes, [Change::Approximated]);
+        let (json, changes) = written(r##"{"$ref":"#/$defs/A","description":"An A","$defs":{"A":{"type":"null"}}}"##);
+        assert_eq!(json, json!({"$ref": "#/$defs/A", "$defs": {"A": {"type": "null"}}}));
+        assert_eq!(changes, [Change::Approximated]);
     }
 
     #[test]

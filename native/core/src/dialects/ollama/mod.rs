@@ -111,6 +111,14 @@ impl Protocol for Ollama {
         write_answer::write_answer(reply, items, usage)
     }
 
+    fn loses(&self, item: &Item) -> Option<(&'static str, &'static str)> {
+        match item {
+            Item::Annotation { .. } => Some(("message.annotations", "Ollama's answers cite nothing")),
+            Item::Thought { .. } => Some(("message.thoughts", "Ollama's answers have no place for signatures")),
+            _ => None,
+        }
+    }
+
     fn encoder(&self, reply: Reply) -> Box<dyn Encode> {
         Box::new(encode::Encoder::new(&reply))
     }

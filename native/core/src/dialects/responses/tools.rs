@@ -112,6 +112,9 @@ fn read_grammar(out: &mut Writer, format: Value<'_>) {
     out.close_object().close_object();
 }
 
+/// What names a tool in a choice.
+const NAMED: &[&str] = &["type", "name", "namespace"];
+
 /// `tool_choice` of a caller as the neutral one.
 pub(super) fn read_choice(out: &mut Writer, choice: Value<'_>, loss: &mut Loss) -> Result<(), Failure> {
     match choice.kind() {
@@ -125,18 +128,23 @@ pub(super) fn read_choice(out: &mut Writer, choice: Value<'_>, loss: &mut Loss) 
             let kind = text_of(choice, "type", "tool_choice")?;
             if kind.str_eq("allowed_tools") {
                 let tools = present(choice, "tools").ok_or_else(|| missing("tool_choice.tools"))?;
+                let note = "unknown to other dialects";
+                loss.add_others(choice, "tool_choice", &["type", "mode", "tools"], note);
                 out.key("tool_choice").open_object().text_member("type", "allowed_tools");
                 out.key("allowed_tools").open_object().member("mode", choice.get("mode")).key("tools").open_array();
                 for tool in tools.elements() {
                     match tool.get("type").filter(|kind| is_own_kind(*kind)) {
-                        Some(kind) => read_named(out, tool, kind),
+                        Some(kind) => {
+                            loss.add_others(tool, "tool_choice.tools[]", NAMED, note);
+                            read_named(out, tool, kind);
+                        }
                         None => loss.add(Change::Dropped, "tool_choice.tools[]", "run by the provider"),
                     }
                 }
                 out.close_array().close_object().close_object();
             } else if is_own_kind(kind) {
                 text_of(choice, "name", "tool_choice")?;
-                loss.add_others(choice, "tool_choice", &["type", "name", "namespace"], "unknown to other dialects");
+                loss.add_others(choice, "tool_choice", NAMED, "unknown to other dialects");
                 out.key("tool_choice");
                 read_named(out, choice, kind);
             } else {
