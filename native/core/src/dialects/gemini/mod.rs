@@ -8,8 +8,9 @@
 //! | `names` | both spellings of names, and the failures that name a field |
 //! | `read_request`, `read_content`, `read_part`, `read_tools`, `read_config` | a caller's body as the neutral request |
 //! | `ids` | ids of calls that have none |
-//! | `write_request`, `write_content`, `write_part`, `write_tools`, `write_config` | the neutral request for an upstream |
+//! | `write_request`, `write_content`, `write_calls`, `write_part`, `write_tools`, `write_config` | the neutral request for an upstream |
 //! | `thinking`, `schema`, `data` | both ways: how much to think, schemas, media |
+//! | `signatures` | which signatures are none, and who wants one |
 //! | `splice` | the same dialect on both sides; paths |
 //! | `decode`, `candidate` | an upstream's answers, streamed and whole, as items |
 //! | `encode`, `write_answer`, `calls` | items as a caller's stream and whole answer |
@@ -38,10 +39,12 @@ mod read_part;
 mod read_request;
 mod read_tools;
 mod schema;
+mod signatures;
 mod splice;
 mod thinking;
 mod usage;
 mod write_answer;
+mod write_calls;
 mod write_config;
 mod write_content;
 mod write_part;

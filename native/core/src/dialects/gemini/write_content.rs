@@ -2,17 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::calls::write_arguments;
 use super::names::{invalid, wrong};
-use super::thinking::Generation;
-use super::write_part;
+use super::{signatures, write_part};
 use crate::dialects::{Change, Loss};
 use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};
-
-/// What stands for the signature of a call that Gemini did not make (ai.google.dev, "Thought signatures": the way to bring
-/// a conversation of another model): without one, Gemini 3 refuses calls of the present turn.
-const UNSIGNED: &str = "skip_thought_signature_validator";
 
 /// Writes the elements of `contents` into `out`, and those of the instruction's `parts` into `system`.
 pub(super) fn messages(
@@ -28,7 +22,7 @@ pub(super) fn messages(
     let asks = |message: Value<'_>| message.get("role").is_some_and(|role| role.str_eq("user"));
     let last = messages.elements().enumerate().filter(|(_, message)| asks(*message)).last();
     let mut writing = Writing {
-        signs: Generation::of(model) == Generation::Levels,
+        signs: signatures::are_required(model),
         turn: last.map_or(0, |(at, _)| at),
         calls: Vec::new(),
         results: false,
@@ -51,12 +45,12 @@ pub(super) fn messages(
 
 /// One message's members.
 #[derive(Default)]
-struct Message<'a> {
+pub(super) struct Message<'a> {
     role: Cow<'a, str>,
     content: Option<Value<'a>>,
     name: Option<Cow<'a, str>>,
-    calls: Option<Value<'a>>,
-    call: Option<Value<'a>>,
+    pub(super) calls: Option<Value<'a>>,
+    pub(super) call: Option<Value<'a>>,
     call_id: Option<Cow<'a, str>>,
     is_error: bool,
     reasoning: Option<Value<'a>>,
@@ -91,22 +85,22 @@ impl<'a> Message<'a> {
     }
 }
 
-struct Writing<'w> {
+pub(super) struct Writing<'w> {
     /// The model wants calls with signatures.
-    signs: bool,
+    pub(super) signs: bool,
     /// The last message of a user: calls behind it are of the present turn.
-    turn: usize,
+    pub(super) turn: usize,
     /// Id and name of each call so far.
-    calls: Vec<(String, String)>,
+    pub(super) calls: Vec<(String, String)>,
     /// A content of results is open.
     results: bool,
     /// There is a content.
     begun: bool,
     /// Where the parts of the last content begin.
     opened: usize,
-    out: &'w mut Writer,
+    pub(super) out: &'w mut Writer,
     system: &'w mut Writer,
-    loss: &'w mut Loss,
+    pub(super) loss: &'w mut Loss,
 }
 
 impl Writing<'_> {
@@ -199,58 +193,6 @@ impl Writing<'_> {
             }
         }
         signatures
-    }
-
-    fn calls(&mut self, at: usize, message: &Message<'_>) {
-        let mut first = true;
-        for call in message.calls.into_iter().flat_map(Value::elements) {
-            let id = call.get("id").and_then(Value::as_str).unwrap_or_default();
-            let extra = call.get("extra_content").and_then(|extra| extra.get("google"));
-            let signature = extra.and_then(|google| google.get("thought_signature")).and_then(Value::as_str);
-            if call.get("extra_content").is_some_and(|extra| !extra.is_null()) && signature.is_none() {
-                self.loss.add(Change::Dropped, "messages[].tool_calls[].extra_content", "of another provider");
-            }
-            let custom = call.get("custom");
-            let Some(function) = call.get("function").or(custom) else { continue };
-            let name = function.get("name").and_then(Value::as_str).unwrap_or_default();
-            let needs = std::mem::take(&mut first) && self.signs && at > self.turn;
-            if needs && signature.is_none() {
-                let field = "messages[].tool_calls[].extra_content.google.thought_signature";
-                self.loss.add(Change::Emulated, field, "Google's word for a call that Gemini did not make");
-            }
-            let signature = signature.or(needs.then_some(Cow::Borrowed(UNSIGNED)));
-            let input = function.get("arguments").or_else(|| function.get("input"));
-            self.call(&id, &name, input, custom.is_some(), signature.as_deref());
-            self.calls.push((id.into_owned(), name.into_owned()));
-        }
-        if let Some(call) = message.call {
-            let name = call.get("name").and_then(Value::as_str).unwrap_or_default();
-            self.call("", &name, call.get("arguments"), false, None);
-        }
-    }
-
-    fn call(&mut self, id: &str, name: &str, arguments: Option<Value<'_>>, custom: bool, signature: Option<&str>) {
-        self.out.open_object().key("functionCall").open_object();
-        if !id.is_empty() {
-            self.out.text_member("id", id);
-        }
-        self.out.text_member("name", name).key("args");
-        let text = match arguments {
-            Some(value) if value.kind() == Kind::Object => {
-                Cow::Owned(String::from_utf8_lossy(value.raw()).into_owned())
-            }
-            value => value.and_then(Value::as_str).unwrap_or_default(),
-        };
-        if custom {
-            self.out.open_object().text_member("input", &text).close_object();
-        } else if !write_arguments(self.out, &text) {
-            self.loss.add(Change::Approximated, "messages[].tool_calls[].function.arguments", "no object: as one text");
-        }
-        self.out.close_object();
-        if let Some(signature) = signature {
-            self.out.text_member("thoughtSignature", signature);
-        }
-        self.out.close_object();
     }
 
     /// Results that follow each other are parts of one content, as Gemini wants the answers to parallel calls.

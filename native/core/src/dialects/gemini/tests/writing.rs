@@ -165,6 +165,41 @@ fn thought_signatures_come_back_as_they_were() {
     assert!(lost.is_empty(), "{lost:?}");
 }
 
+/// A caller that says itself that a call is not signed has nothing lost; pydantic-ai says it in base64.
+#[test]
+fn a_word_that_stands_for_no_signature_is_none() {
+    let history = |said: &str, last: Json| {
+        json!({"messages":[user(),{"role":"assistant","tool_calls":[{"id":"a","type":"function",
+            "function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":said}}}]},
+            {"role":"tool","tool_call_id":"a","content":"x"}, last]})
+    };
+    let model_says = json!({"role":"assistant","content":"So."});
+    for said in ["context_engineering_is_the_way_to_go", "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="] {
+        for (model, last, signature) in [
+            ("gemini-3.1-pro-preview", &model_says, json!("skip_thought_signature_validator")),
+            ("gemini-3-pro-image", &model_says, Json::Null),
+            ("gemini-2.5-pro", &model_says, Json::Null),
+            // Of an earlier turn: nobody asks for it.
+            ("gemini-3.1-pro-preview", &user(), Json::Null),
+        ] {
+            let (written, lost) = write(model, &history(said, last.clone()));
+            assert_eq!(written["contents"][1]["parts"][0]["thoughtSignature"], signature, "{model} {said}");
+            assert!(lost.is_empty(), "{model} {said}: {lost:?}");
+        }
+    }
+}
+
+/// The older `function_call` has no place for a signature, and Gemini 3 wants one of it too.
+#[test]
+fn an_older_call_says_that_it_is_not_signed() {
+    let neutral = json!({"messages":[user(),{"role":"assistant","function_call":{"name":"f","arguments":"{}"}},
+        {"role":"function","name":"f","content":"x"}]});
+    let (written, lost) = write("gemini-3.1-pro-preview", &neutral);
+    assert_eq!(written["contents"][1]["parts"][0]["thoughtSignature"], "skip_thought_signature_validator");
+    assert_eq!(lost, ["emulated messages[].tool_calls[].extra_content.google.thought_signature"]);
+    assert_eq!(write("gemini-2.5-pro", &neutral).1, [""; 0]);
+}
+
 /// BerriAI/litellm#18667.
 #[test]
 fn broken_arguments_of_a_call_go_on_as_text() {
