@@ -25,7 +25,7 @@ pub(super) fn messages(
         signs: signatures::are_required(model),
         turn: last.map_or(0, |(at, _)| at),
         calls: Vec::new(),
-        results: false,
+        open: None,
         begun: false,
         opened: 0,
         out,
@@ -36,7 +36,7 @@ pub(super) fn messages(
         let message = Message::of(at, message, writing.loss)?;
         writing.message(at, &message)?;
     }
-    writing.end_results();
+    writing.close();
     if !writing.begun {
         return Err(invalid("messages", "holds nothing but system messages: Gemini wants something to answer"));
     }
@@ -92,8 +92,8 @@ pub(super) struct Writing<'w> {
     pub(super) turn: usize,
     /// Id and name of each call so far.
     pub(super) calls: Vec<(String, String)>,
-    /// A content of results is open.
-    results: bool,
+    /// What the content holds that is being written.
+    open: Option<Holds>,
     /// There is a content.
     begun: bool,
     /// Where the parts of the last content begin.
@@ -103,11 +103,18 @@ pub(super) struct Writing<'w> {
     pub(super) loss: &'w mut Loss,
 }
 
+/// What a content holds. Gemini wants user and model by turns, and the results of parallel calls in one content.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// What a user says. Never beside results, or Gemini takes it for a part of them (pydantic/pydantic-ai#4210,
+    /// NousResearch/hermes-agent#79791, dust-tt/dust#32270).
+    Said,
+    Results,
+    Model,
+}
+
 impl Writing<'_> {
     fn message(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
-        if !matches!(&*message.role, "tool" | "function") {
-            self.end_results();
-        }
         match &*message.role {
             "system" | "developer" => self.system(at, message),
             "user" => self.user(at, message),
@@ -129,17 +136,16 @@ impl Writing<'_> {
 
     fn user(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
         self.drop_name(message);
-        self.open("user");
+        self.open(Holds::Said);
         if let Some(content) = message.content {
             write_part::content(content, &format!("messages[{at}].content"), self.out, self.loss)?;
         }
-        self.close();
         Ok(())
     }
 
     fn assistant(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
         self.drop_name(message);
-        self.open("model");
+        self.open(Holds::Model);
         if let Some(thought) = message.reasoning.and_then(Value::as_str).filter(|thought| !thought.is_empty()) {
             self.out.open_object().text_member("text", &thought).key("thought").boolean(true).close_object();
         }
@@ -178,7 +184,6 @@ impl Writing<'_> {
             self.out.raw(&parts);
         }
         self.calls(at, message);
-        self.close();
         Ok(())
     }
 
@@ -195,7 +200,6 @@ impl Writing<'_> {
         signatures
     }
 
-    /// Results that follow each other are parts of one content, as Gemini wants the answers to parallel calls.
     fn result(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
         let id = message.call_id.as_deref().unwrap_or_default();
         let called = self.calls.iter().rev().find(|(known, _)| known == id).map(|(_, name)| &**name);
@@ -204,9 +208,7 @@ impl Writing<'_> {
             return Err(invalid(format!("messages[{at}].tool_call_id"), words));
         };
         let name = name.to_owned();
-        if !std::mem::replace(&mut self.results, true) {
-            self.open("user");
-        }
+        self.open(Holds::Results);
         self.out.open_object().key("functionResponse").open_object();
         if !id.is_empty() {
             self.out.text_member("id", id);
@@ -224,23 +226,32 @@ impl Writing<'_> {
         }
     }
 
-    fn open(&mut self, role: &str) {
+    /// Opens a content, or goes on with the one before it.
+    fn open(&mut self, holds: Holds) {
+        if self.open == Some(holds) {
+            return;
+        }
+        self.close();
+        if holds == Holds::Model && !self.begun {
+            // A call comes behind a user's turn or results, or is refused (google-gemini/gemini-cli#26486).
+            self.open(Holds::Said);
+            self.close();
+        }
         self.begun = true;
+        self.open = Some(holds);
+        let role = if holds == Holds::Model { "model" } else { "user" };
         self.out.open_object().text_member("role", role).key("parts").open_array();
         self.opened = self.out.len();
     }
 
     /// Closes a content; one without parts would be refused.
     fn close(&mut self) {
+        if self.open.take().is_none() {
+            return;
+        }
         if self.out.len() == self.opened {
             self.out.open_object().text_member("text", "").close_object();
         }
         self.out.close_array().close_object();
-    }
-
-    fn end_results(&mut self) {
-        if std::mem::take(&mut self.results) {
-            self.close();
-        }
     }
 }

@@ -137,6 +137,25 @@ fn parallel_results_are_one_content() {
     assert!(lost.is_empty(), "{lost:?}");
 }
 
+/// Google refuses two turns of one role behind each other where the model is strict; a user's words stay apart from results.
+#[test]
+fn neighbours_of_one_role_are_one_content() {
+    let neutral = json!({"messages":[{"role":"assistant","content":"Hello."}, user(), user(),
+        {"role":"assistant","content":"I look."},
+        {"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},
+        {"role":"tool","tool_call_id":"a","content":"x"}, user(), {"role":"system","content":"S"}, user()]});
+    let (written, _) = write("gemini-2.5-flash", &neutral);
+    let hi = json!({"text":"Hi"});
+    assert_eq!(
+        written["contents"],
+        json!([{"role":"user","parts":[{"text":""}]}, {"role":"model","parts":[{"text":"Hello."}]},
+            {"role":"user","parts":[hi, hi]},
+            {"role":"model","parts":[{"text":"I look."},{"functionCall":{"id":"a","name":"f","args":{}}}]},
+            {"role":"user","parts":[{"functionResponse":{"id":"a","name":"f","response":{"output":"x"}}}]},
+            {"role":"user","parts":[hi, hi]}])
+    );
+}
+
 #[test]
 fn a_result_of_no_call_is_refused() {
     let neutral = json!({"messages":[user(),{"role":"tool","tool_call_id":"z","content":"x"}]}).to_string();
