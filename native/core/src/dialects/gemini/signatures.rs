@@ -5,7 +5,6 @@
 //! `b'skip_thought_signature_validator'`, which writes `c2tpcF90…`.
 
 use super::data::usual;
-use super::thinking::Generation;
 use crate::base64;
 
 /// The one that the Gemini API and Vertex AI both take.
@@ -23,12 +22,6 @@ pub(super) fn is_stand_in(signature: &str) -> bool {
     let bytes = decoded(signature);
     let is = |word: &str| bytes.as_deref() == Some(word.as_bytes()) || bytes.is_some() && bytes == decoded(word);
     WORDS.into_iter().any(|word| signature == word || is(word))
-}
-
-/// Whether a model refuses calls of the present turn without a signature: Gemini 3 and later, but for those that make
-/// pictures (docs.cloud.google.com, "Thought signatures": "Gemini 3 Pro Image doesn't enforce this validation").
-pub(super) fn are_required(model: &str) -> bool {
-    Generation::of(model) == Generation::Levels && !model.contains("image")
 }
 
 #[cfg(test)]
@@ -54,20 +47,6 @@ mod tests {
             "ü",
         ] {
             assert!(!is_stand_in(real), "{real}");
-        }
-    }
-
-    #[test]
-    fn only_models_that_validate_require_them() {
-        for (model, required) in [
-            ("gemini-3.1-pro-preview", true),
-            ("models/gemini-4-argon", true),
-            ("gemini-flash-latest", true),
-            ("gemini-3-pro-image", false),
-            ("gemini-2.5-pro", false),
-            ("gemma-4-31b-it", false),
-        ] {
-            assert_eq!(are_required(model), required, "{model}");
         }
     }
 }

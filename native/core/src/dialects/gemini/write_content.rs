@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::names::{invalid, wrong};
-use super::{signatures, write_part};
+use super::{abilities, write_part};
 use crate::dialects::{Change, Loss};
 use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};
@@ -22,7 +22,7 @@ pub(super) fn messages(
     let asks = |message: Value<'_>| message.get("role").is_some_and(|role| role.str_eq("user"));
     let last = messages.elements().enumerate().filter(|(_, message)| asks(*message)).last();
     let mut writing = Writing {
-        signs: signatures::are_required(model),
+        signs: abilities::of(model).wants_signatures,
         turn: last.map_or(0, |(at, _)| at),
         calls: Vec::new(),
         open: None,
