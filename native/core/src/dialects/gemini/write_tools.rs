@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::schema;
+use super::{abilities, schema};
 use crate::dialects::{Change, Loss};
 use crate::json::{Value, Writer};
 
 /// Writes the member `tools`. `functions` is OpenAI's older list, of functions alone.
 pub(super) fn tools(
+    model: &str,
     tools: Option<Value<'_>>,
     functions: Option<Value<'_>>,
-    searches: bool,
+    mut searches: bool,
     out: &mut Writer,
     loss: &mut Loss,
 ) {
@@ -36,6 +37,15 @@ pub(super) fn tools(
         }
     }
     functions.into_iter().flat_map(Value::elements).for_each(|one| declaration(one, &mut declarations, loss));
+    if !declarations.is_empty() && !abilities::of(model).combines {
+        let why = "the model takes none of Google's tools beside functions";
+        if !std::mem::take(&mut natives).is_empty() {
+            loss.add(Change::Dropped, "tools[].type:native", why);
+        }
+        if std::mem::take(&mut searches) {
+            loss.add(Change::Dropped, "web_search_options", why);
+        }
+    }
     if declarations.is_empty() && natives.is_empty() && !searches {
         return;
     }

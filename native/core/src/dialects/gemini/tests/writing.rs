@@ -20,7 +20,7 @@ fn a_neutral_request_with_everything_is_written() {
         "temperature":1,"top_p":0.5,"max_completion_tokens":50,"n":1,"stop":"END","seed":3,"logprobs":true,"top_logprobs":2,
         "response_format":{"type":"json_object"},"tool_choice":"required","parallel_tool_calls":true,
         "tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"a":{}}}}}]});
-    let (written, lost) = write("gemini-2.5-flash", &neutral);
+    let (written, lost) = write("gemini-3.5-flash", &neutral);
     assert_eq!(
         written,
         json!({
@@ -238,6 +238,50 @@ fn structured_output_is_native_and_what_gemini_does_not_heed_is_named() {
     let (written, lost) = write("m", &json!({"messages":[user()],"response_format":format}));
     assert_eq!(written["generationConfig"]["responseJsonSchema"], schema);
     assert!(lost.contains(&"dropped response_format.json_schema.schema.pattern".to_owned()), "{lost:?}");
+}
+
+/// googleapis/python-genai#867, symfony/ai#803.
+#[test]
+fn older_models_take_neither_a_format_nor_googles_tools_beside_functions() {
+    let function = json!({"type":"function","function":{"name":"f"}});
+    let native = json!({"type":"native","origin":"gemini","value":{"googleSearch":{}}});
+    let format = json!({"type":"json_schema","json_schema":{"schema":{"type":"object"}}});
+    let neutral = json!({"messages":[user()],"tools":[function, native],"response_format":format});
+    let (written, lost) = write("gemini-2.5-flash", &neutral);
+    assert_eq!(written["tools"], json!([{"functionDeclarations":[{"name":"f"}]}]));
+    assert_eq!(written.get("generationConfig"), None);
+    let words = written["systemInstruction"]["parts"][0]["text"].as_str().unwrap();
+    assert!(words.ends_with("\n{\"type\":\"object\"}"), "{words}");
+    assert_eq!(lost, ["dropped tools[].type:native", "approximated response_format"]);
+    let (written, lost) = write("gemini-3.5-flash", &neutral);
+    assert_eq!(written["tools"].as_array().unwrap().len(), 2);
+    assert_eq!(written["generationConfig"]["responseMimeType"], "application/json");
+    assert!(lost.is_empty(), "{lost:?}");
+    let (written, lost) = write("gemini-2.5-flash", &json!({"messages":[user()],"response_format":format}));
+    assert_eq!(written["generationConfig"]["responseJsonSchema"], json!({"type":"object"}));
+    assert!(lost.is_empty(), "{lost:?}");
+    let (_, lost) = write(
+        "gemini-2.5-flash",
+        &json!({"messages":[user()],"tools":[{"type":"function","function":{"name":"f"}}],"web_search_options":{}}),
+    );
+    assert!(lost.contains(&"dropped web_search_options".to_owned()), "{lost:?}");
+}
+
+#[test]
+fn numbers_are_kept_within_googles_bounds() {
+    for (member, value, field, written) in [
+        ("temperature", json!(2.5), "temperature", json!(2)),
+        ("temperature", json!(2.0), "temperature", json!(2.0)),
+        ("n", json!(9), "candidateCount", json!(8)),
+        ("n", json!(8), "candidateCount", json!(8)),
+        ("seed", json!(i64::from(i32::MAX) + 2), "seed", json!(1)),
+        ("seed", json!(-5), "seed", json!(-5)),
+        ("max_tokens", json!(1_u64 << 40), "maxOutputTokens", json!(i32::MAX)),
+    ] {
+        let (body, lost) = write("gemini-3.5-flash", &json!({"messages":[user()],member:value}));
+        assert_eq!(body["generationConfig"][field], written, "{member} {value}");
+        assert_eq!(lost.is_empty(), value == written, "{member} {value}: {lost:?}");
+    }
 }
 
 #[test]
