@@ -26,7 +26,7 @@ pub(super) struct Reader {
 #[derive(Debug, Default)]
 struct State {
     choices: Vec<Choice>,
-    counts: Option<usage::Counts>,
+    counts: usage::Counts,
     /// The prompt was blocked, in these words.
     blocked: Option<String>,
 }
@@ -71,8 +71,8 @@ impl Reader {
                 other => return other,
             }
         }
-        if let Some(counts) = metadata.and_then(usage::read) {
-            state.count(counts, items);
+        if let Some(metadata) = metadata {
+            state.count(usage::Counts::read(metadata), items);
         }
         Fed::Open
     }
@@ -110,23 +110,16 @@ impl State {
         self.blocked = Some(words.chars().take(MOST_WORDS).collect());
     }
 
-    /// Each event counts what was used up to it.
     fn count(&mut self, counts: usage::Counts, items: &mut Vec<Item>) {
-        let counts = match self.counts {
-            Some(before) => usage::Counts {
-                usage: before.usage.larger(counts.usage),
-                thoughts: before.thoughts.max(counts.thoughts),
-            },
-            None => counts,
-        };
-        if self.counts.is_some_and(|before| before == counts) {
-            return;
+        let before = self.counts;
+        self.counts = before.larger(counts);
+        let Some((usage, thoughts)) = self.counts.usage() else { return };
+        let told = before.usage();
+        if told.is_none_or(|(told, _)| told != usage) {
+            items.push(Item::Usage(usage));
         }
-        let thought_before = self.counts.map_or(0, |before| before.thoughts);
-        self.counts = Some(counts);
-        items.push(Item::Usage(counts.usage));
-        if counts.thoughts != thought_before {
-            items.push(Item::UsageDetail { reasoning_tokens: counts.thoughts, cache_written_tokens: 0 });
+        if told.map_or(0, |(_, thoughts)| thoughts) != thoughts {
+            items.push(Item::UsageDetail { reasoning_tokens: thoughts, cache_written_tokens: 0 });
         }
     }
 
