@@ -3,10 +3,11 @@
 //! Gemini's streams have no end mark, and a finish reason may come before more words (Chevey339/kelivo#1003). So it is
 //! kept until the stream ends, and only then is the answer complete.
 
+use super::annotations::{Sources, Told};
 use super::finish::{self, Finish};
 use super::names::{camel, fields, get, text, whole};
 use super::positions::Positions;
-use super::{annotations, errors, ids, logprobs, usage};
+use super::{errors, ids, logprobs, usage};
 use crate::dialects::neutral::{Item, Thought, TokenLogprob};
 use crate::dialects::{Dialect, Fed};
 use crate::json::{Index, Kind, Limits, Outline, Value};
@@ -38,6 +39,7 @@ struct Choice {
     /// Why the model declined.
     refusal: Option<String>,
     said: Positions,
+    sources: Told,
 }
 
 impl Reader {
@@ -128,15 +130,16 @@ impl State {
             return Fed::Malformed;
         }
         let (mut number, mut content, mut reason, mut message) = (0, None, None, None);
-        let (mut grounding, mut citations, mut tokens) = (None, None, None);
+        let (mut sources, mut tokens) = (Sources::default(), None);
         for (name, value) in fields(candidate) {
             match &*name {
                 "index" => number = whole(value).and_then(|index| u32::try_from(index).ok()).unwrap_or(MOST_CHOICES),
                 "content" => content = Some(value),
                 "finishReason" => reason = value.as_str(),
                 "finishMessage" => message = value.as_str(),
-                "groundingMetadata" => grounding = Some(value),
-                "citationMetadata" => citations = Some(value),
+                "groundingMetadata" => sources.grounding = Some(value),
+                "citationMetadata" => sources.citations = Some(value),
+                "urlContextMetadata" => sources.addresses = Some(value),
                 "logprobsResult" => tokens = Some(value),
                 _ => {}
             }
@@ -155,7 +158,7 @@ impl State {
             }
         }
         saying.rest(items);
-        annotations::read(number, &choice.said, grounding, citations, items);
+        choice.sources.read(number, &choice.said, sources, items);
         match finish::read(reason.as_deref().unwrap_or_default()) {
             Finish::Open => {}
             Finish::Ended(reason) => {
