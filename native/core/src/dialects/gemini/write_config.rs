@@ -208,8 +208,8 @@ impl<'a> Format<'a> {
             config.text_member("responseMimeType", "application/json");
         }
         if let Format::Schema(schema) = self {
-            schema::report(*schema, "response_format.json_schema.schema", loss);
-            config.key("responseJsonSchema").value(*schema);
+            config.key("responseJsonSchema");
+            schema::write_json(*schema, "response_format.json_schema.schema", config, loss);
         }
     }
 }

@@ -76,8 +76,8 @@ fn declaration(function: Value<'_>, out: &mut Writer, loss: &mut Loss) {
             // Without properties there is nothing to describe, and older models refuse an object of none.
             "parameters" if value.fields().next().is_none() => {}
             "parameters" => {
-                schema::report(value, "tools[].function.parameters", loss);
-                out.key("parametersJsonSchema").value(value);
+                out.key("parametersJsonSchema");
+                schema::write_json(value, "tools[].function.parameters", out, loss);
             }
             "strict" if value.as_bool() == Some(false) => {}
             "strict" => {
