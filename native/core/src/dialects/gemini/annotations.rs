@@ -1,5 +1,5 @@
-//! Where an answer is from: `groundingMetadata` and `citationMetadata` against OpenAI's `url_citation`. Google counts
-//! bytes, OpenAI characters.
+//! Where an answer is from: `groundingMetadata`, `citationMetadata` and `urlContextMetadata` against OpenAI's
+//! `url_citation`. Google counts bytes, OpenAI characters.
 
 use super::names::{get, text, whole};
 use super::positions::Positions;
@@ -9,32 +9,73 @@ use crate::json::{self, Value, Writer};
 /// More citations than any answer needs.
 const MOST: usize = 256;
 
-/// Puts down what an event says of the text so far.
-pub(super) fn read(
-    choice: u32,
-    said: &Positions,
-    grounding: Option<Value<'_>>,
-    citations: Option<Value<'_>>,
-    items: &mut Vec<Item>,
-) {
-    let most = items.len() + MOST;
-    if let Some(grounding) = grounding {
-        let chunks: Vec<Value<'_>> = elements(grounding, "groundingChunks").take(MOST).collect();
-        for support in elements(grounding, "groundingSupports") {
-            let Some(segment) = get(support, "segment") else { continue };
-            for index in elements(support, "groundingChunkIndices") {
-                let chunk = index.as_u64().and_then(|index| chunks.get(usize::try_from(index).ok()?));
-                let source = chunk.and_then(|chunk| {
-                    ["web", "retrievedContext", "maps"].into_iter().find_map(|kind| get(*chunk, kind))
-                });
-                if items.len() < most {
-                    items.extend(source.and_then(|source| citation(choice, said, segment, source)));
+/// What a candidate says of where it is from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sources<'a> {
+    pub grounding: Option<Value<'a>>,
+    pub citations: Option<Value<'a>>,
+    pub addresses: Option<Value<'a>>,
+}
+
+/// What was told of one choice already: events of a stream tell it again.
+#[derive(Debug, Default)]
+pub(super) struct Told(Vec<String>);
+
+impl Told {
+    /// Puts down what an event says of the text so far.
+    pub fn read(&mut self, choice: u32, said: &Positions, sources: Sources<'_>, items: &mut Vec<Item>) {
+        let mut add = |segment: Option<Value<'_>>, uri: &str, title: &str| {
+            let json = citation(said, segment, uri, title);
+            if self.0.len() < MOST && !self.0.contains(&json) {
+                self.0.push(json.clone());
+                items.push(Item::Annotation { choice, json });
+            }
+        };
+        let mut cited = Vec::new();
+        if let Some(grounding) = sources.grounding {
+            grounded(grounding, &mut cited, &mut add);
+        }
+        // The Gemini API calls them sources, Vertex AI citations (google-genai 3.6, `_CitationMetadata_from_mldev`).
+        for name in ["citationSources", "citations"] {
+            for one in sources.citations.into_iter().flat_map(|citations| elements(citations, name)).take(MOST) {
+                if let Some(uri) = text(one, "uri") {
+                    add(Some(one), &uri, &text(one, "title").unwrap_or_default());
                 }
             }
         }
+        for one in sources.addresses.into_iter().flat_map(|addresses| elements(addresses, "urlMetadata")).take(MOST) {
+            let was_read = text(one, "urlRetrievalStatus").is_some_and(|status| status.ends_with("_SUCCESS"));
+            let uri = text(one, "retrievedUrl").filter(|uri| was_read && !cited.iter().any(|cited| cited == &**uri));
+            if let Some(uri) = uri {
+                add(None, &uri, "");
+            }
+        }
     }
-    for one in citations.into_iter().flat_map(|citations| elements(citations, "citations")).take(MOST) {
-        items.extend(citation(choice, said, one, one));
+}
+
+/// Each source at each place that it supports; one that supports none by itself.
+fn grounded(grounding: Value<'_>, cited: &mut Vec<String>, add: &mut impl FnMut(Option<Value<'_>>, &str, &str)) {
+    let chunks: Vec<Value<'_>> = elements(grounding, "groundingChunks").take(MOST).collect();
+    let source = |chunk: &Value<'_>| {
+        let source = ["web", "retrievedContext", "maps", "image"].into_iter().find_map(|kind| get(*chunk, kind))?;
+        let uri = text(source, "uri").or_else(|| text(source, "sourceUri"))?;
+        Some((uri.into_owned(), text(source, "title").unwrap_or_default().into_owned()))
+    };
+    for support in elements(grounding, "groundingSupports").take(MOST) {
+        let Some(segment) = get(support, "segment") else { continue };
+        for index in elements(support, "groundingChunkIndices") {
+            let chunk = index.as_u64().and_then(|index| chunks.get(usize::try_from(index).ok()?));
+            if let Some((uri, title)) = chunk.and_then(source) {
+                add(Some(segment), &uri, &title);
+                cited.push(uri);
+            }
+        }
+    }
+    for (uri, title) in chunks.iter().filter_map(source) {
+        if !cited.contains(&uri) {
+            add(None, &uri, &title);
+            cited.push(uri);
+        }
     }
 }
 
@@ -42,18 +83,18 @@ fn elements<'a>(value: Value<'a>, name: &str) -> impl Iterator<Item = Value<'a>>
     get(value, name).into_iter().flat_map(Value::elements)
 }
 
-fn citation(choice: u32, said: &Positions, segment: Value<'_>, source: Value<'_>) -> Option<Item> {
+/// OpenAI's annotation. Without a segment it is of no place.
+fn citation(said: &Positions, segment: Option<Value<'_>>, uri: &str, title: &str) -> String {
     let place = |name| {
-        let byte = get(segment, name).and_then(whole).and_then(|byte| u32::try_from(byte).ok()).unwrap_or(0);
-        u64::from(said.character(byte))
+        let byte = segment.and_then(|segment| get(segment, name)).and_then(whole);
+        u64::from(said.character(byte.and_then(|byte| u32::try_from(byte).ok()).unwrap_or(0)))
     };
-    let uri = text(source, "uri")?;
     let mut json = Writer::with_capacity(128);
     json.open_object().text_member("type", "url_citation").key("url_citation").open_object();
-    json.text_member("url", &uri).text_member("title", &text(source, "title").unwrap_or_default());
+    json.text_member("url", uri).text_member("title", title);
     json.key("start_index").integer(place("startIndex")).key("end_index").integer(place("endIndex"));
     json.close_object().close_object();
-    Some(Item::Annotation { choice, json: String::from_utf8(json.into_bytes()).ok()? })
+    String::from_utf8(json.into_bytes()).unwrap_or_default()
 }
 
 /// Annotations of one choice that wait to be written.

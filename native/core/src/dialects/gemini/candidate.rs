@@ -3,10 +3,11 @@
 //! Gemini's streams have no end mark, and a finish reason may come before more words (Chevey339/kelivo#1003). So it is
 //! kept until the stream ends, and only then is the answer complete.
 
+use super::annotations::{Sources, Told};
 use super::finish::{self, Finish};
 use super::names::{camel, fields, get, text, whole};
 use super::positions::Positions;
-use super::{annotations, errors, ids, logprobs, usage};
+use super::{errors, ids, logprobs, usage};
 use crate::dialects::neutral::{Item, Thought, TokenLogprob};
 use crate::dialects::{Dialect, Fed};
 use crate::json::{Index, Kind, Limits, Outline, Value};
@@ -26,7 +27,7 @@ pub(super) struct Reader {
 #[derive(Debug, Default)]
 struct State {
     choices: Vec<Choice>,
-    counts: Option<usage::Counts>,
+    counts: usage::Counts,
     /// The prompt was blocked, in these words.
     blocked: Option<String>,
 }
@@ -38,6 +39,7 @@ struct Choice {
     /// Why the model declined.
     refusal: Option<String>,
     said: Positions,
+    sources: Told,
 }
 
 impl Reader {
@@ -71,8 +73,8 @@ impl Reader {
                 other => return other,
             }
         }
-        if let Some(counts) = metadata.and_then(usage::read) {
-            state.count(counts, items);
+        if let Some(metadata) = metadata {
+            state.count(usage::Counts::read(metadata), items);
         }
         Fed::Open
     }
@@ -110,23 +112,16 @@ impl State {
         self.blocked = Some(words.chars().take(MOST_WORDS).collect());
     }
 
-    /// Each event counts what was used up to it.
     fn count(&mut self, counts: usage::Counts, items: &mut Vec<Item>) {
-        let counts = match self.counts {
-            Some(before) => usage::Counts {
-                usage: before.usage.larger(counts.usage),
-                thoughts: before.thoughts.max(counts.thoughts),
-            },
-            None => counts,
-        };
-        if self.counts.is_some_and(|before| before == counts) {
-            return;
+        let before = self.counts;
+        self.counts = before.larger(counts);
+        let Some((usage, thoughts)) = self.counts.usage() else { return };
+        let told = before.usage();
+        if told.is_none_or(|(told, _)| told != usage) {
+            items.push(Item::Usage(usage));
         }
-        let thought_before = self.counts.map_or(0, |before| before.thoughts);
-        self.counts = Some(counts);
-        items.push(Item::Usage(counts.usage));
-        if counts.thoughts != thought_before {
-            items.push(Item::UsageDetail { reasoning_tokens: counts.thoughts, cache_written_tokens: 0 });
+        if told.map_or(0, |(_, thoughts)| thoughts) != thoughts {
+            items.push(Item::UsageDetail { reasoning_tokens: thoughts, cache_written_tokens: 0 });
         }
     }
 
@@ -135,15 +130,16 @@ impl State {
             return Fed::Malformed;
         }
         let (mut number, mut content, mut reason, mut message) = (0, None, None, None);
-        let (mut grounding, mut citations, mut tokens) = (None, None, None);
+        let (mut sources, mut tokens) = (Sources::default(), None);
         for (name, value) in fields(candidate) {
             match &*name {
                 "index" => number = whole(value).and_then(|index| u32::try_from(index).ok()).unwrap_or(MOST_CHOICES),
                 "content" => content = Some(value),
                 "finishReason" => reason = value.as_str(),
                 "finishMessage" => message = value.as_str(),
-                "groundingMetadata" => grounding = Some(value),
-                "citationMetadata" => citations = Some(value),
+                "groundingMetadata" => sources.grounding = Some(value),
+                "citationMetadata" => sources.citations = Some(value),
+                "urlContextMetadata" => sources.addresses = Some(value),
                 "logprobsResult" => tokens = Some(value),
                 _ => {}
             }
@@ -162,7 +158,7 @@ impl State {
             }
         }
         saying.rest(items);
-        annotations::read(number, &choice.said, grounding, citations, items);
+        choice.sources.read(number, &choice.said, sources, items);
         match finish::read(reason.as_deref().unwrap_or_default()) {
             Finish::Open => {}
             Finish::Ended(reason) => {

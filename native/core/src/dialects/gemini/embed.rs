@@ -170,9 +170,8 @@ pub(super) fn read_answer(answer: Value<'_>, items: &mut Vec<Item>) -> Option<()
         items.push(Item::Embedding { index, vector });
         index += 1;
     }
-    if let Some(counts) = names::get(answer, "usageMetadata").and_then(usage::read) {
-        items.push(Item::Usage(counts.usage));
-    }
+    let told = names::get(answer, "usageMetadata").map(usage::Counts::read).and_then(|counts| counts.usage());
+    items.extend(told.map(|(usage, _)| Item::Usage(usage)));
     (index > 0).then_some(())
 }
 

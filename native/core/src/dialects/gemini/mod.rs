@@ -8,14 +8,17 @@
 //! | `names` | both spellings of names, and the failures that name a field |
 //! | `read_request`, `read_content`, `read_part`, `read_tools`, `read_config` | a caller's body as the neutral request |
 //! | `ids` | ids of calls that have none |
-//! | `write_request`, `write_content`, `write_part`, `write_tools`, `write_config` | the neutral request for an upstream |
+//! | `write_request`, `write_content`, `write_calls`, `write_part`, `write_tools`, `write_config` | the neutral request for an upstream |
+//! | `abilities` | what a model's name says that it can do |
 //! | `thinking`, `schema`, `data` | both ways: how much to think, schemas, media |
+//! | `signatures` | which signatures are none |
 //! | `splice` | the same dialect on both sides; paths |
 //! | `decode`, `candidate` | an upstream's answers, streamed and whole, as items |
 //! | `encode`, `write_answer`, `calls` | items as a caller's stream and whole answer |
 //! | `finish`, `usage`, `logprobs`, `annotations`, `positions` | members of answers, both ways |
 //! | `embed`, `count`, `models`, `errors` | embeddings, counting, the list of models, error bodies |
 
+mod abilities;
 mod annotations;
 mod calls;
 mod candidate;
@@ -38,10 +41,12 @@ mod read_part;
 mod read_request;
 mod read_tools;
 mod schema;
+mod signatures;
 mod splice;
 mod thinking;
 mod usage;
 mod write_answer;
+mod write_calls;
 mod write_config;
 mod write_content;
 mod write_part;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::data::{audio_format, media_of, usual};
 use super::names::{fields, invalid, object, string, text};
+use super::signatures::is_stand_in;
 use crate::dialects::{Change, Loss};
 use crate::error::Failure;
 use crate::json::{Value, Writer};
@@ -66,7 +67,10 @@ pub(super) fn read<'a>(part: Value<'a>, place: &str, loss: &mut Loss) -> Result<
                 read.text = Some(Cow::Owned(format!("```\n{}\n```\n", output.trim_end())));
             }
             "thought" => read.thought = value.as_bool() == Some(true),
-            "thoughtSignature" => read.signature = Some(string(value, format!("{place}.thoughtSignature"))?),
+            "thoughtSignature" => {
+                let signature = string(value, format!("{place}.thoughtSignature"))?;
+                read.signature = Some(signature).filter(|signature| !is_stand_in(signature));
+            }
             name => loss.add(Change::Dropped, format!("contents[].parts[].{name}"), "no other protocol has it"),
         }
     }

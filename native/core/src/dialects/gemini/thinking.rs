@@ -1,17 +1,17 @@
-//! How much a model shall think, both ways.
+//! How much a model shall think, both ways. What a model takes stands in [`abilities`].
 //!
-//! Gemini 2.5 takes budgets, later models levels (and budgets for the sake of older callers). Words become budgets by
-//! Google's own table (ai.google.dev, "OpenAI compatibility"):
+//! Words become budgets by Google's own table (ai.google.dev, "OpenAI compatibility"):
 //!
 //! | `reasoning_effort` | `thinkingLevel` | `thinkingBudget` |
 //! | --- | --- | --- |
-//! | `none` | `MINIMAL`, the least there is | 0 |
+//! | `none` | the least there is | 0 |
 //! | `minimal` | `MINIMAL` | 1024 |
 //! | `low` | `LOW` | 1024 |
 //! | `medium` | `MEDIUM` | 8192 |
 //! | `high` | `HIGH` | 24576 |
-//! | `xhigh`, `max` | `XHIGH` | 32768 |
+//! | `xhigh`, `max` | `HIGH`, which no model goes beyond | 32768 |
 
+use super::abilities::{self, Off, Thinking, LEVELS};
 use super::names::{fields, string, whole, wrong};
 use crate::dialects::{Change, Loss};
 use crate::error::Failure;
@@ -27,43 +27,8 @@ const EFFORTS: &[(&str, &str, u64)] = &[
     ("max", "XHIGH", 32768),
 ];
 
-/// What a model's name says of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Generation {
-    /// Gemini 3 and later: levels of thinking, and calls that must come back with their signatures.
-    Levels,
-    /// Gemini 2.5 and whatever else is asked in this dialect.
-    Budgets,
-}
-
-impl Generation {
-    /// `gemini-3-pro-preview`, `models/gemini-2.5-flash`; an alias such as `gemini-flash-latest` is of the newest.
-    pub fn of(model: &str) -> Generation {
-        let Some((_, rest)) = model.rsplit('/').next().and_then(|name| name.split_once("gemini-")) else {
-            return Generation::Budgets;
-        };
-        let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
-        match digits.parse::<u32>() {
-            Ok(..=2) => Generation::Budgets,
-            Ok(_) => Generation::Levels,
-            Err(_) if rest.contains("latest") => Generation::Levels,
-            Err(_) => Generation::Budgets,
-        }
-    }
-}
-
-/// The budgets that a model takes (ai.google.dev, "Thinking"); `None` if nobody knows.
-fn budgets(model: &str) -> Option<(u64, u64)> {
-    if model.contains("2.5-pro") {
-        Some((128, 32768))
-    } else if model.contains("2.5-flash-lite") {
-        Some((512, 24576))
-    } else if model.contains("2.5-flash") {
-        Some((1, 24576))
-    } else {
-        None
-    }
-}
+/// The bounds of a budget where nobody knows those of the model.
+const ANY: (u64, u64) = (0, i32::MAX as u64);
 
 /// What a caller's `thinkingConfig` says, as members of the neutral request.
 pub(super) fn read(config: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
@@ -120,36 +85,73 @@ pub(super) fn write(
     config: &mut Writer,
     loss: &mut Loss,
 ) {
-    let kind = thinking.and_then(|thinking| thinking.get("type"));
-    let is = |wanted: &str| kind.is_some_and(|kind| kind.str_eq(wanted));
     let word = effort.and_then(Value::as_str);
     let known = word.as_ref().and_then(|word| EFFORTS.iter().find(|(known, ..)| word == known));
-    if word.is_some() && known.is_none() {
+    if effort.is_some() && known.is_none() {
         loss.add(Change::Dropped, "reasoning_effort", "unknown effort");
     }
-    if is("disabled") {
-        return none(model, "thinking", config, loss);
+    let Some((field, wanted)) = wanted(thinking, known, loss) else { return };
+    match (abilities::of(model).thinking, wanted) {
+        (Some(Thinking::Never), Wanted::None) => {}
+        (Some(Thinking::Never), _) => loss.add(Change::Dropped, field, "the model does not think"),
+        (kind, Wanted::None) => none(kind, field, config, loss),
+        (Some(Thinking::Levels(_)), Wanted::Some) => {
+            open(config).close_object();
+        }
+        (_, Wanted::Some) => {
+            open(config).key("thinkingBudget").raw(b"-1").close_object();
+        }
+        (Some(Thinking::Levels(levels)), Wanted::Effort(word, _)) => level(levels, word, field, config, loss),
+        // Levels alone are said to be right for these; a budget is taken for the sake of older callers.
+        (Some(Thinking::Levels(_)), Wanted::Budget(tokens)) => budget(ANY, tokens, field, config, loss),
+        (Some(Thinking::Budgets(least, most, _)), Wanted::Effort(_, tokens) | Wanted::Budget(tokens)) => {
+            budget((least, most), tokens, field, config, loss);
+        }
+        (None, Wanted::Effort(_, tokens) | Wanted::Budget(tokens)) => budget(ANY, tokens, field, config, loss),
     }
+}
+
+/// How much a caller wants.
+#[derive(Clone, Copy)]
+enum Wanted {
+    None,
+    /// As much as the model likes.
+    Some,
+    Budget(u64),
+    /// A level, and the tokens that stand for it.
+    Effort(&'static str, u64),
+}
+
+/// How much is wanted, and the field that says so.
+fn wanted(
+    thinking: Option<Value<'_>>,
+    effort: Option<&'static (&'static str, &'static str, u64)>,
+    loss: &mut Loss,
+) -> Option<(&'static str, Wanted)> {
+    let kind = thinking.and_then(|thinking| thinking.get("type"));
+    let is = |wanted: &str| kind.is_some_and(|kind| kind.str_eq(wanted));
     let tokens = thinking.and_then(|thinking| thinking.get("budget_tokens")).and_then(Value::as_u64);
-    match (tokens.filter(|_| is("enabled")), known) {
-        (Some(tokens), _) => budget(model, tokens, "thinking.budget_tokens", config, loss),
-        (None, Some(("none", ..))) => none(model, "reasoning_effort", config, loss),
-        (None, Some((_, level, tokens))) => match Generation::of(model) {
-            Generation::Levels => {
-                open(config).text_member("thinkingLevel", level).close_object();
+    let more_exact = match tokens.filter(|_| is("enabled")) {
+        _ if is("disabled") => Some(("thinking", Wanted::None)),
+        Some(tokens) => Some(("thinking.budget_tokens", Wanted::Budget(tokens))),
+        None => None,
+    };
+    match (more_exact, effort) {
+        (Some(wanted), effort) => {
+            if effort.is_some() {
+                loss.add(Change::Dropped, "reasoning_effort", "Gemini takes a level or a budget: thinking says more");
             }
-            Generation::Budgets => budget(model, *tokens, "reasoning_effort", config, loss),
-        },
-        (None, None) if is("enabled") || is("adaptive") => match Generation::of(model) {
-            Generation::Levels => {
-                open(config).close_object();
+            Some(wanted)
+        }
+        (None, Some(("none", ..))) => Some(("reasoning_effort", Wanted::None)),
+        (None, Some((_, level, tokens))) => Some(("reasoning_effort", Wanted::Effort(level, *tokens))),
+        (None, None) if is("enabled") || is("adaptive") => Some(("thinking", Wanted::Some)),
+        (None, None) => {
+            if thinking.is_some() {
+                loss.add(Change::Dropped, "thinking", "unknown kind");
             }
-            Generation::Budgets => {
-                open(config).key("thinkingBudget").raw(b"-1").close_object();
-            }
-        },
-        (None, None) if thinking.is_some() => loss.add(Change::Dropped, "thinking", "unknown kind"),
-        (None, None) => {}
+            None
+        }
     }
 }
 
@@ -158,10 +160,19 @@ fn open(config: &mut Writer) -> &mut Writer {
     config.key("thinkingConfig").open_object().key("includeThoughts").boolean(true)
 }
 
-fn budget(model: &str, tokens: u64, field: &'static str, config: &mut Writer, loss: &mut Loss) {
-    let most = i32::MAX.unsigned_abs().into();
-    let (low, high) = budgets(model).unwrap_or((0, most));
-    let taken = tokens.clamp(low, high);
+/// The level, or the next that the model has: the one above, else the highest.
+fn level(levels: &[&str], word: &str, field: &'static str, config: &mut Writer, loss: &mut Loss) {
+    let rank = |level: &str| LEVELS.iter().position(|known| *known == level).unwrap_or(LEVELS.len());
+    let next = levels.iter().find(|level| rank(level) >= rank(word)).or(levels.last());
+    let Some(taken) = next else { return };
+    if *taken != word {
+        loss.add(Change::Clamped, field, "the levels of thinking that the model has");
+    }
+    open(config).text_member("thinkingLevel", taken).close_object();
+}
+
+fn budget(bounds: (u64, u64), tokens: u64, field: &'static str, config: &mut Writer, loss: &mut Loss) {
+    let taken = tokens.clamp(bounds.0, bounds.1);
     if taken != tokens {
         loss.add(Change::Clamped, field, "the model's bounds of a thinking budget");
     }
@@ -169,18 +180,18 @@ fn budget(model: &str, tokens: u64, field: &'static str, config: &mut Writer, lo
 }
 
 /// No thoughts, or as few as the model can.
-fn none(model: &str, field: &'static str, config: &mut Writer, loss: &mut Loss) {
+fn none(kind: Option<Thinking>, field: &'static str, config: &mut Writer, loss: &mut Loss) {
     config.key("thinkingConfig").open_object();
-    match (Generation::of(model), budgets(model)) {
-        (Generation::Levels, _) => {
+    match kind {
+        Some(Thinking::Levels(levels)) => {
             loss.add(Change::Approximated, field, "the model cannot but think: its least level");
-            config.text_member("thinkingLevel", "MINIMAL");
+            config.text_member("thinkingLevel", levels.first().unwrap_or(&"LOW"));
         }
-        (Generation::Budgets, Some((least @ 128, _))) => {
+        Some(Thinking::Budgets(least, _, Off::Refused)) => {
             loss.add(Change::Approximated, field, "the model cannot but think: its least budget");
             config.key("thinkingBudget").integer(least);
         }
-        (Generation::Budgets, _) => {
+        _ => {
             config.key("thinkingBudget").integer(0);
         }
     }
@@ -198,19 +209,47 @@ mod tests {
         (String::from_utf8(config.into_bytes()).unwrap(), loss.fields().len())
     }
 
+    const SHOWN: &str = r#""thinkingConfig":{"includeThoughts":true"#;
+
+    /// What is written for a model, without its frame.
+    fn told(model: &str, neutral: &str) -> (String, usize) {
+        let (config, lost) = written(model, neutral);
+        (config.trim_start_matches(SHOWN).trim_matches([',', '}']).to_owned(), lost)
+    }
+
     #[test]
-    fn names_tell_the_generation() {
-        for (model, generation) in [
-            ("gemini-2.5-pro", Generation::Budgets),
-            ("models/gemini-3-pro-preview", Generation::Levels),
-            ("google/gemini-3.8-flash", Generation::Levels),
-            ("gemini-flash-latest", Generation::Levels),
-            ("gemini-10-pro", Generation::Levels),
-            ("gemini-embedding-001", Generation::Budgets),
-            ("gemma-3", Generation::Budgets),
-            ("", Generation::Budgets),
+    fn each_model_is_told_what_it_takes() {
+        let effort = |word: &str| format!(r#"{{"reasoning_effort":"{word}"}}"#);
+        let level = |word: &str| format!(r#""thinkingLevel":"{word}""#);
+        for (model, word, expected, lost) in [
+            ("gemini-3.1-pro-preview", "medium", level("MEDIUM"), 0),
+            ("gemini-3.1-pro-preview", "minimal", level("LOW"), 1),
+            ("gemini-3-pro-preview", "medium", level("HIGH"), 1),
+            ("gemini-3.5-flash", "minimal", level("MINIMAL"), 0),
+            ("gemini-3.8-flash", "max", level("HIGH"), 1),
+            ("gemini-3-pro-image", "low", level("HIGH"), 1),
+            ("gemini-flash-latest", "high", level("HIGH"), 0),
+            ("gemini-2.5-flash", "xhigh", r#""thinkingBudget":24576"#.into(), 1),
+            ("gemini-2.5-pro", "xhigh", r#""thinkingBudget":32768"#.into(), 0),
+            ("gemini-2.5-computer-use-preview-10-2025", "low", r#""thinkingBudget":1024"#.into(), 0),
+            ("a-name-of-ones-own", "low", r#""thinkingBudget":1024"#.into(), 0),
         ] {
-            assert_eq!(Generation::of(model), generation, "{model}");
+            assert_eq!(told(model, &effort(word)), (expected, lost), "{model} {word}");
+        }
+        let adaptive = r#"{"thinking":{"type":"adaptive"}}"#;
+        assert_eq!(told("gemini-2.5-flash", adaptive), (r#""thinkingBudget":-1"#.into(), 0));
+        assert_eq!(told("gemini-3.8-flash", adaptive), (String::new(), 0));
+        let both = r#"{"reasoning_effort":"low","thinking":{"type":"enabled","budget_tokens":9000}}"#;
+        assert_eq!(told("gemini-2.5-flash", both), (r#""thinkingBudget":9000"#.into(), 1));
+    }
+
+    /// Google refuses to be told of thinking where there is none.
+    #[test]
+    fn models_that_do_not_think_are_told_nothing() {
+        for model in ["gemini-2.0-flash", "gemini-2.5-flash-image", "gemma-4-31b-it"] {
+            assert_eq!(written(model, r#"{"reasoning_effort":"high"}"#), (String::new(), 1), "{model}");
+            assert_eq!(written(model, r#"{"thinking":{"type":"enabled","budget_tokens":9}}"#), (String::new(), 1));
+            assert_eq!(written(model, r#"{"reasoning_effort":"none"}"#), (String::new(), 0), "{model}");
         }
     }
 
@@ -223,7 +262,9 @@ mod tests {
         let off = r#"{"thinking":{"type":"disabled"}}"#;
         assert_eq!(written("gemini-2.5-flash", off), (r#""thinkingConfig":{"thinkingBudget":0}"#.into(), 0));
         assert_eq!(written(old, off), (r#""thinkingConfig":{"thinkingBudget":128}"#.into(), 1));
-        assert_eq!(written(new, off), (r#""thinkingConfig":{"thinkingLevel":"MINIMAL"}"#.into(), 1));
+        assert_eq!(written(new, off), (r#""thinkingConfig":{"thinkingLevel":"LOW"}"#.into(), 1));
+        let least = (r#""thinkingConfig":{"thinkingLevel":"MINIMAL"}"#.into(), 1);
+        assert_eq!(written("gemini-3-flash-preview", off), least);
         let much = r#"{"thinking":{"type":"enabled","budget_tokens":99999}}"#;
         assert_eq!(
             written(old, much),

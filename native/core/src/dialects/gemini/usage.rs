@@ -7,45 +7,75 @@ use super::names::{fields, whole};
 use crate::json::{Value, Writer};
 use crate::ledger::{Usage, UsageSource};
 
-/// Tokens, and how many of the output were thoughts.
+/// The counts of `usageMetadata` as they are told. Each event of a stream counts what was used up to it, and may leave out
+/// what an earlier one told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    pub usage: Usage,
-    pub thoughts: u64,
+    prompt: Option<u64>,
+    tools: Option<u64>,
+    cached: Option<u64>,
+    candidates: Option<u64>,
+    thoughts: Option<u64>,
+    total: Option<u64>,
 }
 
-/// Reads `usageMetadata`; `None` if it names no tokens. Negative and absurd counts are not counts.
-pub(super) fn read(metadata: Value<'_>) -> Option<Counts> {
-    let (mut prompt, mut tools, mut cached, mut candidates, mut thoughts, mut total) = (None, 0, 0, None, 0, None);
-    for (name, value) in fields(metadata) {
-        let count = whole(value).and_then(|count| u64::try_from(count).ok()).filter(|count| *count < 1 << 40);
-        match &*name {
-            "promptTokenCount" => prompt = count,
-            "toolUsePromptTokenCount" => tools = count.unwrap_or(0),
-            "cachedContentTokenCount" => cached = count.unwrap_or(0),
-            "candidatesTokenCount" | "responseTokenCount" => candidates = count,
-            "thoughtsTokenCount" => thoughts = count.unwrap_or(0),
-            "totalTokenCount" => total = count,
-            _ => {}
+impl Counts {
+    /// Reads `usageMetadata`. Negative and absurd counts are not counts.
+    pub fn read(metadata: Value<'_>) -> Counts {
+        let mut counts = Counts::default();
+        for (name, value) in fields(metadata) {
+            let place = match &*name {
+                "promptTokenCount" => &mut counts.prompt,
+                "toolUsePromptTokenCount" => &mut counts.tools,
+                "cachedContentTokenCount" => &mut counts.cached,
+                "candidatesTokenCount" | "responseTokenCount" => &mut counts.candidates,
+                "thoughtsTokenCount" => &mut counts.thoughts,
+                "totalTokenCount" => &mut counts.total,
+                _ => continue,
+            };
+            *place = whole(value).and_then(|count| u64::try_from(count).ok()).filter(|count| *count < 1 << 40);
+        }
+        counts
+    }
+
+    /// With what a later event tells.
+    pub fn larger(self, later: Counts) -> Counts {
+        Counts {
+            prompt: self.prompt.max(later.prompt),
+            tools: self.tools.max(later.tools),
+            cached: self.cached.max(later.cached),
+            candidates: self.candidates.max(later.candidates),
+            thoughts: self.thoughts.max(later.thoughts),
+            total: self.total.max(later.total),
         }
     }
-    if prompt.is_none() && candidates.is_none() && total.is_none() {
-        return None;
+
+    /// Tokens, and how many of the output were thoughts. `None` if the input is told neither by itself nor by the total:
+    /// no request has none, so that it must be counted.
+    pub fn usage(&self) -> Option<(Usage, u64)> {
+        let thoughts = self.thoughts.unwrap_or(0);
+        let said = self.candidates.map(|candidates| candidates + thoughts);
+        let input = match self.prompt {
+            Some(prompt) => prompt + self.tools.unwrap_or(0),
+            None => self.total?.saturating_sub(said?),
+        };
+        if input == 0 {
+            return None;
+        }
+        let output = match (self.candidates, self.total) {
+            (Some(candidates), Some(total)) if thoughts > 0 && total == input + candidates => candidates,
+            (Some(candidates), _) => candidates + thoughts,
+            (None, Some(total)) => total.saturating_sub(input).max(thoughts),
+            (None, None) => thoughts,
+        };
+        let usage = Usage {
+            input_tokens: input,
+            output_tokens: output,
+            cached_tokens: self.cached.unwrap_or(0).min(input),
+            source: UsageSource::Reported,
+        };
+        Some((usage, thoughts.min(output)))
     }
-    let input = prompt.unwrap_or(0) + tools;
-    let output = match (candidates, total) {
-        (Some(candidates), Some(total)) if thoughts > 0 && total == input + candidates => candidates,
-        (Some(candidates), _) => candidates + thoughts,
-        (None, Some(total)) => total.saturating_sub(input).max(thoughts),
-        (None, None) => thoughts,
-    };
-    let usage = Usage {
-        input_tokens: input,
-        output_tokens: output,
-        cached_tokens: cached.min(input),
-        source: UsageSource::Reported,
-    };
-    Some(Counts { usage, thoughts: thoughts.min(output) })
 }
 
 /// Writes the member `usageMetadata`.
@@ -68,7 +98,8 @@ mod tests {
 
     fn counts(text: &str) -> Option<(u64, u64, u64, u64)> {
         let value = crate::json::validate(text.as_bytes(), Default::default()).unwrap();
-        read(value).map(|c| (c.usage.input_tokens, c.usage.output_tokens, c.usage.cached_tokens, c.thoughts))
+        let told = Counts::read(value).usage();
+        told.map(|(usage, thoughts)| (usage.input_tokens, usage.output_tokens, usage.cached_tokens, thoughts))
     }
 
     /// BerriAI/litellm#36981, #8140, #3154; simonw/llm-gemini#75.
@@ -89,6 +120,17 @@ mod tests {
         assert_eq!(counts(r#"{"promptTokenCount":-5}"#), None);
         assert_eq!(counts(r#"{"promptTokenCount":7,"candidatesTokenCount":-5}"#), Some((7, 0, 0, 0)));
         assert_eq!(counts("{}"), None);
+    }
+
+    /// BerriAI/litellm#36981: no request has an input of nothing.
+    #[test]
+    fn an_input_that_is_not_told_is_of_the_total_or_none() {
+        assert_eq!(counts(r#"{"candidatesTokenCount":5}"#), None);
+        assert_eq!(counts(r#"{"candidatesTokenCount":5,"totalTokenCount":5}"#), None);
+        assert_eq!(counts(r#"{"totalTokenCount":5}"#), None);
+        let text = r#"{"candidatesTokenCount":5,"thoughtsTokenCount":2,"totalTokenCount":17}"#;
+        assert_eq!(counts(text), Some((10, 7, 0, 2)));
+        assert_eq!(counts(r#"{"promptTokenCount":9,"totalTokenCount":9}"#), Some((9, 0, 0, 0)));
     }
 
     #[test]

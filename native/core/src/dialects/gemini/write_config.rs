@@ -1,9 +1,11 @@
 //! The neutral request's settings as Gemini's `generationConfig`.
 
-use super::{schema, thinking};
+use super::{abilities, schema, thinking};
 use crate::dialects::{Change, Loss, To};
 use crate::json::{Kind, Value, Writer};
 
+/// Answers to one request at most (docs.cloud.google.com, "Content generation parameters": from 1 to 8).
+const MOST_CANDIDATES: u64 = 8;
 /// Stop sequences that Gemini takes at most.
 const MOST_STOPS: usize = 5;
 /// Alternatives for each token that Gemini takes at most.
@@ -17,22 +19,24 @@ pub(super) struct Config<'a> {
     cap: Option<u64>,
     thinking: Option<Value<'a>>,
     effort: Option<Value<'a>>,
+    format: Format<'a>,
 }
 
 impl<'a> Config<'a> {
     pub fn new(to: &To<'a>) -> Config<'a> {
-        Config { model: to.model, out: Writer::with_capacity(256), cap: to.cap, thinking: None, effort: None }
+        let out = Writer::with_capacity(256);
+        Config { model: to.model, out, cap: to.cap, thinking: None, effort: None, format: Format::Text }
     }
 
     /// Takes a member of the neutral request that is not null.
     pub fn take(&mut self, name: &str, value: Value<'a>, loss: &mut Loss) {
         match name {
-            "temperature" => self.copy("temperature", value),
+            "temperature" => self.temperature(value, loss),
             "top_p" => self.copy("topP", value),
             "top_k" => self.copy("topK", value),
             "presence_penalty" => self.copy("presencePenalty", value),
             "frequency_penalty" => self.copy("frequencyPenalty", value),
-            "n" => self.copy("candidateCount", value),
+            "n" => self.count(value, loss),
             "max_tokens" | "max_completion_tokens" => {
                 self.cap = [self.cap, value.as_u64()].into_iter().flatten().min();
             }
@@ -48,7 +52,7 @@ impl<'a> Config<'a> {
             }
             "logprobs" => {}
             "top_logprobs" => self.top(value, "top_logprobs", loss),
-            "response_format" => self.format(value, loss),
+            "response_format" => self.format = Format::of(value, loss),
             "thinking" => self.thinking = Some(value),
             "reasoning_effort" => self.effort = Some(value),
             "modalities" => self.modalities(value),
@@ -60,12 +64,54 @@ impl<'a> Config<'a> {
     /// Writes the member `generationConfig`, if anything is set.
     pub fn write(mut self, out: &mut Writer, loss: &mut Loss) {
         if let Some(cap) = self.cap {
-            self.out.key("maxOutputTokens").integer(cap);
+            let most = i32::MAX.unsigned_abs().into();
+            if cap > most {
+                loss.add(Change::Clamped, "max_tokens", "a number of 32 bits");
+            }
+            self.out.key("maxOutputTokens").integer(cap.min(most));
         }
+        self.format.write(&mut self.out, loss);
         thinking::write(self.model, self.thinking, self.effort, &mut self.out, loss);
         if !self.out.is_empty() {
             out.key("generationConfig").open_object().raw(&self.out.into_bytes()).close_object();
         }
+    }
+
+    /// A model that takes no format beside tools ("Function calling with a response mime type: 'application/json' is
+    /// unsupported", googleapis/python-genai#867) is asked for it in words, as a part of the instruction.
+    pub fn beside_tools(&mut self, system: &mut Writer, loss: &mut Loss) {
+        if abilities::of(self.model).combines {
+            return;
+        }
+        let words = match std::mem::take(&mut self.format) {
+            Format::Text => return,
+            Format::Json => "Answer with JSON alone, without any text around it.".to_owned(),
+            Format::Schema(schema) => {
+                let schema = String::from_utf8_lossy(schema.raw());
+                format!("Answer with JSON alone, without any text around it, by this JSON Schema:\n{schema}")
+            }
+        };
+        loss.add(Change::Approximated, "response_format", "in words: the model takes no format beside tools");
+        system.open_object().text_member("text", &words).close_object();
+    }
+
+    /// From 0 to 2 (google-genai 3.6, `types.GenerationConfig`).
+    fn temperature(&mut self, value: Value<'_>, loss: &mut Loss) {
+        if value.as_f64().is_some_and(|value| value > 2.0) {
+            loss.add(Change::Clamped, "temperature", "at most 2");
+            self.out.key("temperature").integer(2);
+            return;
+        }
+        self.copy("temperature", value);
+    }
+
+    fn count(&mut self, value: Value<'_>, loss: &mut Loss) {
+        if value.as_u64().is_some_and(|count| count > MOST_CANDIDATES) {
+            loss.add(Change::Clamped, "n", "at most 8");
+            self.out.key("candidateCount").integer(MOST_CANDIDATES);
+            return;
+        }
+        self.copy("candidateCount", value);
     }
 
     fn copy(&mut self, name: &str, value: Value<'_>) {
@@ -109,22 +155,36 @@ impl<'a> Config<'a> {
         }
     }
 
-    fn format(&mut self, value: Value<'_>, loss: &mut Loss) {
-        let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
-        match &*kind {
-            "text" => {}
-            "json_object" => {
-                self.out.text_member("responseMimeType", "application/json");
-            }
-            "json_schema" => {
-                self.out.text_member("responseMimeType", "application/json");
+    fn modalities(&mut self, value: Value<'_>) {
+        self.out.key("responseModalities").open_array();
+        for one in value.elements() {
+            self.out.string(&one.as_str().unwrap_or_default().to_ascii_uppercase());
+        }
+        self.out.close_array();
+    }
+}
+
+/// The form that an answer shall have.
+#[derive(Default)]
+enum Format<'a> {
+    #[default]
+    Text,
+    Json,
+    Schema(Value<'a>),
+}
+
+impl<'a> Format<'a> {
+    /// Of the neutral `response_format`.
+    fn of(value: Value<'a>, loss: &mut Loss) -> Format<'a> {
+        match value.get("type").and_then(Value::as_str).as_deref() {
+            Some("text") => Format::Text,
+            Some("json_object") => Format::Json,
+            Some("json_schema") => {
+                let mut schema = None;
                 let format = value.get("json_schema").unwrap_or(value);
                 for (key, value) in format.fields().filter(|(_, value)| !value.is_null()) {
                     match &*key.as_str().unwrap_or_default() {
-                        "schema" => {
-                            schema::report(value, "response_format.json_schema.schema", loss);
-                            self.out.key("responseJsonSchema").value(value);
-                        }
+                        "schema" => schema = Some(value),
                         // Gemini always keeps to it, and the model need not know its name.
                         "strict" | "type" => {}
                         "name" => loss.add(Change::Renamed, "response_format.json_schema.name", "not needed"),
@@ -134,16 +194,22 @@ impl<'a> Config<'a> {
                         }
                     }
                 }
+                schema.map_or(Format::Json, Format::Schema)
             }
-            _ => loss.add(Change::Dropped, "response_format", "unknown kind"),
+            _ => {
+                loss.add(Change::Dropped, "response_format", "unknown kind");
+                Format::Text
+            }
         }
     }
 
-    fn modalities(&mut self, value: Value<'_>) {
-        self.out.key("responseModalities").open_array();
-        for one in value.elements() {
-            self.out.string(&one.as_str().unwrap_or_default().to_ascii_uppercase());
+    fn write(&self, config: &mut Writer, loss: &mut Loss) {
+        if !matches!(self, Format::Text) {
+            config.text_member("responseMimeType", "application/json");
         }
-        self.out.close_array();
+        if let Format::Schema(schema) = self {
+            config.key("responseJsonSchema");
+            schema::write_json(*schema, "response_format.json_schema.schema", config, loss);
+        }
     }
 }

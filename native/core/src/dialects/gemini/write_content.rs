@@ -2,17 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::calls::write_arguments;
 use super::names::{invalid, wrong};
-use super::thinking::Generation;
-use super::write_part;
+use super::{abilities, write_part};
 use crate::dialects::{Change, Loss};
 use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};
-
-/// What stands for the signature of a call that Gemini did not make (ai.google.dev, "Thought signatures": the way to bring
-/// a conversation of another model): without one, Gemini 3 refuses calls of the present turn.
-const UNSIGNED: &str = "skip_thought_signature_validator";
 
 /// Writes the elements of `contents` into `out`, and those of the instruction's `parts` into `system`.
 pub(super) fn messages(
@@ -28,10 +22,10 @@ pub(super) fn messages(
     let asks = |message: Value<'_>| message.get("role").is_some_and(|role| role.str_eq("user"));
     let last = messages.elements().enumerate().filter(|(_, message)| asks(*message)).last();
     let mut writing = Writing {
-        signs: Generation::of(model) == Generation::Levels,
+        signs: abilities::of(model).wants_signatures,
         turn: last.map_or(0, |(at, _)| at),
         calls: Vec::new(),
-        results: false,
+        open: None,
         begun: false,
         opened: 0,
         out,
@@ -42,7 +36,7 @@ pub(super) fn messages(
         let message = Message::of(at, message, writing.loss)?;
         writing.message(at, &message)?;
     }
-    writing.end_results();
+    writing.close();
     if !writing.begun {
         return Err(invalid("messages", "holds nothing but system messages: Gemini wants something to answer"));
     }
@@ -51,12 +45,12 @@ pub(super) fn messages(
 
 /// One message's members.
 #[derive(Default)]
-struct Message<'a> {
+pub(super) struct Message<'a> {
     role: Cow<'a, str>,
     content: Option<Value<'a>>,
     name: Option<Cow<'a, str>>,
-    calls: Option<Value<'a>>,
-    call: Option<Value<'a>>,
+    pub(super) calls: Option<Value<'a>>,
+    pub(super) call: Option<Value<'a>>,
     call_id: Option<Cow<'a, str>>,
     is_error: bool,
     reasoning: Option<Value<'a>>,
@@ -91,29 +85,36 @@ impl<'a> Message<'a> {
     }
 }
 
-struct Writing<'w> {
+pub(super) struct Writing<'w> {
     /// The model wants calls with signatures.
-    signs: bool,
+    pub(super) signs: bool,
     /// The last message of a user: calls behind it are of the present turn.
-    turn: usize,
+    pub(super) turn: usize,
     /// Id and name of each call so far.
-    calls: Vec<(String, String)>,
-    /// A content of results is open.
-    results: bool,
+    pub(super) calls: Vec<(String, String)>,
+    /// What the content holds that is being written.
+    open: Option<Holds>,
     /// There is a content.
     begun: bool,
     /// Where the parts of the last content begin.
     opened: usize,
-    out: &'w mut Writer,
+    pub(super) out: &'w mut Writer,
     system: &'w mut Writer,
-    loss: &'w mut Loss,
+    pub(super) loss: &'w mut Loss,
+}
+
+/// What a content holds. Gemini wants user and model by turns, and the results of parallel calls in one content.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// What a user says. Never beside results, or Gemini takes it for a part of them (pydantic/pydantic-ai#4210,
+    /// NousResearch/hermes-agent#79791, dust-tt/dust#32270).
+    Said,
+    Results,
+    Model,
 }
 
 impl Writing<'_> {
     fn message(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
-        if !matches!(&*message.role, "tool" | "function") {
-            self.end_results();
-        }
         match &*message.role {
             "system" | "developer" => self.system(at, message),
             "user" => self.user(at, message),
@@ -135,17 +136,16 @@ impl Writing<'_> {
 
     fn user(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
         self.drop_name(message);
-        self.open("user");
+        self.open(Holds::Said);
         if let Some(content) = message.content {
             write_part::content(content, &format!("messages[{at}].content"), self.out, self.loss)?;
         }
-        self.close();
         Ok(())
     }
 
     fn assistant(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
         self.drop_name(message);
-        self.open("model");
+        self.open(Holds::Model);
         if let Some(thought) = message.reasoning.and_then(Value::as_str).filter(|thought| !thought.is_empty()) {
             self.out.open_object().text_member("text", &thought).key("thought").boolean(true).close_object();
         }
@@ -184,7 +184,6 @@ impl Writing<'_> {
             self.out.raw(&parts);
         }
         self.calls(at, message);
-        self.close();
         Ok(())
     }
 
@@ -201,59 +200,6 @@ impl Writing<'_> {
         signatures
     }
 
-    fn calls(&mut self, at: usize, message: &Message<'_>) {
-        let mut first = true;
-        for call in message.calls.into_iter().flat_map(Value::elements) {
-            let id = call.get("id").and_then(Value::as_str).unwrap_or_default();
-            let extra = call.get("extra_content").and_then(|extra| extra.get("google"));
-            let signature = extra.and_then(|google| google.get("thought_signature")).and_then(Value::as_str);
-            if call.get("extra_content").is_some_and(|extra| !extra.is_null()) && signature.is_none() {
-                self.loss.add(Change::Dropped, "messages[].tool_calls[].extra_content", "of another provider");
-            }
-            let custom = call.get("custom");
-            let Some(function) = call.get("function").or(custom) else { continue };
-            let name = function.get("name").and_then(Value::as_str).unwrap_or_default();
-            let needs = std::mem::take(&mut first) && self.signs && at > self.turn;
-            if needs && signature.is_none() {
-                let field = "messages[].tool_calls[].extra_content.google.thought_signature";
-                self.loss.add(Change::Emulated, field, "Google's word for a call that Gemini did not make");
-            }
-            let signature = signature.or(needs.then_some(Cow::Borrowed(UNSIGNED)));
-            let input = function.get("arguments").or_else(|| function.get("input"));
-            self.call(&id, &name, input, custom.is_some(), signature.as_deref());
-            self.calls.push((id.into_owned(), name.into_owned()));
-        }
-        if let Some(call) = message.call {
-            let name = call.get("name").and_then(Value::as_str).unwrap_or_default();
-            self.call("", &name, call.get("arguments"), false, None);
-        }
-    }
-
-    fn call(&mut self, id: &str, name: &str, arguments: Option<Value<'_>>, custom: bool, signature: Option<&str>) {
-        self.out.open_object().key("functionCall").open_object();
-        if !id.is_empty() {
-            self.out.text_member("id", id);
-        }
-        self.out.text_member("name", name).key("args");
-        let text = match arguments {
-            Some(value) if value.kind() == Kind::Object => {
-                Cow::Owned(String::from_utf8_lossy(value.raw()).into_owned())
-            }
-            value => value.and_then(Value::as_str).unwrap_or_default(),
-        };
-        if custom {
-            self.out.open_object().text_member("input", &text).close_object();
-        } else if !write_arguments(self.out, &text) {
-            self.loss.add(Change::Approximated, "messages[].tool_calls[].function.arguments", "no object: as one text");
-        }
-        self.out.close_object();
-        if let Some(signature) = signature {
-            self.out.text_member("thoughtSignature", signature);
-        }
-        self.out.close_object();
-    }
-
-    /// Results that follow each other are parts of one content, as Gemini wants the answers to parallel calls.
     fn result(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
         let id = message.call_id.as_deref().unwrap_or_default();
         let called = self.calls.iter().rev().find(|(known, _)| known == id).map(|(_, name)| &**name);
@@ -262,9 +208,7 @@ impl Writing<'_> {
             return Err(invalid(format!("messages[{at}].tool_call_id"), words));
         };
         let name = name.to_owned();
-        if !std::mem::replace(&mut self.results, true) {
-            self.open("user");
-        }
+        self.open(Holds::Results);
         self.out.open_object().key("functionResponse").open_object();
         if !id.is_empty() {
             self.out.text_member("id", id);
@@ -282,23 +226,32 @@ impl Writing<'_> {
         }
     }
 
-    fn open(&mut self, role: &str) {
+    /// Opens a content, or goes on with the one before it.
+    fn open(&mut self, holds: Holds) {
+        if self.open == Some(holds) {
+            return;
+        }
+        self.close();
+        if holds == Holds::Model && !self.begun {
+            // A call comes behind a user's turn or results, or is refused (google-gemini/gemini-cli#26486).
+            self.open(Holds::Said);
+            self.close();
+        }
         self.begun = true;
+        self.open = Some(holds);
+        let role = if holds == Holds::Model { "model" } else { "user" };
         self.out.open_object().text_member("role", role).key("parts").open_array();
         self.opened = self.out.len();
     }
 
     /// Closes a content; one without parts would be refused.
     fn close(&mut self) {
+        if self.open.take().is_none() {
+            return;
+        }
         if self.out.len() == self.opened {
             self.out.open_object().text_member("text", "").close_object();
         }
         self.out.close_array().close_object();
-    }
-
-    fn end_results(&mut self) {
-        if std::mem::take(&mut self.results) {
-            self.close();
-        }
     }
 }

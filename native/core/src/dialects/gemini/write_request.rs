@@ -64,7 +64,7 @@ struct Top<'a> {
 }
 
 impl Top<'_> {
-    fn write(self, to: &To<'_>, config: Config<'_>, loss: &mut Loss) -> Result<Vec<u8>, Failure> {
+    fn write(self, to: &To<'_>, mut config: Config<'_>, loss: &mut Loss) -> Result<Vec<u8>, Failure> {
         let mut out = Writer::with_capacity(1024);
         out.open_object();
         let mut system = Writer::default();
@@ -78,11 +78,18 @@ impl Top<'_> {
             }
         }
         out.close_array();
+        let mut tools = Writer::default();
+        write_tools::tools(to.model, self.tools, self.functions, self.searches, &mut tools, loss);
+        if !tools.is_empty() {
+            config.beside_tools(&mut system, loss);
+        }
         if !system.is_empty() {
             out.key("systemInstruction").open_object().key("parts").open_array().raw(&system.into_bytes());
             out.close_array().close_object();
         }
-        write_tools::tools(self.tools, self.functions, self.searches, &mut out, loss);
+        if !tools.is_empty() {
+            out.raw(&tools.into_bytes());
+        }
         write_tools::choice(self.choice, self.call, &mut out, loss);
         config.write(&mut out, loss);
         out.member("safetySettings", self.safety);

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::schema;
+use super::{abilities, schema};
 use crate::dialects::{Change, Loss};
 use crate::json::{Value, Writer};
 
 /// Writes the member `tools`. `functions` is OpenAI's older list, of functions alone.
 pub(super) fn tools(
+    model: &str,
     tools: Option<Value<'_>>,
     functions: Option<Value<'_>>,
-    searches: bool,
+    mut searches: bool,
     out: &mut Writer,
     loss: &mut Loss,
 ) {
@@ -36,6 +37,15 @@ pub(super) fn tools(
         }
     }
     functions.into_iter().flat_map(Value::elements).for_each(|one| declaration(one, &mut declarations, loss));
+    if !declarations.is_empty() && !abilities::of(model).combines {
+        let why = "the model takes none of Google's tools beside functions";
+        if !std::mem::take(&mut natives).is_empty() {
+            loss.add(Change::Dropped, "tools[].type:native", why);
+        }
+        if std::mem::take(&mut searches) {
+            loss.add(Change::Dropped, "web_search_options", why);
+        }
+    }
     if declarations.is_empty() && natives.is_empty() && !searches {
         return;
     }
@@ -66,8 +76,8 @@ fn declaration(function: Value<'_>, out: &mut Writer, loss: &mut Loss) {
             // Without properties there is nothing to describe, and older models refuse an object of none.
             "parameters" if value.fields().next().is_none() => {}
             "parameters" => {
-                schema::report(value, "tools[].function.parameters", loss);
-                out.key("parametersJsonSchema").value(value);
+                out.key("parametersJsonSchema");
+                schema::write_json(value, "tools[].function.parameters", out, loss);
             }
             "strict" if value.as_bool() == Some(false) => {}
             "strict" => {

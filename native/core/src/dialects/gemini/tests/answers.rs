@@ -141,6 +141,33 @@ fn sources_are_annotations_whose_places_are_characters() {
     assert!(streamed.contains(&expected[0]) && streamed.contains(&expected[1]));
 }
 
+/// The Gemini API's own names, and what tools of Google's read.
+#[test]
+fn every_kind_of_source_is_told_once() {
+    let source = |uri: &str| json!({"web":{"uri":uri,"title":"T"}});
+    let candidate = json!({"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP",
+        "groundingMetadata":{"groundingChunks":[source("https://a"), {"image":{"sourceUri":"https://b"}}],
+            "groundingSupports":[{"segment":{"endIndex":2},"groundingChunkIndices":[0]}]},
+        "citationMetadata":{"citationSources":[{"startIndex":1,"endIndex":2,"uri":"https://c","license":"mit"}]},
+        "urlContextMetadata":{"urlMetadata":[
+            {"retrievedUrl":"https://a","urlRetrievalStatus":"URL_RETRIEVAL_STATUS_SUCCESS"},
+            {"retrievedUrl":"https://d","urlRetrievalStatus":"URL_RETRIEVAL_STATUS_SUCCESS"},
+            {"retrievedUrl":"https://e","urlRetrievalStatus":"URL_RETRIEVAL_STATUS_PAYWALL"}]}});
+    let event = format!("data: {}\r\n\r\n", json!({"candidates":[candidate]}));
+    let (items, complete) = decode([&*event, &*event.replace("\"Hi\"", "\"\"")].concat().as_bytes(), 1_000);
+    assert_eq!(complete, Ok(true));
+    let cited: Vec<_> = items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Annotation { json, .. } => Some(super::json(json.as_bytes())),
+            _ => None,
+        })
+        .map(|it| (it["url_citation"]["url"].clone(), it["url_citation"]["end_index"].clone()))
+        .collect();
+    let expected = [("https://a", 2), ("https://b", 0), ("https://c", 2), ("https://d", 0)];
+    assert_eq!(cited, expected.map(|(uri, end)| (json!(uri), json!(end))));
+}
+
 #[test]
 fn likelihoods_come_with_the_text() {
     let token = |text: &str, logprob| json!({"token":text,"tokenId":1,"logProbability":logprob});

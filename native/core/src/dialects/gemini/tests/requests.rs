@@ -61,6 +61,19 @@ fn a_request_with_everything_is_read() {
     assert!(lost.is_empty(), "{lost:?}");
 }
 
+/// Nor does an upstream of another dialect hear of it.
+#[test]
+fn a_word_that_stands_for_no_signature_is_not_read_as_one() {
+    let (read, lost) = read(
+        r#"{"contents":[{"parts":[{"text":"Hi"}]},{"role":"model","parts":[
+        {"text":"Hm.","thoughtSignature":"context_engineering_is_the_way_to_go"},
+        {"functionCall":{"name":"f"},"thoughtSignature":"c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I"}]}]}"#,
+    );
+    let call = json!({"id":"call_1_1_f","type":"function","function":{"name":"f","arguments":"{}"}});
+    assert_eq!(read["messages"][1], json!({"role":"assistant","content":"Hm.","tool_calls":[call]}));
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
 #[test]
 fn what_is_read_is_one_line() {
     let body = r#"{"contents":[{"role":"model","parts":[{"functionCall":{"name":"f","args":{

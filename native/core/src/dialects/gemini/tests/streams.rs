@@ -155,6 +155,31 @@ fn a_stop_on_an_early_empty_event_does_not_end_the_stream() {
     assert_eq!(items, [text, Item::Finish { choice: 0, reason: "stop".into() }]);
 }
 
+/// Events count up, and one may leave out what another told.
+#[test]
+fn counts_of_a_stream_are_put_together() {
+    let counting = |counts: &str| event(&format!("{{\"usageMetadata\":{counts}}}"));
+    let stream = [
+        counting(r#"{"candidatesTokenCount":1}"#),
+        counting(r#"{"promptTokenCount":10,"totalTokenCount":11}"#),
+        event(HI),
+        counting(r#"{"candidatesTokenCount":5,"thoughtsTokenCount":20,"totalTokenCount":35}"#),
+        counting(r#"{"promptTokenCount":10,"candidatesTokenCount":5}"#),
+        event(STOP),
+    ];
+    let (items, complete) = decode(stream.concat().as_bytes(), 10);
+    assert_eq!(complete, Ok(true));
+    let told: Vec<_> = items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Usage(usage) => Some((usage.input_tokens, usage.output_tokens)),
+            Item::UsageDetail { reasoning_tokens, .. } => Some((0, *reasoning_tokens)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [(10, 1), (10, 25), (0, 20)]);
+}
+
 /// diegosouzapw/OmniRoute#4177.
 #[test]
 fn an_error_inside_an_event_ends_the_stream() {

@@ -20,7 +20,7 @@ fn a_neutral_request_with_everything_is_written() {
         "temperature":1,"top_p":0.5,"max_completion_tokens":50,"n":1,"stop":"END","seed":3,"logprobs":true,"top_logprobs":2,
         "response_format":{"type":"json_object"},"tool_choice":"required","parallel_tool_calls":true,
         "tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"a":{}}}}}]});
-    let (written, lost) = write("gemini-2.5-flash", &neutral);
+    let (written, lost) = write("gemini-3.5-flash", &neutral);
     assert_eq!(
         written,
         json!({
@@ -137,6 +137,25 @@ fn parallel_results_are_one_content() {
     assert!(lost.is_empty(), "{lost:?}");
 }
 
+/// Google refuses two turns of one role behind each other where the model is strict; a user's words stay apart from results.
+#[test]
+fn neighbours_of_one_role_are_one_content() {
+    let neutral = json!({"messages":[{"role":"assistant","content":"Hello."}, user(), user(),
+        {"role":"assistant","content":"I look."},
+        {"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},
+        {"role":"tool","tool_call_id":"a","content":"x"}, user(), {"role":"system","content":"S"}, user()]});
+    let (written, _) = write("gemini-2.5-flash", &neutral);
+    let hi = json!({"text":"Hi"});
+    assert_eq!(
+        written["contents"],
+        json!([{"role":"user","parts":[{"text":""}]}, {"role":"model","parts":[{"text":"Hello."}]},
+            {"role":"user","parts":[hi, hi]},
+            {"role":"model","parts":[{"text":"I look."},{"functionCall":{"id":"a","name":"f","args":{}}}]},
+            {"role":"user","parts":[{"functionResponse":{"id":"a","name":"f","response":{"output":"x"}}}]},
+            {"role":"user","parts":[hi, hi]}])
+    );
+}
+
 #[test]
 fn a_result_of_no_call_is_refused() {
     let neutral = json!({"messages":[user(),{"role":"tool","tool_call_id":"z","content":"x"}]}).to_string();
@@ -165,6 +184,41 @@ fn thought_signatures_come_back_as_they_were() {
     assert!(lost.is_empty(), "{lost:?}");
 }
 
+/// A caller that says itself that a call is not signed has nothing lost; pydantic-ai says it in base64.
+#[test]
+fn a_word_that_stands_for_no_signature_is_none() {
+    let history = |said: &str, last: Json| {
+        json!({"messages":[user(),{"role":"assistant","tool_calls":[{"id":"a","type":"function",
+            "function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":said}}}]},
+            {"role":"tool","tool_call_id":"a","content":"x"}, last]})
+    };
+    let model_says = json!({"role":"assistant","content":"So."});
+    for said in ["context_engineering_is_the_way_to_go", "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="] {
+        for (model, last, signature) in [
+            ("gemini-3.1-pro-preview", &model_says, json!("skip_thought_signature_validator")),
+            ("gemini-3-pro-image", &model_says, Json::Null),
+            ("gemini-2.5-pro", &model_says, Json::Null),
+            // Of an earlier turn: nobody asks for it.
+            ("gemini-3.1-pro-preview", &user(), Json::Null),
+        ] {
+            let (written, lost) = write(model, &history(said, last.clone()));
+            assert_eq!(written["contents"][1]["parts"][0]["thoughtSignature"], signature, "{model} {said}");
+            assert!(lost.is_empty(), "{model} {said}: {lost:?}");
+        }
+    }
+}
+
+/// The older `function_call` has no place for a signature, and Gemini 3 wants one of it too.
+#[test]
+fn an_older_call_says_that_it_is_not_signed() {
+    let neutral = json!({"messages":[user(),{"role":"assistant","function_call":{"name":"f","arguments":"{}"}},
+        {"role":"function","name":"f","content":"x"}]});
+    let (written, lost) = write("gemini-3.1-pro-preview", &neutral);
+    assert_eq!(written["contents"][1]["parts"][0]["thoughtSignature"], "skip_thought_signature_validator");
+    assert_eq!(lost, ["emulated messages[].tool_calls[].extra_content.google.thought_signature"]);
+    assert_eq!(write("gemini-2.5-pro", &neutral).1, [""; 0]);
+}
+
 /// BerriAI/litellm#18667.
 #[test]
 fn broken_arguments_of_a_call_go_on_as_text() {
@@ -184,6 +238,50 @@ fn structured_output_is_native_and_what_gemini_does_not_heed_is_named() {
     let (written, lost) = write("m", &json!({"messages":[user()],"response_format":format}));
     assert_eq!(written["generationConfig"]["responseJsonSchema"], schema);
     assert!(lost.contains(&"dropped response_format.json_schema.schema.pattern".to_owned()), "{lost:?}");
+}
+
+/// googleapis/python-genai#867, symfony/ai#803.
+#[test]
+fn older_models_take_neither_a_format_nor_googles_tools_beside_functions() {
+    let function = json!({"type":"function","function":{"name":"f"}});
+    let native = json!({"type":"native","origin":"gemini","value":{"googleSearch":{}}});
+    let format = json!({"type":"json_schema","json_schema":{"schema":{"type":"object"}}});
+    let neutral = json!({"messages":[user()],"tools":[function, native],"response_format":format});
+    let (written, lost) = write("gemini-2.5-flash", &neutral);
+    assert_eq!(written["tools"], json!([{"functionDeclarations":[{"name":"f"}]}]));
+    assert_eq!(written.get("generationConfig"), None);
+    let words = written["systemInstruction"]["parts"][0]["text"].as_str().unwrap();
+    assert!(words.ends_with("\n{\"type\":\"object\"}"), "{words}");
+    assert_eq!(lost, ["dropped tools[].type:native", "approximated response_format"]);
+    let (written, lost) = write("gemini-3.5-flash", &neutral);
+    assert_eq!(written["tools"].as_array().unwrap().len(), 2);
+    assert_eq!(written["generationConfig"]["responseMimeType"], "application/json");
+    assert!(lost.is_empty(), "{lost:?}");
+    let (written, lost) = write("gemini-2.5-flash", &json!({"messages":[user()],"response_format":format}));
+    assert_eq!(written["generationConfig"]["responseJsonSchema"], json!({"type":"object"}));
+    assert!(lost.is_empty(), "{lost:?}");
+    let (_, lost) = write(
+        "gemini-2.5-flash",
+        &json!({"messages":[user()],"tools":[{"type":"function","function":{"name":"f"}}],"web_search_options":{}}),
+    );
+    assert!(lost.contains(&"dropped web_search_options".to_owned()), "{lost:?}");
+}
+
+#[test]
+fn numbers_are_kept_within_googles_bounds() {
+    for (member, value, field, written) in [
+        ("temperature", json!(2.5), "temperature", json!(2)),
+        ("temperature", json!(2.0), "temperature", json!(2.0)),
+        ("n", json!(9), "candidateCount", json!(8)),
+        ("n", json!(8), "candidateCount", json!(8)),
+        ("seed", json!(i64::from(i32::MAX) + 2), "seed", json!(1)),
+        ("seed", json!(-5), "seed", json!(-5)),
+        ("max_tokens", json!(1_u64 << 40), "maxOutputTokens", json!(i32::MAX)),
+    ] {
+        let (body, lost) = write("gemini-3.5-flash", &json!({"messages":[user()],member:value}));
+        assert_eq!(body["generationConfig"][field], written, "{member} {value}");
+        assert_eq!(lost.is_empty(), value == written, "{member} {value}: {lost:?}");
+    }
 }
 
 #[test]
