@@ -29,6 +29,8 @@ class Answer:
     raw: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
     form: Form = OPENAI
+    asked: Any = None
+    """The request without its dialect (`mind.Asked`), where it was read so."""
 
 
 class Refusal(Exception):

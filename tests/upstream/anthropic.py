@@ -39,8 +39,8 @@ def answer(method: str, path: str, headers: dict[str, str], body: bytes) -> Answ
     asked = read(request)
     said = say(asked)
     if asked.stream:
-        return Answer(events=_events(asked, said), form=ANTHROPIC)
-    return Answer(body=_message(asked, said), form=ANTHROPIC)
+        return Answer(events=_events(asked, said), form=ANTHROPIC, asked=asked)
+    return Answer(body=_message(asked, said), form=ANTHROPIC, asked=asked)
 
 
 def _version(headers: dict[str, str]) -> str:
@@ -87,6 +87,7 @@ def read(request: Json) -> Asked:
         parallel=not choice.get("disable_parallel_tool_use", False),
         schema=((request.get("output_config") or {}).get("format") or {}).get("schema"),
         thinks=thinks(request),
+        shows=thinks(request) and request["thinking"].get("display") != "omitted",
         stop=list(request.get("stop_sequences", [])),
         cap=request.get("max_tokens"),
         temperature=request.get("temperature"),

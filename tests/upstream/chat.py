@@ -26,16 +26,20 @@ def answer(method: str, _target: str, headers: dict[str, str], body: bytes) -> A
     asked = read(request)
     said = say(asked)
     if asked.stream:
-        return Answer(events=_chunks(request, asked, said))
-    return Answer(body=_whole(asked, said))
+        return Answer(events=_chunks(request, asked, said), asked=asked)
+    return Answer(body=_whole(asked, said), asked=asked)
 
 
 def _given_back(request: Json) -> Json:
-    """The request without what the SDK's own idiom, to send an assistant's message back as it came, has beyond its types."""
+    """The request without what OpenAI takes beyond its types: what the SDK's own idiom, to send an assistant's message
+    back as it came, has in it; and the name of a tool, which OpenAI's cookbook gives with a result.
+    """
     messages = request.get("messages")
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         return request
-    return {**request, "messages": [{n: v for n, v in m.items() if n != "annotations"} for m in messages]}
+    beyond = {"assistant": "annotations", "tool": "name"}
+    bare = [{n: v for n, v in m.items() if n != beyond.get(m.get("role", ""))} for m in messages]
+    return {**request, "messages": bare}
 
 
 def _judge(request: Json) -> None:
@@ -105,7 +109,7 @@ def _read_message(asked: Asked, message: Json) -> None:
     text = content if isinstance(content, str) else "".join(part.get("text", "") for part in parts)
     match message["role"]:
         case "system" | "developer":
-            asked.system.append(text)
+            asked.system += [text] if isinstance(content, str) else [part["text"] for part in parts]
         case "tool":
             asked.add("user").results.append(Result(message["tool_call_id"], None, text))
         case role:

@@ -33,11 +33,13 @@ def answer(method: str, target: str, headers: dict[str, str], body: bytes) -> An
         raise refusal("Method doesn't allow unregistered callers (callers without established identity).", 403)
     match found["verb"]:
         case "generateContent":
-            return Answer(body=_whole(*_generated(found["model"], body, stream=False)), form=GEMINI)
+            generated = _generated(found["model"], body, stream=False)
+            return Answer(body=_whole(*generated), form=GEMINI, asked=generated[0])
         case "streamGenerateContent":
-            chunks = _chunks(*_generated(found["model"], body, stream=True))
+            generated = _generated(found["model"], body, stream=True)
+            chunks = _chunks(*generated)
             if asked.get("alt") == ["sse"]:
-                return Answer(events=chunks, form=GEMINI)
+                return Answer(events=chunks, form=GEMINI, asked=generated[0])
             raw = b"[" + b"\n,\r\n".join(map(dump, chunks)) + b"]"
             return Answer(raw=raw, headers={"content-type": "application/json; charset=UTF-8"}, form=GEMINI)
         case "countTokens":
@@ -92,7 +94,7 @@ def read(model: str, request: Generate, *, stream: bool) -> Asked:
         asked.choice = only[0] if mode == "any" and len(only) == 1 else mode
     asked.schema = config.response_json_schema or _plain(config.response_schema)
     asked.any_json = config.response_mime_type == "application/json"
-    asked.thinks = bool(config.thinking_config and config.thinking_config.include_thoughts)
+    asked.thinks = asked.shows = bool(config.thinking_config and config.thinking_config.include_thoughts)
     asked.stop = config.stop_sequences or []
     asked.cap = config.max_output_tokens
     asked.temperature, asked.top_p, asked.seed = config.temperature, config.top_p, config.seed

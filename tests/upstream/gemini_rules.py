@@ -16,7 +16,9 @@ from .forms import GEMINI
 from .mind import sign
 
 # https://ai.google.dev/gemini-api/docs/thought-signatures: what passes the check in place of a signature.
-_DUMMIES = (b"context_engineering_is_the_way_to_go", b"skip_thought_signature_validator")
+_WORDS = (b"context_engineering_is_the_way_to_go", b"skip_thought_signature_validator")
+# Written as they stand, where the field is base64, or encoded.
+_DUMMIES = (*_WORDS, *map(base64.urlsafe_b64decode, _WORDS))
 _CLOSED = pydantic.ConfigDict(
     extra="forbid", alias_generator=pydantic.alias_generators.to_camel, populate_by_name=True, val_json_bytes="base64"
 )

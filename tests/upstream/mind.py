@@ -91,6 +91,8 @@ class Asked:
     any_json: bool = False
     """The answer is JSON, of whatever schema."""
     thinks: bool = False
+    shows: bool = False
+    """Its thoughts are to be seen."""
     stop: list[str] = field(default_factory=list)
     cap: int | None = None
     temperature: float | None = None

@@ -47,7 +47,8 @@ def _validator(kind: Any) -> Any:
 
 def _objects(schema: Any) -> list[Json]:
     inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else []
-    found = [schema] if isinstance(schema, dict) and isinstance(schema.get("properties"), dict) else []
+    # A field may itself be named `properties`.
+    found = [schema] if isinstance(schema, dict) and schema.get("type") == "object" and "properties" in schema else []
     return found + [deep for value in inner for deep in _objects(value)]
 
 
@@ -70,8 +71,8 @@ def answer(method: str, target: str, _headers: dict[str, str], body: bytes) -> A
     said = say(asked)
     lines = _lines(asked, said, chat=chat)
     if asked.stream:
-        return Answer(events=lines, form=OLLAMA)
-    return Answer(body=_whole(asked, said, chat=chat), form=OLLAMA)
+        return Answer(events=lines, form=OLLAMA, asked=asked)
+    return Answer(body=_whole(asked, said, chat=chat), form=OLLAMA, asked=asked)
 
 
 def _refusal(message: str) -> Refusal:
@@ -113,6 +114,7 @@ def _read_common(request: Json) -> Asked:
         model=request["model"],
         turns=[],
         schema=form if isinstance(form, dict) else None,
+        shows=True,
         any_json=form == "json",
         thinks=request.get("think") not in (None, False),
         stop=[stop] if isinstance(stop, str) else list(stop),

@@ -37,7 +37,7 @@ class Responses:
             raise _refusal(f"Invalid URL ({method} {path})", "unknown_url", status=404)
         request = request_of(headers, body, RESPONSES)
         kind = "Streaming" if request.get("stream") else "NonStreaming"
-        typed(getattr(response_create_params, f"ResponseCreateParams{kind}"), request, RESPONSES)
+        typed(getattr(response_create_params, f"ResponseCreateParams{kind}"), _filled(request), RESPONSES)
         before = self._before(request)
         items = [*before, *_items(request)]
         _judge(request, items)
@@ -47,7 +47,7 @@ class Responses:
         response = _response(id_, request, asked, said)
         if request.get("store") is not False:
             self.kept[id_] = (response, [*items, *response["output"]])
-        return Answer(events=_events(response) if asked.stream else None, body=response, form=RESPONSES)
+        return Answer(events=_events(response) if asked.stream else None, body=response, form=RESPONSES, asked=asked)
 
     def _kept(self, method: str, name: str) -> Answer:
         id_, _, rest = name.partition("/")
@@ -78,6 +78,20 @@ def _refusal(message: str, code: str | None, param: str | None = None, status: i
 def _items(request: Json) -> list[Json]:
     given = request.get("input") or []
     return [{"role": "user", "content": given}] if isinstance(given, str) else given
+
+
+def _filled(request: Json) -> Json:
+    """The request with what OpenAI does not ask for, against its types: Codex sends an assistant's words without."""
+    if not isinstance(request.get("input"), list):
+        return request
+    items = []
+    for item in request["input"]:
+        content = item.get("content") if isinstance(item, dict) and item.get("role") == "assistant" else None
+        if isinstance(content, list):
+            parts = [{"annotations": [], **part} for part in content]
+            item = {"type": "message", "id": "msg", "status": "completed", **item, "content": parts}
+        items.append(item)
+    return {**request, "input": items}
 
 
 # --- rules beyond types --------------------------------------------------------------------------------------------
@@ -150,6 +164,7 @@ def read(request: Json) -> Asked:
         schema=form.get("schema"),
         any_json=form.get("type") == "json_object",
         thinks=bool(request.get("reasoning")) and effort != "none",
+        shows=bool((request.get("reasoning") or {}).get("summary")),
         cap=request.get("max_output_tokens"),
         temperature=request.get("temperature"),
         top_p=request.get("top_p"),
@@ -164,7 +179,8 @@ def read(request: Json) -> Asked:
 def _read_item(asked: Asked, item: Json) -> None:
     match item.get("type", "message"):
         case "message" if item["role"] in ("system", "developer"):
-            asked.system.append(_texts(item["content"]))
+            content = item["content"]
+            asked.system += [content] if isinstance(content, str) else [part["text"] for part in content]
         case "message":
             turn = asked.add(item["role"])
             turn.text += _texts(item["content"])

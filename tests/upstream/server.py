@@ -41,6 +41,8 @@ class Recorded:
     connection: int
     """Which connection it came on, counted from 0."""
     received_at: float
+    asked: Any = None
+    """What it asks without its dialect (`mind.Asked`): of chats in a dialect that `dialects` knows, if they are accepted."""
     sent: int = 0
     """Bytes of the answer that the socket took."""
     answered_at: float | None = None
@@ -325,6 +327,7 @@ class _Connection:
             # In one step: who sees that it has come may plan for the next one.
             self.upstream.requests.append(request)
             answer, plan = self.upstream.respond(request)
+            request.asked = answer.asked
             await self.upstream.arrived()
             await self._carry_out(request, answer, plan)
             if plan.stale == "next":
