@@ -6,14 +6,21 @@ docs/matrix.md is made of this run; `make matrix` writes it anew.
 import os
 
 import pytest
-from tests.python.dialects import courses, faults
+from tests.python.dialects import courses, faults, fields
 from tests.python.dialects.known import KNOWN
 from tests.python.dialects.matrix import FILE, Observed, document, whole
 from tests.python.dialects.scenarios import FEATURES
-from tests.python.dialects.world import PAIRS, open_world
+from tests.python.dialects.world import CALLERS, PAIRS, open_world
 
 SCENARIOS = [*FEATURES, *courses.COURSES, *faults.COURSES]
 ROWS = [scenario.row for scenario in SCENARIOS]
+OTHERS = [
+    (caller, upstream, field)
+    for caller in CALLERS
+    for upstream in fields.others(caller)
+    for field in fields.FIELDS[caller]
+]
+PLACES = [(f"`{field.place}`", caller, upstream) for caller, upstream, field in OTHERS]
 OBSERVED: Observed = {}
 
 
@@ -23,18 +30,42 @@ def world(tmp_path_factory):
         yield world
 
 
+@pytest.fixture
+def observe(request):
+    """Writes down what a test saw; what is known to be wrong must go wrong."""
+
+    def run(here, work):
+        if here in KNOWN:
+            request.applymarker(pytest.mark.xfail(strict=True, reason=KNOWN[here], raises=AssertionError))
+            OBSERVED[here] = "fault"
+        OBSERVED[here] = work()
+
+    return run
+
+
 @pytest.mark.parametrize(("caller", "upstream"), PAIRS, ids=map(">".join, PAIRS))
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=ROWS)
-def test_a_pair(request, world, scenario, caller, upstream):
-    here = scenario.row, caller, upstream
-    if here in KNOWN:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=KNOWN[here], raises=AssertionError))
-        OBSERVED[here] = "fault"
-    OBSERVED[here] = scenario.run(world, caller, upstream)
+def test_a_pair(observe, world, scenario, caller, upstream):
+    observe((scenario.row, caller, upstream), lambda: scenario.run(world, caller, upstream))
+
+
+@pytest.mark.parametrize(("caller", "upstream", "field"), OTHERS, ids=[f"{f.place}-{c}>{u}" for c, u, f in OTHERS])
+def test_a_field_is_told_or_named(observe, world, caller, upstream, field):
+    observe((f"`{field.place}`", caller, upstream), lambda: fields.run(world, caller, upstream, field))
+
+
+@pytest.mark.parametrize("caller", fields.FIELDS)
+def test_each_field_of_the_sdk_is_asked_for(caller):
+    asked = {part for field in fields.FIELDS[caller] for part in (field.name, field.place.split(".")[0])}
+    assert fields.of_the_sdk(caller) <= asked | fields.ELSEWHERE[caller]
+
+
+def test_what_is_known_to_be_wrong_is_among_what_is_asked():
+    assert KNOWN.keys() <= {*((row, *pair) for row in ROWS for pair in PAIRS), *PLACES}
 
 
 def test_the_matrix_is_what_was_observed():
-    if not whole(OBSERVED, ROWS):
+    if not whole(OBSERVED, ROWS, PLACES):
         pytest.skip("only some of it was run, or went well")
     observed = document(OBSERVED, ROWS)
     if os.environ.get("UPDATE_MATRIX"):

@@ -37,6 +37,8 @@ class Generate(pydantic.BaseModel):
     cached_content: str | None = None
     service_tier: str | None = None
     store: bool | None = None
+    labels: dict[str, str] | None = None
+    continuation_token: str | None = None
 
 
 class Count(pydantic.BaseModel):

@@ -62,7 +62,7 @@ def _messages(turn: Turn) -> list[Json]:
 
 def closed(schema: Json) -> bool:
     """Whether OpenAI takes a schema as strict."""
-    return schema.get("additionalProperties") is False
+    return schema.get("additionalProperties") is False and set(schema["required"]) == set(schema["properties"])
 
 
 def data_url(image: Image) -> str:

@@ -1,10 +1,13 @@
 """Conversations of several turns: results of tools, and thoughts that go back to who thought them."""
 
+from tests.upstream import Plan
 from tests.upstream.mind import Call, Result, Turn
 
-from .scenarios import NOTHING, PNG, TOOLS, WORDS, Course, ask, course, heard, said_of, understood, verdict
+from .scenarios import NOTHING, PNG, SCHEMA, TOOLS, WORDS, Course, ask, course, heard, said_of, understood, verdict
 from .world import CALLERS, Exchange, World
 
+SPLIT = "Grüße 😀\n\ndata: [DONE]\r\n\u2028end"
+"""Letters of several bytes, ends of lines, and what looks like an event."""
 SIGNED = "thought_signature"
 """Gemini 3 takes no call without one: a caller whose dialect cannot carry it has it made up for, and told so."""
 
@@ -79,6 +82,38 @@ def _pictured(world: World, caller: str, upstream: str) -> str:
 
 def answered_any(exchange: Exchange) -> list[Result]:
     return exchange.asked.turns[2].results
+
+
+@course("structured output, open schema", COURSES)
+def _open(world: World, caller: str, upstream: str) -> str:
+    """A schema that does not say `additionalProperties`, as pydantic and zod make them."""
+    if caller == "anthropic":
+        return NOTHING  # Anthropic refuses it
+    schema = {name: value for name, value in SCHEMA.items() if name != "additionalProperties"}
+    exchange = world.ask(caller, ask(upstream, schema=schema))
+    heard(exchange)
+    return verdict(exchange, exchange.asked.schema in (schema, SCHEMA), "format|schema|Schema")
+
+
+@course("structured output, optional member", COURSES)
+def _optional(world: World, caller: str, upstream: str) -> str:
+    """A member that may be left out: OpenAI takes no such schema as strict, the others do."""
+    schema = {**SCHEMA, "required": ["name"]}
+    exchange = world.ask(caller, ask(upstream, schema=schema))
+    heard(exchange)
+    return verdict(exchange, exchange.asked.schema in (schema, SCHEMA), "format|schema|Schema|strict")
+
+
+@course("words, thoughts and calls, a byte at a time", COURSES)
+def _split(world: World, caller: str, upstream: str) -> str:
+    """Wherever the upstream's bytes are cut, the caller reads the same."""
+    asked = ask(upstream, tools=TOOLS, thinks=True, stream=True)
+    asked.turns[0].text = SPLIT
+    exchange = world.ask(caller, asked, Plan(split=1))
+    assert exchange.asked.turns[0].text == SPLIT
+    understood(exchange.answer, said_of(exchange))
+    assert exchange.answer.thinking == thought(exchange)
+    return "native"
 
 
 # --- thoughts ------------------------------------------------------------------------------------------------------

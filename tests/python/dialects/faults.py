@@ -136,7 +136,7 @@ def _embeddings(world: World, caller: str, upstream: str) -> str:
     if not hasattr(spoken, "embed") or upstream not in EMBEDDING:
         return NOTHING
     path, body = spoken.embed(f"{name(upstream)}/{EMBEDDING[upstream]}", ["a b", "c"])
-    exchange = world.post(caller, path, body)
+    exchange = world.post(caller, path, body, understand=False)
     assert exchange.status == 200, exchange.error
     vectors = spoken.vectors(json.loads(exchange.body))
     assert [len(vector) for vector in vectors] == [16, 16]

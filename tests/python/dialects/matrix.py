@@ -18,27 +18,39 @@ silence: all but `native` is what the [loss report](dialects.md#the-loss-report)
 | emulated, clamped, approximated | it arrived as the loss report says |
 | dropped | it did not arrive, and the loss report says so |
 | cut | told by cutting the connection, because the caller's dialect has no word for it |
+| refused | the caller is told that it cannot be had there |
 | – | the caller's dialect cannot ask for it, or the provider has none of it |
 | fault | known to be wrong at present; the test that shows it is marked so (`tests/python/dialects/known.py`) |
+"""
+FIELDS = """
+Other fields of a body, which to `{caller}` itself go as they are:
+
 """
 Observed = dict[tuple[str, str, str], str]
 """By capability, caller and upstream."""
 
 
-def whole(observed: Observed, rows: list[str]) -> bool:
+def whole(observed: Observed, rows: list[str], fields: list[tuple[str, str, str]]) -> bool:
     """Whether all of it was run."""
-    return observed.keys() == {(row, *pair) for row in rows for pair in PAIRS}
+    return observed.keys() == {*((row, *pair) for row in rows for pair in PAIRS), *fields}
+
+
+def _table(observed: Observed, rows: list[str], caller: str, upstreams: list[str]) -> str:
+    text = "| To | " + " | ".join(f"`{upstream}`" for upstream in upstreams) + " |\n"
+    text += "| --- |" + " --- |" * len(upstreams) + "\n"
+    for row in rows:
+        words = [observed[row, caller, upstream].replace("-", "–") for upstream in upstreams]
+        if set(words) != {"–"}:
+            text += f"| {row} | " + " | ".join(words) + " |\n"
+    return text
 
 
 def document(observed: Observed, rows: list[str]) -> str:
-    """The tables, one for each caller."""
+    """The tables, two for each caller: of capabilities, and of its other fields."""
     text = HEAD
     for caller in CALLERS:
-        text += f"\n## Callers of `{caller}`\n\n"
-        text += "| To | " + " | ".join(f"`{upstream}`" for upstream in UPSTREAMS) + " |\n"
-        text += "| --- |" + " --- |" * len(UPSTREAMS) + "\n"
-        for row in rows:
-            words = [observed[row, caller, upstream].replace("-", "–") for upstream in UPSTREAMS]
-            if set(words) != {"–"}:
-                text += f"| {row} | " + " | ".join(words) + " |\n"
+        text += f"\n## Callers of `{caller}`\n\n" + _table(observed, rows, caller, list(UPSTREAMS))
+        others = [upstream for upstream in UPSTREAMS if upstream != caller]
+        named = list(dict.fromkeys(row for row, of, _ in observed if of == caller and row not in rows))
+        text += FIELDS.format(caller=caller) + _table(observed, named, caller, others)
     return text

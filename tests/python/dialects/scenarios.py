@@ -51,7 +51,7 @@ def verdict(exchange: Exchange, kept: bool, rows: str) -> str:
     named = {field: change for field, change in exchange.lost.items() if re.search(rows, field)}
     others = {field: change for field, change in exchange.lost.items() if field not in named and change != "renamed"}
     assert not others, f"the loss report names what was not lost: {others}"
-    worst = max(named.values(), key=_ORDER.index, default=None)
+    worst = max(named.values(), key=ORDER.index, default=None)
     if kept:
         assert worst != "dropped", f"it is told as dropped, and arrived: {named}"
         return "native" if worst in (None, "renamed") else worst
@@ -59,7 +59,7 @@ def verdict(exchange: Exchange, kept: bool, rows: str) -> str:
     return worst
 
 
-_ORDER = ["renamed", "emulated", "clamped", "approximated", "dropped"]
+ORDER = ["renamed", "emulated", "clamped", "approximated", "dropped"]
 
 
 def said_of(exchange: Exchange) -> Said:

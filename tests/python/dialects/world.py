@@ -112,8 +112,17 @@ class World:
         spoken = CALLERS[caller]
         return self.post(caller, spoken.path(asked), spoken.write(asked), stream=asked.stream, plan=plan)
 
-    def post(self, caller: str, path: str, body: Any, *, stream: bool = False, plan: Plan | None = None) -> Exchange:
-        """Sends a body as it is."""
+    def post(
+        self,
+        caller: str,
+        path: str,
+        body: Any,
+        *,
+        stream: bool = False,
+        plan: Plan | None = None,
+        understand: bool = True,
+    ) -> Exchange:
+        """Sends a body as it is. The answer is read unless it is not to be understood."""
         spoken = CALLERS[caller]
         before = len(self.upstream.requests)
         if plan is not None:
@@ -131,7 +140,7 @@ class World:
         reply = error = None
         if response.status_code >= 400:
             error = spoken.error(json.loads(got))
-        elif not cut and "embed" not in path.lower():
+        elif understand and not cut:
             reply = spoken.read_stream(got) if stream else spoken.read(json.loads(got))
         headers = dict(response.headers)
         record = self.record(headers["x-request-id"])
