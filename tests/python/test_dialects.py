@@ -10,7 +10,7 @@ from tests.python.dialects import courses, faults, fields
 from tests.python.dialects.known import KNOWN
 from tests.python.dialects.matrix import FILE, Observed, document, whole
 from tests.python.dialects.scenarios import FEATURES
-from tests.python.dialects.world import CALLERS, PAIRS, open_world
+from tests.python.dialects.world import CALLERS, PAIRS
 
 SCENARIOS = [*FEATURES, *courses.COURSES, *faults.COURSES]
 ROWS = [scenario.row for scenario in SCENARIOS]
@@ -22,12 +22,6 @@ OTHERS = [
 ]
 PLACES = [(f"`{field.place}`", caller, upstream) for caller, upstream, field in OTHERS]
 OBSERVED: Observed = {}
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    with open_world(tmp_path_factory.mktemp("world")) as world:
-        yield world
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from openai.types.chat import completion_create_params
 
 from .answers import CREATED, Answer, Refusal
 from .forms import OPENAI
-from .mind import Asked, Call, Json, Result, Said, Tool, say
+from .mind import Asked, Call, Json, Result, Said, Tool, arguments, say
 from .openai_rules import picture, request_of, strict, typed
 from .words import sevens, words
 
@@ -118,7 +118,7 @@ def _read_message(asked: Asked, message: Json) -> None:
             turn.images += [picture(p["image_url"]["url"], OPENAI) for p in parts if p["type"] == "image_url"]
             for call in message.get("tool_calls") or []:
                 function = call["function"]
-                turn.calls.append(Call(call["id"], function["name"], json.loads(function["arguments"])))
+                turn.calls.append(Call(call["id"], function["name"], arguments(function["arguments"])))
 
 
 _REASONS = {"stop": "stop", "sequence": "stop", "length": "length", "tools": "tool_calls"}

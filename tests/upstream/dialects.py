@@ -1,9 +1,10 @@
 """Which dialect a request is in, by its path. OpenAI's own paths are `answers`' own, unless the upstream is strict."""
 
+import traceback
 from collections.abc import Callable
 
 from . import anthropic, chat, gemini, ollama
-from .answers import Answer, Refusal
+from .answers import Answer, Refusal, error
 from .responses import Responses
 
 Answers = Callable[[str, str, dict[str, str], bytes], Answer]
@@ -36,4 +37,8 @@ class Dialects:
                     return answers(method, target[at:], dict(headers), body)
                 except Refusal as refusal:
                     return refusal.answer
+                except Exception as fault:
+                    # A fault of the fake's own: the test that met it fails, and not all after it.
+                    traceback.print_exc()
+                    return error(500, f"fake upstream: {fault!r}", None)
         return None

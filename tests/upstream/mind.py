@@ -132,6 +132,14 @@ class Said:
     usage: Usage
 
 
+def arguments(text: str) -> Json:
+    """Arguments of a call as OpenAI's dialects write them; what is no JSON is kept, as OpenAI takes it."""
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError):
+        return {"malformed": text}
+
+
 def sign(text: str) -> str:
     """What proves that `text` was thought here: standard base64, with the letters that URL-safe base64 has others for."""
     return base64.b64encode(b"\xfb\xff" + hashlib.sha256(text.encode()).digest()).decode()

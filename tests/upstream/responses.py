@@ -13,7 +13,7 @@ from openai.types.responses import response_create_params
 
 from .answers import CREATED, Answer, Refusal
 from .forms import RESPONSES
-from .mind import Asked, Json, Result, Said, Thought, Tool, say, sign
+from .mind import Asked, Json, Result, Said, Thought, Tool, arguments, say, sign
 from .mind import Call as Called
 from .openai_rules import picture, request_of, strict, typed
 from .words import sevens, words
@@ -188,7 +188,7 @@ def _read_item(asked: Asked, item: Json) -> None:
                 if part["type"] == "input_image":
                     turn.images.append(picture(part["image_url"], RESPONSES))
         case "function_call":
-            asked.add("assistant").calls.append(Called(item["call_id"], item["name"], json.loads(item["arguments"])))
+            asked.add("assistant").calls.append(Called(item["call_id"], item["name"], arguments(item["arguments"])))
         case "function_call_output":
             output = item["output"]
             parts = output if isinstance(output, list) else []
@@ -241,9 +241,9 @@ def _output(request: Json, said: Said) -> list[Json]:
             {"type": "message", "id": "msg_fake", "role": "assistant", "status": "completed", "content": [text]}
         )
     for call in said.calls:
-        arguments = json.dumps(call.arguments, ensure_ascii=False)
+        text = json.dumps(call.arguments, ensure_ascii=False)
         items.append({"type": "function_call", "id": f"fc_{call.id}", "call_id": f"call_{call.id}", "name": call.name,
-                      "arguments": arguments, "status": "completed"})  # fmt: skip
+                      "arguments": text, "status": "completed"})  # fmt: skip
     return items
 
 

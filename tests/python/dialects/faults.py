@@ -93,7 +93,7 @@ def _truncated(world: World, caller: str, upstream: str) -> str:
 @course("a stream that breaks off", COURSES)
 def _truncated_stream(world: World, caller: str, upstream: str) -> str:
     world.ask(caller, ask(upstream, stream=True))
-    sent = world.upstream.requests[-1].sent
+    sent = world.asked()[-1].sent
     exchange = failing(world, caller, upstream, "truncated_stream", Plan(truncate=sent * 6 // 10), stream=True)
     return _ended(exchange)
 
@@ -112,7 +112,7 @@ def _ended(exchange: Exchange) -> str:
 def _left(world: World, caller: str, upstream: str) -> str:
     spoken = CALLERS[caller]
     asked = ask(upstream, stream=True)
-    before = len(world.upstream.requests)
+    before = len(world.asked())
     world.upstream.plan(Plan(stall="body", stall_after=6))
     with world.client.stream(
         "POST", world.url + spoken.path(asked), json=spoken.write(asked), headers=spoken.HEADERS
@@ -120,7 +120,7 @@ def _left(world: World, caller: str, upstream: str) -> str:
         assert response.status_code == 200
         pieces = response.iter_raw()
         assert next(pieces)
-        request = world.wait_for(before + 1)
+        request = world.next_after(before)
         assert not request.cancelled
     world.wait(request)
     assert request.cancelled

@@ -4,9 +4,9 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,7 @@ class World:
     ) -> Exchange:
         """Sends a body as it is. The answer is read unless it is not to be understood."""
         spoken = CALLERS[caller]
-        before = len(self.upstream.requests)
+        before = len(self.asked())
         if plan is not None:
             self.upstream.plan(plan)
         got, cut = b"", False
@@ -135,7 +135,7 @@ class World:
             except httpx2.RemoteProtocolError:
                 cut = True
         assert self.upstream.plans_left == 0, "the plan was for this request"
-        came = self.upstream.requests[before:]
+        came = self.asked()[before:]
         assert len(came) <= 1, "one request is asked once"
         reply = error = None
         if response.status_code >= 400:
@@ -153,6 +153,10 @@ class World:
             response.status_code, headers, got, reply, error, cut, came[0] if came else None,
             record, losses(record["loss"] or ""),
         )  # fmt: skip
+
+    def asked(self) -> list[Recorded]:
+        """What callers had the upstream asked; the gateway asks Ollama's servers for their models by itself."""
+        return [request for request in self.upstream.requests if request.method == "POST"]
 
     def record(self, id_: str) -> Any:
         """The log's line of a request."""
@@ -181,14 +185,16 @@ class World:
 
         trio.from_thread.run(closed, trio_token=self.token)
 
-    def wait_for(self, count: int) -> Recorded:
-        """Until so many requests have come to the upstream."""
+    def next_after(self, before: int) -> Recorded:
+        """The first request of a caller's beyond so many, as soon as it has come."""
 
-        async def come() -> Recorded:
+        async def come() -> None:
             with trio.fail_after(SECONDS):
-                return await self.upstream.wait_for(count)
+                while len(self.asked()) <= before:
+                    await self.upstream.wait_for(len(self.upstream.requests) + 1)
 
-        return trio.from_thread.run(come, trio_token=self.token)
+        trio.from_thread.run(come, trio_token=self.token)
+        return self.asked()[before]
 
 
 _LOST = re.compile(r"(?:^|; )(renamed|emulated|clamped|approximated|dropped) (\S+?)(?= \(|;|$)")
@@ -197,6 +203,18 @@ _LOST = re.compile(r"(?:^|; )(renamed|emulated|clamped|approximated|dropped) (\S
 def losses(full: str) -> dict[str, str]:
     """`dropped a (why); clamped b (0 to 1)` by field."""
     return {field: change for change, field in _LOST.findall(full)}
+
+
+def answered(world: World, upstream: str, edit: Callable[[bytes], bytes], asked: Asked) -> dict[str, Any]:
+    """What the upstream would answer to such a request, with its body edited: as the very bytes of a plan."""
+    spoken = CALLERS[upstream]
+    asked = replace(asked, model=UPSTREAMS[upstream][1])
+    headers = spoken.HEADERS
+    answer = httpx2.post(world.upstream.url + spoken.path(asked), json=spoken.write(asked), headers=headers)
+    assert answer.status_code == 200, answer.text
+    body = edit(answer.content)
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: {answer.headers['content-type']}\r\nconnection: close\r\n\r\n"
+    return {"raw": head.encode() + body, "raw_end": "close"}
 
 
 @contextmanager
