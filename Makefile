@@ -48,7 +48,7 @@ SIMULATOR := $${CARGO_TARGET_DIR:-target}/debug/hoosh-sim
 TESTS := lint test-rust test-shuttle test-sim test-python test-sameness test-faults
 
 .PHONY: run test build lint format clean $(TESTS)
-.PHONY: soak heavy-edge soak-port soak-local torture mutations property header schema fields keys sdk-js c-gateway memcheck test-llamacpp test-clients
+.PHONY: soak heavy-edge soak-port soak-local torture mutations property header schema fields matrix keys sdk-js c-gateway memcheck test-llamacpp test-clients
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -122,6 +122,10 @@ schema:
 # docs/fields.md from the tables of the dialects and from what they do; `make test-rust` compares.
 fields:
 	UPDATE_FIELDS=1 cargo test -p hoosh-core --test main fields::
+
+# docs/matrix.md from what every pair of dialects was seen to do; `make test-python` compares.
+matrix: $(VENV)/.dev $(VENV)/.extension
+	UPDATE_MATRIX=1 $(PYTHON) -m pytest -q tests/python/test_dialects.py
 
 # python/hoosh/_keys.py from the core's table of keys; `make test-python` compares.
 keys: $(VENV)/.extension

@@ -101,6 +101,15 @@ async def upstream():
         yield upstream
 
 
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A gateway in a process of its own before providers of all dialects, for every test of a file."""
+    from tests.python.dialects.world import open_world  # with every SDK, which the other files do without
+
+    with open_world(tmp_path_factory.mktemp("world")) as world:
+        yield world
+
+
 @pytest.fixture(params=["trio", "asyncio"])
 def on(request):
     """Runs an async function in a host of either kind; the fake upstream stays in trio's."""

@@ -1,4 +1,4 @@
-"""A fake OpenAI upstream that answers exactly, fails exactly and remembers what it was asked.
+"""A fake upstream that answers exactly, fails exactly and remembers what it was asked.
 
     async with open_upstream() as upstream:
         upstream.plan(reset_after=0)           # the next request gets a TCP reset instead of an answer

@@ -4,12 +4,13 @@ import base64
 import hashlib
 import json
 import math
-import re
 import struct
 from dataclasses import dataclass, field
 from typing import Any
 
+from .forms import OPENAI, Form
 from .schema import fit
+from .words import sevens, words
 
 CREATED = 1_700_000_000
 MODELS = ("fake-chat", "fake-instruct", "fake-embed")
@@ -27,21 +28,24 @@ class Answer:
     events: list[Json] | None = None
     raw: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    form: Form = OPENAI
+    asked: Any = None
+    """The request without its dialect (`mind.Asked`), where it was read so."""
 
 
 class Refusal(Exception):
-    """A request that gets an error in the OpenAI shape."""
+    """A request that gets an error."""
 
-    def __init__(self, status: int, message: str, code: str | None, param: str | None = None):
+    def __init__(
+        self, status: int, message: str, code: str | None = None, param: str | None = None, form: Form = OPENAI
+    ):
         super().__init__(message)
-        self.answer = error(status, message, code, param)
+        self.answer = error(status, message, code, param, form)
 
 
-def error(status: int, message: str, code: str | None, param: str | None = None) -> Answer:
-    """An error answer in the OpenAI shape."""
-    kinds = {429: "rate_limit_error", 403: "permission_error"}
-    kind = kinds.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return Answer(status, {"error": {"message": message, "type": kind, "param": param, "code": code}})
+def error(status: int, message: str, code: str | None, param: str | None = None, form: Form = OPENAI) -> Answer:
+    """An error answer, in the OpenAI shape unless another is given."""
+    return Answer(status, form.error(status, message, code, param), form=form)
 
 
 def answer(method: str, path: str, body: bytes, models: tuple[str, ...]) -> Answer:
@@ -100,14 +104,6 @@ def _model(name: str) -> Json:
 
 def _list(data: list[Json]) -> Json:
     return {"object": "list", "data": data}
-
-
-# --- words and their count ---------------------------------------------------------------------------------------
-
-
-def words(text: str) -> list[str]:
-    """The pieces that count as one token each: a word with the space before it."""
-    return re.findall(r"\s*\S+|\s+$", text)
 
 
 def _text_of(content: object) -> str:
@@ -230,7 +226,7 @@ def _deltas(message: Json) -> list[Json]:
     for place, call in enumerate(message.get("tool_calls", [])):
         function = call["function"]
         deltas.append({"tool_calls": [{"index": place, **call, "function": {**function, "arguments": ""}}]})
-        pieces = re.findall(r".{1,7}", function["arguments"], re.DOTALL)
+        pieces = sevens(function["arguments"])
         deltas += [{"tool_calls": [{"index": place, "function": {"arguments": piece}}]} for piece in pieces]
     return deltas
 

@@ -44,3 +44,15 @@ def _resolve(reference: str, root: Any) -> Any:
     for step in reference.removeprefix("#/").split("/"):
         place = place[step]
     return place
+
+
+def resolved(schema: Any, root: Any = None) -> Any:
+    """A schema of one piece: what it refers to stands where it is referred to."""
+    root = schema if root is None else root
+    if isinstance(schema, list):
+        return [resolved(inner, root) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if reference := schema.get("$ref"):
+        return resolved(_resolve(reference, root), root)
+    return {name: resolved(inner, root) for name, inner in schema.items() if name != "$defs"}

@@ -15,6 +15,7 @@ import trio
 
 from . import answers
 from .answers import Answer
+from .dialects import Dialects
 from .passed import Passed
 from .plan import Plan, PlanError
 from .wire import script
@@ -40,6 +41,8 @@ class Recorded:
     connection: int
     """Which connection it came on, counted from 0."""
     received_at: float
+    asked: Any = None
+    """What it asks without its dialect (`mind.Asked`): of chats in a dialect that `dialects` knows, if they are accepted."""
     sent: int = 0
     """Bytes of the answer that the socket took."""
     answered_at: float | None = None
@@ -66,7 +69,9 @@ class Recorded:
 class Upstream:
     """The running fake. `requests` grows as they arrive; `plan` queues the faults of the next ones."""
 
-    def __init__(self, host: str, port: int, refused_port: int, key: str | None, models: Sequence[str]):
+    def __init__(
+        self, host: str, port: int, refused_port: int, key: str | None, models: Sequence[str], *, strict: bool = False
+    ):
         self.port = port
         self.key = key
         self.models = tuple(models)
@@ -79,6 +84,8 @@ class Upstream:
         """Without `/v1`: whatever stands before `/v1` in a path is ignored, so that one fake can be many providers."""
         self.refused_url = f"http://127.0.0.1:{refused_port}"
         """A port of ours that nobody listens on, for as long as the fake runs: connections are refused."""
+        self.strict = strict
+        self.dialects = Dialects(strict=strict)
         self.passed = Passed()
         """The endpoints that hoosh passes on, with the files that were given to them."""
         self.says: dict[str, Any] = {}
@@ -130,13 +137,14 @@ class Upstream:
         try:
             if path.startswith("/_fake/"):
                 return self._command(path, request), Plan()
-            plan = self._plan_for(request)
+            # What a gateway asks of its own accord, whenever it likes, is none of those that plans are for.
+            plan = Plan() if self.strict and request.method == "GET" else self._plan_for(request)
         except (PlanError, TypeError) as error:
             return answers.error(400, f"fake upstream: {error}", "bad_plan"), Plan()
         if self.key is not None and request.header("authorization") != f"Bearer {self.key}":
             return answers.error(401, "Incorrect API key provided.", "invalid_api_key"), plan
         content_type = request.header("content-type") or ""
-        said = self._said(request)
+        said = self._said(request) or self.dialects.answer(request.method, request.path, request.headers, request.body)
         if said is not None:
             return said, plan
         if plan.status is None:
@@ -189,9 +197,16 @@ class Upstream:
 
 @asynccontextmanager
 async def open_upstream(
-    *, host: str = "127.0.0.1", port: int = 0, key: str | None = None, models: Sequence[str] | None = None
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    key: str | None = None,
+    models: Sequence[str] | None = None,
+    strict: bool = False,
 ) -> AsyncIterator[Upstream]:
-    """Runs a fake upstream on loopback while the block runs. `key`: the only bearer key it accepts (None: any or none)."""
+    """Runs a fake upstream on loopback while the block runs. `key`: the only bearer key it accepts (None: any or none).
+    `strict`: chat completions too are judged as their provider does.
+    """
     listener = trio.socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     refused = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     with listener, refused:
@@ -199,7 +214,8 @@ async def open_upstream(
         await listener.bind((host, port))
         listener.listen(512)
         refused.bind(("127.0.0.1", 0))
-        upstream = Upstream(host, listener.getsockname()[1], refused.getsockname()[1], key, models or answers.MODELS)
+        ports = listener.getsockname()[1], refused.getsockname()[1]
+        upstream = Upstream(host, *ports, key, models or answers.MODELS, strict=strict)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_accept, listener, upstream, nursery)
             try:
@@ -313,6 +329,7 @@ class _Connection:
             # In one step: who sees that it has come may plan for the next one.
             self.upstream.requests.append(request)
             answer, plan = self.upstream.respond(request)
+            request.asked = answer.asked
             await self.upstream.arrived()
             await self._carry_out(request, answer, plan)
             if plan.stale == "next":

@@ -1,12 +1,12 @@
 """Turns an answer and a plan into the very bytes that are written, and how it ends then. No socket here."""
 
-import json
 import time
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
 
 from .answers import Answer, Json, error
+from .forms import OPENAI, Form, dump
 from .plan import Plan
 
 _EOL = {"lf": b"\n", "cr": b"\r", "crlf": b"\r\n"}
@@ -46,19 +46,21 @@ def script(answer: Answer, plan: Plan) -> Script:
 
 def _said(answer: Answer, plan: Plan) -> _Said:
     answer = _replaced(answer, plan)
-    headers = {"x-request-id": "req_upstream", "openai-processing-ms": "1", **answer.headers}
+    headers = {answer.form.request_id: "req_upstream", **answer.headers}
+    if answer.form is OPENAI:
+        headers["openai-processing-ms"] = "1"
     if plan.html:
         said = _Said(plan.status or 200, headers | {"content-type": "text/html; charset=utf-8"}, [_HTML])
     elif plan.empty:
         said = _Said(plan.status or 200, headers, [])
     elif answer.events is not None:
-        headers["content-type"] = "text/event-stream; charset=utf-8"
-        said = _Said(200, headers, _events(answer.events, plan), stream=True)
+        headers["content-type"] = answer.form.content_type
+        said = _Said(200, headers, _events(answer.events, plan, answer.form), stream=True)
     elif answer.raw is not None:
         said = _Said(answer.status, headers, [answer.raw])
     else:
         headers["content-type"] = "application/json"
-        said = _Said(answer.status, headers, [_dump(_changed(answer.body or {}, plan))])
+        said = _Said(answer.status, headers, [dump(_changed(answer.body or {}, plan))])
     if plan.body is not None:
         said = replace(said, pieces=[plan.body.encode()], stream=False)
     return replace(said, headers=_headers(said.headers, plan))
@@ -67,11 +69,11 @@ def _said(answer: Answer, plan: Plan) -> _Said:
 def _replaced(answer: Answer, plan: Plan) -> Answer:
     """The answer, or what the plan says instead of it."""
     if plan.redirect is not None:
-        return Answer(plan.status or 307, {}, headers={"location": plan.redirect})
+        return Answer(plan.status or 307, {}, headers={"location": plan.redirect}, form=answer.form)
     if plan.status is not None:
         words = HTTPStatus(plan.status).phrase if plan.status in HTTPStatus.__members__.values() else "Error"
         code = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}.get(plan.status)
-        return error(plan.status, f"{words} (as planned)", code)
+        return error(plan.status, f"{words} (as planned)", code, form=answer.form)
     return answer
 
 
@@ -106,27 +108,27 @@ def _changed(body: Json, plan: Plan) -> Json:
 # --- streams -------------------------------------------------------------------------------------------------------
 
 
-def _events(events: list[Json], plan: Plan) -> list[bytes]:
-    """Each event as it is written; the last one is `[DONE]` unless the plan says otherwise."""
+def _events(events: list[Json], plan: Plan, form: Form) -> list[bytes]:
+    """Each event as it is written; the last one is what the dialect closes with, unless the plan says otherwise."""
     if plan.wrong_shape:
         events = [{"message": "ok", "result": at} for at in range(3)]
-    events = _edited(events, plan)
+    events = _edited(events, plan, form)
     eol = _EOL[plan.eol]
     pieces = []
     for at, event in enumerate(events):
-        data = _dump(event)
+        data = dump(event)
         if at == plan.malformed_event:
             data = data[: len(data) // 2]
         comment = b": still here" + eol + eol if plan.comments else b""
-        pieces.append(comment + b"data: " + data + eol + eol)
-    if not plan.no_done and plan.error_event is None:
-        pieces.append(b"data: [DONE]" + eol + eol)
+        pieces.append(comment + form.frame(event, data, eol))
+    if form.last is not None and not plan.no_done and plan.error_event is None:
+        pieces.append(form.frame({}, form.last, eol))
     if plan.bom and pieces:
         pieces[0] = b"\xef\xbb\xbf" + pieces[0]
     return pieces
 
 
-def _edited(events: list[Json], plan: Plan) -> list[Json]:
+def _edited(events: list[Json], plan: Plan, form: Form) -> list[Json]:
     if plan.no_finish_reason:
         events = [_unfinished(event) for event in events]
     if plan.no_usage:
@@ -136,19 +138,15 @@ def _edited(events: list[Json], plan: Plan) -> list[Json]:
     if plan.huge_line is not None and events:
         events = [_with_text(events[0], "x" * plan.huge_line), *events[1:]]
     if plan.error_event is not None:
-        words = "The server had an error while processing your request."
-        if plan.error_form == "vllm":
-            failed: Json = {
-                "object": "error",
-                "message": words,
-                "type": "InternalServerError",
-                "param": None,
-                "code": 500,
-            }
-        else:
-            failed = {"error": {"message": words, "type": "server_error", "param": None, "code": None}}
-        events = [*events[: plan.error_event], failed]
+        events = [*events[: plan.error_event], _failed(plan, form)]
     return events
+
+
+def _failed(plan: Plan, form: Form) -> Json:
+    words = "The server had an error while processing your request."
+    if plan.error_form == "vllm":
+        return {"object": "error", "message": words, "type": "InternalServerError", "param": None, "code": 500}
+    return form.failed(words)
 
 
 def _unfinished(event: Json) -> Json:
@@ -233,7 +231,3 @@ def _cut(writes: list[bytes], end: str, plan: Plan) -> Script:
                 limit -= len(piece)
             return Script([piece for piece in kept if piece], ending)
     return Script(writes, end)
-
-
-def _dump(value: Json) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
