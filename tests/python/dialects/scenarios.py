@@ -50,6 +50,8 @@ def verdict(exchange: Exchange, kept: bool, rows: str) -> str:
     """The word for what `rows` (a pattern of the loss report's fields) is about."""
     named = {field: change for field, change in exchange.lost.items() if re.search(rows, field)}
     others = {field: change for field, change in exchange.lost.items() if field not in named and change != "renamed"}
+    # Ollama's answers have no place for what signs thoughts, whatever was asked for.
+    others.pop("message.thoughts", None)
     assert not others, f"the loss report names what was not lost: {others}"
     worst = max(named.values(), key=ORDER.index, default=None)
     if kept:

@@ -50,7 +50,7 @@ mod write_tools;
 
 use bytes::Bytes;
 
-use super::neutral::{Endpoint, Item};
+use super::neutral::{Endpoint, Item, Thought};
 use super::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Model, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
@@ -114,6 +114,8 @@ impl Protocol for Ollama {
     fn loses(&self, item: &Item) -> Option<(&'static str, &'static str)> {
         match item {
             Item::Annotation { .. } => Some(("message.annotations", "Ollama's answers cite nothing")),
+            // Of mere text nobody needs it again.
+            Item::Thought { thought: Thought::OfText(_), .. } => None,
             Item::Thought { .. } => Some(("message.thoughts", "Ollama's answers have no place for signatures")),
             _ => None,
         }
