@@ -41,9 +41,12 @@ fn function(at: usize, tool: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Re
     out.member("strict", tool.get("strict"));
     out.close_object().member("cache_control", tool.get("cache_control"));
     out.close_object();
+    if tool.get("eager_input_streaming").and_then(Value::as_bool) == Some(true) {
+        // It only asks for pieces as they come, as everybody else gives them.
+        loss.add(Change::Renamed, "tools[].eager_input_streaming", "arguments come in pieces anyway");
+    }
     for (key, value) in tool.fields().filter(|(_, value)| !value.is_null()) {
         let key = key.as_str().unwrap_or_default();
-        // It only asks for pieces as they come, as everybody else gives them.
         let known = ["type", "name", "description", "input_schema", "strict", "cache_control", "eager_input_streaming"];
         if !known.contains(&&*key) && value.raw() != b"false" {
             loss.add(Change::Dropped, format!("tools[].{key}"), "unknown to other dialects");

@@ -170,7 +170,9 @@ impl<'a> Written<'a> {
         let generates = self.to.endpoint != Endpoint::Embeddings;
         for (name, value) in self.neutral.members() {
             let is_read = read.contains(&&*name) || generates && (ALIKE.contains(&&*name) || BOUNDS.contains(&&*name));
-            if !is_read && !says_nothing(&name, value) {
+            if name == "service_tier" && value.str_eq("default") {
+                loss.add(Change::Renamed, "service_tier", "there is one tier");
+            } else if !is_read && !says_nothing(&name, value) {
                 loss.add(Change::Dropped, name.into_owned(), "Ollama has no such field");
             }
         }

@@ -52,6 +52,7 @@ pub mod retell;
 mod spent;
 mod splice;
 mod streamed;
+pub(crate) mod strict;
 #[cfg(test)]
 mod tests;
 mod thoughts;

@@ -27,10 +27,11 @@ pub fn splice_request(manners: &Manners, to: &To<'_>, body: &[u8]) -> Vec<u8> {
 /// Whether a body may hold any of it.
 pub(super) fn has_own(body: &[u8]) -> bool {
     let holds = |name: &[u8]| memchr::memmem::find(body, name).is_some();
-    holds(b"\"thoughts\"") || holds(b"\"extra_content\"")
+    holds(b"\"thoughts\"") || holds(b"\"extra_content\"") || holds(b"\"is_error\"")
 }
 
-/// What hoosh itself gave the caller, of an answer of another dialect, and no provider of this one knows.
+/// What hoosh itself gave the caller, of an answer of another dialect, or takes of it for others, and no provider of this
+/// one knows.
 fn own(manners: &Manners, to: &To<'_>, index: &Index, body: &[u8], edits: &mut Edits) {
     if to.endpoint != Endpoint::Chat || !has_own(body) {
         return;

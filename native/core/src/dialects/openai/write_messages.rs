@@ -96,7 +96,12 @@ impl<'l> Turns<'l> {
         for (key, value) in message.fields() {
             let name = key.as_str().unwrap_or_default();
             let written = match &*name {
-                name if self.own_only && !matches!(name, "thoughts" | "tool_calls") => None,
+                name if self.own_only
+                    && !matches!(name, "thoughts" | "tool_calls" | "is_error")
+                    && !(failed && name == "content") =>
+                {
+                    None
+                }
                 "role" if role == Role::Developer && !self.developer => {
                     self.loss.add(Change::Renamed, "messages[].role", "developer as system");
                     Some(Some(b"\"system\"".to_vec()))

@@ -8,12 +8,13 @@ use super::limits;
 use super::manners::{Manners, NO_EFFORT};
 use super::request::json_failure;
 use super::splice::{cap, cap_name, policy};
+use super::strict::may_be_strict;
 use super::write_messages::Turns;
 use super::write_tools::Tools;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::{Change, Loss, To};
 use crate::error::Failure;
-use crate::json::{Edits, Index, Limits, Outline, Value, Writer};
+use crate::json::{Edits, Index, Kind, Limits, Outline, Value, Writer};
 
 /// See [`crate::dialects::Protocol::write_request`].
 ///
@@ -65,6 +66,9 @@ fn members<'a>(
         loss.add(Change::Dropped, "metadata", "taken with `store` only");
         edits.remove("metadata");
     }
+    if let Some(format) = field("response_format").and_then(|format| unforced(format, loss)) {
+        edits.set("response_format", format);
+    }
     limits::keep(manners, field, edits, loss);
     if NO_EFFORT.iter().any(|word| to.model.contains(word)) {
         for name in ["thinking", "reasoning_effort"].into_iter().filter(|name| field(name).is_some()) {
@@ -75,6 +79,19 @@ fn members<'a>(
         thinking(manners, to, asked, field("reasoning_effort").is_some(), edits, loss);
     }
     caps(manners, to, field, edits, loss);
+}
+
+/// A format that asks to be strict of a schema that cannot be, without that.
+fn unforced(format: Value<'_>, loss: &mut Loss) -> Option<Vec<u8>> {
+    let schema = format.get("json_schema").filter(|schema| schema.kind() == Kind::Object)?;
+    if may_be_strict(schema, loss) {
+        return None;
+    }
+    let mut out = Writer::with_capacity(format.raw().len());
+    out.open_object().text_member("type", "json_schema").key("json_schema");
+    without(&mut out, schema, "strict");
+    out.close_object();
+    Some(out.into_bytes())
 }
 
 fn thinking(manners: &Manners, to: &To<'_>, asked: Value<'_>, has_word: bool, edits: &mut Edits, loss: &mut Loss) {

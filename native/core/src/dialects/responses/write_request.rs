@@ -7,6 +7,7 @@ use super::tools::{write_choice, write_tools};
 use super::write_input::write_messages;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::request::json_failure;
+use crate::dialects::openai::strict::may_be_strict;
 use crate::dialects::{Change, Loss, To};
 use crate::error::{Code, Failure};
 use crate::json::{Index, Kind, Limits, Outline, Value, Writer};
@@ -176,7 +177,7 @@ fn write_text(out: &mut Writer, given: &Given<'_>, loss: &mut Loss) {
                 Some(schema) => out.key("schema").value(schema),
                 None => out.key("schema").raw(b"{\"type\":\"object\"}"),
             };
-            out.member("strict", schema.get("strict"));
+            out.member("strict", schema.get("strict").filter(|_| may_be_strict(schema, loss)));
         }
         out.close_object();
     }
