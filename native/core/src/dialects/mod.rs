@@ -16,6 +16,7 @@ mod own;
 pub mod passed;
 mod protocol;
 pub mod responses;
+mod wrapped;
 
 pub use lines::Lines;
 pub use listener::Listener;

@@ -9,8 +9,8 @@ use super::ended::{answer_id, call_id, citation, Ended};
 use super::errors::error_body;
 use super::events;
 use super::usage::{write_usage, Detail};
-use super::wrapped::Wrapping;
 use crate::dialects::neutral::{Item, Thought};
+use crate::dialects::wrapped::Wrapping;
 use crate::dialects::{Dialect, Encode, Reply};
 use crate::error::Failure;
 use crate::json::Writer;
@@ -203,7 +203,7 @@ impl Encoder {
             }
             _ => String::new(),
         };
-        self.wrapping.add(origin, thought, &id);
+        self.wrapping.add(origin, thought, &id, None);
     }
 
     fn call(&mut self, index: u32, id: Option<&str>, name: Option<&str>, arguments: &str, out: &mut Vec<u8>) {

@@ -9,7 +9,6 @@
 //! | `splice`, `own` | a body between equals: model, cap, what is hoosh's own, and nothing else |
 //! | `blocks`, `decode`, `read_answer` | an upstream's answer as items, streamed or whole |
 //! | `encode`, `events`, `write_answer`, `ended` | items as a caller's answer, streamed or whole |
-//! | `wrapped` | thoughts of other dialects, on their way through the caller and back |
 //! | `usage`, `finish` | what an answer cost, and why it ended, both ways |
 //! | `errors`, `models` | error bodies and lists of models |
 //!
@@ -36,7 +35,6 @@ mod splice;
 mod tests;
 mod thinking;
 mod usage;
-mod wrapped;
 mod write_answer;
 mod write_blocks;
 mod write_format;

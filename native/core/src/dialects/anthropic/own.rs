@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::read_messages::is;
-use super::wrapped::{self, MARK};
+use crate::dialects::wrapped::MARK;
 use crate::json::{splice, Kind, Value, Writer};
 
 /// `messages` without what is hoosh's own; `None` if there is none of it.
@@ -47,7 +47,7 @@ fn content(content: Value<'_>) -> Option<Option<Vec<u8>>> {
     let mut kept: Vec<(Value<'_>, Option<Vec<u8>>)> = Vec::new();
     let mut changed = false;
     for block in content.elements() {
-        if is_unsigned(block) || (is(block, "redacted_thinking") && wrapped::is_own(block)) {
+        if is_unsigned(block) || (is(block, "redacted_thinking") && is_wrapped(block)) {
             changed = true;
             continue;
         }
@@ -71,6 +71,11 @@ fn content(content: Value<'_>) -> Option<Option<Vec<u8>>> {
     }
     out.close_array();
     Some(Some(out.into_bytes()))
+}
+
+/// Thoughts of another dialect.
+fn is_wrapped(block: Value<'_>) -> bool {
+    block.get("data").and_then(Value::as_str).is_some_and(|data| data.starts_with(MARK))
 }
 
 /// Thinking without a signature.

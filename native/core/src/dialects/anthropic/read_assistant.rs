@@ -3,7 +3,7 @@
 use super::fields::report_unknown;
 use super::read_messages::{is, part};
 use super::read_request::missing;
-use super::wrapped::Unwrapped;
+use crate::dialects::wrapped::Unwrapped;
 use crate::dialects::{Dialect, Loss};
 use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::ended::{answer_id, call_id, citation, Ended};
 use super::usage::write_usage;
-use super::wrapped::Wrapping;
 use crate::dialects::neutral::{Item, Thought};
+use crate::dialects::wrapped::Wrapping;
 use crate::dialects::{Dialect, Reply};
 use crate::json::{validate, Kind, Limits, Writer};
 use crate::ledger::Usage;
@@ -116,7 +116,7 @@ fn wrapped(items: &[Item], blocks: &[Block], calls: &BTreeMap<u32, usize>) -> Op
             },
             _ => "",
         };
-        wrapping.add(*origin, thought, id);
+        wrapping.add(*origin, thought, id, None);
     }
     wrapping.take().map(Block::Redacted)
 }

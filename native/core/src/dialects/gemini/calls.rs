@@ -1,6 +1,7 @@
 //! Calls on their way to a caller. Gemini's come whole, other dialects' in pieces: they wait until they are complete.
 //! And their arguments, which Gemini wants as an object.
 
+use super::signatures::STAND_IN_BASE64;
 use crate::json::{self, Kind, Writer};
 
 /// More calls than any answer holds.
@@ -8,10 +9,14 @@ const MOST: usize = 1_024;
 
 /// The calls of one choice that are not written yet, by their numbers.
 #[derive(Debug, Default)]
-pub(super) struct Calls(Vec<Call>);
+pub(super) struct Calls {
+    waiting: Vec<Call>,
+    /// The first has gone out.
+    begun: bool,
+}
 
 #[derive(Debug, Default)]
-struct Call {
+pub(super) struct Call {
     index: u32,
     id: String,
     name: String,
@@ -30,7 +35,7 @@ impl Calls {
 
     /// Gemini's signature of a call. `false`: there is no such call any more.
     pub fn sign(&mut self, index: u32, signature: &str) -> bool {
-        match self.0.iter_mut().find(|call| call.index == index) {
+        match self.waiting.iter_mut().find(|call| call.index == index) {
             Some(call) => call.signature = Some(signature.to_owned()),
             None => return false,
         }
@@ -38,51 +43,62 @@ impl Calls {
     }
 
     fn of(&mut self, index: u32) -> Option<&mut Call> {
-        let place = match self.0.iter().position(|call| call.index == index) {
+        let place = match self.waiting.iter().position(|call| call.index == index) {
             Some(place) => place,
-            None if self.0.len() == MOST => return None,
+            None if self.waiting.len() == MOST => return None,
             None => {
-                self.0.push(Call { index, ..Call::default() });
-                self.0.len() - 1
+                self.waiting.push(Call { index, ..Call::default() });
+                self.waiting.len() - 1
             }
         };
-        self.0.get_mut(place)
+        self.waiting.get_mut(place)
     }
 
     /// Takes what can go out before more of another kind, or of call `next`, is said: calls that are whole.
-    pub fn whole(&mut self, next: Option<u32>) -> Calls {
+    pub fn whole(&mut self, next: Option<u32>) -> Vec<Call> {
         let is_whole = |call: &Call| {
             next != Some(call.index) && json::validate(call.arguments.as_bytes(), json::Limits::default()).is_ok()
         };
-        let count = self.0.iter().take_while(|call| is_whole(call)).count();
-        Calls(self.0.drain(..count).collect())
+        let count = self.waiting.iter().take_while(|call| is_whole(call)).count();
+        self.take(count)
     }
 
     /// Takes all.
-    pub fn all(&mut self) -> Calls {
-        std::mem::take(self)
+    pub fn all(&mut self) -> Vec<Call> {
+        self.take(self.waiting.len())
+    }
+
+    /// The first of an answer's calls is signed, or says that it is not: so may the caller go on with Gemini 3, whoever made
+    /// the call.
+    fn take(&mut self, count: usize) -> Vec<Call> {
+        let mut taken: Vec<Call> = self.waiting.drain(..count).collect();
+        if let (Some(first), false) = (taken.first_mut(), self.begun) {
+            self.begun = true;
+            first.signature.get_or_insert_with(|| STAND_IN_BASE64.to_owned());
+        }
+        taken
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.waiting.is_empty()
     }
+}
 
-    /// Writes them as parts.
-    pub fn write(&self, out: &mut Writer) {
-        for call in &self.0 {
-            out.open_object().key("functionCall").open_object();
-            if !call.id.is_empty() {
-                out.text_member("id", &call.id);
-            }
-            out.text_member("name", &call.name).key("args");
-            write_arguments(out, &call.arguments);
-            out.close_object();
-            if let Some(signature) = &call.signature {
-                out.text_member("thoughtSignature", signature);
-            }
-            out.close_object();
+/// Writes calls as parts.
+pub(super) fn write(calls: &[Call], out: &mut Writer) {
+    for call in calls {
+        out.open_object().key("functionCall").open_object();
+        if !call.id.is_empty() {
+            out.text_member("id", &call.id);
         }
+        out.text_member("name", &call.name).key("args");
+        write_arguments(out, &call.arguments);
+        out.close_object();
+        if let Some(signature) = &call.signature {
+            out.text_member("thoughtSignature", signature);
+        }
+        out.close_object();
     }
 }
 

@@ -4,16 +4,21 @@
 //! kept until the stream ends, and only then is the answer complete.
 
 use super::annotations::{Sources, Told};
+use super::carried::data_of;
 use super::finish::{self, Finish};
 use super::names::{camel, fields, get, text, whole};
 use super::positions::Positions;
+use super::signatures::is_stand_in;
 use super::{errors, ids, logprobs, usage};
 use crate::dialects::neutral::{Item, Thought, TokenLogprob};
+use crate::dialects::wrapped::{of_data, read_entry};
 use crate::dialects::{Dialect, Fed};
-use crate::json::{Index, Kind, Limits, Outline, Value};
+use crate::json::{self, Index, Kind, Limits, Outline, Value};
 
 /// More choices than any caller can ask for.
 const MOST_CHOICES: u32 = 128;
+/// Thoughts that one signature carries.
+const MOST_ENTRIES: usize = 1_024;
 /// Longest words of a refusal that are kept, characters.
 const MOST_WORDS: usize = 2_048;
 
@@ -212,11 +217,23 @@ impl Saying<'_, '_> {
             }
             None => {}
         }
-        if let Some(signature) = signature.filter(|signature| !signature.is_empty()) {
-            let thought = Thought::OfText(signature.into_owned());
-            items.push(Item::Thought { choice, origin: Dialect::Gemini, thought });
-        }
+        self.sign(signature.as_deref(), Thought::OfText, items);
         Some(())
+    }
+
+    /// A signature: the model's, none in Google's words, or what another hoosh carries in it.
+    fn sign(&self, signature: Option<&str>, of: impl Fn(String) -> Thought, items: &mut Vec<Item>) {
+        let Some(signature) = signature.filter(|text| !text.is_empty() && !is_stand_in(text)) else { return };
+        let choice = self.number;
+        let Some(data) = data_of(signature) else {
+            items.push(Item::Thought { choice, origin: Dialect::Gemini, thought: of(signature.to_owned()) });
+            return;
+        };
+        let entries = of_data(&data).and_then(|json| json::validate(json.as_bytes(), Limits::default()).ok());
+        for entry in entries.into_iter().flat_map(Value::elements).take(MOST_ENTRIES) {
+            let read = read_entry(entry, |_| None);
+            items.extend(read.map(|(origin, thought)| Item::Thought { choice, origin, thought }));
+        }
     }
 
     fn call(&mut self, call: Value<'_>, signature: Option<&str>, items: &mut Vec<Item>) -> Option<()> {
@@ -239,10 +256,7 @@ impl Saying<'_, '_> {
         };
         let choice = self.number;
         items.push(Item::ToolCall { choice, index, id: Some(id), name: Some(name.into_owned()), arguments });
-        if let Some(signature) = signature.filter(|signature| !signature.is_empty()) {
-            let thought = Thought::OfCall(index, signature.to_owned());
-            items.push(Item::Thought { choice, origin: Dialect::Gemini, thought });
-        }
+        self.sign(signature, |signature| Thought::OfCall(index, signature), items);
         Some(())
     }
 

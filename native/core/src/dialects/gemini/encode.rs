@@ -3,7 +3,8 @@
 //! No keep-alive comments: google-genai breaks on them.
 
 use super::annotations::Kept;
-use super::calls::Calls;
+use super::calls::{write as write_calls, Calls};
+use super::carried::Carrying;
 use super::names::one_line;
 use super::positions::Positions;
 use super::{errors, finish, logprobs, usage};
@@ -33,6 +34,7 @@ struct Choice {
     refusal: String,
     sources: Kept,
     said: Positions,
+    carrying: Carrying,
 }
 
 impl Encoder {
@@ -84,6 +86,12 @@ impl Encoder {
         }
     }
 
+    /// A signature that is of no call.
+    fn sign(&mut self, choice: u32, signature: &str, out: &mut Vec<u8>) {
+        self.flush(choice, None, out);
+        self.say(choice, &[], out, |json| write_signature(signature, json));
+    }
+
     /// Calls that are whole go out before what follows them.
     fn flush(&mut self, number: u32, next: Option<u32>, out: &mut Vec<u8>) {
         let Some(choice) = self.choice(number) else { return };
@@ -92,9 +100,14 @@ impl Encoder {
         }
         let calls = choice.calls.whole(next);
         if !calls.is_empty() {
-            self.say(number, &[], out, |json| calls.write(json));
+            self.say(number, &[], out, |json| write_calls(&calls, json));
         }
     }
+}
+
+/// The part of a signature that is of no call.
+pub(super) fn write_signature(signature: &str, json: &mut Writer) {
+    json.open_object().text_member("text", "").text_member("thoughtSignature", signature).close_object();
 }
 
 /// `modelVersion` and `responseId`.
@@ -115,6 +128,8 @@ impl Encode for Encoder {
             }
             Item::Reasoning { choice, text } => {
                 self.flush(*choice, None, out);
+                let Some(state) = self.choice(*choice) else { return };
+                state.carrying.think(text);
                 self.say(*choice, &[], out, |json| {
                     json.open_object().text_member("text", text).key("thought").boolean(true).close_object();
                 });
@@ -125,27 +140,25 @@ impl Encode for Encoder {
                 state.calls.add(*index, id.as_deref(), name.as_deref(), arguments);
             }
             Item::Thought { choice, origin: Dialect::Gemini, thought: Thought::OfText(signature) } => {
-                self.flush(*choice, None, out);
-                self.say(*choice, &[], out, |json| {
-                    json.open_object()
-                        .text_member("text", "")
-                        .text_member("thoughtSignature", signature)
-                        .close_object();
-                });
+                self.sign(*choice, signature, out);
             }
             Item::Thought { choice, origin: Dialect::Gemini, thought: Thought::OfCall(index, signature) } => {
                 if let Some(state) = self.choice(*choice) {
                     state.calls.sign(*index, signature);
                 }
             }
-            // Another's are of no use to whoever can only give them back to Google.
-            Item::Thought { .. } => {}
+            Item::Thought { choice, origin, thought } => {
+                let Some(state) = self.choice(*choice) else { return };
+                if let Some(signature) = state.carrying.carry(*origin, thought) {
+                    self.sign(*choice, &signature, out);
+                }
+            }
             Item::Finish { choice, reason } => {
                 if let Some(state) = self.choice(*choice) {
                     state.reason = Some(reason.clone());
                     let calls = state.calls.all();
                     if !calls.is_empty() {
-                        self.say(*choice, &[], out, |json| calls.write(json));
+                        self.say(*choice, &[], out, |json| write_calls(&calls, json));
                     }
                 }
             }
@@ -168,10 +181,10 @@ impl Encode for Encoder {
     fn end(&mut self, usage: &Usage, out: &mut Vec<u8>) {
         let mut json = Writer::with_capacity(256);
         json.open_object().key("candidates").open_array();
-        for (number, choice) in self.choices.iter().enumerate() {
+        for (number, choice) in self.choices.iter_mut().enumerate() {
             json.open_object().key("content").open_object().key("parts").open_array();
             let before = json.len();
-            choice.calls.write(&mut json);
+            write_calls(&choice.calls.all(), &mut json);
             if json.len() == before {
                 // google-genai forgets a turn of its chats one chunk of which has no parts.
                 json.open_object().text_member("text", "").close_object();

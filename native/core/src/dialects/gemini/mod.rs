@@ -11,7 +11,7 @@
 //! | `write_request`, `write_content`, `write_calls`, `write_part`, `write_tools`, `write_config` | the neutral request for an upstream |
 //! | `abilities` | what a model's name says that it can do |
 //! | `thinking`, `schema`, `data` | both ways: how much to think, schemas, media |
-//! | `signatures` | which signatures are none |
+//! | `signatures`, `carried` | which signatures are none, and which are thoughts of other dialects |
 //! | `splice` | the same dialect on both sides; paths |
 //! | `decode`, `candidate` | an upstream's answers, streamed and whole, as items |
 //! | `encode`, `write_answer`, `calls` | items as a caller's stream and whole answer |
@@ -22,6 +22,7 @@ mod abilities;
 mod annotations;
 mod calls;
 mod candidate;
+mod carried;
 pub mod count;
 mod data;
 mod decode;

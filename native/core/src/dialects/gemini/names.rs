@@ -2,6 +2,8 @@
 //! buffers takes both), and a member that is null is absent.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt::Display;
 
 use crate::error::{Code, Failure};
 use crate::json::{Kind, Value};
@@ -36,14 +38,16 @@ pub(super) fn fields(value: Value<'_>) -> impl Iterator<Item = (Cow<'_, str>, Va
 
 /// Refuses an object that has a member twice, in two spellings: which of them Google takes nobody says, and policy must know.
 pub(super) fn refuse_twice<'a>(names: impl Iterator<Item = Cow<'a, str>>) -> Result<(), Failure> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen: HashSet<Cow<'a, str>> = HashSet::new();
     for name in names {
-        let name = camel(&name).into_owned();
-        if seen.contains(&name) {
+        let name = match name {
+            Cow::Borrowed(name) => camel(name),
+            Cow::Owned(name) => Cow::Owned(camel(&name).into_owned()),
+        };
+        if let Some(name) = seen.replace(name) {
             let words = format!("The field '{name}' occurs twice, in two spellings. Send it once.");
-            return Err(Failure::new(Code::DuplicateField, words).param(name));
+            return Err(Failure::new(Code::DuplicateField, words).param(&*name));
         }
-        seen.insert(name);
     }
     Ok(())
 }
@@ -93,25 +97,25 @@ pub(super) fn invalid(param: impl Into<String>, words: &str) -> Failure {
     Failure::new(Code::InvalidValue, format!("'{param}' {words}.")).param(param)
 }
 
-/// An object, or the failure that says what it is instead.
-pub(super) fn object<'a>(value: Value<'a>, param: impl Into<String>) -> Result<Value<'a>, Failure> {
+/// An object, or the failure that says what it is instead. What names the field is written only then.
+pub(super) fn object<'a>(value: Value<'a>, param: impl Display) -> Result<Value<'a>, Failure> {
     match value.kind() {
         Kind::Object => Ok(value),
-        _ => Err(wrong(param, "an object", value)),
+        _ => Err(wrong(param.to_string(), "an object", value)),
     }
 }
 
 /// An array, or the failure that says what it is instead.
-pub(super) fn array<'a>(value: Value<'a>, param: impl Into<String>) -> Result<Value<'a>, Failure> {
+pub(super) fn array<'a>(value: Value<'a>, param: impl Display) -> Result<Value<'a>, Failure> {
     match value.kind() {
         Kind::Array => Ok(value),
-        _ => Err(wrong(param, "an array", value)),
+        _ => Err(wrong(param.to_string(), "an array", value)),
     }
 }
 
 /// Text, or the failure that says what it is instead.
-pub(super) fn string<'a>(value: Value<'a>, param: impl Into<String>) -> Result<Cow<'a, str>, Failure> {
-    value.as_str().ok_or_else(|| wrong(param, "a string", value))
+pub(super) fn string<'a>(value: Value<'a>, param: impl Display) -> Result<Cow<'a, str>, Failure> {
+    value.as_str().ok_or_else(|| wrong(param.to_string(), "a string", value))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use crate::base64;
 
 /// The one that the Gemini API and Vertex AI both take.
 pub(super) const STAND_IN: &str = "skip_thought_signature_validator";
+/// The same as Google's clients read bytes: Go's takes the usual alphabet alone.
+pub(super) const STAND_IN_BASE64: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
 const WORDS: [&str; 2] = [STAND_IN, "context_engineering_is_the_way_to_go"];
 /// Letters of the longest of them in base64. Signatures of models are longer by far.
 const LONGEST: usize = 48;
@@ -34,6 +36,7 @@ mod tests {
             let mut usual = Vec::new();
             base64::write(&mut usual, word.bytes());
             let usual = String::from_utf8(usual).unwrap();
+            assert_eq!(usual == STAND_IN_BASE64, word == STAND_IN);
             let unfilled = usual.trim_end_matches('=');
             for written in [word, &word.replace('_', "/"), &usual, unfilled, &usual.replace('+', "-").replace('/', "_")]
             {

@@ -1,11 +1,15 @@
-//! A body of this dialect for an upstream of the same: only the model and the cap are changed.
+//! A body of this dialect for an upstream of the same: only the model and the cap are changed, and thoughts of other dialects
+//! that its caller was given are taken out.
 
 use std::ops::Range;
 
-use super::names::{camel, whole};
+use super::carried;
+use super::names::{camel, get, whole};
+use super::read_tools::each;
+use super::signatures::STAND_IN;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::To;
-use crate::json::{self, write_string, Edits, Index, Limits, Value};
+use crate::json::{self, write_string, Edits, Index, Limits, Value, Writer};
 
 /// `models/x`, unless the name says of what kind it is.
 pub(super) fn resource(model: &str) -> String {
@@ -59,10 +63,38 @@ pub(super) fn splice(to: &To<'_>, body: &[u8]) -> Vec<u8> {
         changes.extend(member("model").map(|said| (said.span_in(body), model)));
         let config = member("generationConfig").filter(|config| !config.is_null());
         changes.extend(to.cap.and_then(|cap| capped(cap, config, body)));
+        if carried::may_hold(body) {
+            let contents = member("contents").into_iter().flat_map(each);
+            let parts = contents.filter_map(|content| get(content, "parts")).flat_map(each);
+            changes.extend(parts.filter_map(|part| uncarried(part, body)));
+        }
     }
     changes.sort_by_key(|(range, _)| range.start);
     let changes: Vec<_> = changes.iter().map(|(range, with)| (range.clone(), &with[..])).collect();
     json::splice(body, &changes)
+}
+
+/// A part without what it carries of another dialect, which Google would take for a broken signature of its own. A call says
+/// instead that it is not signed.
+fn uncarried(part: Value<'_>, body: &[u8]) -> Option<(Range<usize>, Vec<u8>)> {
+    let is_carried = |value: Value<'_>| value.as_str().is_some_and(|text| carried::data_of(&text).is_some());
+    if !part.fields().any(|(key, value)| is_signature(key) && is_carried(value)) {
+        return None;
+    }
+    let mut out = Writer::with_capacity(part.raw().len());
+    out.open_object();
+    for (key, value) in part.fields().filter(|(key, _)| !is_signature(*key)) {
+        out.key(&key.as_str().unwrap_or_default()).value(value);
+    }
+    if get(part, "functionCall").is_some() {
+        out.text_member("thoughtSignature", STAND_IN);
+    }
+    out.close_object();
+    Some((part.span_in(body), out.into_bytes()))
+}
+
+fn is_signature(key: Value<'_>) -> bool {
+    key.as_str().is_some_and(|key| camel(&key) == "thoughtSignature")
 }
 
 /// What sets a member of an object: in place of its value, or as the first.
@@ -88,7 +120,7 @@ fn capped(cap: u64, config: Option<Value<'_>>, body: &[u8]) -> Option<(Range<usi
         let comma = if index_is_empty { "" } else { "," };
         return Some((open..open, format!("\"generationConfig\":{{\"maxOutputTokens\":{cap}}}{comma}").into_bytes()));
     };
-    let said = super::names::get(config, "maxOutputTokens").and_then(whole);
+    let said = get(config, "maxOutputTokens").and_then(whole);
     if said.is_some_and(|said| u64::try_from(said).is_ok_and(|said| said <= cap)) {
         return None;
     }

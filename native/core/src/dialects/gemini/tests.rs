@@ -4,6 +4,7 @@ mod answers;
 mod properties;
 mod requests;
 mod streams;
+mod thoughts;
 mod writing;
 
 use serde_json::Value as Json;

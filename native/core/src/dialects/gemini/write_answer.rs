@@ -1,8 +1,9 @@
 //! A whole answer, of items.
 
 use super::annotations::Kept;
-use super::calls::Calls;
-use super::encode::{stamp, write_end};
+use super::calls::{write as write_calls, Calls};
+use super::carried::Carrying;
+use super::encode::{stamp, write_end, write_signature};
 use super::positions::Positions;
 use super::{embed, logprobs, usage};
 use crate::dialects::neutral::{Endpoint, Item, Thought, TokenLogprob};
@@ -22,7 +23,7 @@ pub(super) fn write(reply: &Reply, items: &[Item], usage: &Usage) -> Vec<u8> {
     items.iter().for_each(|item| whole.take(item));
     let mut json = Writer::with_capacity(512);
     json.open_object().key("candidates").open_array();
-    whole.choices.iter().enumerate().for_each(|(number, choice)| choice.write(number as u64, &mut json));
+    whole.choices.iter_mut().enumerate().for_each(|(number, choice)| choice.write(number as u64, &mut json));
     json.close_array();
     usage::write(&mut json, usage, whole.thoughts);
     stamp(reply, &mut json);
@@ -44,11 +45,18 @@ struct Choice {
     refusal: String,
     sources: Kept,
     said: Positions,
+    carrying: Carrying,
 }
 
 enum Part {
-    Text { text: String, thought: bool, signature: Option<String> },
+    Text {
+        text: String,
+        thought: bool,
+        signature: Option<String>,
+    },
     Calls(Calls),
+    /// Thoughts of another dialect.
+    Carried(String),
 }
 
 impl Whole {
@@ -88,13 +96,19 @@ impl Choice {
                 self.tokens.extend_from_slice(logprobs);
                 self.say(text, false);
             }
-            Item::Reasoning { text, .. } => self.say(text, true),
+            Item::Reasoning { text, .. } => {
+                self.carrying.think(text);
+                self.say(text, true);
+            }
             Item::ToolCall { index, id, name, arguments, .. } => {
                 if let Some(calls) = self.calls() {
                     calls.add(*index, id.as_deref(), name.as_deref(), arguments);
                 }
             }
             Item::Thought { origin: Dialect::Gemini, thought, .. } => self.sign(thought),
+            Item::Thought { origin, thought, .. } => {
+                self.parts.extend(self.carrying.carry(*origin, thought).map(Part::Carried));
+            }
             Item::Finish { reason, .. } => self.reason = Some(reason.clone()),
             Item::Refusal { text, .. } => self.refusal.push_str(text),
             Item::Annotation { json, .. } => self.sources.keep(json),
@@ -118,7 +132,7 @@ impl Choice {
         }
         self.parts.iter_mut().find_map(|part| match part {
             Part::Calls(calls) => Some(calls),
-            Part::Text { .. } => None,
+            Part::Text { .. } | Part::Carried(_) => None,
         })
     }
 
@@ -140,11 +154,12 @@ impl Choice {
         }
     }
 
-    fn write(&self, number: u64, json: &mut Writer) {
+    fn write(&mut self, number: u64, json: &mut Writer) {
         json.open_object().key("content").open_object().key("parts").open_array();
-        for part in &self.parts {
+        for part in &mut self.parts {
             match part {
-                Part::Calls(calls) => calls.write(json),
+                Part::Calls(calls) => write_calls(&calls.all(), json),
+                Part::Carried(signature) => write_signature(signature, json),
                 Part::Text { text, thought, signature } => {
                     json.open_object().text_member("text", text);
                     if *thought {

@@ -1,7 +1,7 @@
 //! Where something is from, both ways: chat has what an annotation says in a member named after its type, here it is
 //! beside the type.
 
-use super::wrapped::one_line;
+use crate::dialects::wrapped::one_line;
 use crate::json::{validate, Kind, Limits, Value, Writer};
 
 /// An annotation of this dialect as chat's.

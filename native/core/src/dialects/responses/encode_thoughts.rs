@@ -3,8 +3,8 @@
 use super::encode::{Encoder, Open};
 use super::events;
 use super::output::Reasoning;
-use super::wrapped::{write_entry, MARK};
 use crate::dialects::neutral::Thought;
+use crate::dialects::wrapped::{write_entry, MARK};
 use crate::dialects::Dialect;
 use crate::json::{validate, Limits};
 
@@ -61,7 +61,7 @@ impl Encoder {
                     self.open_reasoning(out);
                 }
                 let mut entry = Vec::with_capacity(64 + thought.text().len());
-                write_entry(&mut entry, origin, thought, "");
+                write_entry(&mut entry, origin, thought, "", None);
                 self.close_reasoning("completed", &entry, out);
             }
         }
@@ -80,7 +80,7 @@ impl Encoder {
         if !self.held.is_empty() {
             self.held.push(b',');
         }
-        write_entry(&mut self.held, origin, thought, call_id);
+        write_entry(&mut self.held, origin, thought, call_id, None);
     }
 
     pub fn close_reasoning(&mut self, status: &str, entries: &[u8], out: &mut Vec<u8>) {

@@ -10,7 +10,7 @@
 //! | both | `tools.rs`, `fields.rs` (the tables), `refuse.rs` (what is wrong, and where) |
 //! | an upstream's answer as items | `read_answer.rs` (whole), `decode.rs` (streamed); both by `reading.rs` |
 //! | items as an answer | `encode.rs` (whole and streamed), `encode_message.rs`, `encode_thoughts.rs`, `encode_calls.rs`, with `output.rs` (their JSON), `response.rs` (around them), `events.rs` |
-//! | both | `finish.rs`, `usage.rs`, `logprobs.rs`, `annotations.rs`, `wrapped.rs` (other dialects' thoughts on their way through) |
+//! | both | `finish.rs`, `usage.rs`, `logprobs.rs`, `annotations.rs` |
 //! | earlier turns | `history.rs` |
 //! | errors | `errors.rs` |
 
@@ -41,7 +41,6 @@ mod tests;
 mod tools;
 mod turn;
 mod usage;
-mod wrapped;
 mod write_content;
 mod write_input;
 mod write_request;

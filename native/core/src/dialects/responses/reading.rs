@@ -4,9 +4,9 @@ use super::annotations;
 use super::logprobs;
 use super::refuse::present;
 use super::tools::joined;
-use super::turn::reasoning_of;
-use super::wrapped::{of_item, one_line, read_entry};
+use super::turn::{reasoning_of, wrapped_of};
 use crate::dialects::neutral::{Item, Thought};
+use crate::dialects::wrapped::{one_line, read_entry};
 use crate::dialects::Dialect;
 use crate::json::{validate, Limits, Value};
 
@@ -89,7 +89,7 @@ impl Calls {
     }
 
     fn thoughts(&self, item: Value<'_>, items: &mut Vec<Item>) {
-        let Some(entries) = of_item(item) else {
+        let Some(entries) = wrapped_of(item) else {
             items.push(thought(Dialect::OpenAiResponses, Thought::Item(one_line(item))));
             return;
         };

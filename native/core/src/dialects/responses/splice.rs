@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::wrapped::{may_hold, of_item};
+use super::turn::wrapped_of;
 use crate::dialects::own::name_model;
+use crate::dialects::wrapped::MARK;
 use crate::dialects::{Dialect, To};
 use crate::json::{validate, Edits, Index, Kind, Limits, Value};
 
@@ -26,7 +27,7 @@ pub(super) fn splice_request(to: &To<'_>, body: &[u8]) -> Vec<u8> {
             edits.set("max_output_tokens", Bytes::from(cap.to_string()));
         }
     }
-    if may_hold(body) {
+    if memchr::memmem::find(body, MARK.as_bytes()).is_some() {
         if let Some(input) = field("input").filter(|input| input.kind() == Kind::Array) {
             edits.set("input", unwrapped(input));
         }
@@ -49,7 +50,7 @@ fn unwrapped(input: Value<'_>) -> Vec<u8> {
         out.extend_from_slice(json);
     };
     for item in input.elements() {
-        let Some(entries) = of_item(item) else {
+        let Some(entries) = wrapped_of(item) else {
             add(item.raw());
             continue;
         };

@@ -6,7 +6,7 @@ use super::fields::pick;
 use super::read_content::is_text;
 use super::refuse::{as_text, of_kind, wrong_type, wrong_value};
 use super::tools::joined;
-use super::wrapped;
+use crate::dialects::wrapped::of_data;
 use crate::dialects::{Dialect, Loss};
 use crate::error::Failure;
 use crate::json::{validate, write_string, Kind, Limits, Value, Writer};
@@ -101,7 +101,7 @@ impl<'a> Turn<'a> {
             }
             self.reasoning.push_str(&text);
         }
-        match wrapped::of_item(item) {
+        match wrapped_of(item) {
             Some(entries) => self.unwrap(&entries, &text),
             None => self.item(item),
         }
@@ -141,7 +141,7 @@ impl<'a> Turn<'a> {
 
     /// Whether a reasoning item belongs to what was said before it: hoosh's own, with what signs texts and calls.
     pub fn is_afterthought(item: Value<'_>) -> bool {
-        let Some(entries) = wrapped::of_item(item) else { return false };
+        let Some(entries) = wrapped_of(item) else { return false };
         let Ok(entries) = validate(entries.as_bytes(), Limits::default()) else { return false };
         let of_said = |kind: Value<'_>| kind.str_eq("call") || kind.str_eq("text");
         let mut kinds = entries.elements().map(|entry| entry.get("type")).peekable();
@@ -202,6 +202,14 @@ impl<'a> Turn<'a> {
         }
         out.close_object();
     }
+}
+
+/// The wrapped thoughts of a reasoning item, as the JSON of an array. Items that hoosh wrote have such content even where it
+/// wraps nothing: so it is known that no OpenAI knows them. An item of this dialect is wrapped too where it comes after its
+/// text has been streamed under another id: OpenAI refuses encrypted content whose item has another id than that which it
+/// was made for.
+pub(super) fn wrapped_of(item: Value<'_>) -> Option<String> {
+    of_data(&item.get("encrypted_content")?.as_str()?).map(str::to_owned)
 }
 
 /// The words of a reasoning item: what was thought where it is told, else its summary.

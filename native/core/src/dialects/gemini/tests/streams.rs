@@ -1,8 +1,6 @@
 //! Streams, both ways.
 
 use super::*;
-use crate::dialects::neutral::Thought;
-use crate::dialects::Dialect;
 use crate::error::Code;
 
 /// As the Gemini API streams: usage in each event, a signature in a part of its own, no end mark.
@@ -227,11 +225,4 @@ fn an_empty_answer_is_still_one() {
     assert_eq!(json(&encode(&[], Form::Array)).as_array().map(Vec::len), Some(1));
     let text = String::from_utf8(encode(&[], Form::Usual)).unwrap();
     assert!(text.contains("\"usageMetadata\""), "{text}");
-}
-
-#[test]
-fn thoughts_of_others_are_not_given_to_callers() {
-    let thought = Item::Thought { choice: 0, origin: Dialect::Anthropic, thought: Thought::Signature("s".into()) };
-    let items = [thought, Item::Finish { choice: 0, reason: "stop".into() }];
-    assert!(!String::from_utf8(encode(&items, Form::Usual)).unwrap().contains("thoughtSignature"));
 }
