@@ -4,6 +4,7 @@
 //! completion with the members that `docs/dialects.md` lists; answers meet in [`neutral::Item`]s, whole or streamed.
 
 pub mod anthropic;
+pub mod customs;
 pub mod gemini;
 mod lines;
 mod listener;

@@ -7,7 +7,7 @@ use super::finish::{self, Finish};
 use super::names::{camel, fields, get, text, whole};
 use super::positions::Positions;
 use super::{annotations, errors, ids, logprobs, usage};
-use crate::dialects::neutral::{Item, Thought, TokenLogprob};
+use crate::dialects::neutral::{CallKind, Item, Thought, TokenLogprob};
 use crate::dialects::{Dialect, Fed};
 use crate::json::{Index, Kind, Limits, Outline, Value};
 
@@ -242,7 +242,14 @@ impl Saying<'_, '_> {
             None => "{}".into(),
         };
         let choice = self.number;
-        items.push(Item::ToolCall { choice, index, id: Some(id), name: Some(name.into_owned()), arguments });
+        items.push(Item::ToolCall {
+            choice,
+            index,
+            id: Some(id),
+            name: Some(name.into_owned()),
+            arguments,
+            kind: CallKind::Function,
+        });
         if let Some(signature) = signature.filter(|signature| !signature.is_empty()) {
             let thought = Thought::OfCall(index, signature.to_owned());
             items.push(Item::Thought { choice, origin: Dialect::Gemini, thought });

@@ -1,7 +1,7 @@
 //! Streams, both ways.
 
 use super::*;
-use crate::dialects::neutral::Thought;
+use crate::dialects::neutral::{CallKind, Thought};
 use crate::dialects::Dialect;
 use crate::error::Code;
 
@@ -103,6 +103,7 @@ fn calls_in_pieces_come_out_whole() {
         id: id.map(Into::into),
         name: name.map(Into::into),
         arguments: arguments.into(),
+        kind: CallKind::Function,
     };
     let items = [
         piece(0, Some("a"), Some("f"), ""),
