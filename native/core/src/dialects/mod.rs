@@ -13,7 +13,7 @@ pub mod multipart;
 pub mod neutral;
 pub mod ollama;
 pub mod openai;
-mod own;
+pub(crate) mod own;
 pub mod passed;
 mod protocol;
 pub mod responses;
