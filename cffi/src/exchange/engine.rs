@@ -1,7 +1,7 @@
 //! Doors for what an engine of the program says. `hoosh_exchange_connected`, `_end` and `_failed` are an engine's
 //! too.
 
-use hoosh_core::dialects::neutral::Item;
+use hoosh_core::dialects::neutral::{CallKind, Item};
 use hoosh_core::ledger::{Usage, UsageSource};
 
 use super::{door, hoosh_exchange};
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn hoosh_exchange_delta_tool_call(
     unsafe {
         delta(exchange, u, || {
             let (id, name, arguments) = (given(id.text()?), given(name.text()?), arguments.text()?.to_owned());
-            Ok(Item::ToolCall { choice, index, id, name, arguments })
+            Ok(Item::ToolCall { choice, index, id, name, arguments, kind: CallKind::Function })
         })
     }
 }

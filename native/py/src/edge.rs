@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hoosh_core::dialects::neutral::{Item, Request};
+use hoosh_core::dialects::neutral::{CallKind, Item, Request};
 use hoosh_core::exchange::Stage;
 use hoosh_core::http::Headers;
 use hoosh_core::ledger::{Usage, UsageSource};
@@ -225,7 +225,7 @@ impl HostedCall {
         name: Option<String>,
         arguments: String,
     ) {
-        self.0.tell(Told::Delta(Item::ToolCall { choice, index, id, name, arguments }));
+        self.0.tell(Told::Delta(Item::ToolCall { choice, index, id, name, arguments, kind: CallKind::Function }));
     }
 
     fn delta_finish(&self, _u: u32, choice: u32, reason: String) {

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use bytes::Bytes;
 use hoosh_core::clock::Now;
-use hoosh_core::dialects::neutral::{Item, Request, TokenLogprob};
+use hoosh_core::dialects::neutral::{CallKind, Item, Request, TokenLogprob};
 use hoosh_core::error::{Code, Failure};
 use hoosh_core::exchange::{self as core, Caller, ChildAnswer, RequestHead, Stage, Step};
 use hoosh_core::http::{Body, HeaderView, Headers, UpstreamRequest};
@@ -183,7 +183,7 @@ impl Exchange {
         name: Option<String>,
         arguments: String,
     ) {
-        lock(&self.0).delta(u, Item::ToolCall { choice, index, id, name, arguments });
+        lock(&self.0).delta(u, Item::ToolCall { choice, index, id, name, arguments, kind: CallKind::Function });
     }
 
     /// An engine finished a choice.

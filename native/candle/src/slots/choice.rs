@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use hoosh_core::dialects::neutral::{Item, TokenLogprob};
+use hoosh_core::dialects::neutral::{CallKind, Item, TokenLogprob};
 
 use super::outbox::Outlet;
 use crate::decoder::{DecoderError, Kv};
@@ -129,7 +129,7 @@ impl Choice {
                 Piece::Text(text) => Item::Text { choice, text, logprobs: std::mem::take(&mut logprobs) },
                 Piece::Call { index, name, arguments } => {
                     let id = Some(format!("call_{:016x}", random()));
-                    Item::ToolCall { choice, index, id, name: Some(name), arguments }
+                    Item::ToolCall { choice, index, id, name: Some(name), arguments, kind: CallKind::Function }
                 }
             });
         }

@@ -4,6 +4,7 @@
 //! completion with the members that `docs/dialects.md` lists; answers meet in [`neutral::Item`]s, whole or streamed.
 
 pub mod anthropic;
+pub mod customs;
 pub mod gemini;
 mod lines;
 mod listener;
@@ -12,7 +13,7 @@ pub mod multipart;
 pub mod neutral;
 pub mod ollama;
 pub mod openai;
-mod own;
+pub(crate) mod own;
 pub mod passed;
 mod protocol;
 pub mod responses;

@@ -80,8 +80,10 @@ pub enum Item {
         id: Option<String>,
         /// With the first piece only.
         name: Option<String>,
-        /// JSON text, to be joined.
+        /// JSON text, or the text itself of a custom tool's input; to be joined.
         arguments: String,
+        /// What kind of tool is called; with every piece.
+        kind: CallKind,
     },
     /// A choice is complete. Reasons are OpenAI's: `stop`, `length`, `tool_calls`, `content_filter`.
     Finish {
@@ -136,6 +138,34 @@ pub enum Item {
         /// Of the input, what was written to the provider's cache.
         cache_written_tokens: u64,
     },
+}
+
+/// What kind of tool a call is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallKind {
+    /// It takes arguments in JSON.
+    #[default]
+    Function,
+    /// It takes one text, as free as its grammar leaves it (OpenAI's `custom`).
+    Custom,
+}
+
+impl CallKind {
+    /// The word in OpenAI's chat, for the type of a call and for the member with what is called.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CallKind::Function => "function",
+            CallKind::Custom => "custom",
+        }
+    }
+
+    /// The member with what it is given.
+    pub const fn given(self) -> &'static str {
+        match self {
+            CallKind::Function => "arguments",
+            CallKind::Custom => "input",
+        }
+    }
 }
 
 /// An opaque part of what a model thought.

@@ -2,7 +2,6 @@
 
 use super::attempt::{Follow, Reached};
 use super::inbox::AnswerHead;
-use super::spoken::Spoken;
 use super::verdict::Fall;
 use super::whole::Whole;
 use super::Exchange;
@@ -25,7 +24,7 @@ impl Exchange {
             let words = "'encoding_format' must be float or base64 for this model.";
             return self.fall(Fall::invalid(Failure::new(Code::InvalidValue, words).param("encoding_format")));
         };
-        let spoken = Spoken::new(self.voice(None, vectors), self.keeps_turn());
+        let spoken = self.spoken(None, vectors);
         let Some(attempt) = &mut self.attempt else { return };
         attempt.reach(Reached::Body, now_us);
         attempt.follow = Follow::Spoken(Box::new(spoken));

@@ -6,15 +6,17 @@ use super::answered::answered_by;
 use super::attempt::Attempt;
 use super::call::is_uuid;
 use super::{Exchange, Phase, Step, UpstreamId};
-use crate::config::{CapField, ProviderKind};
+use crate::config::ProviderKind;
 use crate::dialects::neutral;
+use crate::dialects::openai::splice;
+use crate::dialects::own::{leave_pool, name_model};
 use crate::dialects::responses::history::not_found;
 use crate::dialects::{Dialect, Loss, To, VERSION};
 use crate::error::{Code, Failure};
 use crate::gateway::Upstream;
 use crate::health;
 use crate::http::{Body, Headers, UpstreamRequest};
-use crate::json::{self, Edits};
+use crate::json::Edits;
 use crate::limit::Permit;
 use crate::route::Candidate;
 use crate::sync::Arc;
@@ -190,74 +192,29 @@ impl Exchange {
         Ok(())
     }
 
-    /// The body that policy read, with only those fields changed that must be.
+    /// The body that policy read, with only those fields changed that must be. It is scanned already.
     pub(super) fn edited_body(&self, to: &Candidate, upstream: &Upstream) -> Bytes {
         let facts = self.facts();
+        let (index, body, endpoint) = (&facts.index, &facts.body, self.endpoint());
         let mut edits = Edits::new();
-        if *to.model != *facts.model && !facts.model.is_empty() {
-            let mut name = Vec::with_capacity(to.model.len() + 2);
-            json::write_string(&mut name, &to.model);
-            edits.set("model", name);
-        }
-        if facts.index.get(&facts.body, "pool").is_some() {
-            edits.remove("pool");
+        match facts.model.is_empty() {
+            true => leave_pool(index, body, &mut edits),
+            false => name_model(&to.model, index, body, &mut edits),
         }
         if facts.stream && !facts.include_usage && self.ask().is_none() {
-            edits.set("stream_options", self.usage_options());
+            splice::ask_for_usage(index, body, &mut edits);
         }
+        // What was reserved, and what limits allow, is what the upstream may spend: the worst case is enforced, not guessed.
         match (self.cap_at(to, upstream), to.most_output()) {
-            (Some(cap), _) => self.cap_output(cap, upstream.cap_field, &mut edits),
+            (Some(cap), _) => splice::cap_output(upstream.cap_field, endpoint, cap, index, body, &mut edits),
             (None, Some(most)) => {
-                self.lower_caps(most, &mut edits);
+                splice::lower_caps(endpoint, most, index, body, &mut edits);
             }
             (None, None) => {}
         }
         if edits.is_empty() {
-            return facts.body.clone();
+            return body.clone();
         }
-        Bytes::from(edits.apply(&facts.body, &facts.index))
-    }
-
-    /// `stream_options` with usage asked for, whatever else the caller put there kept.
-    fn usage_options(&self) -> Vec<u8> {
-        let facts = self.facts();
-        let given =
-            facts.index.get(&facts.body, "stream_options").filter(|options| options.kind() == json::Kind::Object);
-        let Some(given) = given else { return b"{\"include_usage\":true}".to_vec() };
-        match json::Index::scan(given.raw(), json::Limits::default()) {
-            Ok(index) => {
-                let mut edits = Edits::new();
-                edits.set("include_usage", Bytes::from_static(b"true"));
-                edits.apply(given.raw(), &index)
-            }
-            Err(_) => b"{\"include_usage\":true}".to_vec(),
-        }
-    }
-
-    /// What was reserved, and what limits allow, is what the upstream may spend: the worst case is enforced, not guessed. Every cap that the
-    /// caller named and that is larger is lowered, because nobody knows which of two an upstream obeys.
-    fn cap_output(&self, cap: u64, field: CapField, edits: &mut Edits) {
-        if !self.lower_caps(cap, edits) {
-            let newer = self.endpoint() == neutral::Endpoint::Chat && field == CapField::MaxCompletionTokens;
-            let name = if newer { "max_completion_tokens" } else { "max_tokens" };
-            edits.set(name, Bytes::from(cap.to_string()));
-        }
-    }
-
-    /// Lowers the caps that the caller named; whether there is one.
-    fn lower_caps(&self, cap: u64, edits: &mut Edits) -> bool {
-        let facts = self.facts();
-        let chat = self.endpoint() == neutral::Endpoint::Chat;
-        // Completions know but one name: whatever stands in the other is no cap.
-        let names: &[&'static str] = if chat { &["max_tokens", "max_completion_tokens"] } else { &["max_tokens"] };
-        let mut named = false;
-        for name in names {
-            let Some(own) = facts.index.get(&facts.body, name).filter(|own| !own.is_null()) else { continue };
-            named = true;
-            if own.as_u64().is_none_or(|own| own > cap) {
-                edits.set(*name, Bytes::from(cap.to_string()));
-            }
-        }
-        named
+        Bytes::from(edits.apply(body, index))
     }
 }

@@ -8,6 +8,7 @@ use super::attempt::Follow;
 use super::verdict::Fall;
 use super::Exchange;
 use crate::clock::SECOND;
+use crate::dialects::customs::Customs;
 use crate::dialects::neutral::{Endpoint, Item};
 use crate::dialects::openai::collected::Collected;
 use crate::dialects::openai::encode::{Stamp, VectorForm};
@@ -29,6 +30,8 @@ pub(super) struct Spoken {
     pub keeps: bool,
     /// Reads the stream of an upstream; `None` for engines and whole answers.
     pub listener: Option<Listener>,
+    /// Calls of custom tools come as those of functions, and are told as what they are.
+    pub customs: Customs,
 }
 
 /// How it is written.
@@ -52,8 +55,8 @@ impl std::fmt::Debug for Voice {
 }
 
 impl Spoken {
-    pub fn new(voice: Voice, keeps: bool) -> Spoken {
-        Spoken { voice, collected: Collected::default(), usage: None, bytes: 0, keeps, listener: None }
+    pub fn new(voice: Voice, customs: Customs, keeps: bool) -> Spoken {
+        Spoken { voice, collected: Collected::default(), usage: None, bytes: 0, keeps, listener: None, customs }
     }
 
     /// Whether the upstream's own bytes are the answer.
@@ -62,7 +65,7 @@ impl Spoken {
     }
 
     pub fn held(&self) -> usize {
-        self.bytes + self.listener.as_ref().map_or(0, Listener::held)
+        self.bytes + self.customs.held() + self.listener.as_ref().map_or(0, Listener::held)
     }
 
     /// The whole answer, which cost `usage`.
@@ -77,7 +80,7 @@ impl Spoken {
 
 impl Exchange {
     /// For an answer of an engine, or of an upstream that speaks `dialect`.
-    pub(super) fn voice(&self, dialect: Option<Dialect>, vectors: VectorForm) -> Voice {
+    fn voice(&self, dialect: Option<Dialect>, vectors: VectorForm) -> Voice {
         let own = self.dialect();
         if dialect == Some(own) && own.protocol().passes(self.endpoint(), self.call().asked.form) {
             return Voice::AsItIs;
@@ -88,8 +91,35 @@ impl Exchange {
         Voice::Other { protocol: own.protocol(), reply: self.reply_of(), items: Vec::new() }
     }
 
+    /// An answer of which nothing is said yet.
+    pub(super) fn spoken(&self, dialect: Option<Dialect>, vectors: VectorForm) -> Spoken {
+        let voice = self.voice(dialect, vectors);
+        let customs = match voice {
+            Voice::AsItIs => Customs::default(),
+            _ => Customs::of(&self.facts().body, &self.facts().index),
+        };
+        Spoken::new(voice, customs, self.keeps_turn())
+    }
+
     /// One thing that was said, into `pieces` if it streams. `false` if it makes no sense.
-    pub(super) fn hear(&mut self, mut item: Item, pieces: &mut Pieces) -> bool {
+    pub(super) fn hear(&mut self, item: Item, pieces: &mut Pieces) -> bool {
+        let mut customs = match self.customs() {
+            Some(customs) if !customs.is_empty() => std::mem::take(customs),
+            _ => return self.hear_one(item, pieces),
+        };
+        let fine = customs.take(item, |item| self.hear_one(item, pieces));
+        self.customs().into_iter().for_each(|place| std::mem::swap(place, &mut customs));
+        fine
+    }
+
+    fn customs(&mut self) -> Option<&mut Customs> {
+        match &mut self.attempt.as_mut()?.follow {
+            Follow::Spoken(spoken) => Some(&mut spoken.customs),
+            _ => None,
+        }
+    }
+
+    fn hear_one(&mut self, mut item: Item, pieces: &mut Pieces) -> bool {
         let (endpoint, bare, streams) = (self.endpoint(), self.is_bare(), self.facts().stream);
         let Some(attempt) = &mut self.attempt else { return true };
         let Follow::Spoken(spoken) = &mut attempt.follow else { return true };

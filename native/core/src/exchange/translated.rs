@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::attempt::{Attempt, Follow};
 use super::once::digest;
 use super::responses::Earlier;
-use super::spoken::Spoken;
 use super::verdict::Fall;
 use super::work::INLINE_BYTES;
 use super::{Exchange, Phase, Step};
@@ -142,7 +141,7 @@ impl Exchange {
 
     /// A stream in `dialect` begins.
     pub(super) fn begin_listening(&mut self, dialect: Dialect) {
-        let mut spoken = Spoken::new(self.voice(Some(dialect), VectorForm::default()), self.keeps_turn());
+        let mut spoken = self.spoken(Some(dialect), VectorForm::default());
         spoken.listener = Some(Listener::of(dialect.protocol()));
         self.follow_as(Follow::Spoken(Box::new(spoken)));
     }
@@ -239,7 +238,7 @@ impl Exchange {
             }
         }
         let Some(dialect) = self.attempt.as_ref().map(|attempt| attempt.upstream.dialect) else { return };
-        let spoken = Spoken::new(self.voice(Some(dialect), self.vectors()), self.keeps_turn());
+        let spoken = self.spoken(Some(dialect), self.vectors());
         self.phase = Phase::Attempt;
         self.follow_as(Follow::Spoken(Box::new(spoken)));
         if !self.hear_all(&mut items, &mut Pieces::default()) {

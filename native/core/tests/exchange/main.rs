@@ -9,6 +9,7 @@ mod caps;
 mod costs;
 mod counts;
 mod credentials;
+mod customs;
 mod dialects;
 mod echo;
 mod engines;

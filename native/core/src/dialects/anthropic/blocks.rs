@@ -1,6 +1,6 @@
 //! Blocks of an answer as items: what a whole answer and a stream's `content_block_start` share.
 
-use crate::dialects::neutral::{Item, Thought};
+use crate::dialects::neutral::{CallKind, Item, Thought};
 use crate::dialects::Dialect;
 use crate::json::{Kind, Value, Writer};
 
@@ -49,7 +49,7 @@ pub(super) fn read_block(block: Value<'_>, calls: &mut u32, items: &mut Vec<Item
             // A stream begins a call with an empty input and tells it in pieces.
             let input = block.get("input").filter(|input| input.fields().next().is_some());
             let arguments = input.map_or_else(String::new, |input| String::from_utf8_lossy(input.raw()).into_owned());
-            items.push(Item::ToolCall { choice: 0, index, id, name, arguments });
+            items.push(Item::ToolCall { choice: 0, index, id, name, arguments, kind: CallKind::Function });
             Block::Call(index)
         }
         _ => Block::Other,

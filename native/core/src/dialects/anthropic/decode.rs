@@ -10,7 +10,7 @@ use super::blocks::{annotation, read_block, refusal, thought, Block};
 use super::errors::words_of;
 use super::finish::reason_of;
 use super::usage::Counts;
-use crate::dialects::neutral::{Item, Thought};
+use crate::dialects::neutral::{CallKind, Item, Thought};
 use crate::dialects::{Decode, Fed};
 use crate::json::{Index, Kind, Limits, Value};
 use crate::sse::Frame;
@@ -106,7 +106,14 @@ impl Decoder {
             ("input_json_delta", Some(Block::Call(index))) => {
                 let Some(arguments) = text("partial_json").map(String::from) else { return };
                 self.said_input = true;
-                items.push(Item::ToolCall { choice: 0, index, id: None, name: None, arguments });
+                items.push(Item::ToolCall {
+                    choice: 0,
+                    index,
+                    id: None,
+                    name: None,
+                    arguments,
+                    kind: CallKind::Function,
+                });
             }
             ("citations_delta", _) => items.extend(delta.get("citation").and_then(annotation)),
             _ => {}
@@ -117,7 +124,14 @@ impl Decoder {
     fn close(&mut self, items: &mut Vec<Item>) {
         if let Some(Block::Call(index)) = self.block.take() {
             if !self.said_input {
-                items.push(Item::ToolCall { choice: 0, index, id: None, name: None, arguments: "{}".to_owned() });
+                items.push(Item::ToolCall {
+                    choice: 0,
+                    index,
+                    id: None,
+                    name: None,
+                    arguments: "{}".to_owned(),
+                    kind: CallKind::Function,
+                });
             }
         }
     }

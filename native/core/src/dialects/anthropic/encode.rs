@@ -262,7 +262,7 @@ impl Encode for Encoder {
                 self.delta("thinking_delta", "thinking", text, out);
             }
             Item::Thought { choice: 0, origin, thought } => self.thought(*origin, thought, out),
-            Item::ToolCall { choice: 0, index, id, name, arguments } => {
+            Item::ToolCall { choice: 0, index, id, name, arguments, .. } => {
                 self.call(*index, id.as_deref(), name.as_deref(), arguments, out);
             }
             Item::Annotation { choice: 0, json } => self.cite(json, out),

@@ -13,7 +13,7 @@ use crate::json::{splice, Edits, Index, Kind, Limits, Value};
 pub(super) fn splice_request(to: &To<'_>, body: &[u8]) -> Vec<u8> {
     let Ok(index) = Index::scan(body, Limits::default()) else { return body.to_vec() };
     let mut edits = Edits::new();
-    name_model(to, &index, body, &mut edits);
+    name_model(to.model, &index, body, &mut edits);
     let named = index.get(body, "max_tokens").and_then(Value::as_u64);
     if let Some(cap) = to.cap.filter(|cap| named.is_none_or(|named| named > *cap)) {
         edits.set("max_tokens", Bytes::from(cap.to_string()));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{json, Value};
 
 use super::Anthropic;
-use crate::dialects::neutral::{Endpoint, Item, Thought};
+use crate::dialects::neutral::{CallKind, Endpoint, Item, Thought};
 use crate::dialects::{Answer, Ask, Change, Dialect, Fed, Listener, Loss, Protocol, Reply, To};
 use crate::ledger::{Usage, UsageSource};
 
@@ -296,8 +296,15 @@ fn heard(pieces: &[&[u8]]) -> (Vec<Item>, Fed) {
 fn call(index: u32, id: &str, name: &str, arguments: &str) -> [Item; 2] {
     let (id, name) = (Some(id.to_owned()), Some(name.to_owned()));
     [
-        Item::ToolCall { choice: 0, index, id, name, arguments: String::new() },
-        Item::ToolCall { choice: 0, index, id: None, name: None, arguments: arguments.to_owned() },
+        Item::ToolCall { choice: 0, index, id, name, arguments: String::new(), kind: CallKind::Function },
+        Item::ToolCall {
+            choice: 0,
+            index,
+            id: None,
+            name: None,
+            arguments: arguments.to_owned(),
+            kind: CallKind::Function,
+        },
     ]
 }
 
@@ -357,7 +364,14 @@ fn what_is_written_reads_back_the_same() {
 fn parallel_calls_whose_pieces_come_mixed_are_told_one_after_the_other() {
     let [a, b] = call(0, "a", "f", "{\"x\":");
     let [c, d] = call(1, "b", "g", "{\"y\":");
-    let more = |index, text: &str| Item::ToolCall { choice: 0, index, id: None, name: None, arguments: text.into() };
+    let more = |index, text: &str| Item::ToolCall {
+        choice: 0,
+        index,
+        id: None,
+        name: None,
+        arguments: text.into(),
+        kind: CallKind::Function,
+    };
     let items = [a, c, b, d, more(0, "1}"), more(1, "2}"), Item::Finish { choice: 0, reason: "tool_calls".into() }];
     let mut encoder = Anthropic.encoder(Reply::default());
     let mut out = Vec::new();

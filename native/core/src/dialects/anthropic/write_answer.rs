@@ -58,7 +58,7 @@ fn add(item: &Item, blocks: &mut Vec<Block>, calls: &mut BTreeMap<u32, usize>) {
             _ => blocks.push(Block::Thinking { text: text.clone(), signature: None }),
         },
         Item::Thought { choice: 0, origin: Dialect::Anthropic, thought } => think(thought, blocks),
-        Item::ToolCall { choice: 0, index, id, name, arguments } => {
+        Item::ToolCall { choice: 0, index, id, name, arguments, .. } => {
             let at = *calls.entry(*index).or_insert(blocks.len());
             match blocks.get_mut(at) {
                 Some(Block::Call { id: own_id, name: own_name, arguments: before }) => {

@@ -10,7 +10,7 @@ use super::names::{camel, fields, get, text, whole};
 use super::positions::Positions;
 use super::signatures::is_stand_in;
 use super::{errors, ids, logprobs, usage};
-use crate::dialects::neutral::{Item, Thought, TokenLogprob};
+use crate::dialects::neutral::{CallKind, Item, Thought, TokenLogprob};
 use crate::dialects::wrapped::{of_data, read_entry};
 use crate::dialects::{Dialect, Fed};
 use crate::json::{self, Index, Kind, Limits, Outline, Value};
@@ -255,7 +255,14 @@ impl Saying<'_, '_> {
             None => "{}".into(),
         };
         let choice = self.number;
-        items.push(Item::ToolCall { choice, index, id: Some(id), name: Some(name.into_owned()), arguments });
+        items.push(Item::ToolCall {
+            choice,
+            index,
+            id: Some(id),
+            name: Some(name.into_owned()),
+            arguments,
+            kind: CallKind::Function,
+        });
         self.sign(signature, |signature| Thought::OfCall(index, signature), items);
         Some(())
     }

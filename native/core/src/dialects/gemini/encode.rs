@@ -134,7 +134,7 @@ impl Encode for Encoder {
                     json.open_object().text_member("text", text).key("thought").boolean(true).close_object();
                 });
             }
-            Item::ToolCall { choice, index, id, name, arguments } => {
+            Item::ToolCall { choice, index, id, name, arguments, .. } => {
                 self.flush(*choice, Some(*index), out);
                 let Some(state) = self.choice(*choice) else { return };
                 state.calls.add(*index, id.as_deref(), name.as_deref(), arguments);

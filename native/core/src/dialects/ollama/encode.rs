@@ -97,7 +97,7 @@ impl Encode for Encoder {
             // There is no other place for what a model says when it declines.
             Item::Refusal { choice: 0, text } if !text.is_empty() => self.text(text, &[], out),
             Item::Reasoning { choice: 0, text } if !text.is_empty() => self.thinking(text, out),
-            Item::ToolCall { choice: 0, index, id, name, arguments } => {
+            Item::ToolCall { choice: 0, index, id, name, arguments, .. } => {
                 self.calls.add(*index, id.as_deref(), name.as_deref(), arguments);
             }
             Item::Finish { choice: 0, reason } => {

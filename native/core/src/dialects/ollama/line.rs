@@ -4,7 +4,7 @@ use super::calls::{as_text, id_of_answer};
 use super::errors::words_of;
 use super::finish::reason_of;
 use super::logprobs;
-use crate::dialects::neutral::Item;
+use crate::dialects::neutral::{CallKind, Item};
 use crate::dialects::Fed;
 use crate::json::{Index, Kind, Limits, Value};
 use crate::ledger::{Usage, UsageSource};
@@ -87,7 +87,14 @@ impl Heard {
         let Some(arguments) = as_text(function.get("arguments")) else { return false };
         let given = call.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
         let id = given.map_or_else(|| id_of_answer(created_at, self.calls, &name, &arguments), String::from);
-        items.push(Item::ToolCall { choice: 0, index: self.calls, id: Some(id), name: Some(name), arguments });
+        items.push(Item::ToolCall {
+            choice: 0,
+            index: self.calls,
+            id: Some(id),
+            name: Some(name),
+            arguments,
+            kind: CallKind::Function,
+        });
         self.calls = self.calls.saturating_add(1);
         true
     }

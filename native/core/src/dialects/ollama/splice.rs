@@ -14,7 +14,7 @@ const DECIDED: [&str; 3] = ["model", "options", "stream"];
 pub(super) fn splice_request(to: &To<'_>, body: &[u8]) -> Vec<u8> {
     let Ok(index) = Index::scan(body, Limits::default()) else { return body.to_vec() };
     let mut edits = Edits::new();
-    name_model(to, &index, body, &mut edits);
+    name_model(to.model, &index, body, &mut edits);
     for (name, _) in index.iter(body).filter(|(name, _)| is_disguised(name)) {
         edits.remove(name.into_owned());
     }

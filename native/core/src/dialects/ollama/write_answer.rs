@@ -57,7 +57,7 @@ impl Said {
             }
             Item::Refusal { choice: 0, text } => self.text.push_str(text),
             Item::Reasoning { choice: 0, text } => self.thinking.push_str(text),
-            Item::ToolCall { choice: 0, index, id, name, arguments } => {
+            Item::ToolCall { choice: 0, index, id, name, arguments, .. } => {
                 self.calls.add(*index, id.as_deref(), name.as_deref(), arguments);
             }
             Item::Finish { choice: 0, reason } => self.reason = Some(done_reason_of(reason)),

@@ -4,7 +4,7 @@
 //! number 0 or without a number, some say the name again with each piece, vLLM's older servers made a new id for each
 //! piece. What is sure: a piece with a name of its own and an id that is not the last one's begins a call.
 
-use crate::dialects::neutral::{Item, Thought};
+use crate::dialects::neutral::{CallKind, Item, Thought};
 use crate::dialects::Dialect;
 use crate::json::{Kind, Value};
 
@@ -32,6 +32,7 @@ struct Call {
     told: bool,
     /// Arguments that came before the name.
     held: String,
+    kind: CallKind,
 }
 
 /// What one piece says.
@@ -41,6 +42,7 @@ struct Piece<'a> {
     id: Option<Value<'a>>,
     name: Option<Value<'a>>,
     arguments: Option<Value<'a>>,
+    kind: CallKind,
     signature: Option<Value<'a>>,
 }
 
@@ -91,7 +93,14 @@ impl Calls {
 
     fn begin(&mut self, number: Option<u64>) -> usize {
         if self.list.len() < MOST {
-            self.list.push(Call { number, id: String::new(), name: String::new(), told: false, held: String::new() });
+            self.list.push(Call {
+                number,
+                id: String::new(),
+                name: String::new(),
+                told: false,
+                held: String::new(),
+                kind: CallKind::Function,
+            });
         }
         self.list.len() - 1
     }
@@ -101,9 +110,19 @@ impl Calls {
         let arguments = piece.arguments.map(arguments_of).unwrap_or_default();
         if call.told {
             if !arguments.is_empty() {
-                items.push(Item::ToolCall { choice, index: at as u32, id: None, name: None, arguments });
+                items.push(Item::ToolCall {
+                    choice,
+                    index: at as u32,
+                    id: None,
+                    name: None,
+                    arguments,
+                    kind: call.kind,
+                });
             }
         } else {
+            if piece.kind == CallKind::Custom {
+                call.kind = piece.kind;
+            }
             if let Some(id) = piece.id.filter(|_| call.id.is_empty()).and_then(Value::as_str) {
                 call.id.push_str(&id);
             }
@@ -143,7 +162,14 @@ impl Call {
         };
         self.id.clone_from(&id);
         let arguments = std::mem::take(&mut self.held);
-        Item::ToolCall { choice, index: at as u32, id: Some(id), name: Some(self.name.clone()), arguments }
+        Item::ToolCall {
+            choice,
+            index: at as u32,
+            id: Some(id),
+            name: Some(self.name.clone()),
+            arguments,
+            kind: self.kind,
+        }
     }
 }
 
@@ -156,7 +182,10 @@ impl<'a> Piece<'a> {
                 b"\"id\"" => piece.id = said(value),
                 b"\"function\"" => piece.function(value),
                 // A custom tool, whose input is text of its own.
-                b"\"custom\"" => piece.function(value),
+                b"\"custom\"" if value.kind() == Kind::Object => {
+                    piece.kind = CallKind::Custom;
+                    piece.function(value);
+                }
                 b"\"extra_content\"" => piece.signature = signature_of(value),
                 _ => {}
             }

@@ -5,7 +5,7 @@ use super::logprobs::offsets;
 use super::spent::Detail;
 use super::thoughts::write_thought;
 use super::words::{Words, BETWEEN};
-use crate::dialects::neutral::{Endpoint, Item, Thought, TokenLogprob};
+use crate::dialects::neutral::{CallKind, Endpoint, Item, Thought, TokenLogprob};
 use crate::dialects::Dialect;
 
 /// What an engine said so far, joined.
@@ -44,6 +44,7 @@ pub(super) struct Call {
     pub id: String,
     pub name: String,
     pub arguments: String,
+    pub kind: CallKind,
     /// Gemini's.
     pub signature: Option<String>,
 }
@@ -58,8 +59,9 @@ impl Collected {
             Item::Text { choice, text, logprobs } => self.choice(choice).map(|c| c.say(&text, logprobs)).is_some(),
             Item::Reasoning { choice, text } => self.choice(choice).map(|c| c.reasoning.push_str(&text)).is_some(),
             Item::Finish { choice, reason } => self.choice(choice).map(|c| c.finish = Some(reason)).is_some(),
-            Item::ToolCall { choice, index, id, name, arguments } => {
+            Item::ToolCall { choice, index, id, name, arguments, kind } => {
                 let Some(call) = self.choice(choice).and_then(|c| c.call(index)) else { return false };
+                call.kind = kind;
                 call.id.push_str(id.as_deref().unwrap_or_default());
                 call.name.push_str(name.as_deref().unwrap_or_default());
                 call.arguments.push_str(&arguments);

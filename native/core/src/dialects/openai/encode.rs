@@ -1,12 +1,12 @@
 //! Writes OpenAI answers from what is said, by an engine of this process or an upstream of another dialect: chunks of a
 //! stream, or one whole answer.
 
-use super::collected::{Choice, Collected};
+use super::collected::{Call, Choice, Collected};
 use super::logprobs::{self, offsets};
 use super::spent::{write_usage_detailed, Detail};
 use super::thoughts::write_call_signature;
 use super::vectors::write_vector;
-use crate::dialects::neutral::{Endpoint, Item};
+use crate::dialects::neutral::{CallKind, Endpoint, Item};
 use crate::json::write_string;
 use crate::ledger::Usage;
 
@@ -64,11 +64,11 @@ impl Stamp {
                 write_string(&mut out, text);
                 out.extend_from_slice(b"},\"finish_reason\":null}]}");
             }
-            Item::ToolCall { choice, index, id, name, arguments } => {
+            Item::ToolCall { choice, index, id, name, arguments, kind } => {
                 write_number(&mut out, u64::from(*choice));
                 out.extend_from_slice(b",\"delta\":{\"tool_calls\":[{\"index\":");
                 write_number(&mut out, u64::from(*index));
-                write_call(&mut out, id.as_deref(), name.as_deref(), arguments);
+                write_call(&mut out, *kind, id.as_deref(), name.as_deref(), arguments);
                 out.extend_from_slice(b"]},\"finish_reason\":null}]}");
             }
             Item::Finish { choice, reason } => {
@@ -193,16 +193,14 @@ impl Choice {
             write_list_member(out, "annotations", &self.annotations);
             write_list_member(out, "thoughts", &self.thoughts);
             for (at, call) in self.calls.iter().enumerate() {
-                out.extend_from_slice(if at == 0 {
-                    b",\"tool_calls\":[{\"type\":\"function\""
-                } else {
-                    b",{\"type\":\"function\""
-                });
+                out.extend_from_slice(if at == 0 { b",\"tool_calls\":[{\"type\":\"" } else { b",{\"type\":\"" });
+                out.extend_from_slice(call.kind.as_str().as_bytes());
+                out.push(b'"');
                 if let Some(signature) = &call.signature {
                     out.push(b',');
                     write_call_signature(out, signature);
                 }
-                write_call_body(out, &call.id, &call.name, &call.arguments);
+                write_call_body(out, call);
             }
             out.extend_from_slice(if self.calls.is_empty() { b"}" } else { b"]}" });
         }
@@ -234,31 +232,38 @@ fn write_list_member(out: &mut Vec<u8>, name: &str, list: &[Vec<u8>]) {
     out.push(b']');
 }
 
-fn write_call_body(out: &mut Vec<u8>, id: &str, name: &str, arguments: &str) {
+fn write_call_body(out: &mut Vec<u8>, call: &Call) {
     out.extend_from_slice(b",\"id\":");
-    write_string(out, id);
-    out.extend_from_slice(b",\"function\":{\"name\":");
-    write_string(out, name);
-    out.extend_from_slice(b",\"arguments\":");
-    write_string(out, arguments);
-    out.extend_from_slice(b"}}");
+    write_string(out, &call.id);
+    write_called(out, call.kind, Some(&call.name), &call.arguments);
 }
 
-/// The rest of a streamed call after its index: id, type and name come with its first piece only.
-fn write_call(out: &mut Vec<u8>, id: Option<&str>, name: Option<&str>, arguments: &str) {
-    if let Some(id) = id {
-        out.extend_from_slice(b",\"type\":\"function\",\"id\":");
-        write_string(out, id);
+/// The member with what is called and what it is given; closes the call.
+fn write_called(out: &mut Vec<u8>, kind: CallKind, name: Option<&str>, arguments: &str) {
+    for piece in [",\"", kind.as_str(), "\":{"] {
+        out.extend_from_slice(piece.as_bytes());
     }
-    out.extend_from_slice(b",\"function\":{");
     if let Some(name) = name {
         out.extend_from_slice(b"\"name\":");
         write_string(out, name);
         out.push(b',');
     }
-    out.extend_from_slice(b"\"arguments\":");
+    for piece in ["\"", kind.given(), "\":"] {
+        out.extend_from_slice(piece.as_bytes());
+    }
     write_string(out, arguments);
     out.extend_from_slice(b"}}");
+}
+
+/// The rest of a streamed call after its index: id, type and name come with its first piece only.
+fn write_call(out: &mut Vec<u8>, kind: CallKind, id: Option<&str>, name: Option<&str>, arguments: &str) {
+    if let Some(id) = id {
+        for piece in [",\"type\":\"", kind.as_str(), "\",\"id\":"] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+        write_string(out, id);
+    }
+    write_called(out, kind, name, arguments);
 }
 
 pub(super) fn write_number(out: &mut Vec<u8>, number: u64) {

@@ -50,7 +50,7 @@ pub mod request;
 mod request_fields;
 pub mod retell;
 mod spent;
-mod splice;
+pub(crate) mod splice;
 mod streamed;
 pub(crate) mod strict;
 #[cfg(test)]

@@ -47,7 +47,7 @@ fn own(manners: &Manners, to: &To<'_>, index: &Index, body: &[u8], edits: &mut E
 /// Model, stream and usage of the stream.
 pub(super) fn policy(to: &To<'_>, index: &Index, body: &[u8], edits: &mut Edits) {
     let field = |name| index.get(body, name);
-    name_model(to, index, body, edits);
+    name_model(to.model, index, body, edits);
     if to.endpoint == Endpoint::Embeddings {
         return;
     }
@@ -62,7 +62,12 @@ pub(super) fn policy(to: &To<'_>, index: &Index, body: &[u8], edits: &mut Edits)
     if field("stream").and_then(Value::as_bool) != Some(true) {
         edits.set("stream", Bytes::from_static(b"true"));
     }
-    let options = field("stream_options").filter(|options| options.kind() == Kind::Object);
+    ask_for_usage(index, body, edits);
+}
+
+/// Of a stream.
+pub fn ask_for_usage(index: &Index, body: &[u8], edits: &mut Edits) {
+    let options = index.get(body, "stream_options").filter(|options| options.kind() == Kind::Object);
     if options.and_then(|options| options.get("include_usage")).and_then(Value::as_bool) != Some(true) {
         edits.set("stream_options", usage_options(options));
     }
@@ -77,12 +82,23 @@ fn usage_options(given: Option<Value<'_>>) -> Vec<u8> {
     edits.apply(given.raw(), &index)
 }
 
-/// Lowers every cap that is larger than policy allows, because nobody knows which of two an upstream obeys; where there is
-/// none, sets one.
 pub(super) fn cap(manners: &Manners, to: &To<'_>, index: &Index, body: &[u8], edits: &mut Edits) {
     let Some(cap) = to.cap.filter(|_| to.endpoint != Endpoint::Embeddings) else { return };
+    cap_output(manners.cap_field, to.endpoint, cap, index, body, edits);
+}
+
+/// Lowers every cap that is larger than policy allows; where there is none, sets one.
+pub fn cap_output(field: CapField, endpoint: Endpoint, cap: u64, index: &Index, body: &[u8], edits: &mut Edits) {
+    if !lower_caps(endpoint, cap, index, body, edits) {
+        edits.set(cap_name(field, endpoint), Bytes::from(cap.to_string()));
+    }
+}
+
+/// Lowers every cap that the caller named and that is larger, because nobody knows which of two an upstream obeys; whether
+/// there is one.
+pub fn lower_caps(endpoint: Endpoint, cap: u64, index: &Index, body: &[u8], edits: &mut Edits) -> bool {
     // Completions know but one name: whatever stands in the other is no cap.
-    let names: &[&'static str] = match to.endpoint {
+    let names: &[&'static str] = match endpoint {
         Endpoint::Chat => &["max_tokens", "max_completion_tokens"],
         _ => &["max_tokens"],
     };
@@ -94,14 +110,12 @@ pub(super) fn cap(manners: &Manners, to: &To<'_>, index: &Index, body: &[u8], ed
             edits.set(*name, Bytes::from(cap.to_string()));
         }
     }
-    if !named {
-        edits.set(cap_name(manners, to.endpoint), Bytes::from(cap.to_string()));
-    }
+    named
 }
 
 /// The field that bounds the output.
-pub(super) fn cap_name(manners: &Manners, endpoint: Endpoint) -> &'static str {
-    match (endpoint, manners.cap_field) {
+pub(super) fn cap_name(field: CapField, endpoint: Endpoint) -> &'static str {
+    match (endpoint, field) {
         (Endpoint::Chat, CapField::MaxCompletionTokens) => "max_completion_tokens",
         _ => "max_tokens",
     }

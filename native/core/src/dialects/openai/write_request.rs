@@ -130,7 +130,7 @@ fn caps<'a>(
     loss: &mut Loss,
 ) {
     const NAMES: [&str; 2] = ["max_tokens", "max_completion_tokens"];
-    let wanted = cap_name(manners, to.endpoint);
+    let wanted = cap_name(manners.cap_field, to.endpoint);
     let asked = NAMES.into_iter().filter_map(|name| field(name)?.as_u64());
     let Some(lowest) = asked.chain(to.cap).min() else { return };
     if field(wanted).and_then(Value::as_u64) != Some(lowest) {

@@ -208,7 +208,7 @@ impl State {
         let Some(told) = self.told(event.output) else { return Fed::Malformed };
         let (Some(index), Some(arguments)) = (told.call, Event::text(text)) else { return Fed::Open };
         if piece || !told.arguments {
-            items.push(Item::ToolCall { choice: 0, index, id: None, name: None, arguments });
+            items.push(Item::ToolCall { choice: 0, index, id: None, name: None, arguments, kind: told.kind });
         }
         told.arguments = true;
         Fed::Open

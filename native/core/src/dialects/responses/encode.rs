@@ -48,8 +48,8 @@ impl Encode for Encoder {
             Item::Text { choice: 0, text, logprobs } => self.text(text, logprobs, out),
             Item::Refusal { choice: 0, text } => self.refusal(text, out),
             Item::Reasoning { choice: 0, text } => self.reasoning(text, out),
-            Item::ToolCall { choice: 0, index, id, name, arguments } => {
-                self.call(*index, id.as_deref(), name.as_deref(), arguments, out);
+            Item::ToolCall { choice: 0, index, id, name, arguments, kind } => {
+                self.call(*index, *kind, (id.as_deref(), name.as_deref()), arguments, out);
             }
             Item::Thought { choice: 0, origin, thought } => self.thought(*origin, thought, out),
             Item::Annotation { choice: 0, json } => self.annotation(json, out),

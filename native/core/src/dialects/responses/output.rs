@@ -1,9 +1,10 @@
 //! The output items of an answer that is being written, and their JSON.
 
 use super::tools::parted;
+use crate::dialects::neutral::CallKind;
 use crate::json::write_string;
 
-/// Where an output item is, and its id: `msg_…`, `rs_…` or `fc_…`.
+/// Where an output item is, and its id: `msg_…`, `rs_…`, `fc_…` or `ctc_…`.
 #[derive(Debug)]
 pub(super) struct Place {
     pub index: u32,
@@ -49,7 +50,39 @@ pub(super) struct Call {
     pub call_id: String,
     /// With the namespace before it.
     pub name: String,
+    /// JSON, or the text of a custom tool.
     pub arguments: String,
+    pub kind: CallKind,
+}
+
+/// The words of a kind of call (`openai` 3.57: `ResponseFunctionToolCall`, `ResponseCustomToolCall` and their events).
+pub(super) struct Shape {
+    /// Of its id.
+    pub prefix: &'static str,
+    /// The type of its item.
+    pub item: &'static str,
+    /// Events.
+    pub delta: &'static str,
+    pub done: &'static str,
+}
+
+impl Shape {
+    pub const fn of(kind: CallKind) -> Shape {
+        match kind {
+            CallKind::Function => Shape {
+                prefix: "fc",
+                item: "function_call",
+                delta: "response.function_call_arguments.delta",
+                done: "response.function_call_arguments.done",
+            },
+            CallKind::Custom => Shape {
+                prefix: "ctc",
+                item: "custom_tool_call",
+                delta: "response.custom_tool_call_input.delta",
+                done: "response.custom_tool_call_input.done",
+            },
+        }
+    }
 }
 
 impl Message {
@@ -104,10 +137,14 @@ impl Reasoning {
 }
 
 impl Call {
+    pub fn shape(&self) -> Shape {
+        Shape::of(self.kind)
+    }
+
     pub fn write(&self, out: &mut Vec<u8>, status: &str) {
-        open(out, &self.place.id, "function_call");
+        open(out, &self.place.id, self.shape().item);
         member(out, "status", status);
-        member(out, "arguments", &self.arguments);
+        member(out, self.kind.given(), &self.arguments);
         member(out, "call_id", &self.call_id);
         let (namespace, name) = parted(&self.name);
         member(out, "name", name);

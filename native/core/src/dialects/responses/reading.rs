@@ -5,7 +5,7 @@ use super::logprobs;
 use super::refuse::present;
 use super::tools::joined;
 use super::turn::{reasoning_of, wrapped_of};
-use crate::dialects::neutral::{Item, Thought};
+use crate::dialects::neutral::{CallKind, Item, Thought};
 use crate::dialects::wrapped::{one_line, read_entry};
 use crate::dialects::Dialect;
 use crate::json::{validate, Limits, Value};
@@ -23,6 +23,7 @@ pub(super) struct Told {
     /// Which call it is.
     pub call: Option<u32>,
     pub arguments: bool,
+    pub kind: CallKind,
 }
 
 impl Told {
@@ -57,8 +58,9 @@ impl Calls {
         let index = self.0.len() as u32;
         told.call = Some(index);
         self.0.push(id.clone());
+        told.kind = kind_of(item);
         told.arguments |= !arguments.is_empty();
-        items.push(Item::ToolCall { choice: 0, index, id: Some(id), name: Some(name), arguments });
+        items.push(Item::ToolCall { choice: 0, index, id: Some(id), name: Some(name), arguments, kind: told.kind });
     }
 
     /// What is not told yet of a whole item.
@@ -78,7 +80,14 @@ impl Calls {
                 Some(index) if !told.arguments => {
                     let arguments = arguments_of(item);
                     if !arguments.is_empty() {
-                        items.push(Item::ToolCall { choice: 0, index, id: None, name: None, arguments });
+                        items.push(Item::ToolCall {
+                            choice: 0,
+                            index,
+                            id: None,
+                            name: None,
+                            arguments,
+                            kind: told.kind,
+                        });
                     }
                 }
                 Some(_) => {}
@@ -103,6 +112,13 @@ impl Calls {
 
 fn thought(origin: Dialect, thought: Thought) -> Item {
     Item::Thought { choice: 0, origin, thought }
+}
+
+fn kind_of(item: Value<'_>) -> CallKind {
+    match item.get("type").is_some_and(|kind| kind.str_eq("custom_tool_call")) {
+        true => CallKind::Custom,
+        false => CallKind::Function,
+    }
 }
 
 /// JSON, or the text of a tool that takes text.

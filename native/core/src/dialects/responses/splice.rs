@@ -13,7 +13,7 @@ pub(super) fn splice_request(to: &To<'_>, body: &[u8]) -> Vec<u8> {
     let Ok(index) = Index::scan(body, Limits::default()) else { return body.to_vec() };
     let field = |name| index.get(body, name);
     let mut edits = Edits::new();
-    name_model(to, &index, body, &mut edits);
+    name_model(to.model, &index, body, &mut edits);
     if to.stream && field("stream").and_then(Value::as_bool) != Some(true) {
         edits.set("stream", Bytes::from_static(b"true"));
     }

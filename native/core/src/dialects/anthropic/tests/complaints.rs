@@ -120,6 +120,7 @@ fn litellm_18667_arguments_that_are_no_json_are_passed_on() {
         id: Some("a".into()),
         name: Some("f".into()),
         arguments: arguments.into(),
+        kind: CallKind::Function,
     };
     for odd in ["{\"x\":", "[1]", "no json"] {
         let body = Anthropic.write_answer(&Reply::default(), &[call(odd), finish("tool_calls")], &Usage::default());

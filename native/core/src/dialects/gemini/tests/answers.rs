@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::dialects::neutral::{Thought, TokenLogprob};
+use crate::dialects::neutral::{CallKind, Thought, TokenLogprob};
 use crate::dialects::{Answer, Dialect};
 
 fn whole(body: &str) -> (Vec<Item>, Answer) {
@@ -35,6 +35,7 @@ fn an_answer_is_read() {
         id: Some(id.into()),
         name: Some(name.into()),
         arguments: arguments.into(),
+        kind: CallKind::Function,
     };
     assert_eq!(
         items,

@@ -1,6 +1,7 @@
 //! Streams, both ways.
 
 use super::*;
+use crate::dialects::neutral::CallKind;
 use crate::error::Code;
 
 /// As the Gemini API streams: usage in each event, a signature in a part of its own, no end mark.
@@ -101,6 +102,7 @@ fn calls_in_pieces_come_out_whole() {
         id: id.map(Into::into),
         name: name.map(Into::into),
         arguments: arguments.into(),
+        kind: CallKind::Function,
     };
     let items = [
         piece(0, Some("a"), Some("f"), ""),

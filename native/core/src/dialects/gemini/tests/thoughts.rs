@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::dialects::neutral::Thought;
+use crate::dialects::neutral::{CallKind, Thought};
 use crate::dialects::Dialect;
 
 /// What models of Anthropic and of the Responses API said, with what binds their thoughts to them.
@@ -16,6 +16,7 @@ fn said() -> Vec<Item> {
         id: Some(id.into()),
         name: Some(name.into()),
         arguments: "{}".into(),
+        kind: CallKind::Function,
     };
     vec![
         thought(Dialect::Anthropic, Thought::Redacted("opaque".into())),

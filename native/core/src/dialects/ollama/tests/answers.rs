@@ -2,7 +2,7 @@ use serde_json::{json, Value};
 
 use super::super::Ollama;
 use super::heard;
-use crate::dialects::neutral::{Endpoint, Item, TokenLogprob};
+use crate::dialects::neutral::{CallKind, Endpoint, Item, TokenLogprob};
 use crate::dialects::{Answer, Fed, Form, Protocol, Reply};
 use crate::error::{Code, Failure};
 use crate::ledger::{Usage, UsageSource};
@@ -26,7 +26,14 @@ fn usage() -> Usage {
 }
 
 fn call(index: u32, id: &str, name: &str, arguments: &str) -> Item {
-    Item::ToolCall { choice: 0, index, id: Some(id.into()), name: Some(name.into()), arguments: arguments.into() }
+    Item::ToolCall {
+        choice: 0,
+        index,
+        id: Some(id.into()),
+        name: Some(name.into()),
+        arguments: arguments.into(),
+        kind: CallKind::Function,
+    }
 }
 
 fn wanted() -> Vec<Item> {
@@ -192,7 +199,14 @@ fn vectors_have_both_forms() {
 
 #[test]
 fn parallel_calls_whose_pieces_come_mixed_go_out_whole() {
-    let more = |index, text: &str| Item::ToolCall { choice: 0, index, id: None, name: None, arguments: text.into() };
+    let more = |index, text: &str| Item::ToolCall {
+        choice: 0,
+        index,
+        id: None,
+        name: None,
+        arguments: text.into(),
+        kind: CallKind::Function,
+    };
     let items = [
         call(0, "a", "f", "{\"x\":"),
         call(1, "b", "g", ""),

@@ -4,7 +4,7 @@ use serde_json::{json, Value};
 
 use super::super::Ollama;
 use super::{chat, heard, read, write, write_to, CHAT, EMBEDDINGS};
-use crate::dialects::neutral::Item;
+use crate::dialects::neutral::{CallKind, Item};
 use crate::dialects::{Fed, Protocol, Reply, To};
 use crate::ledger::Usage;
 
@@ -47,6 +47,7 @@ fn malformed_arguments_go_on_as_the_text_that_they_are() {
         id: Some("a".into()),
         name: Some("f".into()),
         arguments: "{\"a\":".into(),
+        kind: CallKind::Function,
     };
     let said: Value =
         serde_json::from_slice(&Ollama.write_answer(&Reply::default(), &[call], &Usage::default())).unwrap();

@@ -16,7 +16,13 @@ fn a_whole_answer_is_read_as_its_stream_is() {
         r#"{"id":"chatcmpl-C1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":1},"completion_tokens_details":{"reasoning_tokens":2}}}"#,
         "[DONE]",
     ];
-    assert_eq!(whole(body), joined(&items(&streamed)));
+    let items = joined(&items(&streamed));
+    assert_eq!(whole(body), items);
+    let kinds = items.iter().filter_map(|item| match item {
+        Item::ToolCall { kind, arguments, .. } => Some((*kind, arguments.as_str())),
+        _ => None,
+    });
+    assert!(kinds.eq([(CallKind::Function, "{}"), (CallKind::Custom, "x = 1")]));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::{Decoder, OpenAiChat};
 use crate::config::CapField;
-use crate::dialects::neutral::{Endpoint, Item, Thought};
+use crate::dialects::neutral::{CallKind, Endpoint, Item, Thought};
 use crate::dialects::openai::manners::Manners;
 use crate::dialects::{Answer, Ask, Change, Decode, Dialect, Fed, Loss, Protocol, Reply, To};
 use crate::ledger::{Usage, UsageSource};
@@ -99,7 +99,14 @@ fn reasoning(text: &str) -> Item {
 }
 
 fn call(index: u32, id: &str, name: &str, arguments: &str) -> Item {
-    Item::ToolCall { choice: 0, index, id: Some(id.into()), name: Some(name.into()), arguments: arguments.into() }
+    Item::ToolCall {
+        choice: 0,
+        index,
+        id: Some(id.into()),
+        name: Some(name.into()),
+        arguments: arguments.into(),
+        kind: CallKind::Function,
+    }
 }
 
 fn finish(reason: &str) -> Item {

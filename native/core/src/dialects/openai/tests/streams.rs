@@ -15,8 +15,14 @@ const OPENAI: [&str; 8] = [
 ];
 
 fn openai_items() -> Vec<Item> {
-    let more =
-        |arguments: &str| Item::ToolCall { choice: 0, index: 0, id: None, name: None, arguments: arguments.into() };
+    let more = |arguments: &str| Item::ToolCall {
+        choice: 0,
+        index: 0,
+        id: None,
+        name: None,
+        arguments: arguments.into(),
+        kind: CallKind::Function,
+    };
     vec![
         text("Héllo"),
         call(0, "call_a", "weather", ""),

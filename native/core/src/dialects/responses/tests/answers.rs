@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{calls, finish, json as parsed, reply, text, thinks, whole, OpenAiResponses, USAGE};
+use super::{calls, custom, finish, json as parsed, reply, text, thinks, whole, OpenAiResponses, USAGE};
 use crate::dialects::neutral::{Item, Thought, TokenLogprob};
 use crate::dialects::{Answer, Dialect, Protocol};
 use crate::error::{Code, Failure};
@@ -57,7 +57,7 @@ fn an_answer_of_every_kind_of_item() {
             },
             Item::Refusal { choice: 0, text: "no".into() },
             calls(0, "call_1", "ns_-_f", "{\"a\":1}"),
-            calls(1, "call_2", "c", "plain"),
+            custom(1, Some(("call_2", "c")), "plain"),
             finish("tool_calls"),
             Item::Usage(USAGE),
             Item::UsageDetail { reasoning_tokens: 5, cache_written_tokens: 2 },

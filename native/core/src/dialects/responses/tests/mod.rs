@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 
 use super::OpenAiResponses;
-use crate::dialects::neutral::{Endpoint, Item};
+use crate::dialects::neutral::{CallKind, Endpoint, Item};
 use crate::dialects::{Answer, Ask, Fed, Loss, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::{Usage, UsageSource};
@@ -122,11 +122,24 @@ fn thinks(text: &str) -> Item {
 }
 
 fn calls(index: u32, id: &str, name: &str, arguments: &str) -> Item {
-    Item::ToolCall { choice: 0, index, id: Some(id.into()), name: Some(name.into()), arguments: arguments.into() }
+    Item::ToolCall {
+        choice: 0,
+        index,
+        id: Some(id.into()),
+        name: Some(name.into()),
+        arguments: arguments.into(),
+        kind: CallKind::Function,
+    }
 }
 
 fn more(index: u32, arguments: &str) -> Item {
-    Item::ToolCall { choice: 0, index, id: None, name: None, arguments: arguments.into() }
+    Item::ToolCall { choice: 0, index, id: None, name: None, arguments: arguments.into(), kind: CallKind::Function }
+}
+
+/// A call of a custom tool, or more of it.
+fn custom(index: u32, called: Option<(&str, &str)>, input: &str) -> Item {
+    let (id, name) = called.map(|(id, name)| (id.to_owned(), name.to_owned())).unzip();
+    Item::ToolCall { choice: 0, index, id, name, arguments: input.into(), kind: CallKind::Custom }
 }
 
 fn finish(reason: &str) -> Item {

@@ -3,10 +3,10 @@
 use serde_json::{json, Value as Json};
 
 use super::{
-    calls, decode, decode_at, encode, events, finish, joined, more, reply, stream_of, text, thinks, whole,
+    calls, custom, decode, decode_at, encode, events, finish, joined, more, reply, stream_of, text, thinks, whole,
     OpenAiResponses, USAGE,
 };
-use crate::dialects::neutral::{Item, Thought};
+use crate::dialects::neutral::{CallKind, Item, Thought};
 use crate::dialects::{Answer, Dialect, Fed, Protocol};
 use crate::error::{Code, Failure};
 
@@ -254,7 +254,14 @@ fn calls_told_in_turns_stay_apart() {
 #[test]
 fn a_call_without_an_id_gets_one_and_without_arguments_an_object() {
     let stream = encode(&[
-        Item::ToolCall { choice: 0, index: 0, id: None, name: Some("f".into()), arguments: String::new() },
+        Item::ToolCall {
+            choice: 0,
+            index: 0,
+            id: None,
+            name: Some("f".into()),
+            arguments: String::new(),
+            kind: CallKind::Function,
+        },
         finish("tool_calls"),
     ]);
     let events = events(&stream);
@@ -262,6 +269,27 @@ fn a_call_without_an_id_gets_one_and_without_arguments_an_object() {
     assert_eq!((&call["call_id"], &call["arguments"]), (&json!("call_r1_0"), &json!("{}")));
     let pieces = events.iter().filter(|event| event["type"] == "response.function_call_arguments.delta");
     assert_eq!(pieces.map(|event| event["delta"].as_str().unwrap()).collect::<String>(), "{}");
+}
+
+#[test]
+fn a_call_of_a_custom_tool_has_events_of_its_own() {
+    let stream =
+        encode(&[custom(0, Some(("call_1", "ns_-_patch")), "a"), custom(0, None, " \"b\""), finish("tool_calls")]);
+    let events = events(&stream);
+    let kinds: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let delta = "response.custom_tool_call_input.delta";
+    let [added, done, item] =
+        ["response.output_item.added", "response.custom_tool_call_input.done", "response.output_item.done"];
+    assert_eq!(kinds[2..7], [added, delta, delta, done, item]);
+    let of = |kind: &str| events.iter().find(|event| event["type"] == kind).unwrap();
+    assert_eq!(
+        of(done),
+        &json!({"type": done, "sequence_number": 5, "item_id": "ctc_r1_0", "output_index": 0, "input": "a \"b\""})
+    );
+    assert_eq!((&of(delta)["delta"], &of(added)["item"]["input"]), (&json!("a"), &json!("")));
+    let whole = json!({"id": "ctc_r1_0", "type": "custom_tool_call", "status": "completed", "input": "a \"b\"", "call_id": "call_1",
+        "name": "patch", "namespace": "ns"});
+    assert_eq!((&of(item)["item"], &events.last().unwrap()["response"]["output"][0]), (&whole, &whole));
 }
 
 #[test]
@@ -320,6 +348,8 @@ fn what_was_written_is_read_again() {
         Item::Refusal { choice: 0, text: "no".into() },
         calls(0, "call_1", "ns_-_f", "{\"x\":1}"),
         calls(1, "call_2", "g", "{}"),
+        custom(2, Some(("call_3", "ns_-_patch")), "a \"b\"\n"),
+        custom(3, Some(("call_4", "c")), ""),
         thought(Dialect::Gemini, Thought::OfText("t".into())),
         thought(Dialect::Gemini, Thought::OfCall(1, "c".into())),
         finish("tool_calls"),
