@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::error::Failure;
+
 /// What became of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
@@ -56,6 +58,8 @@ pub struct Loss {
     lost: Vec<Lost>,
     /// More than are kept.
     beyond: u32,
+    /// Why only an upstream of the caller's own dialect can be asked.
+    bar: Option<Box<Failure>>,
 }
 
 /// Fields that a report names.
@@ -83,6 +87,16 @@ impl Loss {
             self.add(lost.change, lost.field.clone(), lost.note);
         }
         self.beyond += other.beyond;
+    }
+
+    /// No other dialect has any of it: what the caller is told where nobody speaks its own. The first word stands.
+    pub fn bar(&mut self, why: Failure) {
+        self.bar.get_or_insert_with(|| Box::new(why));
+    }
+
+    /// Takes out what bars it from other dialects.
+    pub fn take_bar(&mut self) -> Option<Box<Failure>> {
+        self.bar.take()
     }
 
     /// The fields, in the order in which they were met.

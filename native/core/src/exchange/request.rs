@@ -8,7 +8,6 @@ use super::call::is_uuid;
 use super::{Exchange, Phase, Step, UpstreamId};
 use crate::config::{CapField, ProviderKind};
 use crate::dialects::neutral;
-use crate::dialects::responses::history::not_found;
 use crate::dialects::{Dialect, Loss, To, VERSION};
 use crate::error::{Code, Failure};
 use crate::gateway::Upstream;
@@ -160,9 +159,9 @@ impl Exchange {
     ) -> Result<(Bytes, Loss), Failure> {
         let (own, facts) = (self.dialect(), self.facts());
         let source = facts.source.as_deref();
-        let earlier = source.and_then(|source| source.earlier.as_deref());
-        if let Some(id) = earlier.filter(|_| upstream.dialect != own || upstream.kind == ProviderKind::Engine) {
-            return Err(not_found(id));
+        let bar = source.and_then(|source| source.bar.as_deref());
+        if let Some(why) = bar.filter(|_| upstream.dialect != own || upstream.kind == ProviderKind::Engine) {
+            return Err(why.clone());
         }
         let mut loss = source.map_or_else(Loss::default, |source| source.loss.clone());
         if upstream.kind == ProviderKind::Engine {

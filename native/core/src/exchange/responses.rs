@@ -3,12 +3,15 @@
 use bytes::Bytes;
 
 use super::target::Target;
+use super::verdict::Fall;
 use super::Exchange;
+use crate::dialects::openai::words::Words;
 use crate::dialects::responses::history::{self, Page};
 use crate::dialects::Dialect;
 use crate::error::{Code, Failure};
 use crate::history::Turn;
 use crate::json::{Edits, Index, Limits};
+use crate::ledger::Usage;
 
 /// What a request says that goes on from an earlier response.
 pub(super) enum Earlier {
@@ -77,6 +80,33 @@ impl Exchange {
         };
         let most = self.snap.config.dialects.history_max_bytes;
         self.gateway.history.keep(&self.call().holder.tenant, &id, turn, most);
+    }
+
+    /// The response is made in the background, and its upstream tells it to whoever asks for it.
+    pub(super) fn take_later(&mut self, body: Bytes) {
+        let dialect = self.attempt.as_ref().map(|attempt| attempt.upstream.dialect);
+        let asked_for = self.facts().source.as_ref().is_some_and(|source| source.bar.is_some());
+        if dialect != Some(self.dialect()) || !asked_for {
+            return self.fall(Fall::error("The provider answered with an error", "the response is not made yet"));
+        }
+        self.charge_held();
+        self.succeed(Some(Usage::default()), false, Words::default());
+        self.attempt = None;
+        self.reply_whole(body);
+    }
+
+    /// What the answer costs is not known before it is made: the most that it may is charged.
+    fn charge_held(&mut self) {
+        let cap = self.account.capped.or(self.facts().output_cap);
+        let most = self.input_bound().saturating_add(cap.unwrap_or(0));
+        let provider = self.account.provider_tokens.take();
+        for tokens in [provider, self.holds.tokens.take()].into_iter().flatten() {
+            tokens.add_used(most);
+        }
+        if let Some(reservation) = self.holds.reservation.take() {
+            let held = reservation.tokens();
+            reservation.settle(held);
+        }
     }
 
     /// `GET` and `DELETE /v1/responses/{id}`, and `/input_items` below it.

@@ -15,6 +15,7 @@ use crate::dialects::openai::answer::is_error_shape;
 use crate::dialects::openai::encode::VectorForm;
 use crate::dialects::openai::pieces::{framed, Pieces};
 use crate::dialects::openai::request::{self, Facts, Source};
+use crate::dialects::responses::history::not_found;
 use crate::dialects::{Answer, Ask, Dialect, Fed, Listener, Loss, Reply};
 use crate::error::{Code, Failure};
 use crate::http::Headers;
@@ -35,16 +36,20 @@ pub(super) fn read(
 ) -> Result<Facts, Failure> {
     let mut loss = Loss::default();
     let (whole, body, earlier) = earlier.resolve(body)?;
+    if let Some(id) = earlier {
+        loss.bar(not_found(&id));
+    }
     let neutral = dialect.protocol().read_request(asked, &whole, &mut loss)?;
     let endpoint = asked.endpoint.unwrap_or(Endpoint::Chat);
     let mut facts = request::read(Bytes::from(neutral), endpoint, tenant)?;
     // The neutral form lacks what no other dialect has, which an upstream of the same is told: two requests that differ in it
-    // alone are two. What goes on from a response that only an upstream knows is like no other.
-    facts.key = facts.key.filter(|_| earlier.is_none()).map(|key| {
+    // alone are two. What goes on from something that only an upstream keeps is like no other.
+    let bar = loss.take_bar();
+    facts.key = facts.key.filter(|_| bar.is_none()).map(|key| {
         let mut hasher = blake3::Hasher::new_derive_key("hoosh: the cache key of a request of another dialect");
         *hasher.update(&key).update(&body).finalize().as_bytes()
     });
-    facts.source = Some(Box::new(Source { body, loss, earlier }));
+    facts.source = Some(Box::new(Source { body, loss, bar }));
     Ok(facts)
 }
 
@@ -233,6 +238,7 @@ impl Exchange {
         let Heard { body, answer, mut items } = heard;
         match answer {
             Answer::Whole => {}
+            Answer::Later => return self.take_later(body),
             Answer::Error(words) => return self.fall(Fall::error("The provider answered with an error", &words)),
             Answer::Malformed => {
                 return self.fall(Fall::malformed("The provider answered something that is not its protocol."));

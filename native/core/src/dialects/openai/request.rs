@@ -63,8 +63,8 @@ pub struct Source {
     pub body: Bytes,
     /// What the neutral request has no place for.
     pub loss: Loss,
-    /// An earlier response that it goes on from, and that only an upstream of the same dialect may know.
-    pub earlier: Option<String>,
+    /// Why only an upstream of the same dialect can be asked, where that is so: it needs what that one keeps.
+    pub bar: Option<Box<Failure>>,
 }
 
 impl Facts {
