@@ -163,6 +163,11 @@ impl Exchange {
         if let Some(why) = bar.filter(|_| upstream.dialect != own || upstream.kind == ProviderKind::Engine) {
             return Err(why.clone());
         }
+        // Another upstream of its dialect has not what it goes on from.
+        let home = source.and_then(|source| source.home.as_ref());
+        if let Some(why) = bar.filter(|_| home.is_some_and(|home| home.provider != upstream.name)) {
+            return Err(why.clone());
+        }
         let mut loss = source.map_or_else(Loss::default, |source| source.loss.clone());
         if upstream.kind == ProviderKind::Engine {
             return Ok((self.edited_body(to, upstream), loss));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::attempt::{Attempt, Follow};
 use super::once::digest;
-use super::responses::Earlier;
+use super::responses::{Earlier, Resolved};
 use super::spoken::Spoken;
 use super::verdict::Fall;
 use super::work::INLINE_BYTES;
@@ -35,10 +35,11 @@ pub(super) fn read(
     tenant: Option<&str>,
 ) -> Result<Facts, Failure> {
     let mut loss = Loss::default();
-    let (whole, body, earlier) = earlier.resolve(body)?;
-    if let Some(id) = earlier {
+    let Resolved { whole, body, elsewhere } = earlier.resolve(body)?;
+    let home = elsewhere.and_then(|(id, home)| {
         loss.bar(not_found(&id));
-    }
+        home
+    });
     let neutral = dialect.protocol().read_request(asked, &whole, &mut loss)?;
     let endpoint = asked.endpoint.unwrap_or(Endpoint::Chat);
     let mut facts = request::read(Bytes::from(neutral), endpoint, tenant)?;
@@ -49,7 +50,7 @@ pub(super) fn read(
         let mut hasher = blake3::Hasher::new_derive_key("hoosh: the cache key of a request of another dialect");
         *hasher.update(&key).update(&body).finalize().as_bytes()
     });
-    facts.source = Some(Box::new(Source { body, loss, bar }));
+    facts.source = Some(Box::new(Source { body, loss, bar, home }));
     Ok(facts)
 }
 
@@ -168,6 +169,9 @@ impl Exchange {
                 fed = Fed::Malformed;
             }
             if matches!(fed, Fed::Open | Fed::Done) && self.passes_as_it_is() && !frame.raw.is_empty() {
+                if frame.dispatches {
+                    self.note_home(&frame.data);
+                }
                 pieces.push(frame.raw);
             }
         }
@@ -259,6 +263,10 @@ impl Exchange {
 
     /// An answer in its caller's dialect goes as it came.
     fn pass_whole(&mut self, body: Bytes) {
+        let dialect = self.attempt.as_ref().map(|attempt| attempt.upstream.dialect);
+        if dialect.is_some_and(|dialect| self.is_kept_there(dialect)) {
+            self.remember_home(&body, false);
+        }
         let (endpoint, inputs) = (self.endpoint(), self.facts().answers);
         let Some(Attempt { follow: Follow::Spoken(spoken), .. }) = &self.attempt else { return };
         if !spoken.collected.is_complete(endpoint, inputs) {
