@@ -10,6 +10,7 @@ pub mod config;
 pub mod egress;
 pub mod error;
 pub mod history;
+pub mod homes;
 pub mod http;
 pub mod sync;
 pub mod wake;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::error::Failure;
 use crate::json::Value;
 
 /// What became of a field.
@@ -58,6 +59,8 @@ pub struct Loss {
     lost: Vec<Lost>,
     /// More than are kept.
     beyond: u32,
+    /// Why only an upstream of the caller's own dialect can be asked.
+    bar: Option<Box<Failure>>,
 }
 
 /// Fields that a report names.
@@ -94,6 +97,16 @@ impl Loss {
             self.add(lost.change, lost.field.clone(), lost.note);
         }
         self.beyond += other.beyond;
+    }
+
+    /// No other dialect has any of it: what the caller is told where nobody speaks its own. The first word stands.
+    pub fn bar(&mut self, why: Failure) {
+        self.bar.get_or_insert_with(|| Box::new(why));
+    }
+
+    /// Takes out what bars it from other dialects.
+    pub fn take_bar(&mut self) -> Option<Box<Failure>> {
+        self.bar.take()
     }
 
     /// The fields, in the order in which they were met.

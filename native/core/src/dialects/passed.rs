@@ -19,6 +19,8 @@ pub enum Service {
     Files,
     /// Models fetched and thrown away by an Ollama server.
     ModelFiles,
+    /// Responses kept by the provider, where its dialect has them.
+    Responses,
 }
 
 impl Service {
@@ -32,6 +34,7 @@ impl Service {
         Service::Translations,
         Service::Files,
         Service::ModelFiles,
+        Service::Responses,
     ];
 
     /// The word.
@@ -45,25 +48,26 @@ impl Service {
             Service::Translations => "translations",
             Service::Files => "files",
             Service::ModelFiles => "model_files",
+            Service::Responses => "responses",
         }
     }
 }
 
 /// A set of services, by provider type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Services(u8);
+pub struct Services(u16);
 
 impl Services {
     /// No service.
     pub const NONE: Services = Services(0);
-    /// Every service.
+    /// Every service that goes by the type; responses go by the dialect.
     pub const ALL: Services = Services(0xff);
 
     /// These services.
     pub const fn of(services: &[Service]) -> Services {
         let (mut bits, mut at) = (0, 0);
         while at < services.len() {
-            bits |= 1 << services[at] as u8;
+            bits |= 1 << services[at] as u16;
             at += 1;
         }
         Services(bits)
@@ -71,7 +75,7 @@ impl Services {
 
     /// Whether `service` is among them.
     pub const fn has(self, service: Service) -> bool {
-        self.0 & (1 << service as u8) != 0
+        self.0 & (1 << service as u16) != 0
     }
 }
 
@@ -106,6 +110,12 @@ pub enum Passed {
     Pull,
     /// `/api/delete`
     DeleteModel,
+    /// `/v1/responses/{id}`
+    Response,
+    /// `/v1/responses/{id}/input_items`
+    ResponseItems,
+    /// `/v1/responses/{id}/cancel`
+    CancelResponse,
 }
 
 /// What the body of a request may be.
@@ -171,6 +181,7 @@ impl Passed {
             Passed::Translations => Service::Translations,
             Passed::Files | Passed::File | Passed::FileContent => Service::Files,
             Passed::Pull | Passed::DeleteModel => Service::ModelFiles,
+            Passed::Response | Passed::ResponseItems | Passed::CancelResponse => Service::Responses,
         }
     }
 
@@ -178,8 +189,8 @@ impl Passed {
     pub const fn allow(self) -> &'static str {
         match self {
             Passed::Files => "GET, POST",
-            Passed::File => "GET, DELETE",
-            Passed::FileContent => "GET",
+            Passed::File | Passed::Response => "GET, DELETE",
+            Passed::FileContent | Passed::ResponseItems => "GET",
             Passed::DeleteModel => "DELETE",
             _ => "POST",
         }
@@ -189,6 +200,7 @@ impl Passed {
     pub fn takes(self, method: &str) -> Takes {
         match self {
             Passed::DeleteModel => Takes::Json,
+            Passed::CancelResponse => Takes::Nothing,
             _ if method != "POST" => Takes::Nothing,
             Passed::ImageEdits | Passed::ImageVariations => Takes::JsonOrForm,
             Passed::Transcriptions | Passed::Translations | Passed::Files => Takes::Form,
@@ -199,7 +211,7 @@ impl Passed {
     /// Whether its requests name a model.
     pub const fn names(self) -> Names {
         match self.service() {
-            Service::Files => Names::Nothing,
+            Service::Files | Service::Responses => Names::Nothing,
             Service::Moderations | Service::Images => Names::MaybeModel,
             _ => Names::Model,
         }
@@ -227,7 +239,15 @@ impl Passed {
             Passed::FileContent => "/v1/files/{id}/content",
             Passed::Pull => "/api/pull",
             Passed::DeleteModel => "/api/delete",
+            Passed::Response => "/v1/responses/{id}",
+            Passed::ResponseItems => "/v1/responses/{id}/input_items",
+            Passed::CancelResponse => "/v1/responses/{id}/cancel",
         }
+    }
+
+    /// Whether the provider reads its query.
+    pub fn has_query(self, method: &str) -> bool {
+        method == "GET" && matches!(self, Passed::Files | Passed::Response | Passed::ResponseItems)
     }
 
     /// The path at a provider whose base URL has `prefix`.
@@ -252,6 +272,9 @@ impl Passed {
             Passed::FileContent => format!("{prefix}/files/{id}/content"),
             Passed::Pull => format!("{}/api/pull", root_of(prefix)),
             Passed::DeleteModel => format!("{}/api/delete", root_of(prefix)),
+            Passed::Response => format!("{prefix}/responses/{id}"),
+            Passed::ResponseItems => format!("{prefix}/responses/{id}/input_items"),
+            Passed::CancelResponse => format!("{prefix}/responses/{id}/cancel"),
         }
     }
 }
@@ -262,7 +285,7 @@ fn root_of(prefix: &str) -> &str {
 }
 
 /// Letters that mean themselves in every path; so an id cannot lead to another path.
-fn is_id(id: &str) -> bool {
+pub fn is_id(id: &str) -> bool {
     let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'));
     plain && (1..=256).contains(&id.len()) && id.bytes().any(|byte| byte != b'.')
 }
@@ -295,6 +318,8 @@ mod tests {
         let some = Services::of(&[Service::Rerank, Service::Files]);
         let all: Vec<_> = Service::ALL.iter().filter(|service| some.has(**service)).collect();
         assert_eq!(all, [&Service::Rerank, &Service::Files]);
-        assert!(Service::ALL.iter().all(|service| Services::ALL.has(*service) && !Services::NONE.has(*service)));
+        assert!(Service::ALL.iter().all(|service| !Services::NONE.has(*service)));
+        let by_type = Service::ALL.iter().filter(|service| Services::ALL.has(**service)).count();
+        assert_eq!(by_type, Service::ALL.len() - 1, "responses go by the dialect");
     }
 }

@@ -192,6 +192,8 @@ pub enum Fed {
 pub enum Answer {
     /// An answer; what it says was put down.
     Whole,
+    /// It comes later, to whoever asks for it in the same dialect (Responses' `background`).
+    Later,
     /// An error in spite of its status, with its words.
     Error(String),
     /// Not of its protocol.

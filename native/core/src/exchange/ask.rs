@@ -5,6 +5,7 @@ use super::Caller;
 use crate::dialects::multipart;
 use crate::dialects::passed::{Names, Passed, Takes};
 use crate::error::{Code, Failure};
+use crate::homes::Home;
 use crate::http::is_media_type;
 
 /// The facts of such a head.
@@ -20,6 +21,8 @@ pub(super) struct Ask {
     pub provider: Option<String>,
     /// The rest of the query.
     pub query: String,
+    /// Where the response is that it is about.
+    pub home: Option<Home>,
 }
 
 impl Ask {
@@ -32,6 +35,7 @@ impl Ask {
             model: header("x-hoosh-model"),
             provider: header("x-hoosh-provider"),
             query: String::new(),
+            home: None,
         };
         ask.read_query(head.target)?;
         let content_type = head.headers.get("content-type");
@@ -60,7 +64,7 @@ impl Ask {
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             if let Some(name) = pair.strip_prefix("provider=") {
                 self.provider = Some(name.to_owned());
-            } else if self.passed == Passed::Files && self.method == "GET" {
+            } else if self.passed.has_query(self.method) {
                 if !pair.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
                     let words = "The query must be visible ASCII; write everything else as %XX.";
                     return Err(Failure::new(Code::InvalidValue, words));

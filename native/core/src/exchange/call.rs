@@ -8,6 +8,7 @@ use super::ask::Ask;
 use super::control::CacheControl;
 use super::door;
 use super::headers::pick;
+use super::home;
 use super::once;
 use super::origin::{self, Cors};
 use super::sizes::{self, Size};
@@ -196,6 +197,11 @@ impl Call {
     }
 
     fn check(&mut self, head: RequestHead<'_>, path: &str, gateway: &Gateway, snap: &Snapshot) -> Result<(), Failure> {
+        let kept = self.target.as_ref().and_then(|it| home::of(it, head, &self.holder.tenant, gateway, snap));
+        let home = kept.map(|(target, home)| {
+            self.target = Some(target);
+            home
+        });
         let Some(target) = &self.target else {
             let words =
                 format!("Unknown path: {} {}. See /v1/models, /v1/chat/completions.", shown(head.method), shown(path));
@@ -217,12 +223,17 @@ impl Call {
             return if gateway.is_draining() { Err(draining()) } else { Ok(()) };
         }
         if let Target::Passed(passed, _) = target {
-            self.ask = Some(Box::new(Ask::read(*passed, head)?));
+            let mut ask = Ask::read(*passed, head)?;
+            if let Some(home) = home {
+                ask.provider = Some(home.provider.to_string());
+                ask.home = Some(home);
+            }
+            self.ask = Some(Box::new(ask));
         }
         if let Some(length) = self.content_length {
             self.size(&snap.config.server).check(length)?;
         }
-        if self.ask.is_none() && !target.allows("POST") {
+        if self.ask.is_none() && (!target.allows("POST") || matches!(target, Target::KeptCancel(_))) {
             return Ok(());
         }
         // What was spent elsewhere is booked as long as anything is.

@@ -1,5 +1,5 @@
-//! Whom a request can be carried to. A strict caller's goes to those to whom nothing of it is lost, and one that goes on
-//! from a response that an upstream keeps to those that speak its dialect; the caller is told what stands against it only
+//! Whom a request can be carried to. A strict caller's goes to those to whom nothing of it is lost, and one that needs
+//! what an upstream keeps to those that speak its dialect; the caller is told what stands against it only
 //! if nobody is left.
 
 use super::Exchange;
@@ -36,8 +36,8 @@ impl Exchange {
 
     /// Whether it matters to the caller who is asked; to all others the order of the route does.
     fn is_particular(&self) -> bool {
-        let goes_on = || self.facts().source.as_deref().is_some_and(|source| source.earlier.is_some());
-        self.ask().is_none() && (self.call().strict || goes_on())
+        let barred = || self.facts().source.as_deref().is_some_and(|source| source.bar.is_some());
+        self.ask().is_none() && (self.call().strict || barred())
     }
 
     fn carried(&self, candidate: &Candidate) -> Result<(), Failure> {

@@ -175,9 +175,10 @@ impl Exchange {
 
     /// Finds the budget that pays.
     pub(super) fn take_pool(&mut self) -> Result<(), Failure> {
-        // Files cost no tokens.
-        self.holds.pool =
-            self.find_budget()?.filter(|_| !matches!(self.service(), Some(Service::Files | Service::ModelFiles)));
+        // Files cost no tokens, and what a response may cost was charged before it was made.
+        self.holds.pool = self
+            .find_budget()?
+            .filter(|_| !matches!(self.service(), Some(Service::Files | Service::ModelFiles | Service::Responses)));
         Ok(())
     }
 

@@ -74,6 +74,10 @@ impl Exchange {
         if matches!(attempt.follow, Follow::Tail) {
             return;
         }
+        if matches!(&attempt.follow, Follow::Spoken(spoken) if spoken.background.is_some()) {
+            // Its upstream goes on with it.
+            self.charge_held();
+        }
         self.account.end_attempt(attempt.upstream.slot, Outcome::Aborted);
         match attempt.take_said() {
             Some((usage, words)) if usage.is_some() || !words.is_empty() => self.account.answered(usage, words),

@@ -46,6 +46,7 @@ mod gates;
 mod gather;
 mod headers;
 mod held;
+mod home;
 mod inbox;
 mod intake;
 mod kept;

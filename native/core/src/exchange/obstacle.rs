@@ -186,7 +186,12 @@ impl Exchange {
     /// Until when each credential of candidate `at` is not asked with, as far as this request goes.
     pub(super) fn passed_over(&self, at: usize, look: Look) -> impl Fn(u16) -> Option<u64> + '_ {
         let (choice, now_us) = (&self.choice, self.now.mono_us);
+        // What one account keeps no other has.
+        let only = self.home().map(|home| home.credential);
         move |n| {
+            if only.is_some_and(|only| only != n) {
+                return Some(u64::MAX);
+            }
             let own = choice.spared.iter().filter(|one| one.candidate as usize == at && one.credential == Some(n));
             let spared = own.map(|one| one.until_us).max().filter(|until_us| *until_us > now_us);
             let asked = look == Look::ThisRound && choice.asked_with.contains(&(at as u32, n));

@@ -6,12 +6,13 @@ use bytes::Bytes;
 
 use super::ask::Ask;
 use super::attempt::{Attempt, Follow};
+use super::home::said_of;
 use super::inbox::AnswerHead;
 use super::verdict::Fall;
 use super::whole::Whole;
 use super::work::INLINE_BYTES;
 use super::{Exchange, Phase, Step};
-use crate::dialects::openai::passed::{said, Said};
+use crate::dialects::openai::passed::Said;
 use crate::dialects::openai::pieces::Pieces;
 use crate::dialects::openai::words::Words;
 use crate::dialects::passed::Service;
@@ -68,8 +69,8 @@ pub(super) struct Read {
 }
 
 impl Read {
-    fn of(body: Bytes) -> Read {
-        let said = said(&body);
+    fn of(body: Bytes, service: Option<Service>) -> Read {
+        let said = said_of(&body, service);
         Read { body, said }
     }
 }
@@ -110,7 +111,7 @@ impl Exchange {
     }
 
     pub(super) fn take_pass(&mut self, bytes: Bytes) {
-        let neutral = self.is_neutral();
+        let (neutral, service) = (self.is_neutral(), self.service());
         let Some(Attempt { follow: Follow::Pass(pass), .. }) = &mut self.attempt else { return };
         match &mut **pass {
             Pass::Raw => {
@@ -129,7 +130,7 @@ impl Exchange {
                         Err(_) => break Some(Fall::malformed("The provider sent an event that is too large.")),
                     };
                     if frame.dispatches && frame.data.trim_ascii() != b"[DONE]" {
-                        match said(&frame.data) {
+                        match said_of(&frame.data, service) {
                             Said::Fine(used) => *usage = used.or(*usage),
                             Said::Error(words) => {
                                 break Some(Fall::error("The provider broke off with an error", &words))
@@ -181,9 +182,10 @@ impl Exchange {
             return self.take_read(Read { body, said: Said::Fine(None) });
         }
         if body.len() <= INLINE_BYTES {
-            return self.take_read(Read::of(body));
+            return self.take_read(Read::of(body, self.service()));
         }
-        self.work(Phase::Judging, body.len(), move || Read::of(body));
+        let service = self.service();
+        self.work(Phase::Judging, body.len(), move || Read::of(body, service));
     }
 
     pub(super) fn take_read(&mut self, read: Read) {
@@ -191,6 +193,7 @@ impl Exchange {
             Said::Fine(usage) => {
                 self.succeed_passed(usage);
                 self.attempt = None;
+                self.leave_home();
                 self.mark_content();
                 self.keep_passed(&read.body);
                 let headers = self.passed_headers(false);
@@ -207,6 +210,10 @@ impl Exchange {
     /// bound.
     fn succeed_passed(&mut self, usage: Option<Usage>) {
         let is_upload = self.ask().is_some_and(Ask::is_upload);
+        let usage = match self.service() {
+            Some(Service::Responses) => Some(self.owed_for_response(usage)),
+            _ => usage,
+        };
         let usage = usage.or_else(|| match self.service() {
             Some(Service::Files | Service::ModelFiles) => Some(Usage::default()),
             _ if is_upload => {

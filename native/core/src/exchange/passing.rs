@@ -59,7 +59,11 @@ impl Exchange {
         let offers = |candidate: &&Candidate| {
             let upstream = &self.snap.upstreams[candidate.provider as usize];
             // Hooks see requests of JSON, and none of these.
-            !upstream.hooked && upstream.services.has(service) && named.is_none_or(|named| named == candidate.provider)
+            let offered = match &ask.home {
+                Some(home) => candidate.model == home.model,
+                None => upstream.services.has(service),
+            };
+            !upstream.hooked && offered && named.is_none_or(|named| named == candidate.provider)
         };
         let candidates: Arc<[Candidate]> = all.iter().filter(offers).cloned().collect();
         if candidates.is_empty() {
@@ -124,7 +128,8 @@ impl Exchange {
             headers,
             body: match upload {
                 Some(upload) => upload.body(&to.model),
-                None => Body::Whole(self.edited_body(to, upstream)),
+                None if ask.has_body() => Body::Whole(self.edited_body(to, upstream)),
+                None => Body::Whole(Bytes::new()),
             },
         })
     }

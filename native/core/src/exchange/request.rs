@@ -10,7 +10,6 @@ use crate::config::ProviderKind;
 use crate::dialects::neutral;
 use crate::dialects::openai::splice;
 use crate::dialects::own::{leave_pool, name_model};
-use crate::dialects::responses::history::not_found;
 use crate::dialects::{Dialect, Loss, To, VERSION};
 use crate::error::{Code, Failure};
 use crate::gateway::Upstream;
@@ -162,9 +161,14 @@ impl Exchange {
     ) -> Result<(Bytes, Loss), Failure> {
         let (own, facts) = (self.dialect(), self.facts());
         let source = facts.source.as_deref();
-        let earlier = source.and_then(|source| source.earlier.as_deref());
-        if let Some(id) = earlier.filter(|_| upstream.dialect != own || upstream.kind == ProviderKind::Engine) {
-            return Err(not_found(id));
+        let bar = source.and_then(|source| source.bar.as_deref());
+        if let Some(why) = bar.filter(|_| upstream.dialect != own || upstream.kind == ProviderKind::Engine) {
+            return Err(why.clone());
+        }
+        // Another upstream of its dialect has not what it goes on from.
+        let home = source.and_then(|source| source.home.as_ref());
+        if let Some(why) = bar.filter(|_| home.is_some_and(|home| home.provider != upstream.name)) {
+            return Err(why.clone());
         }
         let mut loss = source.map_or_else(Loss::default, |source| source.loss.clone());
         if upstream.kind == ProviderKind::Engine {

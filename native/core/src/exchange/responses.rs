@@ -2,13 +2,18 @@
 
 use bytes::Bytes;
 
+use super::home::is_there;
 use super::target::Target;
+use super::verdict::Fall;
 use super::Exchange;
+use crate::dialects::openai::words::Words;
 use crate::dialects::responses::history::{self, Page};
 use crate::dialects::Dialect;
 use crate::error::{Code, Failure};
 use crate::history::Turn;
+use crate::homes::{Home, Known};
 use crate::json::{Edits, Index, Limits};
+use crate::ledger::Usage;
 
 /// What a request says that goes on from an earlier response.
 pub(super) enum Earlier {
@@ -16,24 +21,39 @@ pub(super) enum Earlier {
     Nothing,
     /// The items of the turns before.
     Kept(Bytes),
-    /// Nobody here kept it: an upstream of the same dialect may have.
-    Elsewhere(String),
+    /// Nobody here kept it: an upstream of the same dialect may have, and perhaps it is known which.
+    Elsewhere(String, Option<Box<Home>>),
+    /// Whoever has it, it is not this caller's.
+    Others(String),
+}
+
+/// A body, and the one that it stands for.
+pub(super) struct Resolved {
+    /// What policy reads.
+    pub whole: Bytes,
+    /// What an upstream of the same dialect is sent.
+    pub body: Bytes,
+    /// The response that it goes on from, where that is not kept here.
+    pub elsewhere: Option<(String, Option<Box<Home>>)>,
 }
 
 impl Earlier {
-    /// The body that policy reads, the body that an upstream of the same dialect is sent, and the id that is not resolved.
-    pub fn resolve(self, body: Bytes) -> Result<(Bytes, Bytes, Option<String>), Failure> {
+    /// What the body stands for.
+    pub fn resolve(self, body: Bytes) -> Result<Resolved, Failure> {
+        let plain = |body: Bytes| Resolved { whole: body.clone(), body, elsewhere: None };
         match self {
-            Earlier::Nothing => Ok((body.clone(), body, None)),
+            Earlier::Nothing => Ok(plain(body)),
+            Earlier::Others(id) => Err(history::not_found(&id)),
             Earlier::Kept(items) => {
                 let whole = Bytes::from(history::whole_body(&items, &body)?);
-                Ok((whole.clone(), whole, None))
+                Ok(plain(whole))
             }
-            Earlier::Elsewhere(id) => {
-                let Ok(index) = Index::scan(&body, Limits::default()) else { return Ok((body.clone(), body, None)) };
+            Earlier::Elsewhere(id, home) => {
+                let Ok(index) = Index::scan(&body, Limits::default()) else { return Ok(plain(body)) };
                 let mut edits = Edits::new();
                 edits.remove("previous_response_id");
-                Ok((Bytes::from(edits.apply(&body, &index)), body, Some(id)))
+                let whole = Bytes::from(edits.apply(&body, &index));
+                Ok(Resolved { whole, body, elsewhere: Some((id, home)) })
             }
         }
     }
@@ -46,9 +66,14 @@ impl Exchange {
             return Earlier::Nothing;
         }
         let Some(id) = history::previous_response_id(body) else { return Earlier::Nothing };
-        match self.gateway.history.find(&self.call().holder.tenant, &id) {
-            Some(turn) => Earlier::Kept(turn.items),
-            None => Earlier::Elsewhere(id),
+        let tenant = &self.call().holder.tenant;
+        if let Some(turn) = self.gateway.history.find(tenant, &id) {
+            return Earlier::Kept(turn.items);
+        }
+        match self.gateway.homes.find(tenant, &id) {
+            Known::Own(home) => Earlier::Elsewhere(id, Some(home).filter(|it| is_there(it, &self.snap)).map(Box::new)),
+            Known::Nobody => Earlier::Elsewhere(id, None),
+            Known::Others => Earlier::Others(id),
         }
     }
 
@@ -79,9 +104,37 @@ impl Exchange {
         self.gateway.history.keep(&self.call().holder.tenant, &id, turn, most);
     }
 
-    /// `GET` and `DELETE /v1/responses/{id}`, and `/input_items` below it.
+    /// The response is made in the background, and its upstream tells it to whoever asks for it.
+    pub(super) fn take_later(&mut self, body: Bytes) {
+        let dialect = self.attempt.as_ref().map(|attempt| attempt.upstream.dialect);
+        let asked_for = self.facts().source.as_ref().is_some_and(|source| source.bar.is_some());
+        if dialect != Some(self.dialect()) || !asked_for {
+            return self.fall(Fall::error("The provider answered with an error", "the response is not made yet"));
+        }
+        self.charge_held();
+        self.remember_home(&body, true);
+        self.succeed(Some(Usage::default()), false, Words::default());
+        self.attempt = None;
+        self.reply_whole(body);
+    }
+
+    /// What the answer costs is not known before it is made: the most that it may is charged.
+    pub(super) fn charge_held(&mut self) {
+        let cap = self.account.capped.or(self.facts().output_cap);
+        let most = self.input_bound().saturating_add(cap.unwrap_or(0));
+        let provider = self.account.provider_tokens.take();
+        for tokens in [provider, self.holds.tokens.take()].into_iter().flatten() {
+            tokens.add_used(most);
+        }
+        if let Some(reservation) = self.holds.reservation.take() {
+            let held = reservation.tokens();
+            reservation.settle(held);
+        }
+    }
+
+    /// What is asked of a response that no upstream keeps: `GET` and `DELETE /v1/responses/{id}`, and what is below it.
     pub(super) fn answer_kept(&mut self, target: &Target, deletes: bool) {
-        let (Target::Kept(id) | Target::KeptItems(id, _)) = target else { return };
+        let (Target::Kept(id) | Target::KeptItems(id, _) | Target::KeptCancel(id)) = target else { return };
         let tenant = self.call().holder.tenant.clone();
         let body = match target {
             Target::KeptItems(_, query) => {
@@ -89,6 +142,11 @@ impl Exchange {
                 let turn = self.gateway.history.find(&tenant, id);
                 turn.and_then(|turn| history::input_items(id, &turn.input, &page))
             }
+            Target::KeptCancel(_) if self.gateway.history.find(&tenant, id).is_some() => {
+                let words = "Only a response that is made in the background can be cancelled.";
+                return self.fail(Failure::new(Code::InvalidValue, words).param("response_id"));
+            }
+            Target::KeptCancel(_) => None,
             _ if deletes => self.gateway.history.forget(&tenant, id).then(|| history::deleted(id)),
             _ => self.gateway.history.find(&tenant, id).map(|turn| turn.response.to_vec()),
         };

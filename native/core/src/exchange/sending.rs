@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::attempt::Reached;
 use super::gates::Gate;
+use super::home::facts_of;
 use super::sizes;
 use super::upload::{no_model, Upload, PREFIX};
 use super::{Exchange, Move, Phase, Step, UpstreamId};
@@ -40,7 +41,8 @@ impl Exchange {
         if has_body && (has_model || !is_upload) {
             self.phase = Phase::Body;
         } else {
-            self.facts = Some(unread(String::new()));
+            let home = self.ask().and_then(|ask| ask.home.as_ref());
+            self.facts = Some(home.map_or_else(|| unread(String::new()), facts_of));
             self.phase = Phase::Gates(Gate::Scope);
         }
     }

@@ -32,6 +32,10 @@ pub(super) struct Spoken {
     pub listener: Option<Listener>,
     /// Calls of custom tools come as those of functions, and are told as what they are.
     pub customs: Customs,
+    /// The response that its upstream keeps, once it is named, where it is made in the background.
+    pub background: Option<Box<str>>,
+    /// Its upstream was not asked yet whether it keeps it.
+    pub unnamed: bool,
 }
 
 /// How it is written.
@@ -56,7 +60,17 @@ impl std::fmt::Debug for Voice {
 
 impl Spoken {
     pub fn new(voice: Voice, customs: Customs, keeps: bool) -> Spoken {
-        Spoken { voice, collected: Collected::default(), usage: None, bytes: 0, keeps, listener: None, customs }
+        Spoken {
+            voice,
+            collected: Collected::default(),
+            usage: None,
+            bytes: 0,
+            keeps,
+            listener: None,
+            background: None,
+            unnamed: true,
+            customs,
+        }
     }
 
     /// Whether the upstream's own bytes are the answer.
@@ -182,6 +196,10 @@ impl Exchange {
             Voice::Other { .. } => !streams || self.dialect() != Dialect::OpenAiChat || self.facts().include_usage,
             Voice::AsItIs => false,
         };
+        if let Some(id) = spoken.background.take() {
+            // Told to the end, and booked with this.
+            self.gateway.homes.settle(&self.call().holder.tenant, &id);
+        }
         self.succeed(spoken.usage, spoken.collected.is_clean(), spoken.collected.words());
         // The bytes that follow a stream's last event are still read, so that its connection can serve again.
         let now_us = self.now.mono_us;

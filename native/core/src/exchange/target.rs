@@ -20,6 +20,8 @@ pub(super) enum Target {
     Kept(String),
     /// What it was asked with; and the query, which says which part of it.
     KeptItems(String, String),
+    /// It is not to be made any more.
+    KeptCancel(String),
     /// Asked as it is, of a provider that offers it; and which file.
     Passed(Passed, Option<Box<str>>),
     Models,
@@ -97,9 +99,14 @@ impl Target {
 
     fn of_kept(path: &str, query: &str) -> Option<Target> {
         let id = path.strip_prefix("/v1/responses/")?;
-        let (id, items) = id.strip_suffix("/input_items").map_or((id, false), |id| (id, true));
-        let id = Some(id).filter(|id| !id.is_empty() && !id.contains('/'))?.to_owned();
-        Some(if items { Target::KeptItems(id, query.to_owned()) } else { Target::Kept(id) })
+        let (id, below) = id.split_once('/').map_or((id, None), |(id, below)| (id, Some(below)));
+        let id = Some(id).filter(|id| !id.is_empty())?.to_owned();
+        match below {
+            None => Some(Target::Kept(id)),
+            Some("input_items") => Some(Target::KeptItems(id, query.to_owned())),
+            Some("cancel") => Some(Target::KeptCancel(id)),
+            Some(_) => None,
+        }
     }
 
     fn by_name(path: &str) -> Option<Target> {
@@ -153,6 +160,7 @@ impl Target {
             Target::Inference(dialect, endpoint) => path_of(*dialect, *endpoint),
             Target::Kept(_) => "/v1/responses/{id}",
             Target::KeptItems(..) => "/v1/responses/{id}/input_items",
+            Target::KeptCancel(_) => "/v1/responses/{id}/cancel",
             Target::Count(Dialect::Gemini) => "/v1beta/models/{model}:countTokens",
             Target::Count(_) => "/v1/messages/count_tokens",
             Target::Passed(passed, _) => passed.path(),
@@ -182,7 +190,7 @@ impl Target {
         match self {
             Target::Inference(_, endpoint) => endpoint.as_str(),
             Target::Count(_) => "count",
-            Target::Kept(_) | Target::KeptItems(..) => "responses",
+            Target::Kept(_) | Target::KeptItems(..) | Target::KeptCancel(_) => "responses",
             Target::Passed(passed, _) => passed.service().as_str(),
             Target::Models | Target::Model(_) | Target::Show | Target::Loaded => "models",
             Target::OllamaVersion => "version",
@@ -217,6 +225,7 @@ impl Target {
             | Target::Count(_)
             | Target::Kept(_)
             | Target::KeptItems(..)
+            | Target::KeptCancel(_)
             | Target::Passed(..)
             | Target::Models
             | Target::Model(_)
@@ -238,6 +247,7 @@ impl Target {
             | Target::Count(_)
             | Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report)
             | Target::Show
+            | Target::KeptCancel(_)
             | Target::Explain => "POST",
             Target::Passed(passed, _) => passed.allow(),
             Target::Cache => "DELETE",

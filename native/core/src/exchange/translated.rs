@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::attempt::{Attempt, Follow};
 use super::once::digest;
-use super::responses::Earlier;
+use super::responses::{Earlier, Resolved};
 use super::verdict::Fall;
 use super::work::INLINE_BYTES;
 use super::{Exchange, Phase, Step};
@@ -14,6 +14,7 @@ use crate::dialects::openai::answer::is_error_shape;
 use crate::dialects::openai::encode::VectorForm;
 use crate::dialects::openai::pieces::{framed, Pieces};
 use crate::dialects::openai::request::{self, Facts, Source};
+use crate::dialects::responses::history::not_found;
 use crate::dialects::{Answer, Ask, Dialect, Fed, Listener, Loss, Reply};
 use crate::error::{Code, Failure};
 use crate::http::Headers;
@@ -33,17 +34,22 @@ pub(super) fn read(
     tenant: Option<&str>,
 ) -> Result<Facts, Failure> {
     let mut loss = Loss::default();
-    let (whole, body, earlier) = earlier.resolve(body)?;
+    let Resolved { whole, body, elsewhere } = earlier.resolve(body)?;
+    let home = elsewhere.and_then(|(id, home)| {
+        loss.bar(not_found(&id));
+        home
+    });
     let neutral = dialect.protocol().read_request(asked, &whole, &mut loss)?;
     let endpoint = asked.endpoint.unwrap_or(Endpoint::Chat);
     let mut facts = request::read(Bytes::from(neutral), endpoint, tenant)?;
     // The neutral form lacks what no other dialect has, which an upstream of the same is told: two requests that differ in it
-    // alone are two. What goes on from a response that only an upstream knows is like no other.
-    facts.key = facts.key.filter(|_| earlier.is_none()).map(|key| {
+    // alone are two. What goes on from something that only an upstream keeps is like no other.
+    let bar = loss.take_bar();
+    facts.key = facts.key.filter(|_| bar.is_none()).map(|key| {
         let mut hasher = blake3::Hasher::new_derive_key("hoosh: the cache key of a request of another dialect");
         *hasher.update(&key).update(&body).finalize().as_bytes()
     });
-    facts.source = Some(Box::new(Source { body, loss, earlier }));
+    facts.source = Some(Box::new(Source { body, loss, bar, home }));
     Ok(facts)
 }
 
@@ -162,6 +168,9 @@ impl Exchange {
                 fed = Fed::Malformed;
             }
             if matches!(fed, Fed::Open | Fed::Done) && self.passes_as_it_is() && !frame.raw.is_empty() {
+                if frame.dispatches {
+                    self.note_home(&frame.data);
+                }
                 pieces.push(frame.raw);
             }
         }
@@ -232,6 +241,7 @@ impl Exchange {
         let Heard { body, answer, mut items } = heard;
         match answer {
             Answer::Whole => {}
+            Answer::Later => return self.take_later(body),
             Answer::Error(words) => return self.fall(Fall::error("The provider answered with an error", &words)),
             Answer::Malformed => {
                 return self.fall(Fall::malformed("The provider answered something that is not its protocol."));
@@ -252,6 +262,10 @@ impl Exchange {
 
     /// An answer in its caller's dialect goes as it came.
     fn pass_whole(&mut self, body: Bytes) {
+        let dialect = self.attempt.as_ref().map(|attempt| attempt.upstream.dialect);
+        if dialect.is_some_and(|dialect| self.is_kept_there(dialect)) {
+            self.remember_home(&body, false);
+        }
         let (endpoint, inputs) = (self.endpoint(), self.facts().answers);
         let Some(Attempt { follow: Follow::Spoken(spoken), .. }) = &self.attempt else { return };
         if !spoken.collected.is_complete(endpoint, inputs) {

@@ -28,6 +28,7 @@ use crate::config::{Config, CredentialSource, LogLevel, Secret};
 use crate::exchange::Exchange;
 use crate::health::HealthState;
 use crate::history::History;
+use crate::homes::Homes;
 use crate::http::UpstreamRequest;
 use crate::idempotency::Remembered;
 use crate::ledger::Row;
@@ -130,6 +131,8 @@ pub struct Gateway {
     pub(crate) remembered: Arc<Remembered>,
     /// Turns of the Responses API.
     pub(crate) history: History,
+    /// Responses that upstreams keep.
+    pub(crate) homes: Homes,
     records: Records,
     costs: Mutex<Costs>,
     journal: Journal,
@@ -165,6 +168,7 @@ impl Gateway {
             metrics,
             remembered: Arc::default(),
             history: History::default(),
+            homes: Homes::default(),
             records: Records::new(),
             costs: Mutex::new(Costs::default()),
             journal: Journal::default(),

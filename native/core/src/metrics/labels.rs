@@ -144,6 +144,7 @@ impl Served {
         Served::Passed(Service::Translations),
         Served::Passed(Service::Files),
         Served::Passed(Service::ModelFiles),
+        Served::Passed(Service::Responses),
     ];
 
     /// The label value.

@@ -40,6 +40,7 @@ mod refusals;
 mod reload;
 mod renewals;
 mod reports;
+mod responses;
 mod sharing;
 mod standing;
 mod streams;

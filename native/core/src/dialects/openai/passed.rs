@@ -123,7 +123,7 @@ pub fn said(body: &[u8]) -> Said {
 }
 
 /// `usage` in any of the spellings that these endpoints have. `None` if it names no tokens (a duration, say).
-fn read_usage(usage: Value<'_>) -> Option<Usage> {
+pub fn read_usage(usage: Value<'_>) -> Option<Usage> {
     if usage.kind() != Kind::Object {
         return None;
     }

@@ -6,6 +6,7 @@ use crate::cachekey::Draft;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::Loss;
 use crate::error::{Code, Failure};
+use crate::homes::Home;
 use crate::json::{self, ErrorKind, Index, Outline, Visit};
 
 use super::fields::Fields;
@@ -63,8 +64,10 @@ pub struct Source {
     pub body: Bytes,
     /// What the neutral request has no place for.
     pub loss: Loss,
-    /// An earlier response that it goes on from, and that only an upstream of the same dialect may know.
-    pub earlier: Option<String>,
+    /// Why only an upstream of the same dialect can be asked, where that is so: it needs what that one keeps.
+    pub bar: Option<Box<Failure>>,
+    /// Where the response is that it goes on from, if an upstream keeps that.
+    pub home: Option<Box<Home>>,
 }
 
 impl Facts {

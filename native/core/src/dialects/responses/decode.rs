@@ -234,6 +234,7 @@ impl State {
         };
         match end {
             End::Finished(_) => Fed::Done,
+            End::Later => Fed::Malformed,
             End::Failed(words) => Fed::Error(words),
         }
     }

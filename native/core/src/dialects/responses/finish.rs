@@ -14,6 +14,8 @@ use crate::json::Value;
 pub(super) enum End {
     /// With an answer; the neutral reason.
     Finished(&'static str),
+    /// Not yet: it is made in the background.
+    Later,
     /// With an error, in its words.
     Failed(String),
 }
@@ -32,6 +34,7 @@ pub(super) fn end_of(response: Value<'_>, called: bool) -> End {
                 _ => End::Finished(by_itself),
             }
         }
+        Some("queued" | "in_progress") => End::Later,
         Some(other) => match present(response, "error").map(error_message).filter(|words| !words.is_empty()) {
             Some(words) => End::Failed(words),
             None => End::Failed(format!("the response is {}", other.chars().take(32).collect::<String>())),

@@ -34,6 +34,12 @@ pub fn is_to_be_kept(body: &[u8]) -> bool {
     index.get(body, "store").and_then(Value::as_bool) != Some(false)
 }
 
+/// Whether a response is made in the background.
+pub fn is_background(body: &[u8]) -> bool {
+    let Ok(index) = Index::scan(body, Limits::default()) else { return false };
+    index.get(body, "background").and_then(Value::as_bool) == Some(true)
+}
+
 /// No response of that id is kept, as OpenAI says it.
 pub fn not_found(id: &str) -> Failure {
     let id: String = id.chars().filter(|c| !c.is_control()).take(TOLD).collect();

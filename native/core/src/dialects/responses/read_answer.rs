@@ -24,6 +24,7 @@ pub(super) fn read_answer(endpoint: Endpoint, body: &[u8], items: &mut Vec<Item>
     let mut calls = Calls::default();
     match whole(response, output, &mut calls, items) {
         End::Finished(_) => Answer::Whole,
+        End::Later => Answer::Later,
         End::Failed(words) => Answer::Error(words),
     }
 }

@@ -14,7 +14,7 @@ use crate::json::{Kind, Value, Writer};
 pub(super) fn read_messages(
     out: &mut Writer,
     instructions: Option<Value<'_>>,
-    input: Value<'_>,
+    input: Option<Value<'_>>,
     loss: &mut Loss,
 ) -> Result<(), Failure> {
     out.key("messages").open_array();
@@ -26,20 +26,26 @@ pub(super) fn read_messages(
         Some(items) => read_items(out, of_kind("instructions", Kind::Array, items)?, "instructions", loss)?,
         None => {}
     }
-    match input.kind() {
-        Kind::String => {
-            out.open_object().text_member("role", "user").key("content").value(input).close_object();
+    match input {
+        // The provider holds it, and no neutral request is without a message.
+        None => empty_turn(out),
+        Some(text) if text.kind() == Kind::String => {
+            out.open_object().text_member("role", "user").key("content").value(text).close_object();
         }
-        Kind::Array => {
-            if input.elements().next().is_none() && instructions.is_none() {
+        Some(items) if items.kind() == Kind::Array => {
+            if items.elements().next().is_none() && instructions.is_none() {
                 return Err(refused("input", "'input' is empty: send a text or at least one item."));
             }
-            read_items(out, input, "input", loss)?;
+            read_items(out, items, "input", loss)?;
         }
-        _ => return Err(wrong_type("input", "a string or an array of items", input)),
+        Some(other) => return Err(wrong_type("input", "a string or an array of items", other)),
     }
     out.close_array();
     Ok(())
+}
+
+fn empty_turn(out: &mut Writer) {
+    out.open_object().text_member("role", "user").text_member("content", "").close_object();
 }
 
 fn read_items(out: &mut Writer, items: Value<'_>, field: &str, loss: &mut Loss) -> Result<(), Failure> {
@@ -78,8 +84,11 @@ fn read_item<'a>(
         turn.think(item);
         Ok(())
     } else if is("item_reference") || kind.is_none() && item.get("id").is_some() {
-        let words = format!("'{place}' refers to an item that is not kept here: send the item itself.");
-        Err(refused(&format!("{place}.id"), &words))
+        let words = format!("'{place}' refers to an item that is not kept here, and no provider that serves this model here speaks Responses: send the item itself.");
+        loss.bar(refused(&format!("{place}.id"), &words));
+        turn.write(out);
+        empty_turn(out);
+        Ok(())
     } else if kind.is_some() {
         turn.item(item);
         Ok(())

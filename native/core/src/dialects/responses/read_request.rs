@@ -21,12 +21,14 @@ struct Given<'a> {
     instructions: Option<Value<'a>>,
     input: Option<Value<'a>>,
     logprobs: bool,
+    /// The provider holds what `input` may leave out.
+    held: bool,
 }
 
 /// See [`crate::dialects::Protocol::read_request`].
 ///
 /// # Errors
-/// What is not of the protocol, and what needs something that only a provider holds.
+/// What is not of the protocol. What needs something that only a provider holds is barred from other dialects.
 pub(super) fn read_request(_: &Ask, body: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure> {
     let mut outline = Outline::default();
     let mut index = Index::default();
@@ -38,12 +40,14 @@ pub(super) fn read_request(_: &Ask, body: &[u8], loss: &mut Loss) -> Result<Vec<
         read_field(&mut out, &mut given, &key, value, loss)?;
     }
     let model = given.model.ok_or_else(|| missing("model"))?;
-    let input = given.input.ok_or_else(|| missing("input"))?;
+    if given.input.is_none() && !given.held {
+        return Err(missing("input"));
+    }
     out.key("model").value(name_of_model(model)?);
     if given.logprobs {
         out.key("logprobs").boolean(true);
     }
-    read_messages(&mut out, given.instructions, input, loss)?;
+    read_messages(&mut out, given.instructions, given.input, loss)?;
     out.close_object();
     let mut out = out.into_bytes();
     // No string of checked JSON holds a line end as it is.
@@ -100,21 +104,32 @@ fn read_field<'a>(
         b"pool" => {}
         b"truncation" if value.str_eq("disabled") => {}
         b"background" if !boolean("background", value)? => {}
-        b"background" => return Err(refused("background", BACKGROUND)),
+        b"background" => loss.bar(refused("background", BACKGROUND)),
         b"previous_response_id" => return Err(not_found(&value.as_str().unwrap_or_default())),
-        b"conversation" | b"prompt" => {
-            let name = String::from_utf8_lossy(key);
-            let words =
-                format!("'{name}' is kept by OpenAI, and this request goes to another provider: send the turns.");
-            return Err(refused(&name, &words));
+        b"conversation" => {
+            if value.kind() != Kind::String {
+                of_kind("conversation", Kind::Object, value)?;
+            }
+            given.held = true;
+            loss.bar(refused("conversation", CONVERSATION));
+        }
+        b"prompt" => {
+            of_kind("prompt", Kind::Object, value)?;
+            given.held = true;
+            loss.bar(refused("prompt", PROMPT));
         }
         _ => drop_field(REQUEST_FIELDS, key, loss),
     }
     Ok(())
 }
 
+/// Each is told where no provider of the model speaks Responses.
 const BACKGROUND: &str =
-    "'background' responses are not offered here: leave it out, and read the answer or its stream.";
+    "'background' is offered by a provider that speaks Responses, and none serves this model here: leave it out, and read the answer or its stream.";
+const CONVERSATION: &str =
+    "'conversation' is kept by a provider that speaks Responses, and none serves this model here: send its turns in 'input', or go on by 'previous_response_id'.";
+const PROMPT: &str =
+    "'prompt' is kept by a provider that speaks Responses, and none serves this model here: send its text in 'instructions' and 'input'.";
 
 fn name_of_model(value: Value<'_>) -> Result<Value<'_>, Failure> {
     let name = of_kind("model", Kind::String, value)?.as_str().unwrap_or_default();

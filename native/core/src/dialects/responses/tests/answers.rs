@@ -86,7 +86,7 @@ fn ends_of_answers() {
     }
     let failed = json!({"status": "failed", "error": {"code": "server_error", "message": "broke"}});
     assert_eq!(end(failed), (Answer::Error("broke".into()), None));
-    assert_eq!(end(json!({"status": "queued"})), (Answer::Error("the response is queued".into()), None));
+    assert_eq!(end(json!({"status": "queued"})), (Answer::Later, None));
 }
 
 #[test]

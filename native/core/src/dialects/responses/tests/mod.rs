@@ -36,8 +36,13 @@ fn messages(input: Json) -> Json {
     read(&serde_json::json!({"model": "m", "input": input})).0["messages"].take()
 }
 
+/// Why it is refused, by all upstreams or by those of other dialects.
 fn refusal(body: &Json) -> Failure {
-    OpenAiResponses.read_request(&Ask::default(), body.to_string().as_bytes(), &mut Loss::default()).unwrap_err()
+    let mut loss = Loss::default();
+    match OpenAiResponses.read_request(&Ask::default(), body.to_string().as_bytes(), &mut loss) {
+        Ok(_) => *loss.take_bar().expect("it is not refused"),
+        Err(failure) => failure,
+    }
 }
 
 fn write(neutral: &Json) -> (Json, Loss) {

@@ -246,8 +246,8 @@ fn bad_requests_say_what_and_where() {
         (with(json!([{"id": "msg_1"}])), "input[0].id", "not kept here"),
         (with(json!([{}])), "input[0].type", "Missing"),
         (json!({"model": "m", "input": "x", "background": true}), "background", "leave it out"),
-        (json!({"model": "m", "input": "x", "conversation": "conv_1"}), "conversation", "send the turns"),
-        (json!({"model": "m", "input": "x", "prompt": {"id": "pmpt_1"}}), "prompt", "send the turns"),
+        (json!({"model": "m", "input": "x", "conversation": "conv_1"}), "conversation", "send its turns"),
+        (json!({"model": "m", "input": "x", "prompt": {"id": "pmpt_1"}}), "prompt", "send its text"),
         (json!({"model": "m", "input": "x", "temperature": 3}), "temperature", "from 0 to 2"),
         (json!({"model": "m", "input": "x", "max_output_tokens": 0}), "max_output_tokens", "an integer from 1"),
         (json!({"model": "m", "input": "x", "stream": "yes"}), "stream", "must be true or false"),
@@ -326,7 +326,7 @@ fn each_field_of_the_table_is_carried_or_reported() {
             body.to_string().as_bytes(),
             &mut loss,
         );
-        match read {
+        match read.and_then(|read| loss.take_bar().map_or(Ok(read), |bar| Err(*bar))) {
             Ok(read) if loss.is_empty() => assert!(super::json(&read).get(neutral).is_some(), "{name}"),
             Ok(_) => assert_eq!(loss.fields()[0].field, *name),
             Err(failure) => assert_eq!(failure.param.as_deref(), Some(*name)),

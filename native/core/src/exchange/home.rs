@@ -1,0 +1,136 @@
+//! Responses that an upstream keeps: where each is, and what is asked of it there.
+
+use super::attempt::{Attempt, Follow};
+use super::step::RequestHead;
+use super::target::Target;
+use super::Exchange;
+use crate::dialects::openai::passed::{read_usage, said, unread, Said};
+use crate::dialects::openai::request::Facts;
+use crate::dialects::passed::{is_id, Passed, Service};
+use crate::dialects::responses::history;
+use crate::dialects::Dialect;
+use crate::gateway::{Gateway, Snapshot};
+use crate::homes::{Home, Known};
+use crate::json::{Index, Limits, Value};
+use crate::ledger::Usage;
+
+/// What is asked of a response that an upstream keeps, and where that is. `None`: it is no such response.
+pub(super) fn of(
+    target: &Target,
+    head: RequestHead<'_>,
+    tenant: &str,
+    gateway: &Gateway,
+    snap: &Snapshot,
+) -> Option<(Target, Home)> {
+    let (passed, id) = match target {
+        Target::Kept(id) => (Passed::Response, id),
+        Target::KeptItems(id, _) => (Passed::ResponseItems, id),
+        Target::KeptCancel(id) => (Passed::CancelResponse, id),
+        _ => return None,
+    };
+    let takes = passed.allow().split(", ").any(|method| method == head.method);
+    let Known::Own(home) = takes.then(|| gateway.homes.find(tenant, id))? else { return None };
+    is_there(&home, snap).then(|| (Target::Passed(passed, Some(id.as_str().into())), home))
+}
+
+/// Whether who kept it may still be asked: a reload may have taken it out.
+pub(super) fn is_there(home: &Home, snap: &Snapshot) -> bool {
+    let Some(provider) = snap.routes.provider(&home.provider) else { return false };
+    let upstream = &snap.upstreams[provider as usize];
+    // Hooks see requests of JSON, and none of these.
+    upstream.dialect == Dialect::OpenAiResponses
+        && !upstream.hooked
+        && upstream.credentials.all().len() > usize::from(home.credential)
+}
+
+/// The facts of a request about a response: the model that made it says who may ask.
+pub(super) fn facts_of(home: &Home) -> Facts {
+    unread(home.asked.to_string())
+}
+
+/// What an answer about a response is. A response that failed is no failure to tell of it.
+pub(super) fn said_of(body: &[u8], service: Option<Service>) -> Said {
+    if service != Some(Service::Responses) {
+        return said(body);
+    }
+    let Ok(index) = Index::scan(body, Limits::default()) else { return Said::Malformed };
+    let is_response = |value: Option<Value<'_>>| value.is_some_and(|kind| kind.str_eq("response"));
+    if is_response(index.get(body, "object")) {
+        return Said::Fine(index.get(body, "usage").and_then(read_usage));
+    }
+    match index.get(body, "response") {
+        // An event.
+        Some(response) => Said::Fine(response.get("usage").and_then(read_usage)),
+        None => said(body),
+    }
+}
+
+impl Exchange {
+    /// Where the response is that it asks for or goes on from.
+    pub(super) fn home(&self) -> Option<&Home> {
+        if let Some(ask) = self.ask() {
+            return ask.home.as_ref();
+        }
+        self.facts.as_ref()?.source.as_ref()?.home.as_deref()
+    }
+
+    /// An answer begins that its upstream keeps: `body` is the response, or an event with it. Its id.
+    pub(super) fn remember_home(&self, body: &[u8], owed: bool) -> Option<Box<str>> {
+        let index = Index::scan(body, Limits::default()).ok()?;
+        let response = index.get(body, "response");
+        let id = match response {
+            Some(response) => response.get("id"),
+            None => index.get(body, "id"),
+        };
+        let id = id.and_then(Value::as_str).filter(|id| is_id(id))?;
+        let upstream = &self.attempt.as_ref()?.upstream;
+        let home = Home {
+            provider: upstream.name.clone(),
+            credential: self.choice.asked_with.last().map_or(0, |(_, n)| *n),
+            asked: self.facts().model.as_str().into(),
+            model: self.account.model.clone()?,
+            owed,
+        };
+        self.gateway.homes.remember(&self.call().holder.tenant, &id, home);
+        Some(id.into())
+    }
+
+    /// The first event of a stream names the response.
+    pub(super) fn note_home(&mut self, data: &[u8]) {
+        let Some(Attempt { follow: Follow::Spoken(spoken), upstream, .. }) = &mut self.attempt else { return };
+        let dialect = upstream.dialect;
+        if !std::mem::take(&mut spoken.unnamed) || !self.is_kept_there(dialect) {
+            return;
+        }
+        let source = self.facts().source.as_ref();
+        let background = source.is_some_and(|source| history::is_background(&source.body));
+        let id = self.remember_home(data, background).filter(|_| background);
+        if let Some(Attempt { follow: Follow::Spoken(spoken), .. }) = &mut self.attempt {
+            spoken.background = id;
+        }
+    }
+
+    /// Whether the upstream keeps the answer: its caller says no by `store`.
+    pub(super) fn is_kept_there(&self, dialect: Dialect) -> bool {
+        if dialect != Dialect::OpenAiResponses || self.dialect() != dialect {
+            return false;
+        }
+        let source = self.facts.as_ref().and_then(|facts| facts.source.as_ref());
+        source.is_some_and(|source| history::is_to_be_kept(&source.body))
+    }
+
+    /// What the answer about a response costs: what it was made for, if nobody was told of that yet, and else nothing.
+    pub(super) fn owed_for_response(&self, usage: Option<Usage>) -> Usage {
+        let Some(Target::Passed(_, Some(id))) = &self.call().target else { return Usage::default() };
+        let due = usage.filter(|_| self.gateway.homes.settle(&self.call().holder.tenant, id));
+        due.unwrap_or_default()
+    }
+
+    /// It was thrown away there.
+    pub(super) fn leave_home(&self) {
+        let call = self.call();
+        if let (Some(Target::Passed(Passed::Response, Some(id))), Some("DELETE")) = (&call.target, call.method) {
+            self.gateway.homes.forget(&call.holder.tenant, id);
+        }
+    }
+}
