@@ -15,6 +15,13 @@ KNOWN: dict[tuple[str, str, str], str] = {
         )
         for upstream in ("openai_chat", "openai_responses")
     },
+    ("document", "anthropic", "gemini"): "the loss report names a file's name that the caller never gave",
+    **{
+        ("sound", caller, "openai_responses"): (
+            "a sound goes to the Responses API as `input_audio`, which its types of a message's content do not have"
+        )
+        for caller in ("openai_chat", "gemini")
+    },
     ("`generationConfig.responseSchema`", "gemini", "anthropic"): UNCLOSED,
     ("`service_tier`", "anthropic", "ollama"): "`service_tier` is dropped, and the loss report does not say so",
     **{
