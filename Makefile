@@ -48,7 +48,7 @@ SIMULATOR := $${CARGO_TARGET_DIR:-target}/debug/hoosh-sim
 TESTS := lint test-rust test-shuttle test-sim test-python test-sameness test-faults
 
 .PHONY: run test build lint format clean $(TESTS)
-.PHONY: soak heavy-edge soak-port soak-local torture mutations property header schema matrix keys sdk-js c-gateway memcheck test-llamacpp test-clients
+.PHONY: soak heavy-edge soak-port soak-local torture mutations property header schema fields matrix keys sdk-js c-gateway memcheck test-llamacpp test-clients
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -122,6 +122,10 @@ schema:
 # docs/matrix.md from what every pair of dialects was seen to do; `make test-python` compares.
 matrix: $(VENV)/.dev $(VENV)/.extension
 	UPDATE_MATRIX=1 $(PYTHON) -m pytest -q tests/python/test_dialects.py
+
+# docs/fields.md from the tables of the dialects and from what they do; `make test-rust` compares.
+fields:
+	UPDATE_FIELDS=1 cargo test -p hoosh-core --test main fields::
 
 # python/hoosh/_keys.py from the core's table of keys; `make test-python` compares.
 keys: $(VENV)/.extension
@@ -215,7 +219,7 @@ mutations: $(VENV)/.run
 
 # --- figures: benchmarks/README.md ------------------------------------------------------------------------------
 
-.PHONY: bench bench-core bench-edge bench-python bench-start bench-engines bench-proxied
+.PHONY: bench bench-core bench-edge bench-dialects bench-python bench-start bench-engines bench-proxied
 
 bench: bench-core bench-edge bench-python
 	cargo bench -p hoosh-core
@@ -226,6 +230,11 @@ bench-core:
 bench-edge: $(VENV)/.run
 	cargo build --release -p bench-edge
 	$(PYTHON) benchmarks/edge/run.py $${CARGO_TARGET_DIR:-target}/release/bench-edge $(ARGS)
+
+# What it costs to go from one dialect to another: each pair beside the caller's own dialect, in about six minutes.
+bench-dialects: $(VENV)/.run
+	cargo build --release -p bench-edge
+	$(PYTHON) benchmarks/edge/dialects.py $${CARGO_TARGET_DIR:-target}/release/bench-edge $(ARGS)
 
 # How soon the port answers, and what the process takes of memory, line by line.
 bench-start: $(VENV)/.dev $(VENV)/.extension

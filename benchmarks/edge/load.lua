@@ -1,8 +1,20 @@
 -- A 300-byte chat, no two bodies alike, so that the cache is asked each time and never answers.
 local number = math.random(0, 899) * 1000000000
-local before = '{"model":"small-chat-1","stream":false,"temperature":0.7,"user":"u-1","messages":[{"role":"system",'
-  .. '"content":"You are a helpful assistant."},{"role":"user","content":"Question '
-local after = '"}]}'
+-- LOAD_DIALECT: in which dialect; openai_chat if it is not set.
+local dialect = os.getenv("LOAD_DIALECT") or "openai_chat"
+local asked = {
+  openai_chat = { '{"model":"small-chat-1","stream":false,"temperature":0.7,"user":"u-1","messages":[{"role":"system",'
+    .. '"content":"You are a helpful assistant."},{"role":"user","content":"Question ', '"}]}' },
+  openai_responses = { '{"model":"small-chat-1","stream":false,"temperature":0.7,"user":"u-1","store":false,'
+    .. '"instructions":"You are a helpful assistant.","input":"Question ', '"}' },
+  anthropic = { '{"model":"small-chat-1","stream":false,"temperature":0.7,"max_tokens":200,"system":'
+    .. '"You are a helpful assistant.","messages":[{"role":"user","content":"Question ', '"}]}' },
+  gemini = { '{"generationConfig":{"temperature":0.7},"systemInstruction":{"parts":[{"text":'
+    .. '"You are a helpful assistant."}]},"contents":[{"role":"user","parts":[{"text":"Question ', '"}]}]}' },
+  ollama = { '{"model":"small-chat-1","stream":false,"options":{"temperature":0.7},"messages":[{"role":"system",'
+    .. '"content":"You are a helpful assistant."},{"role":"user","content":"Question ', '"}]}' },
+}
+local before, after = asked[dialect][1], asked[dialect][2]
 local words = string.rep("why is the sky blue? ", 20)
 
 wrk.method = "POST"

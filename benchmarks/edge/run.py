@@ -43,9 +43,12 @@ def nginx(stack: contextlib.ExitStack, port: int, servers: str, core: int) -> in
     return stack.enter_context(running(command, core=core, port=port)).pid
 
 
-def hoosh(stack: contextlib.ExitStack, binary: str, port: int, upstream: int, core: int) -> int:
+def hoosh(
+    stack: contextlib.ExitStack, binary: str, port: int, upstream: int, core: int, dialect: str = "openai_chat"
+) -> int:
     file = Path(stack.enter_context(tempfile.TemporaryDirectory()), "hoosh.toml")
-    file.write_text((HERE / "every-policy.toml").read_text().replace("127.0.0.1:18080", f"127.0.0.1:{upstream}"))
+    policies = (HERE / "every-policy.toml").read_text().replace("127.0.0.1:18080", f"127.0.0.1:{upstream}")
+    file.write_text(policies.replace("[[providers]]", f'[[providers]]\ndialect = "{dialect}"'))
     command = [binary, "--config", str(file), "--port", str(port)]
     return stack.enter_context(running(command, core=core, port=port)).pid
 

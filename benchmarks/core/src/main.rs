@@ -1,8 +1,10 @@
 //! CPU time that the core takes for one request, driven by function calls in one thread: no socket, no runtime.
 //!
 //! `cargo run --release -p hoosh-core-cost` measures all; `… -- chat 200000` runs one case that often and prints
-//! nothing, for `perf record` and `valgrind --tool=callgrind`. `… -- scale` compares ten of everything with very many.
+//! nothing, for `perf record` and `valgrind --tool=callgrind`. `… -- scale` compares ten of everything with very many,
+//! `… -- dialects` measures the translators by themselves.
 
+mod dialects;
 mod many;
 mod scale;
 
@@ -35,6 +37,9 @@ fn main() {
     if std::env::args().nth(1).as_deref() == Some("scale") {
         return scale::compare(args.nth(1).and_then(|entries| entries.parse().ok()));
     }
+    if std::env::args().nth(1).as_deref() == Some("dialects") {
+        return dialects::measure();
+    }
     if let (Some(case), Some(times)) = (args.next(), args.next().and_then(|times| times.parse().ok())) {
         let case = CASES.iter().find(|known| known.name == case).expect("a case: chat, one, ten or hit");
         let mut world = World::new();
@@ -51,6 +56,8 @@ fn main() {
         times.sort_by(f64::total_cmp);
         println!("{:<58} {:>8.3} {:>8.3} {:>8.1}", case.words, times[times.len() / 2], times[0], case.target_us);
     }
+    println!();
+    dialects::measure();
 }
 
 struct Case {

@@ -5,7 +5,10 @@ mod budget;
 mod cache;
 #[path = "cachekey/main.rs"]
 mod cachekey;
+#[path = "carried/main.rs"]
+mod carried;
 mod config;
+mod fields;
 mod flight;
 mod health;
 #[path = "json/main.rs"]

@@ -1,19 +1,9 @@
 """Faults of the gateway that the matrix shows. Each is a test that must fail until it is mended."""
 
-BOUNDS = "bounds in a schema (`minimum`) go to Anthropic as they are, and are refused there"
-UNCLOSED = "a schema without `additionalProperties: false` goes to Anthropic as it is, and is refused there"
 KNOWN: dict[tuple[str, str, str], str] = {
     ("a tool that failed", "openai_chat", "openai_chat"): (
         "`is_error`, a member of hoosh's own, goes on to OpenAI itself between equals, and OpenAI refuses it"
     ),
-    **{
-        ("structured output, bounds", caller, "anthropic"): BOUNDS
-        for caller in ("openai_chat", "openai_responses", "gemini", "ollama")
-    },
-    **{
-        ("structured output, open schema", caller, "anthropic"): UNCLOSED
-        for caller in ("openai_chat", "openai_responses", "gemini", "ollama")
-    },
     **{
         ("structured output, optional member", "anthropic", upstream): (
             "a schema of Anthropic's goes to OpenAI as strict, which refuses it where a member may be left out"
@@ -27,7 +17,6 @@ KNOWN: dict[tuple[str, str, str], str] = {
         )
         for caller in ("openai_chat", "gemini")
     },
-    ("`generationConfig.responseSchema`", "gemini", "anthropic"): UNCLOSED,
     ("`service_tier`", "anthropic", "ollama"): "`service_tier` is dropped, and the loss report does not say so",
     **{
         ("`tools.0.eager_input_streaming`", "anthropic", upstream): (

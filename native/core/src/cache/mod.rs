@@ -13,6 +13,7 @@ use bytes::Bytes;
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
+use crate::dialects::Loss;
 use crate::sync::{lock, Arc, Mutex};
 use shard::Shard;
 
@@ -38,6 +39,8 @@ pub struct Entry {
     pub usage: Option<Bytes>,
     /// Who answered, as in `x-hoosh-model`.
     pub answered_by: Option<Bytes>,
+    /// What was lost between the dialects of its caller and its upstream.
+    pub loss: Loss,
     /// When it was stored, monotonic microseconds.
     pub stored_us: u64,
     /// When it must not be given any more, monotonic microseconds. [`Cache::put`] lowers it to the cache's own time to

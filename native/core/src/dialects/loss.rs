@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::json::Value;
+
 /// What became of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
@@ -75,6 +77,15 @@ impl Loss {
             return;
         }
         self.lost.push(Lost { field, change, note });
+    }
+
+    /// Adds each member of `object`, which stands at `place`, that is not `known`.
+    pub fn add_others(&mut self, object: Value<'_>, place: &str, known: &[&str], note: &'static str) {
+        for (key, _) in object.fields().filter(|(_, value)| !value.is_null()) {
+            if !known.iter().any(|known| key.str_eq(known)) {
+                self.add(Change::Dropped, format!("{place}.{}", key.as_str().unwrap_or_default()), note);
+            }
+        }
     }
 
     /// Adds what `other` says.

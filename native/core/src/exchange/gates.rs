@@ -158,6 +158,9 @@ impl Exchange {
 
     /// Somebody may be asked who can answer.
     pub(super) fn leave_scope(&mut self) -> Move {
+        if let Err(failure) = self.keep_carried() {
+            return self.refuse(failure);
+        }
         if self.is_child() {
             // Its parent passed the other gates and gave it of what it holds.
             self.phase = Phase::Choose;
@@ -253,7 +256,10 @@ impl Exchange {
         self.snap.cache.as_ref()?;
         let (facts, call) = (self.facts.as_ref()?, self.call());
         let wanted = facts.deterministic || self.snap.config.cache.mode == CacheMode::Always;
-        facts.key.filter(|_| wanted && call.cache.store)
+        let mut key = facts.key.filter(|_| wanted && call.cache.store)?;
+        // What others take although it lost something is no answer to the strict.
+        key[0] ^= u8::from(call.strict);
+        Some(key)
     }
 
     fn pass_flight(&mut self) -> Move {

@@ -97,6 +97,7 @@ impl Exchange {
     pub(super) fn serve(&mut self, entry: &Entry, body: Bytes, result: CacheResult) {
         self.account.cache = Some(result);
         self.account.answered_by.clone_from(&entry.answered_by);
+        self.account.loss.clone_from(&entry.loss);
         self.mark_content();
         if self.facts().stream {
             self.holds.leader = None;
@@ -152,6 +153,7 @@ impl Exchange {
             with_usage: facts.stream && facts.include_usage,
             usage: self.account.usage_json(self.endpoint()),
             answered_by: self.account.answered_by.clone(),
+            loss: self.account.loss.clone(),
             stored_us: self.now.mono_us,
             expires_us: u64::MAX,
         };

@@ -29,6 +29,7 @@ mod answered;
 mod ask;
 mod attempt;
 mod call;
+mod carried;
 mod children;
 mod choose;
 mod control;

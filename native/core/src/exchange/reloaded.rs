@@ -67,6 +67,7 @@ impl Exchange {
         if bounded {
             self.keep_fit(&candidates, &self.lacks(&candidates))?;
         }
+        self.keep_carried()?;
         let is_charged = self.holds.reservation.is_some() || self.holds.ticket.is_some();
         if is_charged || self.is_child() || self.phase == Phase::Choose {
             return Ok(());

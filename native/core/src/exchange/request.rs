@@ -19,9 +19,6 @@ use crate::limit::Permit;
 use crate::route::Candidate;
 use crate::sync::Arc;
 
-/// Of the fields that a refusal names, bytes.
-const MAX_NAMED: usize = 512;
-
 pub(super) const USER_AGENT: &str = concat!("hoosh/", env!("CARGO_PKG_VERSION"));
 
 fn no_address() -> Failure {
@@ -188,15 +185,7 @@ impl Exchange {
     }
 
     fn lose(&mut self, loss: Loss) -> Result<(), Failure> {
-        if self.call().strict && loss.loses() {
-            let words = format!(
-                "Between the dialects of this request and its provider something would be lost: {}. Leave it out, ask a provider that speaks this dialect, or send 'x-hoosh-strict: false'.",
-                loss.short(MAX_NAMED)
-            );
-            let first = loss.fields().iter().find(|lost| lost.change.loses()).map(|lost| lost.field.to_string());
-            let failure = Failure::new(Code::TranslationLoses, words);
-            return Err(first.into_iter().fold(failure, Failure::param));
-        }
+        self.refuse_loss(&loss)?;
         self.account.loss = loss;
         Ok(())
     }

@@ -9,6 +9,7 @@ mod edit;
 mod error;
 mod index;
 mod number;
+mod object;
 mod outline;
 mod scan;
 mod text;
@@ -24,6 +25,7 @@ pub use value::{validate, Elements, Fields, Kind, Value};
 pub use write::Writer;
 
 pub(crate) use number::Decimal;
+pub(crate) use object::Object;
 pub(crate) use outline::Outline;
 pub(crate) use text::{exact, unescape_into, Lone};
 pub(crate) use tree::Tree;

@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use super::error::{Error, ErrorKind};
 use super::{text, Index, Limits, Value, Visit};
 
-/// Values noted at most: those of a usual request, answer or event. A text of more is walked by its bytes, as it is
-/// without an outline.
-const MOST: usize = 64;
+/// Values noted without the heap: those of a usual answer or event, and of a short request.
+const INLINE: usize = 64;
+
+/// Values noted at most, in 12 bytes each. A text of more is walked by its bytes, as it is without an outline.
+const MOST: usize = 1 << 16;
 
 /// One value or key, in the order of the text; what is in a container follows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +25,9 @@ pub(super) struct Node {
 /// See the module. Made by [`Outline::scan`], asked through [`Outline::get`].
 #[derive(Debug)]
 pub(crate) struct Outline {
-    nodes: [Node; MOST],
+    inline: [Node; INLINE],
+    /// All of them, once they are more than fit in there.
+    heap: Vec<Node>,
     len: usize,
     /// The innermost container that is open, as its place and 1; 0 is none.
     open: u32,
@@ -32,7 +36,7 @@ pub(crate) struct Outline {
 
 impl Default for Outline {
     fn default() -> Self {
-        Outline { nodes: [Node::default(); MOST], len: 0, open: 0, full: false }
+        Outline { inline: [Node::default(); INLINE], heap: Vec::new(), len: 0, open: 0, full: false }
     }
 }
 
@@ -65,7 +69,8 @@ impl Outline {
     /// The nodes of the value noted at `at`.
     #[inline]
     fn value(&self, at: u32) -> Option<Nodes<'_>> {
-        let rest = self.nodes.get(at as usize..self.len).filter(|_| !self.full)?;
+        let nodes = if self.heap.is_empty() { self.inline.get(..self.len)? } else { &self.heap };
+        let rest = nodes.get(at as usize..).filter(|_| !self.full)?;
         let all = rest.first()?.nodes as usize;
         rest.get(..all).map(Nodes)
     }
@@ -77,13 +82,29 @@ impl Outline {
 
     #[inline(always)]
     fn push(&mut self, node: Node) {
-        match self.nodes.get_mut(self.len) {
-            Some(place) => {
-                *place = node;
-                self.len += 1;
-            }
-            None => self.full = true,
+        match self.inline.get_mut(self.len) {
+            Some(place) => *place = node,
+            None => self.push_beyond(node),
         }
+        self.len += 1;
+    }
+
+    #[cold]
+    fn push_beyond(&mut self, node: Node) {
+        match self.heap.len() {
+            _ if self.full => return,
+            0 => {
+                self.heap.reserve(4 * INLINE);
+                self.heap.extend_from_slice(&self.inline);
+            }
+            MOST => {
+                self.full = true;
+                self.heap = Vec::new();
+                return;
+            }
+            _ => {}
+        }
+        self.heap.push(node);
     }
 }
 
@@ -139,7 +160,8 @@ impl Visit for Outline {
             return Ok(());
         }
         let all = self.len as u32;
-        if let Some(node) = self.nodes.get_mut((self.open as usize).wrapping_sub(1)) {
+        let nodes = if self.heap.is_empty() { &mut self.inline[..] } else { &mut self.heap[..] };
+        if let Some(node) = nodes.get_mut((self.open as usize).wrapping_sub(1)) {
             let around = node.nodes;
             node.end = at as u32 + 1;
             node.nodes = all + 1 - self.open;
@@ -204,8 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_many_values_is_walked_by_its_bytes() {
-        for length in [MOST - 2, MOST - 1, MOST, 10 * MOST] {
+    fn a_text_of_any_number_of_values_is_walked_alike() {
+        for length in [INLINE - 2, INLINE - 1, INLINE, 10 * INLINE, MOST - 2, MOST - 1, MOST, 2 * MOST] {
             let text = format!("{{\"a\":[{}],\"b\":[[]]}}", vec!["1"; length].join(","));
             let mut outline = Outline::default();
             let mut index = Index::default();

@@ -256,6 +256,31 @@ fn what_is_lost_is_told_and_refused_to_the_strict() {
 }
 
 #[test]
+fn a_strict_request_goes_to_whom_nothing_of_it_is_lost() {
+    let provider = |name: &str, dialect: &str, priority: u32| {
+        format!(
+            "[[providers]]\nname = \"{name}\"\ntype = \"openai_compatible\"\ndialect = \"{dialect}\"\nbase_url = \"http://{name}.example\"\npriority = {priority}\nmodels = [\"m\"]\n"
+        )
+    };
+    let text = provider("first", "openai_chat", 1) + &provider("second", "anthropic", 2);
+    let body = MESSAGES.replace("\"max_tokens\"", "\"made_up\":1,\"max_tokens\"");
+    for (headers, wanted) in [(&[][..], "first.example"), (&[("x-hoosh-strict", "true")], "second.example")] {
+        let mut world = World::new(&text);
+        let (_, request) = world.begin_with("POST", "/v1/messages", Some(&body), headers).sent(&mut world);
+        assert_eq!(request.origin.host, wanted);
+    }
+}
+
+#[test]
+fn who_goes_on_from_an_upstreams_response_reaches_one_that_may_have_it() {
+    let text = "[[providers]]\nname = \"first\"\ntype = \"openai_compatible\"\nbase_url = \"http://first.example\"\npriority = 1\nmodels = [\"m\"]\n[[providers]]\nname = \"second\"\ntype = \"openai_compatible\"\ndialect = \"openai_responses\"\nbase_url = \"http://second.example\"\npriority = 2\nmodels = [\"m\"]\n";
+    let mut world = World::new(text);
+    let body = r#"{"model":"m","input":"And then?","previous_response_id":"resp_of_theirs"}"#;
+    let (_, request) = world.begin_with("POST", "/v1/responses", Some(body), &[]).sent(&mut world);
+    assert_eq!(request.origin.host, "second.example");
+}
+
+#[test]
 fn tokens_are_counted_without_a_provider() {
     let mut world = one("anthropic");
     let body = r#"{"model":"m","messages":[{"role":"user","content":"How many tokens are these?"}]}"#;
@@ -285,6 +310,27 @@ fn an_answer_is_kept_for_callers_of_the_same_dialect() {
     assert!(matches!(call.step(&mut world), Step::Send { .. }), "in another dialect it is another answer");
     let mut call = world.post("/v1/messages", STREAMED);
     assert!(matches!(call.step(&mut world), Step::Send { .. }), "and so it is as a stream");
+}
+
+#[test]
+fn a_kept_answer_tells_again_what_was_lost_and_is_none_for_the_strict() {
+    let mut world = World::new(&format!("[cache]\nenabled = true\nmode = \"always\"\n{ONE}"));
+    let body = MESSAGES.replace("\"max_tokens\"", "\"made_up\":1,\"max_tokens\"");
+    let mut call = world.post("/v1/messages", &body);
+    let (u, _) = call.sent(&mut world);
+    call.answer(u, 200, "application/json", OPENAI);
+    let first = call.reply(&mut world);
+    call.over(&mut world);
+    let row = world.rows().remove(0);
+    let mut call = world.post("/v1/messages", &body);
+    let again = call.reply(&mut world);
+    assert_eq!(again.header("x-hoosh-cache"), Some("hit"));
+    assert!(first.header("x-hoosh-loss").is_some_and(|loss| loss.contains("made_up")));
+    assert_eq!(again.header("x-hoosh-loss"), first.header("x-hoosh-loss"));
+    call.over(&mut world);
+    assert_eq!(world.rows().remove(0).loss, row.loss);
+    let strict = world.begin_with("POST", "/v1/messages", Some(&body), &[("x-hoosh-strict", "true")]).reply(&mut world);
+    assert_eq!((strict.status, strict.header("x-hoosh-cache")), (400, None));
 }
 
 #[test]

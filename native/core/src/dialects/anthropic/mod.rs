@@ -43,6 +43,7 @@ mod write_format;
 mod write_parts;
 mod write_request;
 mod write_sampling;
+mod write_schema;
 mod write_tools;
 mod write_turns;
 

@@ -170,7 +170,7 @@ pub(super) fn part(block: Value<'_>, place: &str, out: &mut Writer, loss: &mut L
             }
             out.open_object().text_member("type", "text").key("text").value(text);
         }
-        "image" => image(block, place, out)?,
+        "image" => image(block, place, out, loss)?,
         "document" => document(block, place, out, loss)?,
         "search_result" => search_result(block, out, loss),
         "" => return Err(missing(&format!("{place}.content.type"))),

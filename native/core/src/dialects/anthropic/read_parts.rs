@@ -6,9 +6,12 @@ use crate::dialects::{Change, Loss};
 use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};
 
+/// What says where a picture or a document is from.
+const SOURCE: &[&str] = &["type", "media_type", "data", "url", "file_id", "content"];
+
 /// A picture: its address, its bytes, or a file of the provider's.
-pub(super) fn image(block: Value<'_>, place: &str, out: &mut Writer) -> Result<(), Failure> {
-    let source = source_of(block, place)?;
+pub(super) fn image(block: Value<'_>, place: &str, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
+    let source = source_of(block, place, loss)?;
     if is(source, "file") {
         file_id(source, out);
         return Ok(());
@@ -24,7 +27,7 @@ pub(super) fn image(block: Value<'_>, place: &str, out: &mut Writer) -> Result<(
 
 /// A document: bytes, an address, plain text, or blocks of text.
 pub(super) fn document(block: Value<'_>, place: &str, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
-    let source = source_of(block, place)?;
+    let source = source_of(block, place, loss)?;
     let title = block.get("title").and_then(Value::as_str);
     if block.get("citations").is_some_and(|citations| citations.get("enabled").and_then(Value::as_bool) == Some(true)) {
         loss.add(Change::Dropped, "messages[].content[].citations", "other dialects cite by themselves");
@@ -78,9 +81,11 @@ pub(super) fn search_result(block: Value<'_>, out: &mut Writer, loss: &mut Loss)
     out.open_object().text_member("type", "text").text_member("text", &words);
 }
 
-fn source_of<'a>(block: Value<'a>, place: &str) -> Result<Value<'a>, Failure> {
+fn source_of<'a>(block: Value<'a>, place: &str, loss: &mut Loss) -> Result<Value<'a>, Failure> {
     let source = block.get("source").filter(|source| source.kind() == Kind::Object);
-    source.ok_or_else(|| missing(&format!("{place}.content.source")))
+    let source = source.ok_or_else(|| missing(&format!("{place}.content.source")))?;
+    loss.add_others(source, "messages[].content[].source", SOURCE, "unknown to other dialects");
+    Ok(source)
 }
 
 fn odd_source(place: &str) -> Failure {

@@ -7,7 +7,7 @@ use super::thinking::read_thinking;
 use crate::dialects::openai::request::json_failure;
 use crate::dialects::{Ask, Change, Loss};
 use crate::error::{Code, Failure};
-use crate::json::{Index, Kind, Limits, Value, Writer};
+use crate::json::{Kind, Limits, Object, Value, Writer};
 
 /// Members that say nothing where they are so.
 const SAYS_NOTHING: [(&str, &[u8]); 3] =
@@ -15,8 +15,8 @@ const SAYS_NOTHING: [(&str, &[u8]); 3] =
 
 /// See [`crate::dialects::Protocol::read_request`].
 pub(super) fn read_request(ask: &Ask, body: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure> {
-    let index = Index::scan(body, Limits::default()).map_err(|error| json_failure(&error))?;
-    let field = |name: &str| index.get(body, name).filter(|value| !value.is_null());
+    let object = Object::scan(body, Limits::default()).map_err(|error| json_failure(&error))?;
+    let field = |name: &str| object.get(name);
     let mut out = Writer::with_capacity(body.len() + 128);
     out.open_object();
     out.key("model").value(field("model").ok_or_else(|| missing("model"))?);
@@ -35,7 +35,7 @@ pub(super) fn read_request(ask: &Ask, body: &[u8], loss: &mut Loss) -> Result<Ve
     }
     read_messages(messages, mark, &mut out, loss)?;
     out.close_array();
-    for (key, value) in index.iter(body).filter(|(_, value)| !value.is_null()) {
+    for (key, value) in object.members() {
         member(&key, value, &mut out, loss)?;
     }
     out.close_object();
@@ -72,7 +72,7 @@ fn member(name: &str, value: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Re
         "thinking" => read_thinking(value, out, loss)?,
         "stop_sequences" => stops(value, out)?,
         "tools" => read_tools(value, out, loss)?,
-        "tool_choice" => read_choice(value, out)?,
+        "tool_choice" => read_choice(value, out, loss)?,
         "output_config" => output_config(value, out, loss)?,
         "output_format" => format("output_format", value, out)?,
         "metadata" => metadata(value, out, loss)?,

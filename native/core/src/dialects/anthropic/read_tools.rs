@@ -53,8 +53,9 @@ fn function(at: usize, tool: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Re
 }
 
 /// `tool_choice`, and `disable_parallel_tool_use` in it.
-pub(super) fn read_choice(choice: Value<'_>, out: &mut Writer) -> Result<(), Failure> {
+pub(super) fn read_choice(choice: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
     object("tool_choice", choice)?;
+    loss.add_others(choice, "tool_choice", &["type", "name", "disable_parallel_tool_use"], "unknown to other dialects");
     let kind = choice.get("type").and_then(Value::as_str).unwrap_or_default();
     match &*kind {
         "auto" => out.text_member("tool_choice", "auto"),

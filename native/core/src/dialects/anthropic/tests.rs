@@ -206,7 +206,8 @@ fn openais_members_are_carried_or_reported() {
         "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]}]}),
     );
     assert_eq!((&body["max_tokens"], &body["temperature"]), (&json!(9000), &json!(1)));
-    assert_eq!(body["output_config"]["format"], json!({"type": "json_schema", "schema": {"type": "object"}}));
+    let schema = json!({"type": "object", "additionalProperties": false});
+    assert_eq!(body["output_config"]["format"], json!({"type": "json_schema", "schema": schema}));
     assert_eq!(body["tool_choice"], json!({"type": "tool", "name": "f"}));
     assert_eq!(body["tools"][0]["input_schema"]["type"], "object");
     assert_eq!((&body["stop_sequences"], &body["metadata"]["user_id"]), (&json!(["x"]), &json!("u")));

@@ -3,13 +3,14 @@
 use super::thinking::Thinking;
 use super::write_format::{stops, wants, Wanted};
 use super::write_sampling::sampling;
+use super::write_schema::write_schema;
 use super::write_tools::{write_choice, write_tools};
 use super::write_turns::Turns;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::request::json_failure;
 use crate::dialects::{Change, Loss, To};
 use crate::error::{Code, Failure};
-use crate::json::{Index, Kind, Limits, Value, Writer};
+use crate::json::{Kind, Limits, Object, Value, Writer};
 
 /// Output tokens, where nobody names a bound: the protocol wants one, and every model gives so many.
 pub(super) const USUAL_MOST: u64 = 4_096;
@@ -51,8 +52,8 @@ pub(super) fn write_request(to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Res
         );
         return Err(Failure::new(Code::UnsupportedByModel, words).param("model"));
     }
-    let index = Index::scan(neutral, Limits::default()).map_err(|error| json_failure(&error))?;
-    let field = |name: &str| index.get(neutral, name).filter(|value| !value.is_null());
+    let object = Object::scan(neutral, Limits::default()).map_err(|error| json_failure(&error))?;
+    let field = |name: &str| object.get(name);
     let mut out = Writer::with_capacity(neutral.len() + 128);
     out.open_object().text_member("model", to.model);
     let mut turns = Turns::default();
@@ -79,9 +80,9 @@ pub(super) fn write_request(to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Res
     let has_tools = write_tools(field("tools"), field("tool_choice"), &mut out, loss);
     write_choice(&field, has_tools, thinking.is_on(), &mut out, loss);
     thinking.write(&mut out);
-    output_config(&thinking, wanted, &mut out);
+    output_config(&thinking, wanted, &mut out, loss);
     whose(&field, &mut out, loss);
-    rest(&index, neutral, loss);
+    rest(&object, loss);
     out.close_object();
     Ok(out.into_bytes())
 }
@@ -97,7 +98,7 @@ fn most<'a>(to: &To<'_>, field: &dyn Fn(&str) -> Option<Value<'a>>, thinking: &T
 }
 
 /// Effort in words, and the schema that the answer keeps to.
-fn output_config(thinking: &Thinking, wanted: Wanted<'_>, out: &mut Writer) {
+fn output_config(thinking: &Thinking, wanted: Wanted<'_>, out: &mut Writer, loss: &mut Loss) {
     let schema = match wanted {
         Wanted::Schema(schema) => Some(schema),
         _ => None,
@@ -110,7 +111,9 @@ fn output_config(thinking: &Thinking, wanted: Wanted<'_>, out: &mut Writer) {
         out.text_member("effort", effort);
     }
     if let Some(schema) = schema {
-        out.key("format").open_object().text_member("type", "json_schema").key("schema").value(schema).close_object();
+        out.key("format").open_object().text_member("type", "json_schema").key("schema");
+        write_schema(schema, "response_format.json_schema.schema", out, loss);
+        out.close_object();
     }
     out.close_object();
 }
@@ -120,6 +123,9 @@ fn whose<'a>(field: &dyn Fn(&str) -> Option<Value<'a>>, out: &mut Writer, loss: 
     let said = |name: &str| field(name).filter(|user| user.kind() == Kind::String);
     if let Some(user) = said("user").or(said("safety_identifier")) {
         out.key("metadata").open_object().key("user_id").value(user).close_object();
+    }
+    if said("user").is_none() && said("safety_identifier").is_some() {
+        loss.add(Change::Renamed, "safety_identifier", "metadata.user_id");
     }
     if said("user").is_some() && said("safety_identifier").is_some() {
         loss.add(Change::Dropped, "safety_identifier", "Anthropic knows one id, the user's");
@@ -137,8 +143,8 @@ fn whose<'a>(field: &dyn Fn(&str) -> Option<Value<'a>>, out: &mut Writer, loss: 
 }
 
 /// What Anthropic has no place for.
-fn rest(index: &Index, neutral: &[u8], loss: &mut Loss) {
-    for (name, value) in index.iter(neutral).filter(|(_, value)| !value.is_null()) {
+fn rest(object: &Object<'_>, loss: &mut Loss) {
+    for (name, value) in object.members() {
         match &*name {
             known if READ.contains(&known) => {}
             usual if is_usual(usual, value) => {}

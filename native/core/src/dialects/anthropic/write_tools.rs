@@ -6,11 +6,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::write_schema::write_schema;
 use crate::dialects::{Change, Dialect, Loss};
 use crate::json::{Kind, Value, Writer};
 
 /// Of a function that takes nothing.
-const NO_INPUT: &[u8] = b"{\"type\":\"object\",\"properties\":{}}";
+const NO_INPUT: &[u8] = br#"{"type":"object","properties":{},"additionalProperties":false}"#;
 /// Of a tool of free text.
 const FREE_TEXT: &[u8] =
     br#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}"#;
@@ -61,15 +62,24 @@ fn one(tool: Value<'_>, loss: &mut Loss) -> Option<Vec<u8>> {
     };
     let mut out = Writer::with_capacity(tool.raw().len() + 32);
     out.open_object().member("name", function.get("name")).member("description", function.get("description"));
+    let is_strict = function.get("strict").and_then(Value::as_bool) == Some(true);
     match function.get("parameters").filter(|parameters| parameters.kind() == Kind::Object) {
         _ if kind == "custom" => {
             loss.add(Change::Emulated, "tools[].custom", "as a function of one text");
-            out.key("input_schema").raw(FREE_TEXT)
+            out.key("input_schema").raw(FREE_TEXT);
         }
-        Some(parameters) => out.key("input_schema").value(parameters),
-        None => out.key("input_schema").raw(NO_INPUT),
-    };
-    if function.get("strict").and_then(Value::as_bool) == Some(true) {
+        Some(parameters) if is_strict => {
+            out.key("input_schema");
+            write_schema(parameters, "tools[].function.parameters", &mut out, loss);
+        }
+        Some(parameters) => {
+            out.key("input_schema").value(parameters);
+        }
+        None => {
+            out.key("input_schema").raw(NO_INPUT);
+        }
+    }
+    if is_strict {
         out.key("strict").boolean(true);
     }
     out.member("cache_control", tool.get("cache_control")).close_object();

@@ -190,12 +190,10 @@ fn write_calls(
         out.open_object().text_member("id", &id).text_member("type", "function");
         out.key("function").open_object().text_member("name", &name).text_member("arguments", &arguments);
         out.close_object().close_object();
-        for (key, _) in
-            call.fields().filter(|(key, _)| !["id", "type", "function"].iter().any(|known| key.str_eq(known)))
-        {
-            let key = key.as_str().unwrap_or_default();
-            loss.add(Change::Dropped, format!("messages[].tool_calls[].{key}"), "unknown to other dialects");
-        }
+        let note = "unknown to other dialects";
+        loss.add_others(call, "messages[].tool_calls[]", &["id", "type", "function"], note);
+        // `index` counts the calls of a turn, as their order does.
+        loss.add_others(function, "messages[].tool_calls[].function", &["index", "name", "arguments"], note);
     }
     out.close_array();
     Ok(())

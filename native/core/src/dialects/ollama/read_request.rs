@@ -9,7 +9,7 @@ use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::request::json_failure;
 use crate::dialects::{Ask, Change, Form, Loss};
 use crate::error::Failure;
-use crate::json::{Index, Kind, Limits, Value, Writer};
+use crate::json::{Kind, Limits, Object, Value, Writer};
 
 /// Which of the paths is asked.
 #[derive(Clone, Copy, PartialEq)]
@@ -47,8 +47,8 @@ impl Path {
 
 /// See [`crate::dialects::Protocol::read_request`].
 pub(super) fn read_request(ask: &Ask, body: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure> {
-    let index = Index::scan(body, Limits::default()).map_err(|error| json_failure(&error))?;
-    let field = |name: &str| index.get(body, name).filter(|value| !value.is_null());
+    let object = Object::scan(body, Limits::default()).map_err(|error| json_failure(&error))?;
+    let field = |name: &str| object.get(name);
     let path = Path::of(ask);
     let model = field("model").ok_or_else(|| missing("model"))?;
     if model.kind() != Kind::String || model.str_eq("") {
@@ -73,8 +73,8 @@ pub(super) fn read_request(ask: &Ask, body: &[u8], loss: &mut Loss) -> Result<Ve
     if path.generates() && read_stream(field("stream"), ask)? {
         out.key("stream").boolean(true);
     }
-    for (name, value) in index.iter(body) {
-        if !value.is_null() && !path.read_first().contains(&&*name) {
+    for (name, value) in object.members() {
+        if !path.read_first().contains(&&*name) {
             member(path, &name, value, &mut out, loss)?;
         }
     }

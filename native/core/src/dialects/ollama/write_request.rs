@@ -9,7 +9,7 @@ use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::request::json_failure;
 use crate::dialects::{Change, Loss, To};
 use crate::error::{Code, Failure};
-use crate::json::{Index, Kind, Limits, Value, Writer};
+use crate::json::{Kind, Limits, Object, Value, Writer};
 
 /// Most alternatives of a token.
 const MOST_ALTERNATIVES: u64 = 20;
@@ -51,19 +51,18 @@ const READ_OF_COMPLETIONS: &[&str] = &[
 const READ_OF_EMBEDDINGS: &[&str] = &["model", "input", "dimensions", "encoding_format", "pool"];
 
 /// A body under construction, and what it is made of.
-struct Written<'a, 'b> {
-    to: &'b To<'b>,
-    neutral: &'a [u8],
-    index: &'b Index,
+struct Written<'a> {
+    to: &'a To<'a>,
+    neutral: &'a Object<'a>,
     out: Writer,
 }
 
 /// See [`crate::dialects::Protocol::write_request`].
 pub(super) fn write_request(to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure> {
-    let index = Index::scan(neutral, Limits::default()).map_err(|error| json_failure(&error))?;
     let mut out = Writer::with_capacity(neutral.len() + 160);
+    let neutral = Object::scan(neutral, Limits::default()).map_err(|error| json_failure(&error))?;
     out.open_object().text_member("model", to.model);
-    let mut written = Written { to, neutral, index: &index, out };
+    let mut written = Written { to, neutral: &neutral, out };
     match to.endpoint {
         Endpoint::Chat => written.chat(loss),
         Endpoint::Completions => written.completion(loss)?,
@@ -73,9 +72,9 @@ pub(super) fn write_request(to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Res
     Ok(written.out.into_bytes())
 }
 
-impl<'a> Written<'a, '_> {
+impl<'a> Written<'a> {
     fn field(&self, name: &str) -> Option<Value<'a>> {
-        self.index.get(self.neutral, name).filter(|value| !value.is_null())
+        self.neutral.get(name)
     }
 
     fn chat(&mut self, loss: &mut Loss) {
@@ -136,8 +135,8 @@ impl<'a> Written<'a, '_> {
         // By default Ollama leaves out the oldest messages of what is too long (since 0.12.6 it can be told not to), and the
         // beginning of the context when an answer reaches its end, and says nothing of either.
         self.out.key("truncate").boolean(false).key("shift").boolean(false);
-        let (index, neutral) = (self.index, self.neutral);
-        let field = |name: &str| index.get(neutral, name).filter(|value| !value.is_null());
+        let neutral = self.neutral;
+        let field = |name: &str| neutral.get(name);
         self.out.member("keep_alive", field("keep_alive"));
         write_options(self.to, &field, &mut self.out, loss);
     }
@@ -169,7 +168,7 @@ impl<'a> Written<'a, '_> {
     /// What Ollama has no place for.
     fn rest(&self, read: &[&str], loss: &mut Loss) {
         let generates = self.to.endpoint != Endpoint::Embeddings;
-        for (name, value) in self.index.iter(self.neutral).filter(|(_, value)| !value.is_null()) {
+        for (name, value) in self.neutral.members() {
             let is_read = read.contains(&&*name) || generates && (ALIKE.contains(&&*name) || BOUNDS.contains(&&*name));
             if !is_read && !says_nothing(&name, value) {
                 loss.add(Change::Dropped, name.into_owned(), "Ollama has no such field");

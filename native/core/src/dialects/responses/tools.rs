@@ -136,6 +136,7 @@ pub(super) fn read_choice(out: &mut Writer, choice: Value<'_>, loss: &mut Loss) 
                 out.close_array().close_object().close_object();
             } else if is_own_kind(kind) {
                 text_of(choice, "name", "tool_choice")?;
+                loss.add_others(choice, "tool_choice", &["type", "name", "namespace"], "unknown to other dialects");
                 out.key("tool_choice");
                 read_named(out, choice, kind);
             } else {
