@@ -119,13 +119,13 @@ header:
 schema:
 	UPDATE_SCHEMA=1 cargo test -p hoosh-core --test main schema::
 
-# docs/fields.md from the tables of the dialects and from what they do; `make test-rust` compares.
-fields:
-	UPDATE_FIELDS=1 cargo test -p hoosh-core --test main fields::
-
 # docs/matrix.md from what every pair of dialects was seen to do; `make test-python` compares.
 matrix: $(VENV)/.dev $(VENV)/.extension
 	UPDATE_MATRIX=1 $(PYTHON) -m pytest -q tests/python/test_dialects.py
+
+# docs/fields.md from the tables of the dialects and from what they do; `make test-rust` compares.
+fields:
+	UPDATE_FIELDS=1 cargo test -p hoosh-core --test main fields::
 
 # python/hoosh/_keys.py from the core's table of keys; `make test-python` compares.
 keys: $(VENV)/.extension

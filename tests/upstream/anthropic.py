@@ -103,7 +103,7 @@ def read(request: Json) -> Asked:
             match block["type"]:
                 case "text":
                     turn.text += block["text"]
-                case "image":
+                case "image" | "document":
                     turn.images.append(_image(block))
                 case "thinking":
                     turn.thoughts.append(Thought(block["thinking"], block["signature"]))

@@ -10,6 +10,11 @@ from .forms import ANTHROPIC
 from .mind import Json, sign
 
 _LEAST_BUDGET = 1_024
+# What the official SDK moves into descriptions (lib/_parse/_transform.py), but for `pattern`, which the guide has.
+_UNSUPPORTED = (
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "minItems",
+    "maxItems", "uniqueItems", "minProperties", "maxProperties",
+)  # fmt: skip
 
 
 def refusal(message: str, status: int = 400) -> Refusal:
@@ -66,8 +71,9 @@ def _closed(schema: Any, place: str) -> None:
         return
     if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
         raise refusal(f"{place}: For 'object' type, 'additionalProperties' must be explicitly set to false")
-    for name in ("minimum", "maximum", "minLength", "maxLength", "multipleOf"):
-        if name in schema:
+    for name in _UNSUPPORTED:
+        # `minItems` may be 0 or 1.
+        if name in schema and (name, schema[name]) not in (("minItems", 0), ("minItems", 1)):
             raise refusal(f"{place}: For '{schema.get('type')}' type, property '{name}' is not supported")
     for name, inner in schema.items():
         if name not in ("enum", "const", "default", "required"):

@@ -3,6 +3,7 @@
 Fields and types are those of the newest official SDK (`params`). Thoughts are counted, and never shown.
 """
 
+import base64
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ from openai.types.chat import completion_create_params
 
 from .answers import CREATED, Answer, Refusal
 from .forms import OPENAI
-from .mind import Asked, Call, Json, Result, Said, Tool, arguments, say
+from .mind import Asked, Call, Image, Json, Result, Said, Tool, arguments, say
 from .openai_rules import picture, request_of, strict, typed
 from .words import sevens, words
 
@@ -115,10 +116,22 @@ def _read_message(asked: Asked, message: Json) -> None:
         case role:
             turn = asked.add(role)
             turn.text += text
-            turn.images += [picture(p["image_url"]["url"], OPENAI) for p in parts if p["type"] == "image_url"]
+            turn.images += [image for part in parts for image in _media(part)]
             for call in message.get("tool_calls") or []:
                 function = call["function"]
                 turn.calls.append(Call(call["id"], function["name"], arguments(function["arguments"])))
+
+
+def _media(part: Json) -> list[Image]:
+    match part["type"]:
+        case "image_url":
+            return [picture(part["image_url"]["url"], OPENAI)]
+        case "file":
+            return [picture(part["file"].get("file_data", ""), OPENAI)]
+        case "input_audio":
+            sound = part["input_audio"]
+            return [Image(f"audio/{sound['format']}", base64.b64decode(sound["data"], validate=True))]
+    return []
 
 
 _REASONS = {"stop": "stop", "sequence": "stop", "length": "length", "tools": "tool_calls"}

@@ -20,7 +20,7 @@ CACHED = 2
 
 @dataclass(frozen=True)
 class Image:
-    """A picture, as its bytes."""
+    """A picture, a document or a sound, as its bytes."""
 
     media_type: str
     data: bytes

@@ -185,8 +185,8 @@ def _read_item(asked: Asked, item: Json) -> None:
             turn = asked.add(item["role"])
             turn.text += _texts(item["content"])
             for part in item["content"] if isinstance(item["content"], list) else []:
-                if part["type"] == "input_image":
-                    turn.images.append(picture(part["image_url"], RESPONSES))
+                if part["type"] in ("input_image", "input_file"):
+                    turn.images.append(picture(part.get("image_url") or part.get("file_data") or "", RESPONSES))
         case "function_call":
             asked.add("assistant").calls.append(Called(item["call_id"], item["name"], arguments(item["arguments"])))
         case "function_call_output":

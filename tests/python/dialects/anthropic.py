@@ -9,7 +9,7 @@ from tests.upstream.mind import Asked, Call, Image, Json, Result, Turn
 
 from .reply import Given, Reply, Usage, arguments, events
 
-CANNOT = {"seed", "any_json"}
+CANNOT = {"audio", "seed", "any_json"}
 HEADERS = {"x-api-key": "unused", "anthropic-version": "2023-06-01"}
 _EVENT: pydantic.TypeAdapter[RawMessageStreamEvent] = pydantic.TypeAdapter(RawMessageStreamEvent)
 
@@ -70,7 +70,8 @@ def _result(result: Result) -> Json:
 
 def _image(image: Image) -> Json:
     data = base64.b64encode(image.data).decode()
-    return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": data}}
+    kind = "document" if image.media_type == "application/pdf" else "image"
+    return {"type": kind, "source": {"type": "base64", "media_type": image.media_type, "data": data}}
 
 
 _REASONS = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tools"}

@@ -56,13 +56,23 @@ def _messages(turn: Turn) -> list[Json]:
     if not turn.images:
         return [*told, {"role": turn.role, "content": turn.text}] if turn.text else told
     parts: list[Json] = [{"type": "text", "text": turn.text}]
-    parts += [{"type": "image_url", "image_url": {"url": data_url(image)}} for image in turn.images]
+    parts += [_media(image) for image in turn.images]
     return [*told, {"role": turn.role, "content": parts}]
 
 
 def closed(schema: Json) -> bool:
     """Whether OpenAI takes a schema as strict."""
     return schema.get("additionalProperties") is False and set(schema["required"]) == set(schema["properties"])
+
+
+def _media(image: Image) -> Json:
+    kind, _, form = image.media_type.partition("/")
+    if kind == "audio":
+        sound = {"data": base64.b64encode(image.data).decode(), "format": form}
+        return {"type": "input_audio", "input_audio": sound}
+    if kind == "application":
+        return {"type": "file", "file": {"filename": "a.pdf", "file_data": data_url(image)}}
+    return {"type": "image_url", "image_url": {"url": data_url(image)}}
 
 
 def data_url(image: Image) -> str:

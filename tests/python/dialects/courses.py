@@ -104,6 +104,18 @@ def _optional(world: World, caller: str, upstream: str) -> str:
     return verdict(exchange, exchange.asked.schema in (schema, SCHEMA), "format|schema|Schema|strict")
 
 
+@course("structured output, bounds", COURSES)
+def _bounds(world: World, caller: str, upstream: str) -> str:
+    """Numbers within bounds: Anthropic takes no such schema, and its SDK puts them into descriptions."""
+    if caller == "anthropic":
+        return NOTHING
+    bounded = {"type": "integer", "minimum": 7, "maximum": 9}
+    schema = {**SCHEMA, "properties": {**SCHEMA["properties"], "name": bounded}}
+    exchange = world.ask(caller, ask(upstream, schema=schema))
+    heard(exchange)
+    return verdict(exchange, exchange.asked.schema == schema, "format|schema|Schema")
+
+
 @course("words, thoughts and calls, a byte at a time", COURSES)
 def _split(world: World, caller: str, upstream: str) -> str:
     """Wherever the upstream's bytes are cut, the caller reads the same."""

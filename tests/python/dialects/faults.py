@@ -9,6 +9,8 @@ from .scenarios import NOTHING, Course, ask, course, said_of
 from .world import CALLERS, EMBEDDING, UPSTREAMS, Exchange, World, name
 
 COURSES: list[Course] = []
+BEGUN = {"anthropic": 5, "openai_responses": 6, "openai_chat": 3, "gemini": 2, "ollama": 2}
+"""Events of a stream after which some words were said, and not all."""
 SHOWS_CACHED = {"openai_chat", "openai_responses", "anthropic", "gemini"}
 SHOWS_THINKING = {"openai_chat", "openai_responses", "anthropic", "gemini"}
 
@@ -76,9 +78,7 @@ def _broken(world: World, caller: str, upstream: str) -> str:
 
 @course("error in a stream", COURSES)
 def _broken_stream(world: World, caller: str, upstream: str) -> str:
-    # Among its words, in each dialect.
-    events = {"anthropic": 5, "openai_responses": 6, "openai_chat": 3, "gemini": 2, "ollama": 2}[upstream]
-    exchange = failing(world, caller, upstream, "error_event", Plan(error_event=events), stream=True)
+    exchange = failing(world, caller, upstream, "error_event", Plan(error_event=BEGUN[upstream]), stream=True)
     return _ended(exchange)
 
 
@@ -113,7 +113,7 @@ def _left(world: World, caller: str, upstream: str) -> str:
     spoken = CALLERS[caller]
     asked = ask(upstream, stream=True)
     before = len(world.asked())
-    world.upstream.plan(Plan(stall="body", stall_after=6))
+    world.upstream.plan(Plan(stall="body", stall_after=BEGUN[upstream]))
     with world.client.stream(
         "POST", world.url + spoken.path(asked), json=spoken.write(asked), headers=spoken.HEADERS
     ) as response:

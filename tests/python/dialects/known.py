@@ -1,27 +1,4 @@
 """Faults of the gateway that the matrix shows. Each is a test that must fail until it is mended."""
 
-UNCLOSED = "a schema without `additionalProperties: false` goes to Anthropic as it is, and is refused there"
-KNOWN: dict[tuple[str, str, str], str] = {
-    ("a tool that failed", "openai_chat", "openai_chat"): (
-        "`is_error`, a member of hoosh's own, goes on to OpenAI itself between equals, and OpenAI refuses it"
-    ),
-    **{
-        ("structured output, open schema", caller, "anthropic"): UNCLOSED
-        for caller in ("openai_chat", "openai_responses", "gemini", "ollama")
-    },
-    **{
-        ("structured output, optional member", "anthropic", upstream): (
-            "a schema of Anthropic's goes to OpenAI as strict, which refuses it where a member may be left out"
-        )
-        for upstream in ("openai_chat", "openai_responses")
-    },
-    ("`generationConfig.responseSchema`", "gemini", "anthropic"): UNCLOSED,
-    ("`service_tier`", "anthropic", "ollama"): "`service_tier` is dropped, and the loss report does not say so",
-    **{
-        ("`tools.0.eager_input_streaming`", "anthropic", upstream): (
-            "`eager_input_streaming` of a tool is dropped, and the loss report does not say so"
-        )
-        for upstream in ("openai_chat", "openai_responses", "gemini", "ollama")
-    },
-}
+KNOWN: dict[tuple[str, str, str], str] = {}
 """By capability or field, caller and upstream: what is wrong."""

@@ -8,7 +8,7 @@ from tests.upstream.mind import Asked, Call, Json, Turn
 
 from .reply import Given, Reply, Usage
 
-CANNOT = {"choice", "parallel", "user", "failed", "result_images"}
+CANNOT = {"audio", "document", "choice", "parallel", "user", "failed", "result_images"}
 HEADERS: dict[str, str] = {}
 
 

@@ -4,12 +4,12 @@ import json
 
 import pydantic
 from openai.types.responses import Response, ResponseStreamEvent
-from tests.upstream.mind import Asked, Call, Json, Turn
+from tests.upstream.mind import Asked, Call, Image, Json, Turn
 
 from .chat import closed, data_url
 from .reply import Given, Reply, Usage, arguments, events
 
-CANNOT = {"stop", "seed", "top_k", "failed"}
+CANNOT = {"audio", "stop", "seed", "top_k", "failed"}
 HEADERS = {"authorization": "Bearer unused"}
 _EVENT: pydantic.TypeAdapter[ResponseStreamEvent] = pydantic.TypeAdapter(ResponseStreamEvent)
 
@@ -59,6 +59,12 @@ def write(asked: Asked) -> Json:
     return body
 
 
+def _media(image: Image) -> Json:
+    if image.media_type == "application/pdf":
+        return {"type": "input_file", "filename": "a.pdf", "file_data": data_url(image)}
+    return {"type": "input_image", "detail": "auto", "image_url": data_url(image)}
+
+
 def _items(turn: Turn) -> list[Json]:
     items: list[Json] = []
     for result in turn.results:
@@ -69,7 +75,7 @@ def _items(turn: Turn) -> list[Json]:
         items.append({"type": "function_call_output", "call_id": result.id, "output": output})
     if turn.images:
         parts: list[Json] = [{"type": "input_text", "text": turn.text}]
-        parts += [{"type": "input_image", "detail": "auto", "image_url": data_url(image)} for image in turn.images]
+        parts += [_media(image) for image in turn.images]
         return [*items, {"role": turn.role, "content": parts}]
     return [*items, {"role": turn.role, "content": turn.text}] if turn.text else items
 

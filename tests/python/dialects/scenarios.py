@@ -4,6 +4,7 @@ The words: `native`, where what was asked for arrived as it was; else what the l
 caller's dialect cannot ask for it, or an upstream's has nothing of it to give.
 """
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +41,13 @@ SCHEMA = {
     "additionalProperties": False,
 }
 PNG = Image("image/png", b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+PDF = Image("application/pdf", b"%PDF-1.4\n" + bytes(range(256)))
+WAV = Image("audio/wav", b"RIFF" + bytes(range(256)))
 """With bytes whose base64 has the letters that URL-safe base64 writes otherwise."""
+
+
+BINDING = "message.thoughts"
+"""What of an answer a caller's dialect has no place for, if only of words: what binds thoughts to who had them."""
 
 
 # --- judging -------------------------------------------------------------------------------------------------------
@@ -50,8 +57,7 @@ def verdict(exchange: Exchange, kept: bool, rows: str) -> str:
     """The word for what `rows` (a pattern of the loss report's fields) is about."""
     named = {field: change for field, change in exchange.lost.items() if re.search(rows, field)}
     others = {field: change for field, change in exchange.lost.items() if field not in named and change != "renamed"}
-    # Ollama's answers have no place for what signs thoughts, whatever was asked for.
-    others.pop("message.thoughts", None)
+    others.pop(BINDING, None)
     assert not others, f"the loss report names what was not lost: {others}"
     worst = max(named.values(), key=ORDER.index, default=None)
     if kept:
@@ -97,12 +103,17 @@ class Feature:
     """The loss report's fields that speak of it."""
     needs: str | None = None
     """What a caller's dialect must be able to say."""
+    beside: str | None = None
+    """A member that some callers say with it, and whose loss is not its own."""
 
     def run(self, world: World, caller: str, upstream: str) -> str:
         if self.needs in CALLERS[caller].CANNOT:
             return NOTHING
-        exchange = world.ask(caller, ask(upstream, **self.given))
+        asked = ask(upstream, **self.given)
+        exchange = world.ask(caller, asked)
         heard(exchange)
+        if self.beside and self.beside in json.dumps(CALLERS[caller].write(asked)):
+            exchange.lost = {row: change for row, change in exchange.lost.items() if self.beside not in row}
         return verdict(exchange, self.kept(exchange.asked), self.lost)
 
 
@@ -123,6 +134,8 @@ FEATURES = [
         NEVER,
     ),
     Feature("picture", {"turns": [Turn("user", WORDS, [PNG])]}, lambda asked: asked.turns[-1].images == [PNG], "image"),
+    Feature("document", {"turns": [Turn("user", WORDS, [PDF])]}, lambda asked: asked.turns[-1].images == [PDF], "document|file|content|Data", "document", "filename"),
+    Feature("sound", {"turns": [Turn("user", WORDS, [WAV])]}, lambda asked: asked.turns[-1].images == [WAV], "audio|content|Data", "audio"),
     Feature("output cap", {"cap": 16}, lambda asked: asked.cap == 16, NEVER),
     Feature("stop sequence", {"stop": ["hel"]}, lambda asked: asked.stop == ["hel"], "stop", "stop"),
     Feature("temperature", {"temperature": 0.5}, lambda asked: asked.temperature == 0.5, "temperature"),

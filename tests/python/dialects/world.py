@@ -46,10 +46,10 @@ def name(upstream: str, caller: str | None = None, fault: str | None = None) -> 
     return f"{upstream}.{caller}.{fault}" if fault else upstream
 
 
-def _config(url: str, log: Path) -> str:
+def _config(url: str, log: Path, more: str) -> str:
     names = [(upstream, name(upstream)) for upstream in UPSTREAMS]
     names += [(upstream, name(upstream, caller, fault)) for caller, upstream in PAIRS for fault in FAULTS]
-    text = f'[retry]\nmax_attempts = 1\n[log]\naccess = "json"\nfile = "{log}"\n'
+    text = more + f'[retry]\nmax_attempts = 1\n[log]\naccess = "json"\nfile = "{log}"\n'
     for upstream, provider in names:
         kind, model = UPSTREAMS[upstream]
         models = [model, EMBEDDING[upstream]] if upstream in EMBEDDING else [model]
@@ -218,8 +218,8 @@ def answered(world: World, upstream: str, edit: Callable[[bytes], bytes], asked:
 
 
 @contextmanager
-def open_world(folder: Path) -> Iterator[World]:
-    """The upstream in a thread, the gateway in a process."""
+def open_world(folder: Path, more: str = "") -> Iterator[World]:
+    """The upstream in a thread, the gateway in a process. `more` of its configuration."""
     started: Any = {}
     ready = threading.Event()
 
@@ -235,7 +235,7 @@ def open_world(folder: Path) -> Iterator[World]:
     try:
         file, log = folder / "hoosh.toml", folder / "log"
         log.touch()
-        file.write_text(_config(started["upstream"].url, log))
+        file.write_text(_config(started["upstream"].url, log, more))
         with gateway("serve", file) as process, httpx2.Client(timeout=SECONDS) as client:
             yield World(started["upstream"], started["token"], process.url, client, log)
     finally:

@@ -196,6 +196,9 @@ pub struct TokenLogprob {
     pub top: Vec<(String, Vec<u8>, f32)>,
 }
 
+/// What a document is called whose caller named it not: OpenAI takes none without a name.
+pub const UNNAMED: &str = "document.pdf";
+
 /// The heaviest that an item can be. As half of a window it always comes within some credit, whatever it holds.
 pub const HEAVIEST: usize = 32 << 10;
 

@@ -2,6 +2,7 @@
 
 use super::read_messages::is;
 use super::read_request::{invalid, missing};
+use crate::dialects::neutral::UNNAMED;
 use crate::dialects::{Change, Loss};
 use crate::error::Failure;
 use crate::json::{Kind, Value, Writer};
@@ -56,7 +57,7 @@ pub(super) fn document(block: Value<'_>, place: &str, out: &mut Writer, loss: &m
     match data_url(source) {
         Some(url) => {
             out.text_member("file_data", &url);
-            out.text_member("filename", title.as_deref().unwrap_or("document.pdf"));
+            out.text_member("filename", title.as_deref().unwrap_or(UNNAMED));
         }
         None => {
             let url = source.get("url").filter(|url| url.kind() == Kind::String).ok_or_else(|| odd_source(place))?;

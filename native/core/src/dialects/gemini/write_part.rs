@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::data;
 use super::names::{invalid, wrong};
+use crate::dialects::neutral::UNNAMED;
 use crate::dialects::{Change, Loss};
 use crate::error::Failure;
 use crate::json::{self, Kind, Value, Writer};
@@ -89,7 +90,7 @@ fn file(part: Value<'_>, place: &str, out: &mut Writer, loss: &mut Loss) -> Resu
     const PDF: &str = "application/pdf";
     let file = part.get("file");
     let member = |name| file.and_then(|file| file.get(name)).and_then(Value::as_str);
-    if member("filename").is_some() {
+    if member("filename").is_some_and(|name| name != UNNAMED) {
         loss.add(Change::Dropped, "messages[].content[].file.filename", "Gemini names no files");
     }
     if let Some(data) = member("file_data") {

@@ -67,9 +67,8 @@ fn write_part(out: &mut Writer, part: Value<'_>, loss: &mut Loss) {
         }
         out.close_object();
     } else if is("input_audio") {
-        drop_unknown(part, &["type", "input_audio", "cache_control"], PARTS, loss);
-        out.open_object().text_member("type", "input_audio").member("input_audio", part.get("input_audio"));
-        out.close_object();
+        // Not among what a message may hold (openai-python 3, `response_input_content_param.py`).
+        loss.add(Change::Dropped, "messages[].content[].input_audio", "the Responses API takes no sound");
     } else {
         loss.add(Change::Dropped, "messages[].content[]", "of an unknown type");
     }
