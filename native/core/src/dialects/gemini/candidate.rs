@@ -95,7 +95,12 @@ impl Reader {
         }
         for (nth, choice) in state.choices.iter_mut().enumerate() {
             let number = nth as u32;
-            let Some(reason) = choice.finish.take() else { return false };
+            // A prompt that is blocked after all ends what was begun.
+            let blocked = state.blocked.as_ref().map(|_| "content_filter");
+            if choice.finish.is_none() && blocked.is_some() {
+                choice.refusal.clone_from(&state.blocked);
+            }
+            let Some(reason) = choice.finish.take().or(blocked) else { return false };
             if let Some(text) = choice.refusal.take().filter(|_| reason == "content_filter") {
                 items.push(Item::Refusal { choice: number, text });
             }
@@ -198,7 +203,9 @@ impl Saying<'_, '_> {
                 "functionCall" => call = Some(value),
                 "thought" => thought = value.as_bool() == Some(true),
                 "thoughtSignature" => signature = value.as_str(),
-                // What Google's own tools did has no place across; readers may still want to see it.
+                // What Google's own tools did has no place across, and its signature signs nothing that is told.
+                "toolCall" | "toolResponse" => return Some(()),
+                // But for code, which readers may still want to see.
                 "executableCode" => said = Some(fenced("python\n", text(value, "code"))),
                 "codeExecutionResult" => said = Some(fenced("\n", text(value, "output"))),
                 "inlineData" => said = Some(pictured(value)),

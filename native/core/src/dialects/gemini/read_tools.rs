@@ -80,7 +80,10 @@ pub(super) fn choice(config: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Re
             allowed.push(string(name, format!("{AT}.allowedFunctionNames"))?);
         }
         match (&*mode, &allowed[..]) {
-            ("" | "AUTO" | "MODE_UNSPECIFIED", _) => {
+            ("" | "AUTO" | "MODE_UNSPECIFIED", names) => {
+                if !names.is_empty() {
+                    loss.add(Change::Dropped, format!("{AT}.allowedFunctionNames"), "for ANY and VALIDATED alone");
+                }
                 out.text_member("tool_choice", "auto");
             }
             ("NONE", _) => {

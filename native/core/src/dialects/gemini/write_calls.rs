@@ -11,7 +11,7 @@ use crate::json::{Kind, Value};
 /// Where a call's signature stands.
 const SIGNATURE: &str = "messages[].tool_calls[].extra_content.google.thought_signature";
 
-impl Writing<'_> {
+impl Writing<'_, '_> {
     /// Of parallel calls the first alone is signed (ai.google.dev, "Thought signatures").
     pub(super) fn calls(&mut self, at: usize, message: &Message<'_>) {
         let mut needs = self.signs && at > self.turn;

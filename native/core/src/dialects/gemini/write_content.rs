@@ -21,8 +21,11 @@ pub(super) fn messages(
     }
     let asks = |message: Value<'_>| message.get("role").is_some_and(|role| role.str_eq("user"));
     let last = messages.elements().enumerate().filter(|(_, message)| asks(*message)).last();
+    let abilities = abilities::of(model);
     let mut writing = Writing {
-        signs: abilities::of(model).wants_signatures,
+        signs: abilities.wants_signatures,
+        shows: abilities.combines,
+        media: Vec::new(),
         turn: last.map_or(0, |(at, _)| at),
         calls: Vec::new(),
         open: None,
@@ -36,6 +39,7 @@ pub(super) fn messages(
         let message = Message::of(at, message, writing.loss)?;
         writing.message(at, &message)?;
     }
+    writing.show_media()?;
     writing.close();
     if !writing.begun {
         return Err(invalid("messages", "holds nothing but system messages: Gemini wants something to answer"));
@@ -85,9 +89,13 @@ impl<'a> Message<'a> {
     }
 }
 
-pub(super) struct Writing<'w> {
+pub(super) struct Writing<'w, 'm> {
     /// The model wants calls with signatures.
     pub(super) signs: bool,
+    /// The model takes media within results (ai.google.dev, "Function calling", multimodal responses: Gemini 3).
+    shows: bool,
+    /// Media of results that wait until the results are all written.
+    media: Vec<(String, Value<'m>)>,
     /// The last message of a user: calls behind it are of the present turn.
     pub(super) turn: usize,
     /// Id and name of each call so far.
@@ -113,8 +121,11 @@ enum Holds {
     Model,
 }
 
-impl Writing<'_> {
-    fn message(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
+impl<'m> Writing<'_, 'm> {
+    fn message(&mut self, at: usize, message: &Message<'m>) -> Result<(), Failure> {
+        if !matches!(&*message.role, "tool" | "function") {
+            self.show_media()?;
+        }
         match &*message.role {
             "system" | "developer" => self.system(at, message),
             "user" => self.user(at, message),
@@ -200,7 +211,7 @@ impl Writing<'_> {
         signatures
     }
 
-    fn result(&mut self, at: usize, message: &Message<'_>) -> Result<(), Failure> {
+    fn result(&mut self, at: usize, message: &Message<'m>) -> Result<(), Failure> {
         let id = message.call_id.as_deref().unwrap_or_default();
         let called = self.calls.iter().rev().find(|(known, _)| known == id).map(|(_, name)| &**name);
         let Some(name) = called.or(message.name.as_deref()).filter(|name| !name.is_empty()) else {
@@ -215,9 +226,28 @@ impl Writing<'_> {
         }
         self.out.text_member("name", &name).key("response");
         let place = format!("messages[{at}].content");
-        write_part::result(message.content, message.is_error, &place, self.out, self.loss)?;
+        let media = write_part::media(message.content, &place);
+        write_part::result(message.content, message.is_error, self.out);
+        if !media.is_empty() && self.shows {
+            self.out.key("parts").open_array();
+            media.iter().try_for_each(|(place, one)| write_part::part(*one, place, self.out, self.loss))?;
+            self.out.close_array();
+        } else if !media.is_empty() {
+            self.loss.add(Change::Approximated, "messages[].content[]", "media behind the results");
+            self.media.extend(media);
+        }
         self.out.close_object().close_object();
         Ok(())
+    }
+
+    /// What belongs to results and may not stand within them.
+    fn show_media(&mut self) -> Result<(), Failure> {
+        if self.media.is_empty() {
+            return Ok(());
+        }
+        self.open(Holds::Said);
+        let media = std::mem::take(&mut self.media);
+        media.iter().try_for_each(|(place, one)| write_part::part(*one, place, self.out, self.loss))
     }
 
     fn drop_name(&mut self, message: &Message<'_>) {

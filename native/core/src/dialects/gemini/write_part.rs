@@ -25,7 +25,8 @@ pub(super) fn content(content: Value<'_>, place: &str, out: &mut Writer, loss: &
     }
 }
 
-fn part(part: Value<'_>, place: &str, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
+/// Writes one part of content.
+pub(super) fn part(part: Value<'_>, place: &str, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
     if part.kind() != Kind::Object {
         return Err(wrong(place, "an object", part));
     }
@@ -114,29 +115,26 @@ fn file(part: Value<'_>, place: &str, out: &mut Writer, loss: &mut Loss) -> Resu
     Ok(())
 }
 
-/// Writes the value of a result's `response`, and its `parts` where it holds media.
-pub(super) fn result(
-    content: Option<Value<'_>>,
-    is_error: bool,
-    place: &str,
-    out: &mut Writer,
-    loss: &mut Loss,
-) -> Result<(), Failure> {
-    let is_text = |part: &Value<'_>| part.get("type").is_some_and(|kind| kind.str_eq("text"));
-    let parts = || content.into_iter().flat_map(Value::elements);
+fn is_text(part: Value<'_>) -> bool {
+    part.get("type").is_some_and(|kind| kind.str_eq("text"))
+}
+
+/// The parts of a result that are no text, each with its place.
+pub(super) fn media<'a>(content: Option<Value<'a>>, place: &str) -> Vec<(String, Value<'a>)> {
+    let parts = content.into_iter().flat_map(Value::elements).enumerate();
+    parts.filter(|(_, one)| !is_text(*one)).map(|(nth, one)| (format!("{place}[{nth}]"), one)).collect()
+}
+
+/// Writes the value of a result's `response`.
+pub(super) fn result(content: Option<Value<'_>>, is_error: bool, out: &mut Writer) {
     let text = match content {
         Some(content) if content.kind() == Kind::String => content.as_str().unwrap_or_default(),
-        _ => Cow::Owned(parts().filter(is_text).filter_map(|part| part.get("text")?.as_str()).collect()),
+        _ => {
+            let parts = content.into_iter().flat_map(Value::elements).filter(|part| is_text(*part));
+            Cow::Owned(parts.filter_map(|part| part.get("text")?.as_str()).collect())
+        }
     };
     write_response(&text, is_error, out);
-    if parts().any(|part| !is_text(&part)) {
-        out.key("parts").open_array();
-        for (nth, one) in parts().enumerate().filter(|(_, one)| !is_text(one)) {
-            part(one, &format!("{place}[{nth}]"), out, loss)?;
-        }
-        out.close_array();
-    }
-    Ok(())
 }
 
 /// An object goes as it is, unless it would be read as Google's words `output` and `error`; all else under these.

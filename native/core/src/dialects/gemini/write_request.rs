@@ -79,7 +79,7 @@ impl Top<'_> {
         }
         out.close_array();
         let mut tools = Writer::default();
-        write_tools::tools(to.model, self.tools, self.functions, self.searches, &mut tools, loss);
+        let written = write_tools::tools(to.model, self.tools, self.functions, self.searches, &mut tools, loss);
         if !tools.is_empty() {
             config.beside_tools(&mut system, loss);
         }
@@ -90,7 +90,7 @@ impl Top<'_> {
         if !tools.is_empty() {
             out.raw(&tools.into_bytes());
         }
-        write_tools::choice(self.choice, self.call, &mut out, loss);
+        write_tools::choice(self.choice, self.call, written, &mut out, loss);
         config.write(&mut out, loss);
         out.member("safetySettings", self.safety);
         self.write_rest(&mut out, loss);

@@ -6,6 +6,13 @@ use super::{abilities, schema};
 use crate::dialects::{Change, Loss};
 use crate::json::{Value, Writer};
 
+/// What kinds of tools were written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Written {
+    pub functions: bool,
+    pub natives: bool,
+}
+
 /// Writes the member `tools`. `functions` is OpenAI's older list, of functions alone.
 pub(super) fn tools(
     model: &str,
@@ -14,7 +21,7 @@ pub(super) fn tools(
     mut searches: bool,
     out: &mut Writer,
     loss: &mut Loss,
-) {
+) -> Written {
     let (mut declarations, mut natives) = (Writer::default(), Vec::new());
     for tool in tools.into_iter().flat_map(Value::elements) {
         let kind = tool.get("type").and_then(Value::as_str).unwrap_or(Cow::Borrowed("function"));
@@ -46,8 +53,9 @@ pub(super) fn tools(
             loss.add(Change::Dropped, "web_search_options", why);
         }
     }
-    if declarations.is_empty() && natives.is_empty() && !searches {
-        return;
+    let written = Written { functions: !declarations.is_empty(), natives: searches || !natives.is_empty() };
+    if !written.functions && !written.natives {
+        return written;
     }
     out.key("tools").open_array();
     if !declarations.is_empty() {
@@ -61,6 +69,7 @@ pub(super) fn tools(
         out.raw(br#"{"googleSearch":{}}"#);
     }
     out.close_array();
+    written
 }
 
 fn declaration(function: Value<'_>, out: &mut Writer, loss: &mut Loss) {
@@ -95,9 +104,35 @@ fn custom_declaration(custom: Value<'_>, out: &mut Writer) {
     out.raw(br#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#).close_object();
 }
 
-/// Writes the member `toolConfig`. `call` is OpenAI's older `function_call`.
-pub(super) fn choice(choice: Option<Value<'_>>, call: Option<Value<'_>>, out: &mut Writer, loss: &mut Loss) {
-    let Some(choice) = choice.or(call) else { return };
+/// Writes the member `toolConfig`. `call` is OpenAI's older `function_call`. Without functions there is nothing to choose:
+/// "Function calling config is set without function_declarations" (pydantic/pydantic-ai#5791).
+pub(super) fn choice(
+    choice: Option<Value<'_>>,
+    call: Option<Value<'_>>,
+    tools: Written,
+    out: &mut Writer,
+    loss: &mut Loss,
+) {
+    let mut config = Writer::default();
+    match choice.or(call) {
+        Some(choice) if tools.functions => mode(choice, &mut config, loss),
+        Some(choice) if !choice.str_eq("auto") && !choice.str_eq("none") => {
+            loss.add(Change::Dropped, "tool_choice", "there are no functions to choose among");
+        }
+        _ => {}
+    }
+    if tools.functions && tools.natives {
+        // "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function calling."
+        // (cloudwego/eino-ext#761)
+        config.key("includeServerSideToolInvocations").boolean(true);
+    }
+    if !config.is_empty() {
+        out.key("toolConfig").open_object().raw(&config.into_bytes()).close_object();
+    }
+}
+
+/// Writes the member `functionCallingConfig`.
+fn mode(choice: Value<'_>, out: &mut Writer, loss: &mut Loss) {
     let mut names = Vec::new();
     let mode = if choice.str_eq("auto") {
         "AUTO"
@@ -121,7 +156,7 @@ pub(super) fn choice(choice: Option<Value<'_>>, call: Option<Value<'_>>, out: &m
         loss.add(Change::Dropped, "tool_choice", "unknown kind of choice");
         return;
     };
-    out.key("toolConfig").open_object().key("functionCallingConfig").open_object().text_member("mode", mode);
+    out.key("functionCallingConfig").open_object().text_member("mode", mode);
     if !names.is_empty() {
         out.key("allowedFunctionNames").open_array();
         names.iter().for_each(|name| {
@@ -129,7 +164,7 @@ pub(super) fn choice(choice: Option<Value<'_>>, call: Option<Value<'_>>, out: &m
         });
         out.close_array();
     }
-    out.close_object().close_object();
+    out.close_object();
 }
 
 /// The function that a choice names: `{"function":{"name"}}`, `{"custom":{"name"}}` or the older `{"name"}`.

@@ -81,6 +81,19 @@ fn a_blocked_prompt_is_a_refusal() {
 }
 
 #[test]
+fn a_block_ends_what_was_begun_and_what_googles_tools_did_is_not_signed() {
+    let events = [
+        r#"{"candidates":[{"content":{"parts":[{"toolCall":{"id":"1"},"thoughtSignature":"c2ln"},{"text":"Hi"}]}}]}"#,
+        r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#,
+    ];
+    let (items, complete) = decode(events.map(|event| format!("data: {event}\n\n")).concat().as_bytes(), 99);
+    assert_eq!(complete, Ok(true));
+    let refusal = Item::Refusal { choice: 0, text: "The prompt was blocked: SAFETY.".into() };
+    let text = Item::Text { choice: 0, text: "Hi".into(), logprobs: vec![] };
+    assert_eq!(items, [text, refusal, finish("content_filter")]);
+}
+
+#[test]
 fn every_finish_reason_of_the_client_library_is_read() {
     for (reason, expected) in [
         ("STOP", "stop"),

@@ -123,7 +123,7 @@ fn parallel_results_are_one_content() {
         {"role":"tool","tool_call_id":"a","content":[{"type":"text","text":"no"},
             {"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}],"is_error":true},
         {"role":"user","content":"Go on"}]});
-    let (written, lost) = write("gemini-2.5-flash", &neutral);
+    let (written, lost) = write("gemini-3-pro-image", &neutral);
     assert_eq!(
         written["contents"],
         json!([{"role":"user","parts":[{"text":"Hi"}]},
@@ -255,6 +255,7 @@ fn older_models_take_neither_a_format_nor_googles_tools_beside_functions() {
     assert_eq!(lost, ["dropped tools[].type:native", "approximated response_format"]);
     let (written, lost) = write("gemini-3.5-flash", &neutral);
     assert_eq!(written["tools"].as_array().unwrap().len(), 2);
+    assert_eq!(written["toolConfig"], json!({"includeServerSideToolInvocations":true}));
     assert_eq!(written["generationConfig"]["responseMimeType"], "application/json");
     assert!(lost.is_empty(), "{lost:?}");
     let (written, lost) = write("gemini-2.5-flash", &json!({"messages":[user()],"response_format":format}));
@@ -297,9 +298,37 @@ fn choices_among_tools_are_modes() {
             json!({"mode":"VALIDATED","allowedFunctionNames":["f"]}),
         ),
     ] {
-        let (written, _) = write("m", &json!({"messages":[user()],"tool_choice":choice}));
-        assert_eq!(written["toolConfig"]["functionCallingConfig"], config);
+        let neutral = json!({"messages":[user()],"tool_choice":choice,"tools":[f]});
+        assert_eq!(write("m", &neutral).0["toolConfig"], json!({"functionCallingConfig":config}));
+        // Without functions there is nothing to choose among.
+        let (written, lost) = write("m", &json!({"messages":[user()],"tool_choice":choice}));
+        assert_eq!(written.get("toolConfig"), None);
+        assert_eq!(lost.is_empty(), choice.is_string() && choice != "required", "{choice}: {lost:?}");
     }
+}
+
+/// pydantic/pydantic-ai#4210: not within the results, where older models take none, nor beside them.
+#[test]
+fn media_of_results_stand_behind_them_for_older_models() {
+    let picture = json!({"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}});
+    let call = |id: &str| json!({"id":id,"type":"function","function":{"name":"f","arguments":"{}"}});
+    let result = |id: &str| json!({"role":"tool","tool_call_id":id,"content":[{"type":"text","text":"x"}, picture]});
+    let neutral = json!({"messages":[user(), {"role":"assistant","tool_calls":[call("a"), call("b")]},
+        result("a"), result("b"), user()]});
+    let (written, lost) = write("gemini-2.5-flash", &neutral);
+    let inline = json!({"inlineData":{"mimeType":"image/png","data":"AAAA"}});
+    let response = |id: &str| json!({"functionResponse":{"id":id,"name":"f","response":{"output":"x"}}});
+    assert_eq!(
+        written["contents"].as_array().unwrap()[2..],
+        [
+            json!({"role":"user","parts":[response("a"), response("b")]}),
+            json!({"role":"user","parts":[inline, inline, {"text":"Hi"}]})
+        ]
+    );
+    assert_eq!(lost, ["approximated messages[].content[]"]);
+    let (written, lost) = write("gemini-3.5-flash", &neutral);
+    assert_eq!(written["contents"][2]["parts"][1]["functionResponse"]["parts"], json!([inline]));
+    assert!(lost.is_empty(), "{lost:?}");
 }
 
 #[test]
