@@ -15,7 +15,7 @@ impl Fact {
     /// Whether it is said in `facts` too. A text may stand in a longer one, and a mark of the last part is its message's.
     pub fn is_in(&self, facts: &[Fact]) -> bool {
         facts.iter().any(|fact| {
-            let said = fact.says == self.says || self.place == "messages[].content" && fact.says.contains(&self.says);
+            let said = fact.says == self.says || TEXTS.contains(&&*self.place) && fact.says.contains(&self.says);
             let place = |fact: &Fact| fact.place.replace("content[].cache_control", "cache_control");
             place(fact) == place(self) && fact.role == self.role && said
         })
@@ -26,6 +26,9 @@ impl Fact {
         USUAL.contains(&(&*self.place, &*self.says))
     }
 }
+
+/// What neighbouring messages of one role say together.
+const TEXTS: &[&str] = &["messages[].content", "messages[].reasoning_content"];
 
 /// What nobody loses who does not have it: defaults, said.
 const USUAL: &[(&str, &str)] = &[

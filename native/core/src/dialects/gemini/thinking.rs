@@ -27,8 +27,13 @@ const EFFORTS: &[(&str, &str, u64)] = &[
     ("max", "XHIGH", 32768),
 ];
 
-/// The bounds of a budget where nobody knows those of the model.
-const ANY: (u64, u64) = (0, i32::MAX as u64);
+/// The bounds of a budget, if anybody knows them. Models of levels take one for the sake of older callers.
+fn bounds(kind: Option<Thinking>) -> (u64, u64) {
+    match kind {
+        Some(Thinking::Budgets(least, most, _)) => (least, most),
+        _ => (0, i32::MAX.unsigned_abs().into()),
+    }
+}
 
 /// What a caller's `thinkingConfig` says, as members of the neutral request.
 pub(super) fn read(config: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Result<(), Failure> {
@@ -102,12 +107,11 @@ pub(super) fn write(
             open(config).key("thinkingBudget").raw(b"-1").close_object();
         }
         (Some(Thinking::Levels(levels)), Wanted::Effort(word, _)) => level(levels, word, field, config, loss),
-        // Levels alone are said to be right for these; a budget is taken for the sake of older callers.
-        (Some(Thinking::Levels(_)), Wanted::Budget(tokens)) => budget(ANY, tokens, field, config, loss),
-        (Some(Thinking::Budgets(least, most, _)), Wanted::Effort(_, tokens) | Wanted::Budget(tokens)) => {
-            budget((least, most), tokens, field, config, loss);
+        (kind, Wanted::Effort(_, tokens)) => {
+            loss.add(Change::Renamed, field, "the budget that Google has for the word");
+            budget(bounds(kind), tokens, field, config, loss);
         }
-        (None, Wanted::Effort(_, tokens) | Wanted::Budget(tokens)) => budget(ANY, tokens, field, config, loss),
+        (kind, Wanted::Budget(tokens)) => budget(bounds(kind), tokens, field, config, loss),
     }
 }
 
@@ -206,7 +210,8 @@ mod tests {
         let value = crate::json::validate(neutral.as_bytes(), Default::default()).unwrap();
         let (mut config, mut loss) = (Writer::default(), Loss::default());
         write(model, value.get("thinking"), value.get("reasoning_effort"), &mut config, &mut loss);
-        (String::from_utf8(config.into_bytes()).unwrap(), loss.fields().len())
+        let lost = loss.fields().iter().filter(|lost| lost.change.loses()).count();
+        (String::from_utf8(config.into_bytes()).unwrap(), lost)
     }
 
     const SHOWN: &str = r#""thinkingConfig":{"includeThoughts":true"#;
