@@ -48,7 +48,7 @@ SIMULATOR := $${CARGO_TARGET_DIR:-target}/debug/hoosh-sim
 TESTS := lint test-rust test-shuttle test-sim test-python test-sameness test-faults
 
 .PHONY: run test build lint format clean $(TESTS)
-.PHONY: soak heavy-edge soak-port soak-local torture mutations property header schema keys sdk-js c-gateway memcheck test-llamacpp test-clients
+.PHONY: soak heavy-edge soak-port soak-local torture mutations property header schema keys providers sdk-js c-gateway memcheck test-llamacpp test-clients
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -118,6 +118,10 @@ header:
 # docs/hoosh.schema.json from native/core/src/config/schema.rs; `make test-rust` compares.
 schema:
 	UPDATE_SCHEMA=1 cargo test -p hoosh-core --test main schema::
+
+# docs/providers.md from the catalogue, and what becomes of the fixtures of native/core/tests/fixtures/providers; `make test-rust` compares.
+providers:
+	UPDATE_PROVIDERS=1 cargo test -p hoosh-core --test main provider
 
 # python/hoosh/_keys.py from the core's table of keys; `make test-python` compares.
 keys: $(VENV)/.extension

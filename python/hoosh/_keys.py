@@ -294,6 +294,53 @@ class PriceKeys(TypedDict, total=False):
     """USD for a million input tokens that the provider had cached. Left out: as other input."""
 
 
+class CatalogueKeys(TypedDict, total=False):
+    """Keys of `[catalogue]`."""
+
+    providers: Sequence["CatalogueProviderKeys"]
+    """A table of its own. Left out: every default."""
+
+
+class CatalogueProviderKeys(TypedDict, total=False):
+    """Keys of `[[catalogue.providers]]`."""
+
+    name: Required[str]
+    """What `type` says, and the default name of its providers. One that hoosh knows takes the place of it."""
+
+    aliases: Sequence[str]
+    """Other names for it. Case, `-` and `_` never matter. Left out: []."""
+
+    dialect: Literal["openai_chat", "openai_responses", "anthropic", "gemini", "ollama"]
+    """The wire protocol that it speaks. Left out: "openai_chat"."""
+
+    origin: str
+    """Scheme, host and port: where it is, and the only place that the key of `key_variable` goes to of its own accord. Left out: each provider of the type needs a `base_url`."""
+
+    prefix: str
+    """The path before those of the protocol; empty for none. Left out: the dialect's, `/v1` mostly."""
+
+    key_variable: str
+    """The environment variable with its key. Left out: it has no key of its own accord."""
+
+    auth: Literal["bearer", "api_key"]
+    """`bearer`: the key goes into `authorization: Bearer …`. `api_key`: into `api-key`, as Azure has it. Left out: as the dialect has it."""
+
+    services: Sequence[str]
+    """What it offers beside chat, completions and embeddings: `moderations`, `rerank`, `images`, `speech`, `transcriptions`, `translations`, `files`, `model_files`. Left out: []."""
+
+    quirks: Sequence[str]
+    """What it does otherwise than most, by name. Of two about the same member the later counts. Left out: []."""
+
+    local: bool
+    """It runs on this machine and needs no key. Left out: false."""
+
+    found: bool
+    """It is looked for where there is no configuration. That is for hoosh's own catalogue: where yours is, there is one. Left out: false."""
+
+    source: str
+    """The page that says so. Left out: none."""
+
+
 class CacheKeys(TypedDict, total=False):
     """Keys of `[cache]`."""
 

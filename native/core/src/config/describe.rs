@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::catalogue::{AuthScheme, ProviderType};
 use super::{
     CacheMode, Config, CredentialSource, LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Renewal,
     Strategy, Token,
@@ -34,6 +35,7 @@ impl Config {
             out.value("slice", budget.slice);
         }
         self.prices.iter().for_each(|price| describe_price(&mut out, price));
+        self.catalogue.types.iter().for_each(|kind| describe_type(&mut out, kind));
         self.describe_policies(&mut out);
         out.0
     }
@@ -227,6 +229,22 @@ fn describe_price(out: &mut Out, price: &Price) {
     }
 }
 
+fn describe_type(out: &mut Out, kind: &ProviderType) {
+    out.header("[[catalogue.providers]]");
+    out.text("name", &kind.name);
+    out.list("aliases", &kind.aliases);
+    out.text("dialect", kind.dialect.as_str());
+    out.optional("origin", kind.origin.as_deref(), "each provider says where it is");
+    out.text("prefix", &kind.prefix);
+    out.optional("key_variable", kind.key_variable.as_deref(), "no key of its own accord");
+    out.optional("auth", kind.auth.map(|auth| word(AuthScheme::WORDS, auth)), "as the dialect has it");
+    out.list("services", &kind.services.all().map(|service| service.as_str().to_owned()).collect::<Vec<_>>());
+    out.list("quirks", &kind.quirks.iter().map(|&quirk| quirk.to_owned()).collect::<Vec<_>>());
+    out.value("local", kind.local);
+    out.value("found", kind.found);
+    out.optional("source", kind.source.as_deref(), "none");
+}
+
 fn describe_token(out: &mut Out, token: &Token) {
     out.header("[[auth.tokens]]");
     out.text("token", HIDDEN);
@@ -261,6 +279,14 @@ impl Out {
 
     fn text(&mut self, key: &str, text: &str) {
         self.value(key, toml::Value::from(text));
+    }
+
+    /// A text, or what it means that there is none.
+    fn optional(&mut self, key: &str, text: Option<&str>, none: &str) {
+        match text {
+            Some(text) => self.text(key, text),
+            None => self.comment(&format!("{key}: {none}")),
+        }
     }
 
     fn comment(&mut self, words: &str) {

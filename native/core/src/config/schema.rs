@@ -116,6 +116,7 @@ pub const TOP: Section = Section {
         Key::section("auth"),
         Key::section("budgets"),
         Key::section("prices"),
+        Key::section("catalogue"),
         Key::section("cache"),
         Key::section("idempotency"),
         Key::section("dialects"),
@@ -559,6 +560,66 @@ pub const PRICES: Section = Section {
         ),
     ],
 };
+/// `[catalogue]`
+pub const CATALOGUE: Section = Section { header: "[catalogue]", keys: &[Key::section("providers")] };
+/// `[[catalogue.providers]]`
+pub const CATALOGUE_PROVIDERS: Section = Section {
+    header: "[[catalogue.providers]]",
+    keys: &[
+        Key::new(
+            "name",
+            Kind::Text,
+            Default::Required,
+            "What `type` says, and the default name of its providers. One that hoosh knows takes the place of it.",
+        ),
+        Key::new("aliases", Kind::Texts, Default::Is("[]"), "Other names for it. Case, `-` and `_` never matter."),
+        Key::new("dialect", Kind::Word(Dialect::NAMES), Default::Is("\"openai_chat\""), "The wire protocol that it speaks."),
+        Key::new(
+            "origin",
+            Kind::Text,
+            Default::None("each provider of the type needs a `base_url`"),
+            "Scheme, host and port: where it is, and the only place that the key of `key_variable` goes to of its own accord.",
+        ),
+        Key::new(
+            "prefix",
+            Kind::Text,
+            Default::Derived("the dialect's, `/v1` mostly"),
+            "The path before those of the protocol; empty for none.",
+        ),
+        Key::new(
+            "key_variable",
+            Kind::Text,
+            Default::None("it has no key of its own accord"),
+            "The environment variable with its key.",
+        ),
+        Key::new(
+            "auth",
+            Kind::Word(&["bearer", "api_key"]),
+            Default::Derived("as the dialect has it"),
+            "`bearer`: the key goes into `authorization: Bearer …`. `api_key`: into `api-key`, as Azure has it.",
+        ),
+        Key::new(
+            "services",
+            Kind::Texts,
+            Default::Is("[]"),
+            "What it offers beside chat, completions and embeddings: `moderations`, `rerank`, `images`, `speech`, `transcriptions`, `translations`, `files`, `model_files`.",
+        ),
+        Key::new(
+            "quirks",
+            Kind::Texts,
+            Default::Is("[]"),
+            "What it does otherwise than most, by name. Of two about the same member the later counts.",
+        ),
+        Key::new("local", Kind::Boolean, Default::Is("false"), "It runs on this machine and needs no key."),
+        Key::new(
+            "found",
+            Kind::Boolean,
+            Default::Is("false"),
+            "It is looked for where there is no configuration. That is for hoosh's own catalogue: where yours is, there is one.",
+        ),
+        Key::new("source", Kind::Text, Default::None("none"), "The page that says so."),
+    ],
+};
 /// `[cache]`
 pub const CACHE: Section = Section {
     header: "[cache]",
@@ -741,6 +802,8 @@ pub const SECTIONS: &[&Section] = &[
     &TOKENS,
     &BUDGETS,
     &PRICES,
+    &CATALOGUE,
+    &CATALOGUE_PROVIDERS,
     &CACHE,
     &IDEMPOTENCY,
     &DIALECTS,
