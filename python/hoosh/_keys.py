@@ -297,7 +297,13 @@ class PriceKeys(TypedDict, total=False):
 class CatalogueKeys(TypedDict, total=False):
     """Keys of `[catalogue]`."""
 
+    prices: bool
+    """Whether the catalogue's prices count where `[[prices]]` says nothing. Left out: true."""
+
     providers: Sequence["CatalogueProviderKeys"]
+    """A table of its own. Left out: every default."""
+
+    models: Sequence["CatalogueModelKeys"]
     """A table of its own. Left out: every default."""
 
 
@@ -336,6 +342,46 @@ class CatalogueProviderKeys(TypedDict, total=False):
 
     found: bool
     """It is looked for where there is no configuration. That is for hoosh's own catalogue: where yours is, there is one. Left out: false."""
+
+    source: str
+    """The page that says so. Left out: none."""
+
+
+class CatalogueModelKeys(TypedDict, total=False):
+    """Keys of `[[catalogue.models]]`."""
+
+    provider: Required[str]
+    """The type of its providers."""
+
+    name: Required[str]
+    """As it is asked for there, or a prefix that ends in `*`. One that hoosh knows is described anew."""
+
+    context_tokens: int
+    """Input tokens that it holds. Left out: not known."""
+
+    max_output_tokens: int
+    """Output tokens that it may be asked for. Left out: not known."""
+
+    modalities: Sequence[str]
+    """What it takes: `text`, `image`, `audio`, `video`, `pdf`. Of what is not listed nothing is known. Left out: []."""
+
+    capabilities: Sequence[str]
+    """What it does: `chat`, `embeddings`, `tools`, `structured_output`, `reasoning`. Of what is not listed nothing is known. Left out: []."""
+
+    input_usd_per_mtok: str | int | float
+    """USD for a million input tokens, to six places. Left out: the price is not known."""
+
+    output_usd_per_mtok: str | int | float
+    """USD for a million output tokens. Left out: the price is not known."""
+
+    cached_input_usd_per_mtok: str | int | float
+    """USD for a million input tokens that the provider had cached. Left out: as other input."""
+
+    cache_write_usd_per_mtok: str | int | float
+    """USD for a million input tokens that the provider puts into its cache. It is told, and not charged yet. Left out: as other input."""
+
+    as_of: str
+    """The day on which all that was so, such as `2026-11-27`. Left out: none."""
 
     source: str
     """The page that says so. Left out: none."""

@@ -142,7 +142,10 @@ class Builder:
         return self.section("cache", **{"enabled": True, **keys})
 
     def catalogue(self, **keys: Unpack[CatalogueKeys]) -> "Builder":
-        """Say of services what hoosh's own catalogue does not, `[catalogue]`: `providers` are types of your own."""
+        """Say of services and models what hoosh's own catalogue does not, `[catalogue]`.
+
+        `Provider` knows hoosh's own types only; providers of yours stand in the text that `config` takes.
+        """
         return self.section("catalogue", **keys)
 
     def retry(self, **keys: Unpack[RetryKeys]) -> "Builder":

@@ -528,7 +528,18 @@ fn without_a_file_local_servers_come_before_services() {
 
 #[test]
 fn the_catalogue_is_consistent() {
-    assert_eq!(catalogue::Catalogue::read_built_in().map(|_| ()), Ok(()));
+    let read = catalogue::Catalogue::read_built_in().unwrap();
+    for model in &read.models {
+        let (of, name) = (&model.provider, &model.name);
+        let price = model.price.unwrap_or_else(|| panic!("{name} of {of} has no price"));
+        assert!(price.input > 0 && price.cached_input.is_none_or(|cached| cached <= price.input), "{name} of {of}");
+        assert!(model.as_of.is_some() && model.source.as_ref().is_some_and(|page| page.starts_with("https://")));
+        assert!(model.capabilities.contains(&"chat") != model.capabilities.contains(&"embeddings"), "{name} of {of}");
+        assert!(model.context_tokens.is_none_or(|tokens| tokens >= 256), "{name} of {of}");
+    }
+    for kind in read.types.iter().filter(|kind| !kind.local && kind.name != "openai_compatible") {
+        assert!(kind.source.is_some() && kind.key_variable.is_some(), "{}", kind.name);
+    }
     for kind in catalogue::types() {
         assert_eq!(catalogue::find(&kind.name.to_uppercase()), Some(kind));
         for alias in &kind.aliases {
@@ -714,6 +725,27 @@ fn mistakes_in_a_catalogue_are_told_with_a_hint() {
     }
     let error = bad(&format!("{ACME}{}", ACME.replace("\"acme\"", "\"Acme_AI\"").replace("acme-ai", "other")));
     assert!(error.message.contains("is taken: two types are called `Acme_AI`"), "{error}");
+    let models = "[[catalogue.models]]\nprovider = \"openai\"\nname = \"m\"\ninput_usd_per_mtok = 1\n\
+        output_usd_per_mtok = 2\nmodalities = [\"text\"]\ncapabilities = [\"chat\"]\nas_of = \"2026-11-27\"\n";
+    let known = good(models).catalogue;
+    assert_eq!(known.models[0].price.map(|price| (price.input, price.output)), Some((1_000_000, 2_000_000)));
+    assert_eq!(good(&good(models).describe()).catalogue, known);
+    for (from, to, line, words) in [
+        ("\"openai\"", "\"opnai\"", 2, "is not known: `opnai`; did you mean `openai`?"),
+        ("provider = \"openai\"\n", "", 1, "`provider` in [[catalogue.models]] is missing"),
+        ("name = \"m\"\n", "", 1, "`name` in [[catalogue.models]] is missing"),
+        ("\"m\"", "\"m*m\"", 3, "one `*`, at its end"),
+        ("output_usd", "max_output_tokens = 3 #", 1, "`output_usd_per_mtok` in [[catalogue.models]] is missing beside"),
+        ("\"text\"", "\"txt\"", 6, "the modality is not known: `txt`; did you mean `text`?"),
+        ("\"chat\"", "\"chatt\"", 7, "the capability is not known: `chatt`; did you mean `chat`?"),
+        ("2026-11-27", "27.11.2026", 8, "must be a day, such as `2026-11-27`"),
+        ("modalities", "modality", 6, "did you mean `modalities`?"),
+    ] {
+        let error = bad(&models.replacen(from, to, 1));
+        assert!(error.message.contains(words), "{error}");
+        assert_eq!(error.line, Some(line), "{error}");
+    }
+    assert!(bad(&models.repeat(2)).message.contains("two tables describe `m`"));
     let error = bad("[[providers]]\ntype = \"sglangg\"");
     assert!(error.message.contains("did you mean `sglang`?"), "{error}");
 }

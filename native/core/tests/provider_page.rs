@@ -4,16 +4,17 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use hoosh_core::config::catalogue::{self, AuthScheme, ProviderType};
+use hoosh_core::config::catalogue::{self, AuthScheme, Catalogue, ProviderType};
 use hoosh_core::config::ProviderKind;
 use hoosh_core::dialects::openai::quirks::QUIRKS;
 use hoosh_core::dialects::Dialect;
+use hoosh_core::price::decimal;
 
 const HEAD: &str = "\
 # Providers
 
 What hoosh knows of services and servers, and of their models. This page is written from the catalogue
-(`native/core/src/config/catalogue/catalogue.toml`) by `make providers`. A provider of a type that is here needs no more than its
+(`native/core/src/config/catalogue`) by `make providers`. A provider of a type that is here needs no more than its
 `type`, and its key in the environment:
 
 ```toml
@@ -94,7 +95,55 @@ fn page() -> String {
     for quirk in QUIRKS {
         let _ = writeln!(out, "| `{}` | {} |", quirk.name, quirk.about);
     }
+    models(&mut out);
     out
+}
+
+/// A number of tokens in short: `128k`, `1M`.
+fn tokens(number: Option<u64>) -> String {
+    match number {
+        None => String::new(),
+        Some(number) if number % 1_000_000 == 0 => format!("{}M", number / 1_000_000),
+        Some(number) if number % 1_000 == 0 => format!("{}k", number / 1_000),
+        Some(number) => number.to_string(),
+    }
+}
+
+fn models(out: &mut String) {
+    let all = &Catalogue::built_in().models;
+    let day = all.iter().filter_map(|model| model.as_of.as_deref()).max().unwrap_or_default();
+    let _ = writeln!(
+        out,
+        "\n## Models\n\nWhat services said of their models until {day}: input tokens that they hold, output tokens that they may be asked \
+         for, what they take beside text,\nwhat they do beside chat, and US dollars for a million tokens of input, of cached input and of \
+         output. Prices count\n([config.md](config.md#catalogue)) unless `[[prices]]` says otherwise. Each has its source in \
+         `hoosh models --catalogue --json`."
+    );
+    for kind in catalogue::types() {
+        let mut models = all.iter().filter(|model| model.provider == kind.name).peekable();
+        if models.peek().is_none() {
+            continue;
+        }
+        let _ = writeln!(out, "\n### `{}`\n", kind.name);
+        let _ = writeln!(out, "| Model | Input | Output | Takes | Does | $ in | $ cached | $ out |\n| --- | --- | --- | --- | --- | --- | --- | --- |");
+        for model in models {
+            let takes = model.modalities.iter().filter(|word| **word != "text").copied().collect::<Vec<_>>().join(", ");
+            let does =
+                model.capabilities.iter().filter(|word| **word != "chat").copied().collect::<Vec<_>>().join(", ");
+            let usd = |micro: Option<u64>| micro.map(decimal).unwrap_or_default();
+            let price = model.price;
+            let _ = writeln!(
+                out,
+                "| `{}` | {} | {} | {takes} | {does} | {} | {} | {} |",
+                model.name,
+                tokens(model.context_tokens),
+                tokens(model.max_output_tokens),
+                usd(price.map(|price| price.input)),
+                usd(price.and_then(|price| price.cached_input)),
+                usd(price.map(|price| price.output)),
+            );
+        }
+    }
 }
 
 #[test]

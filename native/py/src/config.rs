@@ -139,6 +139,11 @@ impl Config {
         self.0.describe()
     }
 
+    /// Every provider type and every model that is known, the operator's in place of hoosh's, as JSON.
+    fn catalogue(&self) -> String {
+        self.0.catalogue.json()
+    }
+
     /// What is odd but workable, for the operator.
     #[getter]
     fn warnings(&self) -> Vec<String> {

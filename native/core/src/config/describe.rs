@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use super::catalogue::{AuthScheme, ProviderType};
+use super::catalogue::{AuthScheme, KnownModel, ProviderType};
 use super::{
     CacheMode, Config, CredentialSource, LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Renewal,
     Strategy, Token,
 };
 use crate::egress::TlsTerms;
+use crate::price::decimal;
 
 /// Stands for every secret.
 const HIDDEN: &str = "***";
@@ -35,7 +36,10 @@ impl Config {
             out.value("slice", budget.slice);
         }
         self.prices.iter().for_each(|price| describe_price(&mut out, price));
+        out.header("[catalogue]");
+        out.value("prices", self.catalogue.prices);
         self.catalogue.types.iter().for_each(|kind| describe_type(&mut out, kind));
+        self.catalogue.models.iter().for_each(|model| describe_known(&mut out, model));
         self.describe_policies(&mut out);
         out.0
     }
@@ -243,6 +247,32 @@ fn describe_type(out: &mut Out, kind: &ProviderType) {
     out.value("local", kind.local);
     out.value("found", kind.found);
     out.optional("source", kind.source.as_deref(), "none");
+}
+
+fn describe_known(out: &mut Out, model: &KnownModel) {
+    let texts = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    out.header("[[catalogue.models]]");
+    out.text("provider", &model.provider);
+    out.text("name", &model.name);
+    for (key, bound) in [("context_tokens", model.context_tokens), ("max_output_tokens", model.max_output_tokens)] {
+        match bound {
+            Some(bound) => out.value(key, bound),
+            None => out.comment(&format!("{key}: not known")),
+        }
+    }
+    out.list("modalities", &texts(&model.modalities));
+    out.list("capabilities", &texts(&model.capabilities));
+    let price = model.price;
+    for (key, usd) in [
+        ("input_usd_per_mtok", price.map(|price| price.input)),
+        ("output_usd_per_mtok", price.map(|price| price.output)),
+        ("cached_input_usd_per_mtok", price.and_then(|price| price.cached_input)),
+        ("cache_write_usd_per_mtok", price.and_then(|price| price.cache_write)),
+    ] {
+        out.optional(key, usd.map(decimal).as_deref(), "not known");
+    }
+    out.optional("as_of", model.as_of.as_deref(), "none");
+    out.optional("source", model.source.as_deref(), "none");
 }
 
 fn describe_token(out: &mut Out, token: &Token) {

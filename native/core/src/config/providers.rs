@@ -187,7 +187,7 @@ fn default_key(
 ) -> Option<Secret> {
     let variable = kind.key_variable.as_deref()?;
     let key = source.variable(variable).filter(|key| is_header_text(key));
-    let own = kind.provider().base_url.is_some_and(|default| default.origin == url.origin);
+    let own = kind.home.as_ref().is_some_and(|home| home.origin == url.origin);
     match (own, key) {
         (true, Some(key)) => return Some(Secret::new(key)),
         (true, None) => warnings.push(format!(
@@ -339,13 +339,12 @@ pub fn is_loopback(host: &str) -> bool {
 impl ProviderType {
     /// A provider of this type with every default but `priority`.
     pub(super) fn provider(&self) -> Provider {
-        let url = self.origin.as_ref().and_then(|origin| url::base_url(origin, &self.prefix).ok());
         Provider {
             name: self.name.clone(),
             type_name: self.name.clone(),
             kind: self.kind,
             dialect: self.dialect,
-            base_url: url,
+            base_url: self.home.clone(),
             auth: self.auth,
             manners: self.manners,
             services: self.services,

@@ -561,7 +561,19 @@ pub const PRICES: Section = Section {
     ],
 };
 /// `[catalogue]`
-pub const CATALOGUE: Section = Section { header: "[catalogue]", keys: &[Key::section("providers")] };
+pub const CATALOGUE: Section = Section {
+    header: "[catalogue]",
+    keys: &[
+        Key::new(
+            "prices",
+            Kind::Boolean,
+            Default::Is("true"),
+            "Whether the catalogue's prices count where `[[prices]]` says nothing.",
+        ),
+        Key::section("providers"),
+        Key::section("models"),
+    ],
+};
 /// `[[catalogue.providers]]`
 pub const CATALOGUE_PROVIDERS: Section = Section {
     header: "[[catalogue.providers]]",
@@ -617,6 +629,59 @@ pub const CATALOGUE_PROVIDERS: Section = Section {
             Default::Is("false"),
             "It is looked for where there is no configuration. That is for hoosh's own catalogue: where yours is, there is one.",
         ),
+        Key::new("source", Kind::Text, Default::None("none"), "The page that says so."),
+    ],
+};
+/// `[[catalogue.models]]`
+pub const CATALOGUE_MODELS: Section = Section {
+    header: "[[catalogue.models]]",
+    keys: &[
+        Key::new("provider", Kind::Text, Default::Required, "The type of its providers."),
+        Key::new(
+            "name",
+            Kind::Text,
+            Default::Required,
+            "As it is asked for there, or a prefix that ends in `*`. One that hoosh knows is described anew.",
+        ),
+        Key::new("context_tokens", TOKEN_COUNT, Default::None("not known"), "Input tokens that it holds."),
+        Key::new("max_output_tokens", TOKEN_COUNT, Default::None("not known"), "Output tokens that it may be asked for."),
+        Key::new(
+            "modalities",
+            Kind::Texts,
+            Default::Is("[]"),
+            "What it takes: `text`, `image`, `audio`, `video`, `pdf`. Of what is not listed nothing is known.",
+        ),
+        Key::new(
+            "capabilities",
+            Kind::Texts,
+            Default::Is("[]"),
+            "What it does: `chat`, `embeddings`, `tools`, `structured_output`, `reasoning`. Of what is not listed nothing is known.",
+        ),
+        Key::new(
+            "input_usd_per_mtok",
+            Kind::Decimal,
+            Default::None("the price is not known"),
+            "USD for a million input tokens, to six places.",
+        ),
+        Key::new(
+            "output_usd_per_mtok",
+            Kind::Decimal,
+            Default::None("the price is not known"),
+            "USD for a million output tokens.",
+        ),
+        Key::new(
+            "cached_input_usd_per_mtok",
+            Kind::Decimal,
+            Default::None("as other input"),
+            "USD for a million input tokens that the provider had cached.",
+        ),
+        Key::new(
+            "cache_write_usd_per_mtok",
+            Kind::Decimal,
+            Default::None("as other input"),
+            "USD for a million input tokens that the provider puts into its cache. It is told, and not charged yet.",
+        ),
+        Key::new("as_of", Kind::Text, Default::None("none"), "The day on which all that was so, such as `2026-11-27`."),
         Key::new("source", Kind::Text, Default::None("none"), "The page that says so."),
     ],
 };
@@ -804,6 +869,7 @@ pub const SECTIONS: &[&Section] = &[
     &PRICES,
     &CATALOGUE,
     &CATALOGUE_PROVIDERS,
+    &CATALOGUE_MODELS,
     &CACHE,
     &IDEMPOTENCY,
     &DIALECTS,

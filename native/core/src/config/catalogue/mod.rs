@@ -1,27 +1,33 @@
-//! The catalogue: provider types and models as data. What hoosh knows stands in `catalogue.toml`, read once; an operator
-//! adds to it in `[[catalogue.providers]]` and `[[catalogue.models]]`, with the same keys under the same checks.
+//! The catalogue: provider types and models as data. What hoosh knows stands in two files, read once; an operator adds to it in `[[catalogue.providers]]` and `[[catalogue.models]]`, with the same keys under the same checks.
 //!
 //! | File | Holds |
 //! | --- | --- |
-//! | `catalogue.toml` | what hoosh knows |
+//! | `catalogue.toml` | what hoosh knows of services and servers |
+//! | `models.toml` | what hoosh knows of their models; `scripts/catalogue.py` writes it |
 //! | `read` | a catalogue out of TOML |
 //! | `model` | what is known of a model |
+//! | `told` | a catalogue as JSON |
 
+mod model;
 mod read;
+mod told;
 
 use std::sync::OnceLock;
 
 use super::candle;
 use super::parse::ConfigError;
-use super::ProviderKind;
+use super::{BaseUrl, ProviderKind};
 use crate::dialects::openai::manners::Manners;
 use crate::dialects::passed::Services;
 use crate::dialects::Dialect;
 
+pub use model::{KnownModel, KnownPrice, CAPABILITIES, MODALITIES};
 pub(super) use read::catalogue;
 
-/// What hoosh knows.
-const TEXT: &str = include_str!("catalogue.toml");
+/// What hoosh knows of services and servers.
+const TYPES: &str = include_str!("catalogue.toml");
+/// And of their models.
+const MODELS: &str = include_str!("models.toml");
 
 /// In which header a provider gets its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +59,8 @@ pub struct ProviderType {
     pub origin: Option<String>,
     /// Path prefix of an address that comes without a path.
     pub prefix: String,
+    /// Both together.
+    pub home: Option<BaseUrl>,
     /// Environment variable that holds the key by the service's own documentation.
     pub key_variable: Option<String>,
     /// How it takes its key. `None`: as its dialect has it.
@@ -81,6 +89,7 @@ impl ProviderType {
             dialect: Dialect::OpenAiChat,
             origin: None,
             prefix: Dialect::OpenAiChat.prefix().to_owned(),
+            home: None,
             key_variable: None,
             auth: None,
             services: Services::NONE,
@@ -102,11 +111,21 @@ impl ProviderType {
     }
 }
 
-/// Provider types and models.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Provider types and models: hoosh's own, or those that an operator adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalogue {
+    /// Whether what models cost by it counts where `[[prices]]` says nothing. Default true.
+    pub prices: bool,
     /// `[[providers]]`
     pub types: Vec<ProviderType>,
+    /// `[[models]]`
+    pub models: Vec<KnownModel>,
+}
+
+impl Default for Catalogue {
+    fn default() -> Self {
+        Catalogue { prices: true, types: Vec::new(), models: Vec::new() }
+    }
 }
 
 impl Catalogue {
@@ -115,7 +134,7 @@ impl Catalogue {
         static BUILT_IN: OnceLock<Catalogue> = OnceLock::new();
         BUILT_IN.get_or_init(|| {
             let read = Catalogue::read_built_in();
-            debug_assert!(read.is_ok(), "catalogue.toml, {}", read.unwrap_err());
+            debug_assert!(read.is_ok(), "the catalogue, {}", read.unwrap_err());
             let mut read = read.unwrap_or_default();
             read.types.extend([candle::TYPE, "engine"].map(ProviderType::engine));
             read
@@ -124,13 +143,16 @@ impl Catalogue {
 
     /// The same anew: what is wrong with it, the tests would meet.
     pub fn read_built_in() -> Result<Catalogue, ConfigError> {
-        read::text(TEXT)
+        read::built_in(TYPES, MODELS)
     }
 
     /// The type of this one catalogue that is called `name`, whatever its case, hyphens and underscores.
     pub fn own(&self, name: &str) -> Option<&ProviderType> {
-        let folded = fold(name);
-        self.types.iter().find(|kind| kind.is_called(&folded))
+        // Mostly it is the name itself.
+        self.types.iter().find(|kind| kind.name == name).or_else(|| {
+            let folded = fold(name);
+            self.types.iter().find(|kind| kind.is_called(&folded))
+        })
     }
 
     /// The type called `name`: an operator's word goes before hoosh's.
