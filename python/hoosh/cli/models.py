@@ -41,9 +41,9 @@ def models(
     server: options.Server = None,
     key: options.Key = None,
 ) -> int:
-    """List the models that can be asked, with what is known of them.
+    """List the models that can be asked.
 
-    Of this process, which needs no server; or of one that runs, with --server.
+    With what is known of them. Of this process, which needs no server; or of one that runs, with --server.
     """
     from hoosh.cli.ask import gateway, no_models, run
 

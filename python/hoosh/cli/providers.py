@@ -16,9 +16,10 @@ hoosh providers --json
 
 
 def providers(as_json: options.AsJson = False, config: options.Config = None) -> int:
-    """List the provider types that hoosh knows, and which of them are configured here.
+    """List the provider types that hoosh knows.
 
-    Those of the configuration's own catalogue are among them. Nobody is asked, and no key is shown.
+    And which of them are configured here; those of the configuration's own catalogue are among them. Nobody is asked, and no
+    key is shown.
     """
     from hoosh._environment import is_set, load
 
