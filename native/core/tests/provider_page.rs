@@ -110,7 +110,7 @@ fn tokens(number: Option<u64>) -> String {
 }
 
 fn models(out: &mut String) {
-    let all = &Catalogue::built_in().models;
+    let all = Catalogue::built_in_models();
     let day = all.iter().filter_map(|model| model.as_of.as_deref()).max().unwrap_or_default();
     let _ = writeln!(
         out,

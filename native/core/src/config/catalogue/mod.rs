@@ -129,21 +129,33 @@ impl Default for Catalogue {
 }
 
 impl Catalogue {
-    /// What hoosh knows. Read when it is first asked for.
+    /// What hoosh knows of services and servers, without their models. Read when it is first asked for.
     pub fn built_in() -> &'static Catalogue {
         static BUILT_IN: OnceLock<Catalogue> = OnceLock::new();
         BUILT_IN.get_or_init(|| {
-            let read = Catalogue::read_built_in();
-            debug_assert!(read.is_ok(), "the catalogue, {}", read.unwrap_err());
+            let read = read::types(TYPES);
+            debug_assert!(read.is_ok(), "catalogue.toml, {}", read.unwrap_err());
             let mut read = read.unwrap_or_default();
             read.types.extend([candle::TYPE, "engine"].map(ProviderType::engine));
             read
         })
     }
 
+    /// What hoosh knows of models. Read when it is first asked for, which a gateway of local servers does not.
+    pub fn built_in_models() -> &'static [KnownModel] {
+        static MODELS_READ: OnceLock<Vec<KnownModel>> = OnceLock::new();
+        MODELS_READ.get_or_init(|| {
+            let read = read::models(MODELS, types());
+            debug_assert!(read.is_ok(), "models.toml, {}", read.unwrap_err());
+            read.unwrap_or_default()
+        })
+    }
+
     /// The same anew: what is wrong with it, the tests would meet.
     pub fn read_built_in() -> Result<Catalogue, ConfigError> {
-        read::built_in(TYPES, MODELS)
+        let mut read = read::types(TYPES)?;
+        read.models = read::models(MODELS, &read.types)?;
+        Ok(read)
     }
 
     /// The type of this one catalogue that is called `name`, whatever its case, hyphens and underscores.

@@ -88,13 +88,12 @@ impl Catalogue {
     /// What is known of the models of `provider`, an operator's words before hoosh's. A type's models are known where the
     /// type's own service is asked, and nowhere else: what is behind another address may be called the same.
     pub fn models_of<'a>(&'a self, provider: &'a Provider) -> impl Iterator<Item = &'a KnownModel> {
-        let built_in = Catalogue::built_in();
-        let rows = |catalogue: &'a Catalogue, kind: Option<&ProviderType>| {
-            let asked = kind.is_some_and(|kind| is_at_home(provider, kind));
-            asked.then_some(&catalogue.models).into_iter().flatten()
-        };
-        let own = rows(self, self.find(&provider.type_name));
-        let all = own.chain(rows(built_in, built_in.own(&provider.type_name)));
+        let asked = |kind: Option<&ProviderType>| kind.is_some_and(|kind| is_at_home(provider, kind));
+        let own = asked(self.find(&provider.type_name)).then_some(self.models.as_slice());
+        // hoosh knows models of services alone, which have keys; for others they need not be read.
+        let service = Catalogue::built_in().own(&provider.type_name).filter(|kind| kind.key_variable.is_some());
+        let known = asked(service).then(Catalogue::built_in_models);
+        let all = own.into_iter().chain(known).flatten();
         all.filter(|model| model.provider == provider.type_name)
     }
 

@@ -14,17 +14,22 @@ use crate::dialects::openai::quirks::{Quirk, QUIRKS};
 use crate::dialects::passed::{Service, Services};
 use crate::dialects::Dialect;
 
-/// hoosh's own, out of its two files.
-pub(super) fn built_in(types: &str, models: &str) -> Result<Catalogue, ConfigError> {
+/// The types of a file.
+pub(super) fn types(text: &str) -> Result<Catalogue, ConfigError> {
     let mut catalogue = Catalogue::default();
-    for text in [types, models] {
-        let source = Source::new(text, &|_: &str| None);
-        let root = DeTable::parse(text).map_err(|error| syntax(source, text, &error))?;
-        let t = Table::new(source, root.get_ref(), 0..0, &schema::CATALOGUE)?;
-        read_types(&t, &mut catalogue)?;
-        catalogue.models.extend(read_models(&t, &catalogue.types.iter().collect::<Vec<_>>())?);
-    }
+    whole(text, |t| read_types(t, &mut catalogue))?;
     Ok(catalogue)
+}
+
+/// The models of a file, which are at these types.
+pub(super) fn models(text: &str, types: &[ProviderType]) -> Result<Vec<KnownModel>, ConfigError> {
+    whole(text, |t| read_models(t, &types.iter().collect::<Vec<_>>()))
+}
+
+fn whole<T>(text: &str, read: impl FnOnce(&Table<'_>) -> Checked<T>) -> Result<T, ConfigError> {
+    let source = Source::new(text, &|_: &str| None);
+    let root = DeTable::parse(text).map_err(|error| syntax(source, text, &error))?;
+    read(&Table::new(source, root.get_ref(), 0..0, &schema::CATALOGUE)?)
 }
 
 /// `[catalogue]`

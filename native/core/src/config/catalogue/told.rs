@@ -8,7 +8,7 @@ use crate::price::decimal;
 impl Catalogue {
     /// Every type and every model, an operator's in place of hoosh's: `{"providers":[…],"models":[…]}`.
     pub fn json(&self) -> String {
-        let known = Catalogue::built_in().models.iter().filter(|model| !self.describes(model));
+        let known = Catalogue::built_in_models().iter().filter(|model| !self.describes(model));
         let models = self.models.iter().chain(known).map(model).collect();
         Tree::Object(vec![("providers", self.all().map(provider).collect()), ("models", models)]).pretty()
     }
