@@ -48,7 +48,7 @@ SIMULATOR := $${CARGO_TARGET_DIR:-target}/debug/hoosh-sim
 TESTS := lint test-rust test-shuttle test-sim test-python test-sameness test-faults
 
 .PHONY: run test build lint format clean $(TESTS)
-.PHONY: soak heavy-edge soak-port soak-local torture mutations property header schema fields matrix keys sdk-js c-gateway memcheck test-llamacpp test-clients
+.PHONY: soak heavy-edge soak-port soak-local torture mutations property header schema fields matrix keys providers sdk-js c-gateway memcheck test-llamacpp test-clients
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.extension
@@ -126,6 +126,10 @@ matrix: $(VENV)/.dev $(VENV)/.extension
 # docs/fields.md from the tables of the dialects and from what they do; `make test-rust` compares.
 fields:
 	UPDATE_FIELDS=1 cargo test -p hoosh-core --test main fields::
+
+# docs/providers.md from the catalogue, and what becomes of the fixtures of native/core/tests/fixtures/providers; `make test-rust` compares.
+providers:
+	UPDATE_PROVIDERS=1 cargo test -p hoosh-core --test main provider
 
 # python/hoosh/_keys.py from the core's table of keys; `make test-python` compares.
 keys: $(VENV)/.extension

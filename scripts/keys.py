@@ -29,8 +29,14 @@ TYPES = {
 
 
 def name(header: str) -> str:
-    """The class of a table: `[[auth.tokens]]` is `TokenKeys`, and that of a credential `CredentialKeys`."""
-    words = header.strip("[]").removeprefix("a ").rpartition(".")[2].split("_")
+    """The class of a table: `[[auth.tokens]]` is `TokenKeys`, and that of a credential `CredentialKeys`.
+
+    Where two tables end alike, the whole path names the inner one: `[[catalogue.providers]]` is `CatalogueProviderKeys`.
+    """
+    path = header.strip("[]").removeprefix("a ")
+    last = path.rpartition(".")[2]
+    alone = "." not in path or sum(known.strip("[]").rpartition(".")[2] == last for known, _ in config_keys()) < 2
+    words = (last if alone else path).replace(".", "_").split("_")
     if header.startswith("[["):
         words[-1] = {"aliases": "alias"}.get(words[-1], words[-1].removesuffix("s"))
     return "".join(word.title() for word in words) + "Keys"
@@ -38,9 +44,9 @@ def name(header: str) -> str:
 
 def table_of_its_own(header: str, key: str) -> str:
     """The type of a key whose tables are described below: one, or as many as one likes."""
-    inner = f"{header.strip('[]')}.{key}".removeprefix(".")
+    inner = f"{header.strip('[]')}.{key}".removeprefix(".") if header.startswith("[") else key
     many = any(known == f"[[{inner}]]" for known, _ in config_keys())
-    return f'Sequence["{name(f"[[{key}]]")}"]' if many else f'"{name(key)}"'
+    return f'Sequence["{name(f"[[{inner}]]")}"]' if many else f'"{name(inner)}"'
 
 
 def text() -> str:

@@ -134,6 +134,11 @@ def key(given: str | None) -> str | None:
     return given or os.environ.get("HOOSH_KEY") or None
 
 
+def is_set(variable: str) -> bool:
+    """Whether the environment has a value for this variable, as the core takes it."""
+    return bool(os.environ.get(variable, "").strip())
+
+
 def leave_a_core() -> None:
     """Have what computes models leave one core to the gateway, unless the environment says how many threads it takes.
 

@@ -294,6 +294,99 @@ class PriceKeys(TypedDict, total=False):
     """USD for a million input tokens that the provider had cached. Left out: as other input."""
 
 
+class CatalogueKeys(TypedDict, total=False):
+    """Keys of `[catalogue]`."""
+
+    prices: bool
+    """Whether the catalogue's prices count where `[[prices]]` says nothing. Left out: true."""
+
+    providers: Sequence["CatalogueProviderKeys"]
+    """A table of its own. Left out: every default."""
+
+    models: Sequence["CatalogueModelKeys"]
+    """A table of its own. Left out: every default."""
+
+
+class CatalogueProviderKeys(TypedDict, total=False):
+    """Keys of `[[catalogue.providers]]`."""
+
+    name: Required[str]
+    """What `type` says, and the default name of its providers. One that hoosh knows takes the place of it."""
+
+    aliases: Sequence[str]
+    """Other names for it. Case, `-` and `_` never matter. Left out: []."""
+
+    dialect: Literal["openai_chat", "openai_responses", "anthropic", "gemini", "ollama"]
+    """The wire protocol that it speaks. Left out: "openai_chat"."""
+
+    origin: str
+    """Scheme, host and port: where it is, and the only place that the key of `key_variable` goes to of its own accord. Left out: each provider of the type needs a `base_url`."""
+
+    prefix: str
+    """The path before those of the protocol; empty for none. Left out: the dialect's, `/v1` mostly."""
+
+    key_variable: str
+    """The environment variable with its key. Left out: it has no key of its own accord."""
+
+    auth: Literal["bearer", "api_key"]
+    """`bearer`: the key goes into `authorization: Bearer …`. `api_key`: into `api-key`, as Azure has it. Left out: as the dialect has it."""
+
+    services: Sequence[str]
+    """What it offers beside chat, completions and embeddings: `moderations`, `rerank`, `images`, `speech`, `transcriptions`, `translations`, `files`, `model_files`. Left out: []."""
+
+    quirks: Sequence[str]
+    """What it does otherwise than most, by name. Of two about the same member the later counts. Left out: []."""
+
+    local: bool
+    """It runs on this machine and needs no key. Left out: false."""
+
+    found: bool
+    """It is looked for where there is no configuration. That is for hoosh's own catalogue: where yours is, there is one. Left out: false."""
+
+    source: str
+    """The page that says so. Left out: none."""
+
+
+class CatalogueModelKeys(TypedDict, total=False):
+    """Keys of `[[catalogue.models]]`."""
+
+    provider: Required[str]
+    """The type of its providers."""
+
+    name: Required[str]
+    """As it is asked for there, or a prefix that ends in `*`. One that hoosh knows is described anew."""
+
+    context_tokens: int
+    """Input tokens that it holds. Left out: not known."""
+
+    max_output_tokens: int
+    """Output tokens that it may be asked for. Left out: not known."""
+
+    modalities: Sequence[str]
+    """What it takes: `text`, `image`, `audio`, `video`, `pdf`. Of what is not listed nothing is known. Left out: []."""
+
+    capabilities: Sequence[str]
+    """What it does: `chat`, `embeddings`, `tools`, `structured_output`, `reasoning`. Of what is not listed nothing is known. Left out: []."""
+
+    input_usd_per_mtok: str | int | float
+    """USD for a million input tokens, to six places. Left out: the price is not known."""
+
+    output_usd_per_mtok: str | int | float
+    """USD for a million output tokens. Left out: the price is not known."""
+
+    cached_input_usd_per_mtok: str | int | float
+    """USD for a million input tokens that the provider had cached. Left out: as other input."""
+
+    cache_write_usd_per_mtok: str | int | float
+    """USD for a million input tokens that the provider puts into its cache. It is told, and not charged yet. Left out: as other input."""
+
+    as_of: str
+    """The day on which all that was so, such as `2026-11-27`. Left out: none."""
+
+    source: str
+    """The page that says so. Left out: none."""
+
+
 class CacheKeys(TypedDict, total=False):
     """Keys of `[cache]`."""
 

@@ -196,6 +196,9 @@ class Config:
         That is: local servers on their default ports, then every service whose key is in `environment`.
         """
 
+    def catalogue(self) -> str:
+        """Every provider type and every model that is known, the operator's in place of hoosh's, as JSON."""
+
     def describe(self) -> str:
         """The configuration in force as TOML, defaults spelled out and secrets hidden."""
 

@@ -13,6 +13,7 @@ from hoosh._driver.hooks import Auth, Hooks, OnAnswer, OnRequest
 from hoosh._driver.inside import Transport
 from hoosh._keys import (
     CacheKeys,
+    CatalogueKeys,
     DeadlinesKeys,
     DialectsKeys,
     IdempotencyKeys,
@@ -139,6 +140,13 @@ class Builder:
     def cache(self, **keys: Unpack[CacheKeys]) -> "Builder":
         """Cache answers, with these keys of `[cache]`; `enabled` is true unless it is given."""
         return self.section("cache", **{"enabled": True, **keys})
+
+    def catalogue(self, **keys: Unpack[CatalogueKeys]) -> "Builder":
+        """Say of services and models what hoosh's own catalogue does not, `[catalogue]`.
+
+        `Provider` knows hoosh's own types only; providers of yours stand in the text that `config` takes.
+        """
+        return self.section("catalogue", **keys)
 
     def retry(self, **keys: Unpack[RetryKeys]) -> "Builder":
         """Set keys of `[retry]`."""

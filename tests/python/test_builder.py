@@ -361,3 +361,12 @@ def test_an_address_that_others_reach_needs_keys_and_one_that_is_taken_is_said()
         server = hoosh.Server.builder().provider(hoosh.Provider(type="vllm")).port(sock.getsockname()[1]).build()
         with pytest.raises(errors.ConfigError, match="Cannot listen"):
             server.serve()
+
+
+def test_a_type_of_ones_own():
+    acme = {"name": "acme", "origin": "http://127.0.0.1:9", "local": True}
+    server = hoosh.Server.builder().config('[[providers]]\ntype = "acme"\n').catalogue(providers=[acme]).build()
+    try:
+        assert server.config.providers == [("acme", "acme", "http://127.0.0.1:9/v1")]
+    finally:
+        server.close()

@@ -208,7 +208,7 @@ async def test_infer_and_models_of_a_server(upstream, tmp_path, by_variable):
         if by_variable:
             where, environment = [], {"HOOSH_SERVER": f"{url}/v1/", "HOOSH_KEY": "k"}
         code, out, said = await run(tmp_path, "models", *where, environment=environment)
-        assert (code, out, said) == (0, b"fake-chat\tone\n", "")
+        assert (code, out, said) == (0, b"fake-chat\tone\t\t\t\t\n", "")
         code, out, said = await run(tmp_path, "infer", "-m", "fake-chat", "Hello", *where, environment=environment)
         assert (code, b"Hello" in out, said) == (0, True, "")
         arguments = ["infer", "-m", "fake-chat", "Hello", "--json", *where]

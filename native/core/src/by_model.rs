@@ -33,6 +33,11 @@ impl<T: Default> ByModel<T> {
         self.prefixes.entry_ref(stem).or_default()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.prefixes.is_empty()
+    }
+
     /// That of exactly this name.
     pub fn exact(&self, model: &str) -> Option<&T> {
         self.exact.get(model)

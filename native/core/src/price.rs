@@ -8,12 +8,28 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use crate::by_model::ByModel;
-use crate::config::Price;
+use crate::config::catalogue::KnownModel;
+use crate::config::{Config, Price, Provider};
 use crate::ledger::Usage;
+use crate::sync::Arc;
 
-/// A price list, ready to be asked. Empty: no price is known.
+/// A price list, ready to be asked.
 #[derive(Debug)]
-pub struct Prices(ByModel<Priced>);
+pub struct Prices {
+    /// The operator's, which go before all others.
+    said: ByModel<Priced>,
+    /// The catalogue's, by the provider's name. Providers of one type at one place share them.
+    known: HashMap<String, Arc<ByModel<Option<Price>>>, FixedState>,
+}
+
+/// From whom a price is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PriceSource {
+    /// The operator.
+    Configured,
+    /// hoosh's catalogue, or the operator's addition to it.
+    Catalogue,
+}
 
 /// What a model costs, and at whom.
 #[derive(Debug, Default)]
@@ -25,36 +41,73 @@ struct Priced {
 }
 
 impl Prices {
-    /// From `[[prices]]`.
-    pub fn new(prices: &[Price]) -> Prices {
-        let mut list = ByModel::<Priced>::new();
-        for price in prices {
-            let priced = list.entry(&price.model);
-            match &price.provider {
-                Some(provider) => {
-                    priced.own.entry(provider.clone()).or_insert_with(|| price.clone());
-                }
-                None => {
-                    priced.any.get_or_insert_with(|| price.clone());
-                }
-            }
-        }
-        Prices(list)
+    /// From `[[prices]]`, and from the catalogue unless `[catalogue] prices` says no. `None`: no price is known.
+    pub fn of(config: &Config) -> Option<Prices> {
+        let prices = Prices { said: said(&config.prices), known: known(config) };
+        (!config.prices.is_empty() || !prices.known.is_empty()).then_some(prices)
     }
 
     /// What `usage` of `model` at `provider` costs, nano-USD; `None` where no price is known. The most specific price
     /// counts: of the provider before of anybody, an exact name before the longest prefix.
     pub fn cost(&self, provider: Option<&str>, model: &str, usage: &Usage) -> Option<u64> {
-        Some(cost(self.find(provider, model)?, usage))
+        Some(cost(self.price(provider, model)?.0, usage))
     }
 
-    fn find<'a>(&'a self, provider: Option<&str>, model: &'a str) -> Option<&'a Price> {
+    /// The price, and from whom it is known.
+    pub fn price<'a>(&'a self, provider: Option<&str>, model: &'a str) -> Option<(&'a Price, PriceSource)> {
         let own = |priced: &'a Priced| provider.and_then(|provider| priced.own.get(provider));
-        let exact = self.0.exact(model);
+        let exact = self.said.exact(model);
         let exact = exact.and_then(|priced| own(priced).or(priced.any.as_ref()));
-        let prefixes = || self.0.prefixes(model);
-        exact.or_else(|| prefixes().find_map(own)).or_else(|| prefixes().find_map(|priced| priced.any.as_ref()))
+        let prefixes = || self.said.prefixes(model);
+        let said = exact.or_else(|| prefixes().find_map(own));
+        let said = said.or_else(|| prefixes().find_map(|priced| priced.any.as_ref()));
+        let known = || {
+            let known = self.known.get(provider?)?;
+            known.exact(model).or_else(|| known.prefixes(model).next())?.as_ref()
+        };
+        let said = said.map(|price| (price, PriceSource::Configured));
+        said.or_else(|| known().map(|price| (price, PriceSource::Catalogue)))
     }
+}
+
+fn said(prices: &[Price]) -> ByModel<Priced> {
+    let mut list = ByModel::<Priced>::new();
+    for price in prices {
+        let priced = list.entry(&price.model);
+        match &price.provider {
+            Some(provider) => {
+                priced.own.entry(provider.clone()).or_insert_with(|| price.clone());
+            }
+            None => {
+                priced.any.get_or_insert_with(|| price.clone());
+            }
+        }
+    }
+    list
+}
+
+fn known(config: &Config) -> HashMap<String, Arc<ByModel<Option<Price>>>, FixedState> {
+    let mut known = HashMap::with_hasher(FixedState::with_seed(0x7072_6963_6573));
+    let mut lists: Vec<(&Provider, Arc<ByModel<Option<Price>>>)> = Vec::new();
+    for provider in config.providers.iter().filter(|_| config.catalogue.prices) {
+        let alike = |other: &Provider| other.type_name == provider.type_name && other.base_url == provider.base_url;
+        let list = match lists.iter().find(|(other, _)| alike(other)) {
+            Some((_, list)) => list.clone(),
+            None => {
+                let mut list = ByModel::<Option<Price>>::new();
+                let models = config.catalogue.models_of(provider);
+                for price in models.filter_map(KnownModel::price) {
+                    list.entry(&price.model.clone()).get_or_insert(price);
+                }
+                Arc::new(list)
+            }
+        };
+        if !list.is_empty() {
+            lists.push((provider, list.clone()));
+            known.entry(provider.name.clone()).or_insert(list);
+        }
+    }
+    known
 }
 
 fn cost(price: &Price, usage: &Usage) -> u64 {
@@ -71,4 +124,11 @@ pub fn usd(nano: u64) -> String {
     let text = format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
     let zeros = text.len() - text.trim_end_matches('0').len();
     text[..text.len() - zeros.min(3)].to_owned()
+}
+
+/// Micro-USD as decimal USD, exact, with two places or as many as it takes: `2.50`, `0.075`.
+pub fn decimal(micro: u64) -> String {
+    let text = format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
+    let zeros = text.len() - text.trim_end_matches('0').len();
+    text[..text.len() - zeros.min(4)].to_owned()
 }

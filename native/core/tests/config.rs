@@ -342,7 +342,7 @@ fn a_full_file() {
     assert_eq!((config.server.port, config.server.strategy), (0, Choice::LowestLatency));
     let main = &config.providers[0];
     assert_eq!((main.name.as_str(), main.priority, main.rate_limit_rpm), ("main", -3, Some(5)));
-    assert_eq!((main.cap_field, main.found), (CapField::MaxCompletionTokens, false));
+    assert_eq!((main.manners.cap_field, main.found), (CapField::MaxCompletionTokens, false));
     assert_eq!((config.providers[1].kind, &config.providers[1].base_url), (ProviderKind::Engine, &None));
     assert_eq!(config.providers[1].priority, 10);
     let token = &config.auth.tokens[0];
@@ -513,12 +513,12 @@ fn prices_are_read_exactly() {
 fn without_a_file_local_servers_come_before_services() {
     let config = Config::found(&environment);
     let names: Vec<_> = config.providers.iter().map(|p| (p.name.as_str(), p.priority)).collect();
-    let servers = [("ollama", 10), ("llamacpp", 10), ("lmstudio", 10), ("vllm", 10)];
+    let servers = [("ollama", 10), ("llamacpp", 10), ("lmstudio", 10), ("vllm", 10), ("sglang", 10)];
     assert_eq!(names, [&servers[..], &[("openai", 20), ("local", 0)]].concat());
     assert!(config.providers.iter().all(|p| p.found && p.base_url.is_some() == (p.kind == ProviderKind::Http)));
-    assert!(config.providers[4].credentials.len() == 1);
-    assert_eq!(Config::found(&nothing).providers.len(), 5);
-    let demonstration = &config.providers[5];
+    assert!(config.providers[5].credentials.len() == 1);
+    assert_eq!(Config::found(&nothing).providers.len(), 6);
+    let demonstration = &config.providers[6];
     assert_eq!((&*demonstration.type_name, &*demonstration.models), ("candle", &["hoosh-tiny".to_owned()][..]));
     assert_eq!(
         (demonstration.engine.target(), demonstration.engine.options()),
@@ -528,12 +528,24 @@ fn without_a_file_local_servers_come_before_services() {
 
 #[test]
 fn the_catalogue_is_consistent() {
-    for kind in catalogue::TYPES {
+    let read = catalogue::Catalogue::read_built_in().unwrap();
+    for model in &read.models {
+        let (of, name) = (&model.provider, &model.name);
+        let price = model.price.unwrap_or_else(|| panic!("{name} of {of} has no price"));
+        assert!(price.input > 0 && price.cached_input.is_none_or(|cached| cached <= price.input), "{name} of {of}");
+        assert!(model.as_of.is_some() && model.source.as_ref().is_some_and(|page| page.starts_with("https://")));
+        assert!(model.capabilities.contains(&"chat") != model.capabilities.contains(&"embeddings"), "{name} of {of}");
+        assert!(model.context_tokens.is_none_or(|tokens| tokens >= 256), "{name} of {of}");
+    }
+    for kind in read.types.iter().filter(|kind| !kind.local && kind.name != "openai_compatible") {
+        assert!(kind.source.is_some() && kind.key_variable.is_some(), "{}", kind.name);
+    }
+    for kind in catalogue::types() {
         assert_eq!(catalogue::find(&kind.name.to_uppercase()), Some(kind));
-        for alias in kind.aliases {
+        for alias in &kind.aliases {
             assert_eq!(catalogue::find(alias), Some(kind), "{alias}");
         }
-        if let Some(origin) = kind.origin {
+        if let Some(origin) = &kind.origin {
             assert_eq!(url(&format!("type = \"{}\"", kind.name)), format!("{origin}{}", kind.prefix));
             assert_eq!(kind.local, kind.key_variable.is_none(), "{}", kind.name);
         }
@@ -662,16 +674,80 @@ fn the_document_has_every_key_and_type() {
             assert!(body.contains(&format!("\n| `{}` |", key.name)), "{} of {}", key.name, section.header);
         }
     }
-    for kind in catalogue::TYPES {
-        let row = DOCUMENT
-            .lines()
-            .find(|l| l.starts_with(&format!("| `{}`", kind.name)))
-            .unwrap_or_else(|| panic!("{}", kind.name));
-        if let Some(origin) = kind.origin {
-            assert!(row.contains(&format!("`{origin}{}`", kind.prefix)), "{row}");
-        }
-        assert!(row.contains(kind.key_variable.unwrap_or("")), "{row}");
+}
+
+const ACME: &str = r#"
+[[catalogue.providers]]
+name = "acme"
+aliases = ["acme-ai"]
+origin = "https://api.acme.example"
+prefix = "/x/v1"
+key_variable = "KEY"
+auth = "api-key"
+services = ["rerank"]
+quirks = ["no_top_k", "four_stops"]
+"#;
+
+#[test]
+fn an_operator_adds_types_and_describes_known_ones_anew() {
+    let config = good(&format!("{ACME}[[providers]]\ntype = \"Acme_AI\""));
+    let provider = &config.providers[0];
+    assert_eq!(provider.base_url.as_ref().unwrap().to_string(), "https://api.acme.example/x/v1");
+    assert_eq!((provider.name.as_str(), provider.type_name.as_str()), ("acme", "acme"));
+    assert_eq!(provider.credentials[0].secret.expose(), SECRET, "its key, for its own address");
+    assert_eq!((provider.manners.sampling, provider.manners.stops), (false, Some(4)));
+    assert_eq!(good(&config.describe()).catalogue, config.catalogue);
+    let known = ACME.replace("acme", "groq").replace("groq-ai", "g");
+    let config = good(&format!("{known}[[providers]]\ntype = \"groq\""));
+    assert_eq!(config.providers[0].base_url.as_ref().unwrap().origin.host, "api.groq.example");
+    assert_eq!(config.catalogue.all().filter(|kind| kind.name == "groq").count(), 1);
+}
+
+#[test]
+fn mistakes_in_a_catalogue_are_told_with_a_hint() {
+    for (from, to, line, words) in [
+        ("name = \"acme\"\n", "", 2, "`name` in [[catalogue.providers]] is missing"),
+        ("\"acme\"", "\"candle\"", 3, "is taken: `candle` is computed in this process"),
+        ("origin =", "orign =", 5, "unknown key `orign` in [[catalogue.providers]]; did you mean `origin`?"),
+        ("api.acme.example\"", "api.acme.example/v1\"", 5, "the path goes into `prefix`"),
+        ("https://api", "api", 5, "must begin with `http://` or `https://`"),
+        ("/x/v1", "x/v1", 6, "must begin with `/` and not end with it"),
+        ("/x/v1", "/x v1", 6, "percent-encoded"),
+        ("\"KEY\"", "\"$KEY\"", 7, "without `$`, never the key"),
+        ("\"api-key\"", "\"basic\"", 8, "known are bearer, api_key"),
+        ("\"rerank\"", "\"rerunk\"", 9, "the service is not known: `rerunk`; did you mean `rerank`?"),
+        ("\"four_stops\"", "\"five_stops\"", 10, "the quirk is not known: `five_stops`; did you mean `four_stops`?"),
+        ("quirks =", "found = true\nquirks =", 10, "is for what is `local` and has an `origin`"),
+    ] {
+        let error = bad(&ACME.replacen(from, to, 1));
+        assert!(error.message.contains(words), "{error}");
+        assert_eq!(error.line, Some(line), "{error}");
     }
+    let error = bad(&format!("{ACME}{}", ACME.replace("\"acme\"", "\"Acme_AI\"").replace("acme-ai", "other")));
+    assert!(error.message.contains("is taken: two types are called `Acme_AI`"), "{error}");
+    let models = "[[catalogue.models]]\nprovider = \"openai\"\nname = \"m\"\ninput_usd_per_mtok = 1\n\
+        output_usd_per_mtok = 2\nmodalities = [\"text\"]\ncapabilities = [\"chat\"]\nas_of = \"2026-11-27\"\n";
+    let known = good(models).catalogue;
+    assert_eq!(known.models[0].price.map(|price| (price.input, price.output)), Some((1_000_000, 2_000_000)));
+    assert_eq!(good(&good(models).describe()).catalogue, known);
+    for (from, to, line, words) in [
+        ("\"openai\"", "\"opnai\"", 2, "is not known: `opnai`; did you mean `openai`?"),
+        ("provider = \"openai\"\n", "", 1, "`provider` in [[catalogue.models]] is missing"),
+        ("name = \"m\"\n", "", 1, "`name` in [[catalogue.models]] is missing"),
+        ("\"m\"", "\"m*m\"", 3, "one `*`, at its end"),
+        ("output_usd", "max_output_tokens = 3 #", 1, "`output_usd_per_mtok` in [[catalogue.models]] is missing beside"),
+        ("\"text\"", "\"txt\"", 6, "the modality is not known: `txt`; did you mean `text`?"),
+        ("\"chat\"", "\"chatt\"", 7, "the capability is not known: `chatt`; did you mean `chat`?"),
+        ("2026-11-27", "27.11.2026", 8, "must be a day, such as `2026-11-27`"),
+        ("modalities", "modality", 6, "did you mean `modalities`?"),
+    ] {
+        let error = bad(&models.replacen(from, to, 1));
+        assert!(error.message.contains(words), "{error}");
+        assert_eq!(error.line, Some(line), "{error}");
+    }
+    assert!(bad(&models.repeat(2)).message.contains("two tables describe `m`"));
+    let error = bad("[[providers]]\ntype = \"sglangg\"");
+    assert!(error.message.contains("did you mean `sglang`?"), "{error}");
 }
 
 /// TOML-like text out of the words that mean something.

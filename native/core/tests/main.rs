@@ -17,6 +17,8 @@ mod keys;
 mod limit;
 mod metrics;
 mod probe;
+mod provider_page;
+mod providers;
 mod relay;
 mod retry;
 mod route;

@@ -19,8 +19,10 @@ pub fn config_schema() -> String {
 /// it runs on the operator's machine.
 #[pyfunction]
 pub fn provider_types() -> Vec<(&'static str, Option<&'static str>, Option<&'static str>, bool)> {
-    let row = |kind: &config::catalogue::ProviderType| (kind.name, kind.origin, kind.key_variable, kind.local);
-    config::catalogue::TYPES.iter().map(row).collect()
+    let row = |kind: &'static config::catalogue::ProviderType| {
+        (kind.name.as_str(), kind.origin.as_deref(), kind.key_variable.as_deref(), kind.local)
+    };
+    config::catalogue::types().iter().map(row).collect()
 }
 
 /// A whole, checked configuration, with every default filled in. Immutable; `docs/config.md` explains each key.
@@ -135,6 +137,11 @@ impl Config {
     /// The configuration in force as TOML, defaults spelled out and secrets hidden.
     fn describe(&self) -> String {
         self.0.describe()
+    }
+
+    /// Every provider type and every model that is known, the operator's in place of hoosh's, as JSON.
+    fn catalogue(&self) -> String {
+        self.0.catalogue.json()
     }
 
     /// What is odd but workable, for the operator.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
-    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Config, Credential, CredentialSource, Deadlines,
-    Dialects, EngineSource, Idempotency, Limits, Log, LogFormat, LogLevel, Model, Patience, Price, Provider,
+    Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Catalogue, Config, Credential, CredentialSource,
+    Deadlines, Dialects, EngineSource, Idempotency, Limits, Log, LogFormat, LogLevel, Model, Patience, Price, Provider,
     ProviderKind, Renewal, Retry, Route, Secret, Server, Storage, Strategy, Token,
 };
+use hoosh_core::dialects::openai::manners::Manners;
 use hoosh_core::dialects::passed::Services;
 use hoosh_core::dialects::Dialect;
 use hoosh_core::http::Origin;
@@ -216,6 +217,7 @@ fn config(dice: &mut Dice) -> Config {
         },
         routes: routes(dice),
         prices: prices(dice),
+        catalogue: Catalogue::default(),
         log: Log {
             access: dice.pick(&[LogFormat::Off, LogFormat::Text, LogFormat::Json]),
             level: dice.pick(&[LogLevel::Error, LogLevel::Info, LogLevel::Debug]),
@@ -294,8 +296,12 @@ fn provider(dice: &mut Dice, at: usize) -> Provider {
         max_tokens_limit: dice.chance(15).then(|| dice.span(1, 500) as u32),
         headers: Vec::new(),
         patience: if dice.chance(30) { patience(dice) } else { Patience::default() },
-        cap_field: dice.pick(&[CapField::MaxTokens, CapField::MaxCompletionTokens]),
-        uuid_ids: dice.chance(20),
+        auth: None,
+        manners: Manners {
+            cap_field: dice.pick(&[CapField::MaxTokens, CapField::MaxCompletionTokens]),
+            uuid_ids: dice.chance(20),
+            ..Manners::USUAL
+        },
         services: if engine { Services::NONE } else { Services::ALL },
         found: false,
         hooked: !engine && dice.chance(20),

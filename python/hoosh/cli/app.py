@@ -27,6 +27,7 @@ COMMANDS = {
     "serve": "serve",
     "infer": "infer",
     "models": "models",
+    "providers": "providers",
     "health": "state",
     "pools": "state",
     "costs": "state",

@@ -64,6 +64,11 @@ class Server:
         data: list[Json] = (await self.get("/v1/models", holds="data"))["data"]
         return data
 
+    async def capabilities(self) -> list[Json]:
+        """`GET /v1/providers`."""
+        providers: list[Json] = (await self.get("/v1/providers", holds="providers"))["providers"]
+        return providers
+
     async def explain(self, question: Json) -> Json:
         """`POST /v1/explain`."""
         return await self._ask("POST", "/v1/explain", question, (), "outcome")

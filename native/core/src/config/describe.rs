@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use super::catalogue::{AuthScheme, KnownModel, ProviderType};
 use super::{
     CacheMode, Config, CredentialSource, LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Renewal,
     Strategy, Token,
 };
 use crate::egress::TlsTerms;
+use crate::price::decimal;
 
 /// Stands for every secret.
 const HIDDEN: &str = "***";
@@ -34,6 +36,10 @@ impl Config {
             out.value("slice", budget.slice);
         }
         self.prices.iter().for_each(|price| describe_price(&mut out, price));
+        out.header("[catalogue]");
+        out.value("prices", self.catalogue.prices);
+        self.catalogue.types.iter().for_each(|kind| describe_type(&mut out, kind));
+        self.catalogue.models.iter().for_each(|model| describe_known(&mut out, model));
         self.describe_policies(&mut out);
         out.0
     }
@@ -227,6 +233,48 @@ fn describe_price(out: &mut Out, price: &Price) {
     }
 }
 
+fn describe_type(out: &mut Out, kind: &ProviderType) {
+    out.header("[[catalogue.providers]]");
+    out.text("name", &kind.name);
+    out.list("aliases", &kind.aliases);
+    out.text("dialect", kind.dialect.as_str());
+    out.optional("origin", kind.origin.as_deref(), "each provider says where it is");
+    out.text("prefix", &kind.prefix);
+    out.optional("key_variable", kind.key_variable.as_deref(), "no key of its own accord");
+    out.optional("auth", kind.auth.map(|auth| word(AuthScheme::WORDS, auth)), "as the dialect has it");
+    out.list("services", &kind.services.all().map(|service| service.as_str().to_owned()).collect::<Vec<_>>());
+    out.list("quirks", &kind.quirks.iter().map(|&quirk| quirk.to_owned()).collect::<Vec<_>>());
+    out.value("local", kind.local);
+    out.value("found", kind.found);
+    out.optional("source", kind.source.as_deref(), "none");
+}
+
+fn describe_known(out: &mut Out, model: &KnownModel) {
+    let texts = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    out.header("[[catalogue.models]]");
+    out.text("provider", &model.provider);
+    out.text("name", &model.name);
+    for (key, bound) in [("context_tokens", model.context_tokens), ("max_output_tokens", model.max_output_tokens)] {
+        match bound {
+            Some(bound) => out.value(key, bound),
+            None => out.comment(&format!("{key}: not known")),
+        }
+    }
+    out.list("modalities", &texts(&model.modalities));
+    out.list("capabilities", &texts(&model.capabilities));
+    let price = model.price;
+    for (key, usd) in [
+        ("input_usd_per_mtok", price.map(|price| price.input)),
+        ("output_usd_per_mtok", price.map(|price| price.output)),
+        ("cached_input_usd_per_mtok", price.and_then(|price| price.cached_input)),
+        ("cache_write_usd_per_mtok", price.and_then(|price| price.cache_write)),
+    ] {
+        out.optional(key, usd.map(decimal).as_deref(), "not known");
+    }
+    out.optional("as_of", model.as_of.as_deref(), "none");
+    out.optional("source", model.source.as_deref(), "none");
+}
+
 fn describe_token(out: &mut Out, token: &Token) {
     out.header("[[auth.tokens]]");
     out.text("token", HIDDEN);
@@ -261,6 +309,14 @@ impl Out {
 
     fn text(&mut self, key: &str, text: &str) {
         self.value(key, toml::Value::from(text));
+    }
+
+    /// A text, or what it means that there is none.
+    fn optional(&mut self, key: &str, text: Option<&str>, none: &str) {
+        match text {
+            Some(text) => self.text(key, text),
+            None => self.comment(&format!("{key}: {none}")),
+        }
     }
 
     fn comment(&mut self, words: &str) {

@@ -1,7 +1,7 @@
 //! What hoosh does without a file: it takes what the machine and the environment already offer.
 
 use super::candle;
-use super::catalogue::TYPES;
+use super::catalogue::types;
 use super::parse::Environment;
 use super::providers::{is_loopback, through_proxy};
 use super::reader::Source;
@@ -21,12 +21,12 @@ impl Config {
     pub fn found(environment: &dyn Environment) -> Config {
         let (source, mut config) = (Source::new("", environment), Config::default());
         config.dialects = super::Dialects::of(source);
-        for kind in TYPES.iter().filter(|kind| kind.kind == ProviderKind::Http && kind.origin.is_some()) {
-            let key = kind.key_variable.and_then(|variable| environment.get(variable));
+        for kind in types().iter().filter(|kind| kind.kind == ProviderKind::Http && kind.origin.is_some()) {
+            let key = kind.key_variable.as_ref().and_then(|variable| environment.get(variable));
             let key = key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).map(Secret::new);
             // Two local types share a port; whatever listens there is asked once.
             let taken = config.providers.iter().any(|p: &Provider| p.base_url == kind.provider().base_url);
-            if taken || (!kind.local && key.is_none()) {
+            if taken || !(kind.found || key.is_some()) {
                 continue;
             }
             let priority = if kind.local { LOCAL_PRIORITY } else { REMOTE_PRIORITY };

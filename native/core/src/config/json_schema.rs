@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::catalogue::TYPES;
+use super::catalogue::types;
 use super::schema::{Default, Key, Kind, Section, CREDENTIAL, SECTIONS, TOP};
 use crate::json::Tree;
 
@@ -90,8 +90,8 @@ fn shape(key: &Key, path: &str) -> Vec<(&'static str, Tree)> {
         Kind::Word(words) => word(words.iter().copied(), words.iter().copied()),
         Kind::Type => {
             let mut fields = word(
-                TYPES.iter().map(|kind| kind.name),
-                TYPES.iter().flat_map(|kind| std::iter::once(kind.name).chain(kind.aliases.iter().copied())),
+                types().iter().map(|kind| kind.name.as_str()),
+                types().iter().flat_map(|kind| std::iter::once(&kind.name).chain(&kind.aliases)).map(String::as_str),
             );
             if let Some((_, Tree::Array(forms))) = fields.last_mut() {
                 forms.push(Tree::Object(vec![("pattern", PYTHON_TYPE.into())]));

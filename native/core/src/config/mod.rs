@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `mod`, `tables`, `records` | what a configuration is, with its defaults: as a whole, tables there once, tables there often |
 //! | `schema`, `json_schema` | the keys that may be written, and the same for editors |
-//! | `catalogue` | the provider types, as data |
+//! | `catalogue` | provider types and models, as data |
 //! | `parse`, `prices`, `providers`, `names`, `reader`, `url` | TOML to [`Config`], each error with its line |
 //! | `manners` | hosts and origins of `[server]` |
 //! | `mounts` | applications beside the gateway |
@@ -42,6 +42,7 @@ mod tables;
 mod terms;
 mod url;
 
+pub use catalogue::Catalogue;
 pub use credential::{Renewal, Source as CredentialSource};
 pub use dialects::Dialects;
 pub use engines::{EngineSource, Maker};
@@ -73,6 +74,8 @@ pub struct Config {
     pub budgets: Vec<Budget>,
     /// `[[prices]]`
     pub prices: Vec<Price>,
+    /// `[catalogue]`: what the operator adds to what hoosh knows.
+    pub catalogue: Catalogue,
     /// `[cache]`
     pub cache: Cache,
     /// `[idempotency]`

@@ -81,7 +81,8 @@ pub fn parse(text: &str, environment: &dyn Environment) -> Result<Config, Config
     let top = Table::new(source, root.get_ref(), 0..0, &schema::TOP)?;
 
     let mut config = Config { server: server(&top)?, budgets: budgets(&top)?, ..Config::default() };
-    config.providers = providers(&top, &mut config.warnings)?;
+    config.catalogue = super::catalogue::catalogue(&top)?;
+    config.providers = providers(&top, &config.catalogue, &mut config.warnings)?;
     config.aliases = names::aliases(&top)?;
     config.models = names::models(&top, &config)?;
     names::warn_of_lost_names(&mut config);
@@ -135,7 +136,7 @@ fn warn_of_small_minutes(config: &mut Config) {
 }
 
 /// Only the parser's own words: its full display quotes the line, which may hold a secret.
-fn syntax(source: Source<'_>, text: &str, error: &toml::de::Error) -> ConfigError {
+pub(super) fn syntax(source: Source<'_>, text: &str, error: &toml::de::Error) -> ConfigError {
     let offset = error.span().map_or(text.len(), |span| span.start);
     ConfigError { line: Some(source.line(offset)), message: format!("not valid TOML: {}", error.message()) }
 }

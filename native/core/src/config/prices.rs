@@ -46,7 +46,7 @@ fn price(t: &Table<'_>, providers: &Words<'_>) -> Checked<Price> {
 }
 
 /// Micro-USD. A TOML float is taken as the text that it was written as, so that `0.1` is a tenth.
-fn usd_per_mtok(t: &Table<'_>, key: &str) -> Checked<Option<u64>> {
+pub(super) fn usd_per_mtok(t: &Table<'_>, key: &str) -> Checked<Option<u64>> {
     let Some(value) = t.value(key) else { return Ok(None) };
     let micro = match value.get_ref() {
         DeValue::String(text) => decimal(text),

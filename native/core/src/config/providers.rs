@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 use super::candle;
-use super::catalogue::{self, ProviderType, TYPES};
+use super::catalogue::{Catalogue, ProviderType};
 use super::credential::credential;
 use super::engines::{self, Maker};
 use super::reader::{unknown_word, Checked, Source, Table, Words};
@@ -24,12 +24,12 @@ const MAX_CREDENTIALS: usize = 64;
 /// Most `*` of one pattern. Each may have to look through the rest of a name.
 const MAX_STARS: usize = 8;
 
-pub fn providers(top: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Vec<Provider>> {
+pub fn providers(top: &Table<'_>, catalogue: &Catalogue, warnings: &mut Vec<String>) -> Checked<Vec<Provider>> {
     // Where each begins: which line that is takes a look at the whole text before it.
     let mut starts = BTreeMap::new();
     let mut providers = Vec::new();
     for t in top.tables("providers", &schema::PROVIDERS)? {
-        let provider = provider(&t, warnings)?;
+        let provider = provider(&t, catalogue, warnings)?;
         if let Some(start) = starts.insert(provider.name.clone(), t.span.start) {
             let (name, first) = (&provider.name, t.source.line(start));
             return t.fail(
@@ -42,8 +42,8 @@ pub fn providers(top: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Vec<Pro
     Ok(providers)
 }
 
-fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
-    let (kind, maker) = provider_type(t)?;
+fn provider(t: &Table<'_>, catalogue: &Catalogue, warnings: &mut Vec<String>) -> Checked<Provider> {
+    let (kind, maker) = provider_type(t, catalogue)?;
     let mut provider = Provider { priority: 10, ..kind.provider() };
     if let Some(name) = t.string("name")?.or(maker.default_name()) {
         check_name(t, "name", name)?;
@@ -65,27 +65,27 @@ fn provider(t: &Table<'_>, warnings: &mut Vec<String>) -> Checked<Provider> {
         }
         if kind.name == candle::TYPE {
             provider.engine = candle::source(t, &mut provider)?;
-            return no_options(t, kind.name, provider);
+            return no_options(t, &kind.name, provider);
         }
-        no_candle(t, kind.name)?;
+        no_candle(t, &kind.name)?;
         if maker != Maker::Program {
             provider.type_name = t.string("type")?.unwrap_or_default().to_owned();
         }
         provider.engine = engines::source(t, maker)?;
         return Ok(provider);
     }
-    no_candle(t, kind.name)?;
+    no_candle(t, &kind.name)?;
     if t.value("options").is_some() {
         return t.fail("options", "has no meaning for a provider over HTTP; it is for engines of this process");
     }
     t.choice("dialect", &Dialect::ALL.map(|dialect| (dialect.as_str(), dialect)), &mut provider.dialect)?;
-    let prefix = if provider.dialect == kind.dialect { kind.prefix } else { provider.dialect.prefix() };
+    let prefix = if provider.dialect == kind.dialect { &kind.prefix } else { provider.dialect.prefix() };
     match t.expanded("base_url")? {
         Some(text) => match url::base_url(&text, prefix) {
             Ok(url) => provider.base_url = Some(url),
             Err(message) => return t.fail("base_url", message),
         },
-        None => provider.base_url = kind.origin.and_then(|origin| url::base_url(origin, prefix).ok()),
+        None => provider.base_url = kind.origin.as_ref().and_then(|origin| url::base_url(origin, prefix).ok()),
     }
     let Some(url) = provider.base_url.clone() else {
         return t.fail("base_url", format_args!("is missing; `{}` has no default address", kind.name));
@@ -159,16 +159,16 @@ fn credentials(t: &Table<'_>) -> Checked<Option<Vec<Credential>>> {
 }
 
 /// A type of the catalogue; or who makes an engine that is in none.
-fn provider_type(t: &Table<'_>) -> Checked<(&'static ProviderType, Maker)> {
-    let known = || TYPES.iter().map(|t| t.name);
+fn provider_type<'c>(t: &Table<'_>, catalogue: &'c Catalogue) -> Checked<(&'c ProviderType, Maker)> {
+    let known = || catalogue.all().map(|kind| kind.name.as_str());
     let Some(text) = t.string("type")? else {
         let known = known().collect::<Vec<_>>().join(", ");
         return t.fail("type", format_args!("is missing; it is one of {known}"));
     };
-    if let Some(found) = catalogue::find(text) {
+    if let Some(found) = catalogue.find(text) {
         return Ok((found, Maker::Program));
     }
-    if let Some((engine, maker)) = catalogue::find("engine").zip(engines::maker(t, text)?) {
+    if let Some((engine, maker)) = catalogue.find("engine").zip(engines::maker(t, text)?) {
         return Ok((engine, maker));
     }
     let offered = t.source.engine_types();
@@ -185,9 +185,9 @@ fn default_key(
     url: &BaseUrl,
     warnings: &mut Vec<String>,
 ) -> Option<Secret> {
-    let variable = kind.key_variable?;
+    let variable = kind.key_variable.as_deref()?;
     let key = source.variable(variable).filter(|key| is_header_text(key));
-    let own = kind.provider().base_url.is_some_and(|default| default.origin == url.origin);
+    let own = kind.home.as_ref().is_some_and(|home| home.origin == url.origin);
     match (own, key) {
         (true, Some(key)) => return Some(Secret::new(key)),
         (true, None) => warnings.push(format!(
@@ -196,7 +196,7 @@ fn default_key(
         (false, Some(_)) => warnings.push(format!(
             "provider `{name}` is asked without a key: {variable} is only sent to {} of its own accord; \
              write api_key = \"${variable}\" to send it here",
-            kind.origin.unwrap_or_default()
+            kind.origin.as_deref().unwrap_or_default()
         )),
         (false, None) => {}
     }
@@ -339,15 +339,14 @@ pub fn is_loopback(host: &str) -> bool {
 impl ProviderType {
     /// A provider of this type with every default but `priority`.
     pub(super) fn provider(&self) -> Provider {
-        let url = self.origin.and_then(|origin| url::base_url(origin, self.prefix).ok());
         Provider {
-            name: self.name.to_owned(),
-            type_name: self.name.to_owned(),
+            name: self.name.clone(),
+            type_name: self.name.clone(),
             kind: self.kind,
             dialect: self.dialect,
-            base_url: url,
-            cap_field: self.cap_field,
-            uuid_ids: self.uuid_ids,
+            base_url: self.home.clone(),
+            auth: self.auth,
+            manners: self.manners,
             services: self.services,
             ..Provider::default()
         }

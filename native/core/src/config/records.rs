@@ -1,6 +1,8 @@
 //! The tables of the file that may be many: providers, keys, budgets, prices.
 
+use super::catalogue::AuthScheme;
 use super::{EngineSource, Patience, Renewal};
+use crate::dialects::openai::manners::Manners;
 use crate::dialects::Dialect;
 use crate::engine::Priority;
 
@@ -87,10 +89,10 @@ pub struct Provider {
     pub headers: Vec<(String, Secret)>,
     /// Deadlines of its own.
     pub patience: Patience,
-    /// From `type`.
-    pub cap_field: CapField,
-    /// From `type`: an `x-request-id` that is no UUID is not sent.
-    pub uuid_ids: bool,
+    /// From `type`: how it takes its key. `None`: as its dialect has it.
+    pub auth: Option<AuthScheme>,
+    /// From `type`: what it takes of requests, and how.
+    pub manners: Manners,
     /// From `type`: what it offers beside chat, completions and embeddings.
     pub services: crate::dialects::passed::Services,
     /// Found rather than configured (environment keys, default ports): tried, and silent when absent.

@@ -116,6 +116,7 @@ pub const TOP: Section = Section {
         Key::section("auth"),
         Key::section("budgets"),
         Key::section("prices"),
+        Key::section("catalogue"),
         Key::section("cache"),
         Key::section("idempotency"),
         Key::section("dialects"),
@@ -559,6 +560,131 @@ pub const PRICES: Section = Section {
         ),
     ],
 };
+/// `[catalogue]`
+pub const CATALOGUE: Section = Section {
+    header: "[catalogue]",
+    keys: &[
+        Key::new(
+            "prices",
+            Kind::Boolean,
+            Default::Is("true"),
+            "Whether the catalogue's prices count where `[[prices]]` says nothing.",
+        ),
+        Key::section("providers"),
+        Key::section("models"),
+    ],
+};
+/// `[[catalogue.providers]]`
+pub const CATALOGUE_PROVIDERS: Section = Section {
+    header: "[[catalogue.providers]]",
+    keys: &[
+        Key::new(
+            "name",
+            Kind::Text,
+            Default::Required,
+            "What `type` says, and the default name of its providers. One that hoosh knows takes the place of it.",
+        ),
+        Key::new("aliases", Kind::Texts, Default::Is("[]"), "Other names for it. Case, `-` and `_` never matter."),
+        Key::new("dialect", Kind::Word(Dialect::NAMES), Default::Is("\"openai_chat\""), "The wire protocol that it speaks."),
+        Key::new(
+            "origin",
+            Kind::Text,
+            Default::None("each provider of the type needs a `base_url`"),
+            "Scheme, host and port: where it is, and the only place that the key of `key_variable` goes to of its own accord.",
+        ),
+        Key::new(
+            "prefix",
+            Kind::Text,
+            Default::Derived("the dialect's, `/v1` mostly"),
+            "The path before those of the protocol; empty for none.",
+        ),
+        Key::new(
+            "key_variable",
+            Kind::Text,
+            Default::None("it has no key of its own accord"),
+            "The environment variable with its key.",
+        ),
+        Key::new(
+            "auth",
+            Kind::Word(&["bearer", "api_key"]),
+            Default::Derived("as the dialect has it"),
+            "`bearer`: the key goes into `authorization: Bearer …`. `api_key`: into `api-key`, as Azure has it.",
+        ),
+        Key::new(
+            "services",
+            Kind::Texts,
+            Default::Is("[]"),
+            "What it offers beside chat, completions and embeddings: `moderations`, `rerank`, `images`, `speech`, `transcriptions`, `translations`, `files`, `model_files`.",
+        ),
+        Key::new(
+            "quirks",
+            Kind::Texts,
+            Default::Is("[]"),
+            "What it does otherwise than most, by name. Of two about the same member the later counts.",
+        ),
+        Key::new("local", Kind::Boolean, Default::Is("false"), "It runs on this machine and needs no key."),
+        Key::new(
+            "found",
+            Kind::Boolean,
+            Default::Is("false"),
+            "It is looked for where there is no configuration. That is for hoosh's own catalogue: where yours is, there is one.",
+        ),
+        Key::new("source", Kind::Text, Default::None("none"), "The page that says so."),
+    ],
+};
+/// `[[catalogue.models]]`
+pub const CATALOGUE_MODELS: Section = Section {
+    header: "[[catalogue.models]]",
+    keys: &[
+        Key::new("provider", Kind::Text, Default::Required, "The type of its providers."),
+        Key::new(
+            "name",
+            Kind::Text,
+            Default::Required,
+            "As it is asked for there, or a prefix that ends in `*`. One that hoosh knows is described anew.",
+        ),
+        Key::new("context_tokens", TOKEN_COUNT, Default::None("not known"), "Input tokens that it holds."),
+        Key::new("max_output_tokens", TOKEN_COUNT, Default::None("not known"), "Output tokens that it may be asked for."),
+        Key::new(
+            "modalities",
+            Kind::Texts,
+            Default::Is("[]"),
+            "What it takes: `text`, `image`, `audio`, `video`, `pdf`. Of what is not listed nothing is known.",
+        ),
+        Key::new(
+            "capabilities",
+            Kind::Texts,
+            Default::Is("[]"),
+            "What it does: `chat`, `embeddings`, `tools`, `structured_output`, `reasoning`. Of what is not listed nothing is known.",
+        ),
+        Key::new(
+            "input_usd_per_mtok",
+            Kind::Decimal,
+            Default::None("the price is not known"),
+            "USD for a million input tokens, to six places.",
+        ),
+        Key::new(
+            "output_usd_per_mtok",
+            Kind::Decimal,
+            Default::None("the price is not known"),
+            "USD for a million output tokens.",
+        ),
+        Key::new(
+            "cached_input_usd_per_mtok",
+            Kind::Decimal,
+            Default::None("as other input"),
+            "USD for a million input tokens that the provider had cached.",
+        ),
+        Key::new(
+            "cache_write_usd_per_mtok",
+            Kind::Decimal,
+            Default::None("as other input"),
+            "USD for a million input tokens that the provider puts into its cache. It is told, and not charged yet.",
+        ),
+        Key::new("as_of", Kind::Text, Default::None("none"), "The day on which all that was so, such as `2026-11-27`."),
+        Key::new("source", Kind::Text, Default::None("none"), "The page that says so."),
+    ],
+};
 /// `[cache]`
 pub const CACHE: Section = Section {
     header: "[cache]",
@@ -741,6 +867,9 @@ pub const SECTIONS: &[&Section] = &[
     &TOKENS,
     &BUDGETS,
     &PRICES,
+    &CATALOGUE,
+    &CATALOGUE_PROVIDERS,
+    &CATALOGUE_MODELS,
     &CACHE,
     &IDEMPOTENCY,
     &DIALECTS,

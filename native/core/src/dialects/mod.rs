@@ -22,6 +22,7 @@ mod wrapped;
 pub use lines::Lines;
 pub use listener::Listener;
 pub use loss::{Change, Loss, Lost};
+pub(crate) use protocol::bare;
 pub use protocol::{Answer, Ask, Decode, Dialect, Encode, Fed, Form, Model, Protocol, Reply, To, VERSION};
 
 impl Dialect {

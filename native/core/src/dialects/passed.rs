@@ -73,6 +73,11 @@ impl Services {
         Services(bits)
     }
 
+    /// Each of them.
+    pub fn all(self) -> impl Iterator<Item = Service> {
+        Service::ALL.iter().copied().filter(move |service| self.has(*service))
+    }
+
     /// Whether `service` is among them.
     pub const fn has(self, service: Service) -> bool {
         self.0 & (1 << service as u16) != 0

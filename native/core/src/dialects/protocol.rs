@@ -77,8 +77,7 @@ impl Dialect {
             Dialect::Gemini => "x-goog-api-key",
             _ => return (Bytes::from_static(b"authorization"), shown),
         };
-        let key = if shown.starts_with(BEARER) { shown.slice(BEARER.len()..) } else { shown };
-        (Bytes::from_static(name.as_bytes()), key)
+        (Bytes::from_static(name.as_bytes()), bare(shown))
     }
 
     /// Where an upstream lists its models, below its base URL. Longer pages than Anthropic's 20 and Google's 50.
@@ -98,6 +97,15 @@ impl Dialect {
             Dialect::Gemini => "/v1beta",
             Dialect::Ollama => "/api",
         }
+    }
+}
+
+/// A key that is shown as a bearer's, without the scheme.
+pub(crate) fn bare(shown: Bytes) -> Bytes {
+    if shown.starts_with(BEARER) {
+        shown.slice(BEARER.len()..)
+    } else {
+        shown
     }
 }
 

@@ -118,7 +118,7 @@ impl Exchange {
             headers.push(super::call::id_header(call));
         }
         let version = upstream.version.as_deref().unwrap_or_default();
-        headers.extend(upstream.authorization(credential).map(|shown| upstream.dialect.credential(shown, version)));
+        headers.extend(upstream.credential(credential, version));
         self.pass_request_headers(upstream, &mut headers);
         let upload = self.passing.as_ref().and_then(|passing| passing.upload.as_ref());
         Some(UpstreamRequest {
@@ -136,7 +136,7 @@ impl Exchange {
 }
 
 fn unsupported(service: Service, model: &str) -> Failure {
-    let types = catalogue::TYPES.iter().filter(|kind| kind.services.has(service)).map(|kind| kind.name);
+    let types = catalogue::types().iter().filter(|kind| kind.services.has(service)).map(|kind| kind.name.as_str());
     let types = types.collect::<Vec<_>>().join(", ");
     let whose = if model.is_empty() { String::new() } else { format!(" of '{}'", super::call::shown(model)) };
     let words =

@@ -94,7 +94,7 @@ impl Exchange {
         if !upstream.uuid_ids || is_uuid(&call.request_id) {
             headers.push(super::call::id_header(call));
         }
-        headers.extend(upstream.authorization(credential).map(|shown| dialect.credential(shown, &version)));
+        headers.extend(upstream.credential(credential, &version));
         self.pass_request_headers(upstream, &mut headers);
         self.add_told(upstream, version, &mut headers);
         let target = match dialect {

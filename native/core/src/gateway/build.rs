@@ -88,7 +88,7 @@ impl Snapshot {
             concurrency,
             rate,
             tokens,
-            prices: (!config.prices.is_empty()).then(|| Prices::new(&config.prices)),
+            prices: Prices::of(&config),
             superseded: AtomicBool::new(false),
             config,
         }

@@ -7,18 +7,20 @@ use super::page::Page;
 use super::snapshot::Snapshot;
 use super::Gateway;
 use crate::clock::Now;
-use crate::config::ProviderKind;
+use crate::config::catalogue::KnownModel;
+use crate::config::{Price, ProviderKind};
 use crate::engine::Card;
+use crate::price::{decimal, PriceSource};
 use crate::probe::Facts;
 use crate::route::Bounds;
 use crate::sync::lock;
 
 /// From whom something is known.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Source {
     /// The model's own engine, or its server.
     Probed,
-    /// hoosh itself, of every provider of the type.
+    /// hoosh itself, or what the operator added to its catalogue.
     Catalogue,
     /// The operator: `[[models]]`.
     Configured,
@@ -37,13 +39,11 @@ impl Source {
     }
 }
 
-/// A value and from whom it is known: the operator's word before the engine's or server's.
-fn known<T>(configured: Option<T>, probed: Option<T>) -> (Option<T>, Source) {
-    match (configured, probed) {
-        (Some(value), _) => (Some(value), Source::Configured),
-        (None, Some(value)) => (Some(value), Source::Probed),
-        (None, None) => (None, Source::Unknown),
-    }
+/// A value and from whom it is known: the operator's word before the engine's or server's, and that before the catalogue's.
+fn known<T>(configured: Option<T>, probed: Option<T>, listed: Option<T>) -> (Option<T>, Source) {
+    let all = [(configured, Source::Configured), (probed, Source::Probed), (listed, Source::Catalogue)];
+    let first = all.into_iter().find(|(value, _)| value.is_some());
+    first.unwrap_or((None, Source::Unknown))
 }
 
 impl Page {
@@ -68,24 +68,46 @@ impl Page {
         });
     }
 
-    fn model(&mut self, model: &str, said: &Bounds, probed: &Facts) {
+    fn model(&mut self, model: &str, said: &Bounds, probed: &Facts, listed: &Facts) {
         self.text("model", Some(model));
-        self.known_text("accelerator", known(None, probed.accelerator.as_deref()));
-        self.known_number("context", known(said.context_tokens, probed.context));
-        self.known_number("max_output", known(said.max_output_tokens, probed.max_output));
-        self.known_number("dimensions", known(None, probed.dimensions));
+        self.known_text("accelerator", known(None, probed.accelerator.as_deref(), None));
+        self.known_number("context", known(said.context_tokens, probed.context, listed.context));
+        self.known_number("max_output", known(said.max_output_tokens, probed.max_output, listed.max_output));
+        self.known_number("dimensions", known(None, probed.dimensions, None));
         // Whoever speaks the dialect streams, and of an engine hoosh makes a stream.
         self.known_flag("streaming", (Some(true), Source::Catalogue));
-        self.known_flag("chat", known(None, probed.chat));
-        self.known_flag("tools", known(said.tools, probed.tools));
-        self.known_flag("vision", known(said.images, probed.vision));
-        self.known_flag("audio", known(said.audio, probed.audio));
-        self.known_flag("embeddings", known(None, probed.embeddings));
-        self.known_flag("structured_output", known(None, probed.structured_output));
-        self.known_flag("reasoning", known(None, probed.reasoning));
-        self.known_text("quantization", known(None, probed.quantization.as_deref()));
-        self.known_number("memory_bytes", known(None, probed.memory_bytes));
-        self.known_flag("loaded", known(None, probed.loaded));
+        self.known_flag("chat", known(None, probed.chat, listed.chat));
+        self.known_flag("tools", known(said.tools, probed.tools, listed.tools));
+        self.known_flag("vision", known(said.images, probed.vision, listed.vision));
+        self.known_flag("audio", known(said.audio, probed.audio, listed.audio));
+        self.known_flag("embeddings", known(None, probed.embeddings, listed.embeddings));
+        self.known_flag("structured_output", known(None, probed.structured_output, listed.structured_output));
+        self.known_flag("reasoning", known(None, probed.reasoning, listed.reasoning));
+        self.known_text("quantization", known(None, probed.quantization.as_deref(), None));
+        self.known_number("memory_bytes", known(None, probed.memory_bytes, None));
+        self.known_flag("loaded", known(None, probed.loaded, None));
+    }
+
+    fn price(&mut self, price: Option<(&Price, PriceSource)>, as_of: Option<&str>) {
+        let source = match price {
+            None => Source::Unknown,
+            Some((_, PriceSource::Configured)) => Source::Configured,
+            Some((_, PriceSource::Catalogue)) => Source::Catalogue,
+        };
+        self.object("price", |page| {
+            match price {
+                None => page.text("value", None),
+                Some((price, _)) => page.object("value", |page| {
+                    page.text("input_usd_per_mtok", Some(&decimal(price.input)));
+                    page.text("output_usd_per_mtok", Some(&decimal(price.output)));
+                    page.text("cached_input_usd_per_mtok", price.cached_input.map(decimal).as_deref());
+                }),
+            }
+            page.text("source", Some(source.as_str()));
+            if source == Source::Catalogue {
+                page.text("as_of", as_of);
+            }
+        });
     }
 }
 
@@ -99,7 +121,8 @@ impl Gateway {
         }
     }
 
-    /// What is known of `model` at a provider: the operator's word before the engine's or server's.
+    /// What is known of `model` at a provider: the operator's word before the engine's or server's, and that before the
+    /// catalogue's.
     pub(crate) fn facts_of(&self, snapshot: &Snapshot, provider: u32, model: &str) -> Facts {
         let said = snapshot.routes.configured(provider, model).unwrap_or_default();
         let said = Facts {
@@ -113,9 +136,11 @@ impl Gateway {
             structured_output: said.structured_output,
             ..Facts::default().named(model)
         };
-        let provider = snapshot.config.providers.get(provider as usize);
-        let told = provider.map(|provider| lock(&self.chores).discovered.facts(provider)).unwrap_or_default();
-        told.iter().find(|facts| facts.model == model).map_or(said.clone(), |facts| said.or(facts))
+        let Some(provider) = snapshot.config.providers.get(provider as usize) else { return said };
+        let told = lock(&self.chores).discovered.facts(provider);
+        let said = told.iter().find(|facts| facts.model == model).map_or(said.clone(), |facts| said.or(facts));
+        let listed = snapshot.config.catalogue.model(provider, model).map(KnownModel::facts);
+        listed.map_or(said.clone(), |listed| said.or(&listed))
     }
 
     /// The models in memory, each with its provider.
@@ -159,7 +184,11 @@ fn report(page: &mut Page, snapshot: &Snapshot, at: usize, reported: Vec<String>
     let unknown = Facts::default();
     page.list("models", models(snapshot, at, reported).iter(), |page, model| {
         let said = snapshot.routes.configured(at as u32, model).unwrap_or_default();
-        page.model(model, &said, facts.get(model.as_str()).unwrap_or(&&unknown));
+        let listed = snapshot.config.catalogue.model(provider, model);
+        let listed_facts = listed.map(KnownModel::facts).unwrap_or_default();
+        page.model(model, &said, facts.get(model.as_str()).unwrap_or(&&unknown), &listed_facts);
+        let price = snapshot.prices.as_ref().and_then(|prices| prices.price(Some(&upstream.name), model));
+        page.price(price, listed.and_then(|listed| listed.as_of.as_deref()));
     });
 }
 

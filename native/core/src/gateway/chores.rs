@@ -319,7 +319,7 @@ fn request_as(
         headers.push((Bytes::from_static(b"content-type"), Bytes::from_static(b"application/json")));
     }
     let version = upstream.version.as_deref().unwrap_or_default();
-    headers.extend(upstream.authorization(n).map(|shown| upstream.dialect.credential(shown, version)));
+    headers.extend(upstream.credential(n, version));
     headers.extend(upstream.headers.iter().cloned());
     if let Some(version) = upstream.version.clone().filter(|_| headers.iter().all(|(name, _)| name != VERSION)) {
         headers.push((Bytes::from_static(VERSION), version));

@@ -11,12 +11,12 @@ use super::renewal::Shown;
 use crate::budget::Pool;
 use crate::by_model::ByModel;
 use crate::cache::{Cache, Entry};
+use crate::config::catalogue::AuthScheme;
 use crate::config::{CapField, Config, Deadlines, Provider, ProviderKind, Route, Secret};
 use crate::dialects::neutral::Endpoint;
-use crate::dialects::openai::manners::Manners;
 use crate::dialects::openai::OpenAiChat;
 use crate::dialects::passed::Services;
-use crate::dialects::{Dialect, Protocol};
+use crate::dialects::{bare, Dialect, Protocol};
 use crate::error::Code;
 use crate::flight::Flights;
 use crate::health::{CredentialHealth, Credentials, Health};
@@ -76,6 +76,8 @@ pub(crate) struct Upstream {
     pub dialect: Dialect,
     /// If it speaks OpenAI's.
     openai: OpenAiChat,
+    /// How it takes its key. `None`: as its dialect has it.
+    auth: Option<AuthScheme>,
     pub origin: Option<Arc<Origin>>,
     pub cap_field: CapField,
     pub uuid_ids: bool,
@@ -173,9 +175,14 @@ impl UpstreamLive {
 }
 
 impl Upstream {
-    /// Of credential `n`, as it is sent now.
-    pub fn authorization(&self, n: u16) -> Option<Bytes> {
-        self.shown.get(usize::from(n)).map(|shown| shown.authorization())
+    /// The header with credential `n`, as it is now. `version` is that of the API, where the dialect has any.
+    pub fn credential(&self, n: u16, version: &[u8]) -> Option<(Bytes, Bytes)> {
+        let shown = self.shown.get(usize::from(n))?.authorization();
+        Some(match self.auth {
+            None => self.dialect.credential(shown, version),
+            Some(AuthScheme::Bearer) => (Bytes::from_static(b"authorization"), shown),
+            Some(AuthScheme::ApiKey) => (Bytes::from_static(b"api-key"), bare(shown)),
+        })
     }
 
     /// What it is asked in.
@@ -216,12 +223,11 @@ impl Upstream {
             type_name: provider.type_name.as_str().into(),
             kind: provider.kind,
             dialect: provider.dialect,
-            openai: OpenAiChat {
-                manners: Manners { cap_field: provider.cap_field, ..Manners::of(&provider.type_name) },
-            },
+            openai: OpenAiChat { manners: provider.manners },
+            auth: provider.auth,
             origin: provider.base_url.as_ref().map(|url| url.origin.clone()),
-            cap_field: provider.cap_field,
-            uuid_ids: provider.uuid_ids,
+            cap_field: provider.manners.cap_field,
+            uuid_ids: provider.manners.uuid_ids,
             services: provider.services,
             prefix: prefix.into(),
             hooked: provider.hooked,

@@ -5,7 +5,7 @@ use hoosh_core::exchange::Step;
 use serde_json::{json, Value};
 
 use super::world::*;
-use super::CHAT;
+use super::{ANSWER, CHAT};
 
 const MIXED: &str = r#"
 [auth]
@@ -143,6 +143,7 @@ fn what_is_known_is_told_with_its_source() {
         "quantization": probed(json!("Q8_0")),
         "memory_bytes": probed(json!(8 << 20)),
         "loaded": probed(json!(false)),
+        "price": unknown,
     });
     assert_eq!(local["models"][0], tiny);
     assert_eq!(local["models"].as_array().unwrap().len(), 2);
@@ -177,4 +178,62 @@ fn names_that_are_none_are_left_out() {
     // Nor does an engine speak for a provider over HTTP, whatever it is called.
     world.gateway.report_engine("far", vec![card("evil", chats())], world.now);
     assert_eq!(get(&mut world, "/v1/models")["data"].as_array().unwrap().len(), 2);
+}
+
+const KNOWN: &str = r#"
+[[catalogue.providers]]
+name = "acme"
+origin = "http://acme.example"
+local = true
+
+[[catalogue.models]]
+provider = "acme"
+name = "m*"
+context_tokens = 64
+max_output_tokens = 32
+modalities = ["text", "image"]
+capabilities = ["chat", "reasoning"]
+input_usd_per_mtok = 0.5
+output_usd_per_mtok = 2
+as_of = "2026-11-27"
+
+[[providers]]
+type = "acme"
+models = ["m"]
+"#;
+
+#[test]
+fn what_the_catalogue_says_is_told_and_keeps_nothing_away() {
+    let listed = |value: Value| json!({"value": value, "source": "catalogue"});
+    let price = json!({"input_usd_per_mtok": "0.50", "output_usd_per_mtok": "2.00", "cached_input_usd_per_mtok": null});
+    for (more, context, priced) in [
+        ("", listed(json!(64)), json!({"value": price, "source": "catalogue", "as_of": "2026-11-27"})),
+        ("[catalogue]\nprices = false\n", listed(json!(64)), json!({"value": null, "source": "unknown"})),
+        (
+            "[[prices]]\nmodel = \"*\"\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 1\n\
+             [[models]]\nname = \"m\"\ncontext_tokens = 9000\n",
+            json!({"value": 9000, "source": "configured"}),
+            json!({"value": {"input_usd_per_mtok": "1.00", "output_usd_per_mtok": "1.00",
+                "cached_input_usd_per_mtok": null}, "source": "configured"}),
+        ),
+        // Elsewhere the models may be others.
+        (
+            "base_url = \"http://else.example/v1\"\n",
+            json!({"value": null, "source": "unknown"}),
+            json!({"value": null, "source": "unknown"}),
+        ),
+    ] {
+        let at_end = more.starts_with("base_url");
+        let mut world = World::new(&if at_end { format!("{KNOWN}{more}") } else { format!("{more}{KNOWN}") });
+        let told: Value = serde_json::from_slice(&world.get("/v1/providers").body).unwrap();
+        let model = &told["providers"][0]["models"][0];
+        assert_eq!((&model["context"], &model["price"]), (&context, &priced), "{more}");
+        let known = !at_end;
+        assert_eq!(model["vision"]["value"].as_bool(), known.then_some(true), "{more}");
+        assert_eq!(model["tools"], json!({"value": null, "source": "unknown"}), "what is not listed is not known");
+    }
+    // Longer than the catalogue says: the server is asked.
+    let mut world = World::new(KNOWN);
+    world.chat(&CHAT.replace("\"hi\"", &format!("\"{}\"", "why ".repeat(300))), ANSWER);
+    assert_eq!(world.rows().remove(0).status, 200);
 }

@@ -100,3 +100,27 @@ fn a_key_that_is_bound_to_models_does_not_read_the_costs() {
     world.key = Some("secret");
     assert_eq!(world.get("/v1/costs").error().2, "path_not_allowed");
 }
+
+#[test]
+fn what_nobody_priced_costs_what_the_catalogue_says_at_the_services_own_address() {
+    let provider = |more: &str| {
+        format!("[[providers]]\nname = \"one\"\ntype = \"openai\"\napi_key = \"k\"\nmodels = [\"gpt-4o\"]\n{more}")
+    };
+    let chat = CHAT.replace("\"m\"", "\"gpt-4o\"");
+    let off = "[catalogue]\nprices = false\n";
+    let said = "[[prices]]\nmodel = \"gpt*\"\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 1\n";
+    let own = "[[catalogue.models]]\nprovider = \"openai\"\nname = \"gpt-4o\"\ninput_usd_per_mtok = 7\noutput_usd_per_mtok = 7\n";
+    for (config, micro) in [
+        (provider(""), Some((2_500_000, 10_000_000))),
+        (provider(own), Some((7_000_000, 7_000_000))),
+        (provider(said), Some((1_000_000, 1_000_000))),
+        (provider(off), None),
+        (provider("base_url = \"http://127.0.0.1:1/v1\"\n"), None),
+    ] {
+        let mut world = World::new(&config);
+        world.chat(&chat, ANSWER);
+        let row = world.rows().remove(0);
+        let cost = |(input, output)| (row.usage.input_tokens * input + row.usage.output_tokens * output) / 1_000;
+        assert_eq!(row.cost_nano_usd, micro.map(cost), "{config}");
+    }
+}

@@ -204,3 +204,25 @@ fn the_loop_finds_out_when_a_credential_is_accepted_again() {
     world.gateway.done(id, LoopResult::Fetched(Ok((200, bytes::Bytes::new()))), world.now);
     assert_ne!(answered_with(&mut world, "m"), answered_with(&mut world, "m"), "both are asked again");
 }
+
+#[test]
+fn a_type_says_which_header_a_key_goes_into_and_which_ids_it_takes() {
+    let azure = KEYS.replace("openai_compatible", "azure");
+    for (config, header, value) in [(KEYS, "authorization", "Bearer a"), (&azure, "api-key", "a")] {
+        let mut world = World::new(config);
+        let mut call = post(&world, "m");
+        let (_, request) = call.sent(&mut world);
+        let told = |name: &str| {
+            let all = request.headers.iter().filter(move |(known, _)| known == name);
+            all.map(|(_, value)| std::str::from_utf8(value).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(told(header), [value]);
+        assert_eq!(told("authorization").len() + told("api-key").len(), 1, "{config}");
+    }
+    for (type_name, sent) in [("openai_compatible", true), ("llamacpp", false)] {
+        let mut world = World::new(&KEYS.replace("openai_compatible", type_name));
+        let mut call = world.begin_with("POST", "/v1/chat/completions", Some(CHAT), &[("x-request-id", "mine")]);
+        let (_, request) = call.sent(&mut world);
+        assert_eq!(request.headers.iter().any(|(name, _)| name == "x-request-id"), sent, "{type_name}");
+    }
+}

@@ -80,6 +80,7 @@ pub fn read_usage(usage: Value<'_>) -> Option<Usage> {
         return None;
     }
     let (mut input, mut output, mut total, mut cached) = (None, None, None, 0);
+    let cached_of = |value: Value<'_>| tokens(value).unwrap_or(0);
     for (key, value) in usage.fields() {
         if key.str_eq("prompt_tokens") {
             input = tokens(value);
@@ -88,7 +89,11 @@ pub fn read_usage(usage: Value<'_>) -> Option<Usage> {
         } else if key.str_eq("total_tokens") {
             total = tokens(value);
         } else if key.str_eq("prompt_tokens_details") && value.kind() == Kind::Object {
-            cached = value.get("cached_tokens").and_then(tokens).unwrap_or(0);
+            cached = cached.max(value.get("cached_tokens").map_or(0, cached_of));
+        } else if key.str_eq("prompt_cache_hit_tokens") || key.str_eq("cached_tokens") {
+            // DeepSeek's (https://api-docs.deepseek.com/guides/kv_cache), and Moonshot's
+            // (https://platform.moonshot.ai/docs/api/chat).
+            cached = cached.max(cached_of(value));
         }
     }
     let (input, output) = match (input, output, total) {

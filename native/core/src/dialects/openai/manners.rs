@@ -1,5 +1,5 @@
 //! What one upstream of this dialect takes beyond OpenAI's own members, and what it does not: servers differ, and none
-//! says so. What is not taken is refused by some (Groq, Mistral and Cerebras answer 400 or 422 to a member that they do
+//! says so, so that the catalogue does ([`super::quirks`]). What is not taken is refused by some (Groq, Mistral and Cerebras answer 400 or 422 to a member that they do
 //! not know) and ignored by others, and some refuse requests without it (DeepSeek's and Moonshot's thinking models want
 //! `reasoning_content` back wherever tools were called, Gemini's its signatures).
 
@@ -31,7 +31,7 @@ impl Taken {
     }
 }
 
-/// Of one upstream.
+/// Of one upstream: what its type's quirks add up to ([`super::quirks`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manners {
     /// Which field bounds the output of a chat.
@@ -56,6 +56,8 @@ pub struct Manners {
     pub metadata_of_stored: bool,
     /// Most stop sequences.
     pub stops: Option<usize>,
+    /// Refuses an `x-request-id` that is no UUID.
+    pub uuid_ids: bool,
 }
 
 impl Manners {
@@ -72,21 +74,8 @@ impl Manners {
         openai_tools: false,
         metadata_of_stored: false,
         stops: None,
+        uuid_ids: false,
     };
-
-    /// Of one that refuses what OpenAI does not have.
-    const STRICT: Manners = Manners {
-        reasoning_content: Taken::Never,
-        google_signatures: Taken::Never,
-        cache_control: Taken::Never,
-        sampling: false,
-        ..Manners::USUAL
-    };
-
-    /// Of a provider type of the catalogue.
-    pub fn of(type_name: &str) -> Manners {
-        KNOWN.iter().find(|(name, _)| *name == type_name).map_or(Manners::USUAL, |(_, manners)| *manners)
-    }
 }
 
 impl Default for Manners {
@@ -94,50 +83,6 @@ impl Default for Manners {
         Manners::USUAL
     }
 }
-
-/// Those that differ from the usual ones, by provider type.
-const KNOWN: &[(&str, Manners)] = &[
-    // https://platform.openai.com/docs/api-reference/chat/create: unknown parameters are refused; reasoning models refuse
-    // `max_tokens`.
-    (
-        "openai",
-        Manners {
-            cap_field: CapField::MaxCompletionTokens,
-            developer: true,
-            openai_tools: true,
-            metadata_of_stored: true,
-            stops: Some(4),
-            ..Manners::STRICT
-        },
-    ),
-    ("mistral", Manners::STRICT),
-    // https://console.groq.com/docs/api-reference
-    ("groq", Manners { stops: Some(4), ..Manners::STRICT }),
-    ("cerebras", Manners { cap_field: CapField::MaxCompletionTokens, ..Manners::STRICT }),
-    // https://api-docs.deepseek.com/guides/thinking_mode: 400 without it after tool calls, ignored elsewhere.
-    (
-        "deepseek",
-        Manners {
-            reasoning_content: Taken::Always,
-            thinking: Taken::Always,
-            sampling: false,
-            stops: Some(16),
-            ..Manners::USUAL
-        },
-    ),
-    // https://ai.google.dev/gemini-api/docs/openai: unknown names are refused.
-    ("gemini", Manners { google_signatures: Taken::Always, ..Manners::STRICT }),
-    // https://openrouter.ai/docs/use-cases/reasoning-tokens
-    (
-        "openrouter",
-        Manners {
-            reasoning_content: Taken::Always,
-            reasoning_details: true,
-            cache_control: Taken::Always,
-            ..Manners::USUAL
-        },
-    ),
-];
 
 /// Models that want their thoughts back, or take them: DeepSeek's, and Moonshot's that think.
 pub(super) const WANT_THOUGHTS: &[&str] = &["deepseek", "kimi-k2-thinking", "kimi-k2.", "kimi-k3"];

@@ -4,6 +4,7 @@ mod answers;
 mod callers;
 mod complaints;
 mod properties;
+mod quirks;
 mod requests;
 mod streams;
 mod tools;
@@ -12,9 +13,8 @@ mod written;
 use bytes::Bytes;
 
 use super::{Decoder, OpenAiChat};
-use crate::config::CapField;
+use crate::config::{catalogue, CapField};
 use crate::dialects::neutral::{CallKind, Endpoint, Item, Thought};
-use crate::dialects::openai::manners::Manners;
 use crate::dialects::{Answer, Ask, Change, Decode, Dialect, Fed, Loss, Protocol, Reply, To};
 use crate::ledger::{Usage, UsageSource};
 use crate::sse::{Framer, Limits};
@@ -22,7 +22,7 @@ use crate::sse::{Framer, Limits};
 const CHAT: To<'static> = To { endpoint: Endpoint::Chat, model: "m", stream: false, cap: None, version: "" };
 
 fn dialect(type_name: &str) -> OpenAiChat {
-    OpenAiChat { manners: Manners::of(type_name) }
+    OpenAiChat { manners: catalogue::find(type_name).expect("a provider type").manners }
 }
 
 /// Reads a stream that comes in these parts: its items, and how it ended.
