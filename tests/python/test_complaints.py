@@ -258,11 +258,8 @@ def test_envoy_ai_gateway_0_7_events_without_a_space_are_read_at_any_split(world
 
 
 @upstreams
-def test_a_response_that_is_kept_upstream_is_found(request, world, upstream):
+def test_a_response_that_is_kept_upstream_is_found(world, upstream):
     """`previous_response_id` and what stands below `/v1/responses/{id}`, for responses of every upstream."""
-    if upstream == "openai_responses":
-        reason = "`GET /v1/responses/{id}` of a response that its upstream keeps is 404"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason, raises=AssertionError))
     body = {"model": ask(upstream).model, "input": WORDS}
     first = world.post("openai_responses", "/v1/responses", body)
     id_ = json.loads(first.body)["id"]

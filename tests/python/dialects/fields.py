@@ -173,9 +173,13 @@ def run(world: World, caller: str, upstream: str, field: Field) -> str:
         return "refused"
     assert with_it.status == 200, f"the upstream was asked for what it does not take: {with_it.error}"
     # A row may bear the neutral request's name of it: `n` for Google's `candidateCount`.
-    rows = {change for row, change in with_it.lost.items() if without.lost.get(row) != change} - {"renamed"}
+    more = {change for row, change in with_it.lost.items() if without.lost.get(row) != change}
+    rows = more - {"renamed"}
     if _said(with_it) != _said(without):
         return max(rows, default="native", key=ORDER.index)
+    # What is so anyway is told as another name of it.
+    if more == {"renamed"}:
+        return "native"
     assert rows, f"nothing was told to the upstream, and the loss report does not name it: {with_it.lost}"
     return max(rows, key=ORDER.index)
 

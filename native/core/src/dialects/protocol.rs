@@ -264,6 +264,12 @@ pub trait Protocol: Sync {
     /// A body of this dialect for an upstream of the same: only what policy must change is changed, byte for byte.
     fn splice_request(&self, to: &To<'_>, body: &[u8]) -> Vec<u8>;
 
+    /// What [`Protocol::splice_request`] cannot keep of a body that holds what hoosh alone takes. What it gave itself was told with
+    /// its answer.
+    fn splice_loses(&self, body: &[u8], loss: &mut Loss) {
+        let _ = (body, loss);
+    }
+
     /// The path below a provider's base URL, with its query.
     fn target(&self, to: &To<'_>) -> String;
 

@@ -178,6 +178,7 @@ impl Exchange {
         let body = match source {
             // What hoosh gave of another dialect's answer, and its caller gives back.
             None if upstream.dialect == own && upstream.protocol().has_own(&facts.body) => {
+                upstream.protocol().splice_loses(&facts.body, &mut loss);
                 upstream.protocol().splice_request(&address, &facts.body)
             }
             None if upstream.dialect == own => return Ok((self.edited_body(to, upstream), loss)),

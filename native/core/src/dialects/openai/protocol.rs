@@ -9,7 +9,7 @@ use super::errors::error_words;
 use super::manners::Manners;
 use super::read_answer::read_answer;
 use super::read_request::read_request;
-use super::splice::{has_own, splice_request};
+use super::splice::{has_own, splice_loses, splice_request};
 use super::streamed::Encoder;
 use super::write_request::write_request;
 use crate::dialects::neutral::{Endpoint, Item};
@@ -52,6 +52,10 @@ impl Protocol for OpenAiChat {
 
     fn splice_request(&self, to: &To<'_>, body: &[u8]) -> Vec<u8> {
         splice_request(&self.manners, to, body)
+    }
+
+    fn splice_loses(&self, body: &[u8], loss: &mut Loss) {
+        splice_loses(body, loss);
     }
 
     fn target(&self, to: &To<'_>) -> String {

@@ -8,7 +8,7 @@ use super::write_messages::Turns;
 use crate::config::CapField;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::own::name_model;
-use crate::dialects::{Loss, To};
+use crate::dialects::{Change, Loss, To};
 use crate::json::{Edits, Index, Kind, Limits, Value};
 
 /// See [`crate::dialects::Protocol::splice_request`]. A body that is no object goes as it is.
@@ -27,7 +27,17 @@ pub fn splice_request(manners: &Manners, to: &To<'_>, body: &[u8]) -> Vec<u8> {
 /// Whether a body may hold any of it.
 pub(super) fn has_own(body: &[u8]) -> bool {
     let holds = |name: &[u8]| memchr::memmem::find(body, name).is_some();
-    holds(b"\"thoughts\"") || holds(b"\"extra_content\"") || holds(b"\"is_error\"")
+    holds(b"\"thoughts\"") || holds(b"\"extra_content\"") || holds(FAILED)
+}
+
+/// Of a tool's message: hoosh's own member.
+const FAILED: &[u8] = b"\"is_error\"";
+
+/// See [`crate::dialects::Protocol::splice_loses`].
+pub(super) fn splice_loses(body: &[u8], loss: &mut Loss) {
+    if memchr::memmem::find(body, FAILED).is_some() {
+        loss.add(Change::Approximated, "messages[].is_error", "as words in the content");
+    }
 }
 
 /// What hoosh itself gave the caller, of an answer of another dialect, or takes of it for others, and no provider of this
