@@ -278,6 +278,20 @@ fn what_an_answer_says_that_its_caller_cannot_be_told_is_reported() {
 }
 
 #[test]
+fn a_thread_of_anthropics_goes_to_anthropic_alone_and_its_sdk_is_told_so() {
+    let body = MESSAGES.replace("\"max_tokens\"", "\"thread\":{\"type\":\"create\"},\"max_tokens\"");
+    let mut world = one("openai_chat");
+    let reply = world.post("/v1/messages", &body).reply(&mut world);
+    let said: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!((reply.status, &said["error"]["type"]), (400, &serde_json::json!("invalid_request_error")));
+    let details = serde_json::json!({"error_code": "thread_unsupported_request", "unsupported": ["thread"]});
+    assert_eq!(said["error"]["details"], details);
+    let mut world = one("anthropic");
+    let (_, request) = world.post("/v1/messages", &body).sent(&mut world);
+    assert_eq!(text(request.body.bytes()), body);
+}
+
+#[test]
 fn a_strict_request_goes_to_whom_nothing_of_it_is_lost() {
     let provider = |name: &str, dialect: &str, priority: u32| {
         format!(

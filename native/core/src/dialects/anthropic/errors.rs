@@ -1,6 +1,7 @@
 //! Errors in Anthropic's shape: `{"type":"error","error":{"type","message"}}`, with hoosh's stable `code` and the field
 //! concerned beside.
 
+use super::read_request::THREAD_FIELD;
 use crate::error::{Code, Failure};
 use crate::json::{Index, Kind, Limits, Value, Writer};
 
@@ -15,6 +16,13 @@ pub(super) fn error_body(failure: &Failure) -> Vec<u8> {
     out.text_member("code", failure.code.as_str());
     if let Some(param) = &failure.param {
         out.text_member("param", param);
+    }
+    if failure.code == Code::UnsupportedByModel && failure.param.as_deref() == Some(THREAD_FIELD) {
+        // By this Anthropic's SDK goes on without a thread (anthropic-sdk-python 2.14, `lib/threads/_thread_state.py`,
+        // `recovers_from`).
+        out.key("details").open_object().text_member("error_code", "thread_unsupported_request");
+        out.key("unsupported").open_array().string(THREAD_FIELD);
+        out.close_array().close_object();
     }
     out.close_object().close_object();
     out.into_bytes()

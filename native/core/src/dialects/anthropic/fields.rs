@@ -29,6 +29,7 @@ pub const REQUEST_FIELDS: &[(&str, &str, &str)] = &[
     ("inference_geo", "", "where the model runs"),
     ("mcp_servers", "", "servers of tools that Anthropic asks"),
     ("speed", "", ""),
+    ("thread", "", "refused: Anthropic holds what was said before"),
     ("user_profile_id", "", ""),
     ("workspace_id", "", ""),
     ("pool", "", "hoosh's own: which budget pays"),

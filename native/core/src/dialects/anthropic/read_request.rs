@@ -13,6 +13,10 @@ use crate::json::{Kind, Limits, Object, Value, Writer};
 const SAYS_NOTHING: [(&str, &[u8]); 3] =
     [("stream", b"false"), ("service_tier", b"\"auto\""), ("speed", b"\"standard\"")];
 
+/// The field of a conversation that Anthropic keeps, of which each request says only what is new.
+pub(super) const THREAD_FIELD: &str = "thread";
+const THREAD: &str = "'thread' is kept by Anthropic alone, and no provider of this model speaks its dialect. Send the whole conversation in 'messages'.";
+
 /// See [`crate::dialects::Protocol::read_request`].
 pub(super) fn read_request(ask: &Ask, body: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure> {
     let object = Object::scan(body, Limits::default()).map_err(|error| json_failure(&error))?;
@@ -79,6 +83,8 @@ fn member(name: &str, value: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Re
         "service_tier" => {
             out.text_member("service_tier", "default");
         }
+        // What was said before is at Anthropic, and at nobody else.
+        "thread" => loss.bar(Failure::new(Code::UnsupportedByModel, THREAD).param(THREAD_FIELD)),
         // Which budget pays: hoosh's own.
         "pool" => {
             out.key("pool").value(value);
