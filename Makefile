@@ -166,13 +166,27 @@ sdk-js: $(VENV)/.dev
 	 cd tests/js && PATH="$$PATH:$(CURDIR)/$(VENV)/bin" npm ci --silent --no-audit --no-fund \
 	   && touch node_modules/.package-lock.json || echo "npm could not install the JavaScript SDK: its tests are skipped."
 
-# LangChain and LiteLLM as clients, in an environment of their own, because they bring much along.
+# Libraries and coding agents as clients, unmodified, in environments of their own, because they bring much along.
+# Without npm or go, what needs them is skipped. npm does not run packages' install scripts by itself; two need theirs.
+# Those have exact versions and no lock: npm ci wants packages of other systems in it that a registry need not have.
 test-clients: $(VENV)/.dev $(VENV)/.extension
-	@[ $(CLIENTS)/.ready -nt tests/clients/requirements.txt ] || { \
-	   echo "Installing LangChain and LiteLLM into $(CLIENTS) (about a minute the first time) ..."; \
-	   $(PYTHON) -m venv $(CLIENTS) \
-	     && $(CLIENTS)/bin/python -m pip install --quiet -r tests/clients/requirements.txt && touch $(CLIENTS)/.ready; }
-	HOOSH_CLIENTS_PYTHON=$(CURDIR)/$(CLIENTS)/bin/python $(PYTHON) -m pytest tests/clients $(ARGS)
+	@[ $(CLIENTS)/.ready -nt tests/clients/requirements.txt ] && [ $(CLIENTS)/.ready -nt tests/clients/requirements-old.txt ] || { \
+	   echo "Installing Python clients into $(CLIENTS) (minutes the first time) ..."; \
+	   $(PYTHON) -m venv $(CLIENTS) && $(PYTHON) -m venv $(CLIENTS)/old \
+	     && $(CLIENTS)/bin/python -m pip install --quiet -r tests/clients/requirements.txt \
+	     && $(CLIENTS)/old/bin/python -m pip install --quiet -r tests/clients/requirements-old.txt && touch $(CLIENTS)/.ready; }
+	@command -v npm >/dev/null || $(PYTHON) scripts/requirements.py js | $(PYTHON) -m pip install --quiet -r /dev/stdin
+	@PATH="$$PATH:$(CURDIR)/$(VENV)/bin"; for folder in js cli; do \
+	   [ tests/clients/$$folder/node_modules/.ready -nt tests/clients/$$folder/package.json ] && continue; \
+	   echo "Installing tests/clients/$$folder with npm ..."; \
+	   (cd tests/clients/$$folder && { [ -f package-lock.json ] && npm ci --silent --no-audit --no-fund \
+           || npm install --silent --no-audit --no-fund --no-package-lock; } \
+	      && { [ $$folder = js ] || { (cd node_modules/@anthropic-ai/claude-code && node install.cjs) \
+	           && (cd node_modules/opencode-ai && node postinstall.mjs); }; } \
+	      && touch node_modules/.ready) || echo "npm could not install tests/clients/$$folder: its tests are skipped."; \
+	 done
+	HOOSH_CLIENTS_PYTHON=$(CURDIR)/$(CLIENTS)/bin/python HOOSH_CLIENTS_OLD_PYTHON=$(CURDIR)/$(CLIENTS)/old/bin/python \
+	  HOOSH_CLIENTS_CLI=$(CURDIR)/tests/clients/cli $(PYTHON) -m pytest tests/clients $(ARGS)
 
 c-gateway: $(C_GATEWAY) $(C_CLIENT)
 

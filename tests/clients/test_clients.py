@@ -1,4 +1,4 @@
-"""LangChain and LiteLLM as clients, each case a run in an environment of their own: `make test-clients`."""
+"""LangChain and LiteLLM as OpenAI clients, each case a run in an environment of their own: `make test-clients`."""
 
 import json
 import os

@@ -32,9 +32,13 @@ def packages() -> set[str]:
     lines = [*data["build-system"]["requires"], *data["project"]["dependencies"]]
     for extra in data["project"]["optional-dependencies"].values():
         lines += extra
-    lines += (ROOT / "tests" / "clients" / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    lines += json.loads((ROOT / "tests" / "js" / "package.json").read_text(encoding="utf-8"))["dependencies"]
-    return {re.split(r"[\[<>=!~; ]", line)[0] for line in lines}
+    for file in (ROOT / "tests" / "clients").glob("requirements*.txt"):
+        lines += file.read_text(encoding="utf-8").splitlines()
+    names = {re.split(r"[\[<>=!~; ]", line)[0] for line in lines}
+    for folder in ("js", "clients/js", "clients/cli"):
+        names |= set(json.loads((ROOT / "tests" / folder / "package.json").read_text(encoding="utf-8"))["dependencies"])
+    go = (ROOT / "tests" / "clients" / "go" / "go.mod").read_text(encoding="utf-8")
+    return names | set(re.findall(r"^(?:require )?\s*(\S+) v[\d.]+$", go, re.MULTILINE))
 
 
 def test_each_direct_dependency_has_its_line():
