@@ -15,22 +15,9 @@ FOLDER = Path(__file__).parent
 PYTHONS = {"new": "HOOSH_CLIENTS_PYTHON", "old": "HOOSH_CLIENTS_OLD_PYTHON"}
 OLD = {"anthropic", "google", "openai"}
 """What is there in a second major too."""
-FAULTS = {
-    "new-anthropic-runner": "a thread that goes on is asked as if it began: `thread` is dropped",
-    "new-google-stream": "two contents of the model in a row cut a result off from its call",
-    "old-google-stream": "two contents of the model in a row cut a result off from its call",
-}
-"""Of the gateway, each with what it does wrong."""
-
-
-def param(which, module, case):
-    name = f"{which}-{module}-{case}"
-    marks = [pytest.mark.xfail(reason=FAULTS[name], strict=True)] if name in FAULTS else []
-    return pytest.param(which, module, case, id=name, marks=marks)
-
 
 CASES = [
-    param(which, file.stem, case)
+    pytest.param(which, file.stem, case, id=f"{which}-{file.stem}-{case}")
     for file in sorted((FOLDER / "scripts").glob("*.py"))
     for which in PYTHONS
     if which == "new" or file.stem in OLD
