@@ -14,9 +14,10 @@ use hoosh_core::flight::{Flights, Follow, Join, Leader};
 use hoosh_core::limit::{Acquire, Ask, Concurrency, Line, Patience, Permit, Rate, TokenCharge};
 use hoosh_core::wake::{Wake, Waker};
 use shuttle::rand::{thread_rng, Rng};
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use shuttle::sync::{Arc, Condvar, Mutex};
-use shuttle::thread;
+use shuttle::{thread, Config, Runner};
 
 /// By each scheduler.
 const RUNS: usize = 5_000;
@@ -24,8 +25,14 @@ const RUNS: usize = 5_000;
 fn explore(scenario: impl Fn() + Send + Sync + 'static) {
     let scenario = Arc::new(scenario);
     let again = scenario.clone();
-    shuttle::check_random(move || scenario(), RUNS);
-    shuttle::check_pct(move || again(), RUNS, 3);
+    // The first to read the catalogue needs more than the usual 60 KiB.
+    let config = || {
+        let mut config = Config::new();
+        config.stack_size = 512 << 10;
+        config
+    };
+    Runner::new(RandomScheduler::new(RUNS), config()).run(move || scenario());
+    Runner::new(PctScheduler::new(3, RUNS), config()).run(move || again());
 }
 
 /// Runs `body` on `n` threads, with the number of each.
