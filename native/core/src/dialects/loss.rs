@@ -45,7 +45,8 @@ impl Change {
 /// One field that was not carried as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
-    /// Its place in the caller's body: `top_k`, `messages[].content[].citations`. Without indices, and of bounded length.
+    /// Its place: in the caller's body, of what `read_request` could not carry; in the neutral request, of what `write_request` could not.
+    /// `top_k`, `messages[].content[].citations`: without indices, and of bounded length.
     pub field: Cow<'static, str>,
     /// What became of it.
     pub change: Change,
@@ -99,7 +100,8 @@ impl Loss {
         self.beyond += other.beyond;
     }
 
-    /// No other dialect has any of it: what the caller is told where nobody speaks its own. The first word stands.
+    /// For `read_request`: no other dialect has any of it, and only an upstream of the caller's own may be asked. `why` is what
+    /// the caller is told where there is none. The first one stands.
     pub fn bar(&mut self, why: Failure) {
         self.bar.get_or_insert_with(|| Box::new(why));
     }

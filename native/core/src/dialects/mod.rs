@@ -1,7 +1,19 @@
 //! Wire protocols: bytes to the neutral form and back. Pure.
 //!
 //! A dialect is a folder with one type that implements [`Protocol`]. Requests meet in the neutral request, which is OpenAI's chat
-//! completion with the members that `docs/dialects.md` lists; answers meet in [`neutral::Item`]s, whole or streamed.
+//! completion with the members that `docs/dialects.md` lists; answers meet in [`neutral::Item`]s, whole or streamed. The shortest folder to
+//! read is `ollama`; `CONTRIBUTING.md` says all that another dialect needs beside its folder.
+//!
+//! | What all share | |
+//! | --- | --- |
+//! | `protocol` | what a dialect can do: [`Dialect`], [`Protocol`], [`Decode`], [`Encode`] |
+//! | `neutral` | what is said, without a dialect |
+//! | `loss` | what became of a field that could not go as it was |
+//! | `own` | what every body between equals has changed: the model, and `pool` |
+//! | `lines`, `listener` | an upstream's bytes as events or lines, and these through a [`Decode`] as items |
+//! | `customs` | calls of custom tools over upstreams that have only functions |
+//! | `wrapped` | thoughts of one dialect on their way through a caller of another |
+//! | `passed`, `multipart` | what is no chat and goes as it is: rerank, images, audio, files |
 
 pub mod anthropic;
 pub mod customs;

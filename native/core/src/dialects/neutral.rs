@@ -51,7 +51,12 @@ pub struct Request {
     pub standing: Standing,
 }
 
-/// One thing that an engine says.
+/// One thing that an engine or an upstream says.
+///
+/// Of a choice the pieces come in the order in which they were said, and its `Finish` last. Whoever reads an upstream makes ids of calls
+/// where it has none, counts calls from 0 through all blocks of a choice, and says a call's `id` and `name` once. A dialect that adds to
+/// its answers what is none of these adds a kind here, and every [`Encode`](super::Encode) and [`Protocol::loses`](super::Protocol::loses)
+/// says what becomes of it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
     /// More text of a choice.
@@ -85,7 +90,8 @@ pub enum Item {
         /// What kind of tool is called; with every piece.
         kind: CallKind,
     },
-    /// A choice is complete. Reasons are OpenAI's: `stop`, `length`, `tool_calls`, `content_filter`.
+    /// A choice is complete. Reasons are OpenAI's: `stop`, `length`, `tool_calls`, `content_filter`. An upstream that ends a choice by an
+    /// error has none of these: it is `Fed::Error` or `Answer::Error`.
     Finish {
         /// Which choice, from 0.
         choice: u32,
@@ -119,7 +125,8 @@ pub enum Item {
     Annotation {
         /// Which choice, from 0.
         choice: u32,
-        /// OpenAI's annotation object: `{"type":"url_citation","url_citation":{"url","title","start_index","end_index"}}`.
+        /// OpenAI's annotation object, in one line: `{"type":"url_citation","url_citation":{"url","title","start_index","end_index"}}`.
+        /// Indices are characters of the choice's text. Writers know this type alone; OpenAI's two dialects pass others on as they are.
         json: String,
     },
     /// Which of the caller's stop sequences ended a choice; before its `Finish`.
@@ -129,7 +136,7 @@ pub enum Item {
         /// As the caller wrote it.
         text: String,
     },
-    /// Tokens used; the last one counts.
+    /// Tokens used; the last one counts. Writers never see it: they are given what counts at the end.
     Usage(Usage),
     /// What the tokens were used for, where an upstream says more than [`Usage`] holds; the last one counts.
     UsageDetail {

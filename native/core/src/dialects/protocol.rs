@@ -1,4 +1,5 @@
-//! What a dialect can do: the interface that each folder implements.
+//! What a dialect can do: the interface that each folder implements. `CONTRIBUTING.md`, "A sixth dialect", says where else a new one
+//! must be told of.
 
 use bytes::Bytes;
 
@@ -33,11 +34,11 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Each.
+    /// Each: one that is missing here is in no configuration and in no test.
     pub const ALL: [Dialect; 5] =
         [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::Gemini, Dialect::Ollama];
 
-    /// Their words, in the same order.
+    /// Their words, in the same order: those of [`Dialect::as_str`], which nobody compares.
     pub const NAMES: &'static [&'static str] = &["openai_chat", "openai_responses", "anthropic", "gemini", "ollama"];
 
     /// The word in configuration, records and metrics.
@@ -56,12 +57,14 @@ impl Dialect {
         Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == word)
     }
 
-    /// Whether readers of its streams pass over comments: google-genai 3 for Python breaks on them, and lines of JSON have none.
+    /// Whether a caller's stream may have comments (`: …`), by which hoosh keeps it alive: its readers pass over them. google-genai 3 for
+    /// Python breaks on them, and lines of JSON have none.
     pub const fn takes_comments(self) -> bool {
         matches!(self, Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic)
     }
 
-    /// Of a stream that an upstream answers.
+    /// The media type of a stream that an upstream answers: it is asked for in `accept`, and an answer of another type is malformed.
+    /// That of a caller's stream is [`Protocol::stream_type`].
     pub const fn stream_type(self) -> &'static str {
         match self {
             Dialect::Ollama => "application/x-ndjson",
@@ -90,7 +93,8 @@ impl Dialect {
         }
     }
 
-    /// The path before its targets at an address that comes without one.
+    /// The path before its targets at an address that comes without one. All targets are below it, the list of models too: where one
+    /// API has several versions side by side it is empty, and the targets have the version.
     pub const fn prefix(self) -> &'static str {
         match self {
             Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic => "/v1",
@@ -109,7 +113,7 @@ pub(crate) fn bare(shown: Bytes) -> Bytes {
     }
 }
 
-/// In which of a dialect's forms a caller asks, where it has several for one thing.
+/// In which of a dialect's forms a caller asks, where it has several for one thing. The path and query alone say so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
     /// The usual one: chat or embeddings.
@@ -131,9 +135,9 @@ pub struct Ask {
     pub endpoint: Option<Endpoint>,
     /// In which form.
     pub form: Form,
-    /// The model, where the path names it.
+    /// The model, where the path names it; else the body does.
     pub model: Option<String>,
-    /// Whether a stream is asked for, where the path says so.
+    /// Whether a stream is asked for, where the path says so; else the body does.
     pub stream: Option<bool>,
     /// Only its tokens are to be counted.
     pub count: bool,
@@ -153,17 +157,19 @@ pub struct Model {
 pub struct To<'a> {
     /// What is asked for.
     pub endpoint: Endpoint,
-    /// As the upstream knows it.
+    /// As the upstream knows it: in the body or in the target, and never as the request names it.
     pub model: &'a str,
     /// Whether the answer shall stream.
     pub stream: bool,
-    /// Most output tokens, where policy bounds them lower than the caller.
+    /// Most output tokens, where policy bounds them lower than the caller. The body that is written or spliced has this bound, or the
+    /// caller's if that is lower still.
     pub cap: Option<u64>,
     /// Of the dialect's API, where it is in a header (`anthropic-version`); else empty.
     pub version: &'a str,
 }
 
-/// What all parts of one answer share.
+/// What all parts of one answer share. It is all that a writer learns of the request: what else the body asks of an answer's form
+/// (vectors as whole numbers) is told as lost when the request is read, or barred from other dialects ([`Loss::bar`]).
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
     /// What was asked for.
@@ -178,7 +184,7 @@ pub struct Reply {
     pub model: String,
     /// The caller asked for usage in its stream (OpenAI's `stream_options.include_usage`); dialects that always say it do not ask.
     pub include_usage: bool,
-    /// The caller asked for vectors in base64 (OpenAI's `encoding_format`).
+    /// The caller asked for vectors in base64: `encoding_format` of the neutral request says so.
     pub base64: bool,
 }
 
@@ -189,9 +195,9 @@ pub enum Fed {
     Open,
     /// The answer is complete; whatever follows is nobody's.
     Done,
-    /// The upstream's error event, with its words.
+    /// The upstream's error event, with its words; also where it calls an end what is an error.
     Error(String),
-    /// Something that is not of its protocol.
+    /// Something that is not of its protocol. An event of its protocol whose kind is not known is no such thing: providers add kinds.
     Malformed,
 }
 
@@ -210,7 +216,7 @@ pub enum Answer {
 
 /// Reads one upstream's stream, event by event. It holds what must be remembered between events, and no bytes of them.
 pub trait Decode: Send + std::fmt::Debug {
-    /// Takes the next event: a block of an event stream, or a line of JSON (then `data` is the line).
+    /// Takes the next event: a block of an event stream that has data, or a line of JSON (then `data` is the line).
     fn take(&mut self, frame: &Frame, items: &mut Vec<Item>) -> Fed;
 
     /// Bytes of an event stream that are no event: comments, and what an upstream says that breaks off in the middle of one.
@@ -219,16 +225,20 @@ pub trait Decode: Send + std::fmt::Debug {
         Fed::Open
     }
 
-    /// The upstream ended without a mark. Whether the answer is complete; what is still to be said of it is put down.
+    /// The upstream ended without a mark ([`Fed::Done`] was not said). Whether the answer is complete all the same; what is still to be
+    /// said of it is put down. `false` where the dialect has a mark: the stream broke off.
     fn finish(&mut self, items: &mut Vec<Item>) -> bool;
 }
 
-/// Writes one stream in a caller's dialect, framed as it goes over the wire.
+/// Writes one stream in a caller's dialect, framed as it goes over the wire. Nobody says that it begins: what comes before all else is
+/// written with the first of these calls, whichever it is. The same holds for the beginnings and ends of blocks: items name none, and a
+/// piece of another kind ends the block before it.
 pub trait Encode: Send + std::fmt::Debug {
-    /// What is said. `Usage` is kept for the end, wherever the dialect wants it.
+    /// What is said. `Item::Usage` is never among it: what counts is given to `end`.
     fn item(&mut self, item: &Item, out: &mut Vec<u8>);
 
-    /// The answer is complete. `usage` is what it cost; never absent from a dialect that always names it.
+    /// The answer is complete: all that must still be closed, and the dialect's mark. `usage` is what it cost, as the upstream says it or
+    /// as hoosh counted it; never absent from a dialect that always names it.
     fn end(&mut self, usage: &Usage, out: &mut Vec<u8>);
 
     /// The stream is broken off: the dialect's error event. `false`: it has none, and the connection must be cut.
@@ -249,10 +259,17 @@ pub trait Protocol: Sync {
     }
 
     /// A caller's body as the neutral request: a JSON object with at least `model` and `messages` (or `input`), `stream` where it is
-    /// true, in one line. What the neutral form has no place for goes into `loss`.
+    /// true, in one line. `pool`, hoosh's own, is carried. `max_tokens`, `stop` and all else that policy reads must be right: the result is
+    /// checked as OpenAI's requests are, and its failures name neutral fields. So a dialect refuses what is wrong in its own words here.
+    ///
+    /// Every member that the neutral form has no place for goes into `loss`, at any depth, unknown ones too; `null` is as if it were not
+    /// there.
     fn read_request(&self, ask: &Ask, body: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure>;
 
-    /// A neutral request, valid JSON, as an upstream of this dialect takes it.
+    /// A neutral request, checked already, as an upstream of this dialect takes it: the model and `stream` of `to`, and its bound. Every
+    /// neutral member of `docs/dialects.md` is written or told in `loss`. Tools of type `custom` are written as functions with one text
+    /// ([`super::customs`] reads their calls), thoughts only if they are of this dialect's origin. What the dialect demands and the
+    /// neutral request has not is written as its usual value, and told if that is a guess. `Err` where nothing of use would be left.
     fn write_request(&self, to: &To<'_>, neutral: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure>;
 
     /// Whether a body holds what hoosh itself gave its caller of another dialect's answer.
@@ -261,7 +278,9 @@ pub trait Protocol: Sync {
         false
     }
 
-    /// A body of this dialect for an upstream of the same: only what policy must change is changed, byte for byte.
+    /// A body of this dialect for an upstream of the same: only what policy must change is changed, byte for byte. That is `model` and
+    /// `pool` (`own.rs`), the bound of `to`, `stream` if it is another than the body says, and what hoosh itself gave the caller.
+    /// No other spelling that the upstream would read as one of these may stay.
     fn splice_request(&self, to: &To<'_>, body: &[u8]) -> Vec<u8>;
 
     /// What [`Protocol::splice_request`] cannot keep of a body that holds what hoosh alone takes. What it gave itself was told with
@@ -279,7 +298,9 @@ pub trait Protocol: Sync {
         self.target(to)
     }
 
-    /// An upstream's answer of status 2xx. Items come in the order of its blocks; each choice with its `Finish`; `Usage` if it says it.
+    /// An upstream's whole answer of status 2xx. Items come in the order of its blocks; each choice with its `Finish`; `Usage` if it says
+    /// it, and of embeddings one `Embedding` for each input. Answers that pass between equals are read too: none that a caller of this
+    /// dialect may ask for is malformed, even if no item can be made of it.
     fn read_answer(&self, endpoint: Endpoint, body: &[u8], items: &mut Vec<Item>) -> Answer;
 
     /// Whether an upstream's answer goes as it came to a caller of this dialect who asked in `form`.
@@ -291,10 +312,12 @@ pub trait Protocol: Sync {
     /// For an upstream's stream.
     fn decoder(&self) -> Box<dyn Decode>;
 
-    /// A whole answer. Neighbouring pieces of one text or call may come apart.
+    /// A whole answer, for chat, completions and embeddings by `reply.endpoint`. Neighbouring pieces of one text or call may come apart.
+    /// `Item::Usage` is not among the items: `usage` is what counts.
     fn write_answer(&self, reply: &Reply, items: &[Item], usage: &Usage) -> Vec<u8>;
 
-    /// Something of an answer that callers of this dialect cannot be told: its place in an answer of hoosh's, and why. All else is told.
+    /// Something of an answer that callers of this dialect cannot be told: its place in OpenAI's answer (`message.annotations`), and why.
+    /// All else is told, by [`Protocol::write_answer`] and by the encoder alike.
     fn loses(&self, item: &Item) -> Option<(&'static str, &'static str)> {
         let _ = item;
         None
@@ -309,7 +332,7 @@ pub trait Protocol: Sync {
         self.encoder(reply.clone()).error(failure, &mut event).then_some(event)
     }
 
-    /// The body of an error.
+    /// The body of an error that hoosh answers, whatever its status.
     fn error_body(&self, failure: &Failure) -> Bytes;
 
     /// The answer to who asks how many tokens a request has, where the dialect has that question.
@@ -318,7 +341,7 @@ pub trait Protocol: Sync {
         Vec::new()
     }
 
-    /// The list of models, for callers of this dialect.
+    /// The list of models, for callers of this dialect; as OpenAI writes it unless it says otherwise.
     fn models_body(&self, models: &[Model]) -> Vec<u8> {
         models::list(models)
     }
@@ -328,6 +351,7 @@ pub trait Protocol: Sync {
         models::one(model)
     }
 
-    /// The words of an upstream's error body, if it is one of this dialect.
+    /// The words of an upstream's error body of another status than 2xx, if it is one of this dialect. `None`: callers of the same dialect
+    /// are told it in hoosh's words, as it came from something else.
     fn error_words(&self, body: &[u8]) -> Option<String>;
 }

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `fields` | the request's fields, and what becomes of each |
 //! | `read_request`, `read_messages`, `read_assistant`, `read_parts`, `read_tools` | a caller's body as the neutral request |
-//! | `write_request`, `write_turns`, `write_blocks`, `write_parts`, `write_tools`, `write_sampling`, `write_format` | the neutral request as an upstream's body |
+//! | `write_request`, `write_turns`, `write_blocks`, `write_parts`, `write_tools`, `write_sampling`, `write_format`, `write_schema` | the neutral request as an upstream's body |
 //! | `thinking` | how much is thought, both ways |
 //! | `splice`, `own` | a body between equals: model, cap, what is hoosh's own, and nothing else |
 //! | `blocks`, `decode`, `read_answer` | an upstream's answer as items, streamed or whole |

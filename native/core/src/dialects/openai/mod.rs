@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | all of it, as a [`Protocol`](crate::dialects::Protocol) | `protocol.rs` |
 //! | a caller's request | `request.rs` (what policy reads of it), `fields.rs`, `messages.rs`; `read_request.rs`, `read_messages.rs`, `request_fields.rs` (as the neutral one) |
-//! | to an upstream | `write_request.rs`, `write_messages.rs` (with `attachments.rs`), `write_tools.rs`, `effort.rs`, `limits.rs`; `splice.rs` where the caller speaks it too; `manners.rs` (how servers differ), `quirks.rs` (the same by names) |
+//! | to an upstream | `write_request.rs`, `write_messages.rs` (with `attachments.rs`), `write_tools.rs`, `strict.rs`, `effort.rs`, `limits.rs`; `splice.rs` where the caller speaks it too; `manners.rs` (how servers differ), `quirks.rs` (the same by names) |
 //! | an upstream's answer as items | `read_answer.rs` (whole), `decode.rs` (streamed); both by `reading.rs`, `parts.rs`, `calls.rs`, `details.rs`, `finish.rs`, `logprobs.rs` |
 //! | an upstream's answer that passes as it is | `answer.rs` (whole), `relay.rs` (streamed), `chunk.rs`, `choices.rs`, `pieces.rs`, `usage.rs`, `words.rs` |
 //! | items as an answer | `collected.rs` (whole), `streamed.rs`; both by `encode.rs`, `spent.rs`, `thoughts.rs`, `vectors.rs` |
