@@ -65,4 +65,8 @@ async def _rest(app):
 
 async def _rows(app):
     await _rest(app)
+    # They are stored in groups, a moment after their exchanges end.
+    with trio.move_on_after(5):
+        while app.driver.gateway.rows_waiting():
+            await trio.sleep(0.001)
     return sorted(of_rows(app.driver.store.rows()), key=repr)
