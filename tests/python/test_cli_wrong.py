@@ -56,7 +56,7 @@ async def test_init_that_finds_nothing_writes_the_demonstration_and_shows_the_wa
     assert providers == [{"name": "local", "type": "candle"}]
     # With such a file nothing is found beside it.
     code, out, said = await run(tmp_path, "models", environment=NO_KEYS)
-    assert (code, out.split(b"\t")[:2]) == (0, [b"hoosh-tiny", b"local"])
+    assert (code, out) == (0, b"hoosh-tiny\tlocal\t512\t\t\tstructured_output\n")
     code, out, said = await run(tmp_path, "infer", "What is hoosh?", environment=NO_KEYS)
     assert (code, said) == (0, "Asking hoosh-tiny; name another with -m.\n")
     assert b"gateway" in out
@@ -75,7 +75,7 @@ async def test_with_a_file_that_names_nobody_models_and_infer_say_so(tmp_path):
 
 async def test_without_a_file_and_anything_found_there_is_the_demonstration(tmp_path, nothing_local):
     code, out, _ = await run(tmp_path, "models", environment=NO_KEYS)
-    assert (code, out.split(b"\t")[:2]) == (0, [b"hoosh-tiny", b"local"])
+    assert (code, out) == (0, b"hoosh-tiny\tlocal\t512\t\t\tstructured_output\n")
     code, _, said = await run(tmp_path, "infer", "-m", "x", "Hi", environment=NO_KEYS)
     assert (code, said.count("\n")) == (1, 1)
 
