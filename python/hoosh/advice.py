@@ -43,7 +43,7 @@ def only_demonstration() -> Advice:
     return Advice(
         "No other model was found than hoosh-tiny, a demonstration that can tell of hoosh and of nothing else.",
         [
-            f"start a local server: {FINDS} is found by itself, within five minutes if it starts later",
+            f"start a local server: {FINDS} is found by itself, within seconds if it starts later",
             "set the key of a service, such as OPENAI_API_KEY, and start again",
             "have hoosh compute a model out of a GGUF file, or name other providers: `hoosh init` writes a file to begin with",
         ],
@@ -54,7 +54,7 @@ def no_models(file: Path | str | None, providers: int) -> Advice:
     """Advice for a configuration out of `file` (None: it was found) with so many providers, none of which has a model."""
     if file is None:
         ways = [
-            f"start a local server: {FINDS} is found by itself, within five minutes if it starts later",
+            f"start a local server: {FINDS} is found by itself, within seconds if it starts later",
             "set the key of a service, such as OPENAI_API_KEY, and start again",
             "write a configuration: `hoosh init`",
         ]

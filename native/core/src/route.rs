@@ -65,6 +65,11 @@ impl Candidate {
     pub fn most_output(&self) -> Option<u64> {
         self.bounds.as_ref().and_then(|bounds| bounds.max_output_tokens)
     }
+
+    /// Whether its engine or server says that the model does not think before it answers.
+    pub fn never_thinks(&self) -> bool {
+        self.bounds.as_ref().is_some_and(|bounds| bounds.reasoning == Some(false))
+    }
 }
 
 /// What became of a model name.

@@ -168,8 +168,8 @@ pub struct To<'a> {
     pub version: &'a str,
 }
 
-/// What all parts of one answer share. It is all that a writer learns of the request: what else the body asks of an answer's form
-/// (vectors as whole numbers) is told as lost when the request is read, or barred from other dialects ([`Loss::bar`]).
+/// What all parts of one answer share. What else the body asks of an answer's form (vectors as whole numbers) is told as lost
+/// when the request is read, or barred from other dialects ([`Loss::bar`]).
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
     /// What was asked for.
@@ -186,6 +186,8 @@ pub struct Reply {
     pub include_usage: bool,
     /// The caller asked for vectors in base64: `encoding_format` of the neutral request says so.
     pub base64: bool,
+    /// The request as its caller wrote it, for a dialect whose answers repeat members of it; empty of a caller of OpenAI's chat.
+    pub request: Bytes,
 }
 
 /// How a stream went on.

@@ -11,6 +11,7 @@ use crate::dialects::passed::Service;
 use crate::error::{Code, Failure};
 use crate::gateway::Upstream;
 use crate::http::{Body, Headers, UpstreamRequest};
+use crate::json::Edits;
 use crate::route::{Candidate, Resolved};
 use crate::sync::Arc;
 
@@ -128,7 +129,7 @@ impl Exchange {
             headers,
             body: match upload {
                 Some(upload) => upload.body(&to.model),
-                None if ask.has_body() => Body::Whole(self.edited_body(to, upstream)),
+                None if ask.has_body() => Body::Whole(self.edited_body(to, upstream, Edits::new())),
                 None => Body::Whole(Bytes::new()),
             },
         })

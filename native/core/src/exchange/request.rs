@@ -8,7 +8,7 @@ use super::call::is_uuid;
 use super::{Exchange, Phase, Step, UpstreamId};
 use crate::config::ProviderKind;
 use crate::dialects::neutral;
-use crate::dialects::openai::splice;
+use crate::dialects::openai::{effort, splice};
 use crate::dialects::own::{leave_pool, name_model};
 use crate::dialects::{Dialect, Loss, To, VERSION};
 use crate::error::{Code, Failure};
@@ -171,8 +171,12 @@ impl Exchange {
             return Err(why.clone());
         }
         let mut loss = source.map_or_else(Loss::default, |source| source.loss.clone());
-        if upstream.kind == ProviderKind::Engine {
-            return Ok((self.edited_body(to, upstream), loss));
+        let (is_engine, mut edits) = (upstream.kind == ProviderKind::Engine, Edits::new());
+        if (is_engine || upstream.dialect != own) && to.never_thinks() {
+            effort::leave_out(&facts.body, &facts.index, &mut edits, &mut loss);
+        }
+        if is_engine && source.is_none() {
+            return Ok((self.edited_body(to, upstream, edits), loss));
         }
         let address = self.address(to, upstream, version);
         let body = match source {
@@ -181,12 +185,16 @@ impl Exchange {
                 upstream.protocol().splice_loses(&facts.body, &mut loss);
                 upstream.protocol().splice_request(&address, &facts.body)
             }
-            None if upstream.dialect == own => return Ok((self.edited_body(to, upstream), loss)),
+            None if upstream.dialect == own => return Ok((self.edited_body(to, upstream, edits), loss)),
             Some(source) if upstream.dialect == own => {
                 let body = own.protocol().splice_request(&address, &source.body);
                 return Ok((Bytes::from(body), Loss::default()));
             }
-            _ => upstream.protocol().write_request(&address, &facts.body, &mut loss)?,
+            _ if edits.is_empty() => upstream.protocol().write_request(&address, &facts.body, &mut loss)?,
+            _ => {
+                let body = edits.apply(&facts.body, &facts.index);
+                upstream.protocol().write_request(&address, &body, &mut loss)?
+            }
         };
         Ok((Bytes::from(body), loss))
     }
@@ -197,11 +205,10 @@ impl Exchange {
         Ok(())
     }
 
-    /// The body that policy read, with only those fields changed that must be. It is scanned already.
-    pub(super) fn edited_body(&self, to: &Candidate, upstream: &Upstream) -> Bytes {
+    /// The body that policy read, with these edits and otherwise only those fields changed that must be. It is scanned already.
+    pub(super) fn edited_body(&self, to: &Candidate, upstream: &Upstream, mut edits: Edits) -> Bytes {
         let facts = self.facts();
         let (index, body, endpoint) = (&facts.index, &facts.body, self.endpoint());
-        let mut edits = Edits::new();
         match facts.model.is_empty() {
             true => leave_pool(index, body, &mut edits),
             false => name_model(&to.model, index, body, &mut edits),

@@ -70,6 +70,11 @@ impl Exchange {
             model: self.facts.as_ref().map_or_else(String::new, |facts| facts.model.clone()),
             include_usage: self.facts.as_ref().is_some_and(|facts| facts.include_usage),
             base64: self.facts.as_ref().and_then(VectorForm::of) == Some(VectorForm::Base64),
+            request: self
+                .facts
+                .as_ref()
+                .and_then(|facts| Some(facts.source.as_ref()?.body.clone()))
+                .unwrap_or_default(),
         }
     }
 

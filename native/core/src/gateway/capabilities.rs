@@ -160,7 +160,7 @@ impl Gateway {
             lists(&snapshot.config, discovered).into_iter().zip(facts(&snapshot.config, discovered))
         };
         page.list("providers", reported.enumerate(), |page, (at, (models, facts))| {
-            report(page, &snapshot, at, models, &facts, now_us);
+            report(page, &snapshot, at, models.unwrap_or_default(), &facts, now_us);
         });
         page.0.push(b'}');
         page.0

@@ -31,6 +31,7 @@ const STORE_PAUSE_US: u64 = SECOND;
 /// Model lists are asked for again after so long; one that did not come, after this. Until then the last one holds.
 const DISCOVER_US: u64 = 300 * SECOND;
 const DISCOVER_AGAIN_US: u64 = 60 * SECOND;
+const LOOK_AGAIN_US: u64 = 5 * SECOND;
 
 /// What the loop has to do and has asked for. Its lock is held for these books alone, not while a pool, a limit or an
 /// exchange is touched: those wake. `swap` alone holds it while limits change; whom they let in is woken after.
@@ -277,9 +278,10 @@ impl Chores {
         Some(now.mono_us + DISCOVER_US)
     }
 
-    /// A list did not come, or was none.
-    pub fn list_failed(&mut self, provider: &Arc<str>, now: Now) {
-        self.list_due_us.insert(provider.clone(), now.mono_us + DISCOVER_AGAIN_US);
+    /// A list did not come, or was none. `is_away`: of a server that may be started any time, and costs nothing to look for.
+    pub fn list_failed(&mut self, provider: &Arc<str>, is_away: bool, now: Now) {
+        let pause_us = if is_away { LOOK_AGAIN_US } else { DISCOVER_AGAIN_US };
+        self.list_due_us.insert(provider.clone(), now.mono_us + pause_us);
     }
 
     /// Its list may come now, if none came until now.

@@ -1,6 +1,6 @@
 //! Which models each provider says it has, and what it says of them: over HTTP, or as an engine of this process reports.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::config::{BaseUrl, Config, Provider, ProviderKind};
 use crate::dialects::openai::fields::MAX_MODEL_BYTES;
@@ -9,6 +9,7 @@ use crate::probe::{Facts, MAX_LISTED};
 use crate::sync::Arc;
 
 type ByProvider<T> = HashMap<Arc<str>, T, foldhash::fast::FixedState>;
+type Providers = HashSet<Arc<str>, foldhash::fast::FixedState>;
 
 /// What providers said, by their names. It outlasts a configuration.
 #[derive(Default)]
@@ -16,6 +17,8 @@ pub(crate) struct Discovered {
     lists: ByProvider<Vec<String>>,
     cards: ByProvider<Vec<Card>>,
     told: ByProvider<Told>,
+    /// Local servers that were looked for and are not there.
+    away: Providers,
 }
 
 /// What a server over HTTP says of its models. Another address is another server.
@@ -94,15 +97,27 @@ impl Discovered {
 
     /// Whether these models of a provider are news. That it has none is noted, but takes no known ones away.
     pub fn learn(&mut self, provider: Arc<str>, models: Vec<String>) -> bool {
+        let back = self.away.remove(&provider);
         if models.is_empty() {
             self.lists.entry(provider).or_default();
-            return false;
+            return back;
         }
-        let news = self.lists.get(&provider) != Some(&models);
+        let news = self.lists.get(&provider) != Some(&models) || back;
         if news {
             self.lists.insert(provider, models);
         }
         news
+    }
+
+    /// A provider that was looked for gave no list. Whether that is news: one that gave a list before is only down.
+    pub fn missed(&mut self, provider: &Provider) -> bool {
+        let name: Arc<str> = provider.name.as_str().into();
+        is_looked_for(provider) && !self.has_list(&name) && self.away.insert(name)
+    }
+
+    /// Whether nobody is known to be there: such a server serves no model until it says which.
+    pub fn is_away(&self, provider: &Provider) -> bool {
+        is_looked_for(provider) && self.away.contains(provider.name.as_str())
     }
 
     /// Whether what an engine reports changes who can be asked for what.
@@ -115,14 +130,20 @@ impl Discovered {
     }
 }
 
-/// The models of each provider of a configuration, in its order.
-pub(super) fn lists(config: &Config, discovered: &Discovered) -> Vec<Vec<String>> {
-    config.providers.iter().map(|p| discovered.models(&p.name, p.kind).unwrap_or_default()).collect()
+/// The models of each provider of a configuration, in its order; `None` of one that is not there.
+pub(super) fn lists(config: &Config, discovered: &Discovered) -> Vec<Option<Vec<String>>> {
+    let list = |provider: &Provider| discovered.models(&provider.name, provider.kind).unwrap_or_default();
+    config.providers.iter().map(|provider| (!discovered.is_away(provider)).then(|| list(provider))).collect()
 }
 
 /// What each says of them.
 pub(super) fn facts(config: &Config, discovered: &Discovered) -> Vec<Vec<Facts>> {
     config.providers.iter().map(|provider| discovered.facts(provider)).collect()
+}
+
+/// Whether hoosh looks for it on its own account. Whoever wrote it down, or gave it a key, knows that it is there.
+fn is_looked_for(provider: &Provider) -> bool {
+    provider.found && provider.credentials.is_empty()
 }
 
 fn are_asked_alike(some: &[Facts], others: &[Facts]) -> bool {

@@ -137,7 +137,7 @@ impl Gateway {
             What::CredentialProbe(attempt) => attempt.inconclusive(now.mono_us),
             // A return that the store may have done is not asked for twice: better unspent than spent twice.
             What::Return(_) => {}
-            What::List(name) => lock(&self.chores).list_failed(&name, now),
+            What::List(name) => self.was_not_listed(&name, now),
             What::Facts(question) => self.was_told(question, &Err("it took too long".into()), now),
             What::Read(reading) => self.was_read(&reading, Err("it took too long".into()), now),
         }

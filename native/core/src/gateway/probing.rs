@@ -216,6 +216,22 @@ impl Gateway {
         }
     }
 
+    /// It did not come, or was none.
+    pub(super) fn was_not_listed(&self, name: &Arc<str>, now: Now) {
+        let snapshot = self.snapshot.load_full();
+        let provider = snapshot.provider(name).map(|at| &snapshot.config.providers[at]);
+        let news = {
+            let mut chores = lock(&self.chores);
+            let news = provider.is_some_and(|provider| chores.discovered.missed(provider));
+            let is_away = provider.is_some_and(|provider| chores.discovered.is_away(provider));
+            chores.list_failed(name, is_away, now);
+            news
+        };
+        if news {
+            self.swap(None, now);
+        }
+    }
+
     /// A question was answered, or found no answer.
     pub(super) fn was_told(&self, question: Question, result: &Result<(u16, Bytes), String>, now: Now) {
         let news = lock(&self.chores).answered(question, Answer::of(result), now);

@@ -68,7 +68,8 @@ impl Facts {
     pub fn is_asked_as(&self, other: &Facts) -> bool {
         let asked = |facts: &Facts| {
             let sizes = (facts.context, facts.max_output);
-            (sizes, facts.chat, facts.tools, facts.vision, facts.audio, facts.embeddings, facts.structured_output)
+            let does = (facts.chat, facts.tools, facts.vision, facts.audio, facts.embeddings);
+            (sizes, does, facts.structured_output, facts.reasoning)
         };
         self.model == other.model && asked(self) == asked(other)
     }

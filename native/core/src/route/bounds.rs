@@ -28,6 +28,8 @@ pub struct Bounds {
     pub embeddings: Option<bool>,
     /// Keeps to a JSON schema.
     pub structured_output: Option<bool>,
+    /// Thinks before it answers, if asked to.
+    pub reasoning: Option<bool>,
 }
 
 /// What a request needs of a model.
@@ -225,6 +227,7 @@ impl Bounds {
             chat: facts.chat,
             embeddings: facts.embeddings,
             structured_output: facts.structured_output,
+            reasoning: facts.reasoning,
         }
     }
 
@@ -239,6 +242,7 @@ impl Bounds {
             chat: self.chat.or(other.chat),
             embeddings: self.embeddings.or(other.embeddings),
             structured_output: self.structured_output.or(other.structured_output),
+            reasoning: self.reasoning.or(other.reasoning),
         }
     }
 }

@@ -34,11 +34,13 @@ impl Routes {
     /// may be shorter than the providers. They are listed as far as the provider's `models` admit them, and they are
     /// all that a *found* provider, or an engine of this process, serves without `models`.
     pub fn build(config: &Config, discovered: &[Vec<String>]) -> Routes {
-        Routes::build_probed(config, discovered, &[])
+        let discovered: Vec<_> = discovered.iter().cloned().map(Some).collect();
+        Routes::build_probed(config, &discovered, &[])
     }
 
-    /// The same, where `probed[p]` is what the engine or the server of provider `p` says of its models.
-    pub fn build_probed(config: &Config, discovered: &[Vec<String>], probed: &[Vec<Facts>]) -> Routes {
+    /// The same, where `None` stands for a provider that is not there and serves nothing, and `probed[p]` is what the engine
+    /// or the server of provider `p` says of its models.
+    pub fn build_probed(config: &Config, discovered: &[Option<Vec<String>>], probed: &[Vec<Facts>]) -> Routes {
         let hasher = FixedState::with_seed(0x726f_7574_6573);
         let providers = &config.providers;
         let (ranks, by_rank) = ranks(providers);
@@ -64,8 +66,8 @@ impl Routes {
         };
         let mut names = Names { order: Vec::new(), written: HashSet::with_hasher(routes.hasher.clone()) };
         for (index, provider) in (0u32..).zip(providers) {
-            let found = discovered.get(index as usize).map_or(&[][..], Vec::as_slice);
-            routes.add_provider(index, provider, found, &mut names);
+            let said = discovered.get(index as usize).map_or(Some(&[][..]), Option::as_deref);
+            routes.add_provider(index, provider, said, &mut names);
         }
         routes.everything.sort_unstable();
         routes.everything.dedup();
@@ -80,12 +82,13 @@ impl Routes {
         routes
     }
 
-    fn add_provider(&mut self, index: u32, provider: &Provider, discovered: &[String], names: &mut Names) {
+    fn add_provider(&mut self, index: u32, provider: &Provider, discovered: Option<&[String]>, names: &mut Names) {
         let hash = self.hash(provider.name.as_bytes());
         if self.provider(&provider.name).is_none() {
             let rehash = |(name, _): &(Box<str>, u32)| hash_of(&self.hasher, name.as_bytes());
             self.names_of_providers.insert_unique(hash, (provider.name.as_str().into(), index), rehash);
         }
+        let Some(discovered) = discovered else { return };
         let rank = self.ranks[index as usize];
         for pattern in &provider.models {
             match Glob::new(pattern) {

@@ -1,5 +1,6 @@
 //! What engines report: their models are listed and asked, and what they cannot do keeps a request away.
 
+use hoosh_core::dialects::neutral::Item;
 use hoosh_core::engine::{Abilities, Card};
 use hoosh_core::exchange::Step;
 use serde_json::{json, Value};
@@ -236,4 +237,47 @@ fn what_the_catalogue_says_is_told_and_keeps_nothing_away() {
     let mut world = World::new(KNOWN);
     world.chat(&CHAT.replace("\"hi\"", &format!("\"{}\"", "why ".repeat(300))), ANSWER);
     assert_eq!(world.rows().remove(0).status, 200);
+}
+
+#[test]
+fn a_model_that_does_not_think_is_not_asked_to() {
+    let more = |path: &str, more: &str| match path {
+        "/v1/messages" => {
+            format!(r#"{{{more},"model":"local/tiny","max_tokens":9,"messages":[{{"role":"user","content":"hi"}}]}}"#)
+        }
+        _ => named("local/tiny", CHAT).replacen('{', &format!("{{{more},"), 1),
+    };
+    for (path, thoughts, lost) in [
+        ("/v1/chat/completions", r#""reasoning_effort":"low""#, Some("dropped=reasoning_effort")),
+        ("/v1/chat/completions", r#""reasoning_effort":"none""#, None),
+        ("/v1/messages", r#""thinking":{"type":"adaptive"}"#, Some("dropped=thinking")),
+        ("/v1/messages", r#""thinking":{"type":"disabled"}"#, None),
+    ] {
+        let mut world = world();
+        let mut call = world.post(path, &more(path, thoughts));
+        let Step::Call { u, request, .. } = call.step(&mut world) else { panic!("{thoughts}") };
+        call.exchange.connected(u);
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        assert!(body.get("thinking").is_none() && body.get("reasoning_effort").is_none(), "{body}");
+        call.exchange.delta(u, Item::Text { choice: 0, text: "hello".into(), logprobs: Vec::new() });
+        call.exchange.delta(u, Item::Finish { choice: 0, reason: "stop".into() });
+        call.exchange.end(u);
+        let reply = call.reply(&mut world);
+        assert_eq!((reply.status, reply.header("x-hoosh-loss")), (200, lost), "{thoughts}");
+    }
+    // Of one of which nothing is known it is asked.
+    let mut world = World::new(ONE);
+    let body = CHAT.replacen('{', r#"{"reasoning_effort":"low","#, 1);
+    let (_, request) = world.post("/v1/chat/completions", &body).sent(&mut world);
+    assert!(format!("{:?}", request.body).contains("reasoning_effort"));
+}
+
+#[test]
+fn an_engine_is_asked_in_members_of_its_own_dialect() {
+    let mut world = world();
+    let body = r#"{"contents":[{"parts":[{"text":"hi"}]}],"safetySettings":[{"category":"HARM_CATEGORY_HARASSMENT","threshold":"OFF"}]}"#;
+    let mut call = world.post("/v1beta/models/tiny:generateContent", body);
+    let Step::Call { request, .. } = call.step(&mut world) else { panic!("it is not asked") };
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    assert!(body.get("safety_settings").is_none(), "{body}");
 }

@@ -1,6 +1,9 @@
 //! `GET /v1/models`: what a key may use, whoever lists it first.
 
 use super::world::*;
+use bytes::Bytes;
+use hoosh_core::config::Config;
+use hoosh_core::exchange::Step;
 use hoosh_core::gateway::{LoopResult, LoopStep};
 use hoosh_core::store::Outcome;
 
@@ -80,4 +83,34 @@ fn each_provider_is_listed_as_it_last_told() {
     let asked = fetches(&world);
     say(&world, asked[0].0, r#"{"id":"a2"}"#);
     assert_eq!(ids(&mut world), ["a2", "m"]);
+}
+
+/// Of the configuration without a file: who is asked for `model`, or the error.
+fn asked(world: &mut World, model: &str) -> String {
+    let mut call = world.post("/v1/chat/completions", &super::CHAT.replace("\"m\"", &format!("\"{model}\"")));
+    match call.step(world) {
+        Step::Send { request, .. } => request.origin.port.to_string(),
+        step => call.take_reply(step).error().2,
+    }
+}
+
+#[test]
+fn a_local_server_that_is_not_there_is_asked_for_nothing_until_it_is() {
+    let key = |name: &str| (name == "OPENAI_API_KEY").then(|| "k".to_owned());
+    let mut world = World::before_its_loop(Config::found(&key));
+    assert_eq!(asked(&mut world, "ollama/m"), "11434", "nobody looked yet");
+    world.run_loop();
+    assert_eq!(asked(&mut world, "ollama/m"), "model_not_found");
+    assert_eq!(asked(&mut world, "m"), "443", "whoever set a key for a service knows that it is there");
+    let mut world = World::of(Config::found(&|_: &str| None));
+    assert_eq!(asked(&mut world, "m"), "model_not_found");
+    world.now.mono_us += 5_000_000;
+    let looks = fetches(&world);
+    assert!(looks.len() > 3, "one that is started now is found soon: {looks:?}");
+    for (id, port) in looks {
+        let list = Bytes::from_static(br#"{"data":[{"id":"m"}]}"#);
+        let said = if port == 11434 { Ok((200, list)) } else { Err("refused".into()) };
+        world.gateway.done(id, LoopResult::Fetched(said), world.now);
+    }
+    assert_eq!((asked(&mut world, "m"), asked(&mut world, "n")), ("11434".into(), "model_not_found".into()));
 }

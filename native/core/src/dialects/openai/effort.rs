@@ -12,7 +12,8 @@
 //! <https://ai.google.dev/gemini-api/docs/openai>). `none`, `minimal` and `xhigh` are of single models, and a model that
 //! does not think refuses the member whatever it says, so that it is not sent to say that nothing is wanted.
 
-use crate::json::{Kind, Value};
+use crate::dialects::loss::{Change, Loss};
+use crate::json::{Edits, Index, Kind, Value};
 
 /// The smallest budgets that are `medium` and `high`.
 const MEDIUM: u64 = 4_096;
@@ -24,6 +25,18 @@ pub fn word_of(budget: Option<u64>) -> &'static str {
         Some(budget) if budget < MEDIUM => "low",
         Some(budget) if budget < HIGH => "medium",
         _ => "high",
+    }
+}
+
+/// Takes out what asks for thoughts, for a model that is known to have none: Ollama and engines of this process refuse that,
+/// and the caller knows nothing of who answers. Nothing is lost where none were wanted.
+pub fn leave_out(body: &[u8], index: &Index, edits: &mut Edits, loss: &mut Loss) {
+    let field = |name: &str| index.get(body, name).filter(|value| !value.is_null());
+    for (name, value) in ["thinking", "reasoning_effort"].into_iter().filter_map(|name| Some((name, field(name)?))) {
+        edits.remove(name);
+        if !value.str_eq("none") && Thinking::of(value) != Thinking::Disabled {
+            loss.add(Change::Dropped, name, "this model does not think");
+        }
     }
 }
 

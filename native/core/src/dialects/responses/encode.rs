@@ -6,6 +6,7 @@
 use super::errors::stream_code;
 use super::events::{self, Events};
 use super::output::{Call, Message, Place, Reasoning};
+use super::repeated::Repeated;
 use super::response::{self, State};
 use super::usage::Details;
 use crate::dialects::neutral::{Item, Thought};
@@ -18,6 +19,7 @@ use crate::ledger::Usage;
 #[derive(Debug)]
 pub(super) struct Encoder {
     pub reply: Reply,
+    repeated: Repeated,
     pub events: Events,
     started: bool,
     /// The place of the next output item.
@@ -88,6 +90,7 @@ impl Encoder {
     /// For one stream.
     pub fn new(reply: Reply) -> Encoder {
         Encoder {
+            repeated: Repeated::of(&reply.request),
             reply,
             events: Events::default(),
             started: false,
@@ -114,7 +117,7 @@ impl Encoder {
         self.close_all(state.status(), &mut unheard);
         let output = self.output();
         let mut out = Vec::with_capacity(1024 + output.len());
-        response::write(&mut out, &self.reply, state, &output);
+        response::write(&mut out, &self.reply, &self.repeated, state, &output);
         out
     }
 
@@ -126,7 +129,7 @@ impl Encoder {
         for kind in ["response.created", "response.in_progress"] {
             self.events.open(out, kind);
             events::key(out, "response");
-            response::write(out, &self.reply, State::InProgress, b"");
+            response::write(out, &self.reply, &self.repeated, State::InProgress, b"");
             events::close(out);
         }
     }
@@ -135,7 +138,7 @@ impl Encoder {
         let output = self.output();
         self.events.open(out, kind);
         events::key(out, "response");
-        response::write(out, &self.reply, state, &output);
+        response::write(out, &self.reply, &self.repeated, state, &output);
         events::close(out);
     }
 

@@ -2,6 +2,7 @@
 
 use super::errors::stream_code;
 use super::finish::status_of;
+use super::repeated::Repeated;
 use super::usage::{self, Details};
 use crate::dialects::Reply;
 use crate::error::Failure;
@@ -35,16 +36,15 @@ pub(super) fn write_id(out: &mut Vec<u8>, reply: &Reply) {
     out.push(b'"');
 }
 
-/// Writes a response whose output items are `output`, with commas between them. Members that repeat the request say what
-/// is usual, because an answer does not know its request; clients demand them.
-pub(super) fn write(out: &mut Vec<u8>, reply: &Reply, state: State<'_>, output: &[u8]) {
+/// Writes a response whose output items are `output`, with commas between them.
+pub(super) fn write(out: &mut Vec<u8>, reply: &Reply, repeated: &Repeated, state: State<'_>, output: &[u8]) {
     out.extend_from_slice(b"{\"id\":");
     write_id(out, reply);
     out.extend_from_slice(b",\"object\":\"response\",\"created_at\":");
     out.extend_from_slice(itoa::Buffer::new().format(reply.created.max(0)).as_bytes());
     out.extend_from_slice(b",\"status\":\"");
     out.extend_from_slice(state.status().as_bytes());
-    out.extend_from_slice(b"\",\"background\":false,\"error\":");
+    out.extend_from_slice(b"\",\"error\":");
     match state {
         State::Failed(failure) => write_error(out, failure),
         _ => out.extend_from_slice(b"null"),
@@ -58,15 +58,13 @@ pub(super) fn write(out: &mut Vec<u8>, reply: &Reply, state: State<'_>, output: 
         }
         _ => out.extend_from_slice(b"null"),
     }
-    out.extend_from_slice(b",\"instructions\":null,\"max_output_tokens\":null,\"metadata\":{},\"model\":");
+    out.extend_from_slice(b",\"model\":");
     write_string(out, &reply.model);
     out.extend_from_slice(b",\"output\":[");
     out.extend_from_slice(output);
-    out.extend_from_slice(
-        b"],\"parallel_tool_calls\":true,\"previous_response_id\":null,\"reasoning\":{\"effort\":null,\"summary\":null},\
-          \"temperature\":null,\"text\":{\"format\":{\"type\":\"text\"}},\"tool_choice\":\"auto\",\"tools\":[],\
-          \"top_p\":null,\"truncation\":\"disabled\",\"usage\":",
-    );
+    out.push(b']');
+    repeated.write(out);
+    out.extend_from_slice(b",\"usage\":");
     match state {
         State::Ended(_, used, details) => usage::write(out, used, details),
         _ => out.extend_from_slice(b"null"),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{calls, custom, finish, json as parsed, reply, text, thinks, whole, OpenAiResponses, USAGE};
 use crate::dialects::neutral::{Item, Thought, TokenLogprob};
-use crate::dialects::{Answer, Dialect, Protocol};
+use crate::dialects::{Answer, Dialect, Protocol, Reply};
 use crate::error::{Code, Failure};
 
 fn write(items: &[Item]) -> serde_json::Value {
@@ -95,6 +95,28 @@ fn what_is_no_answer() {
     for body in [json!({}), json!([]), json!({"output": {}}), json!({"output": [1]}), json!({"choices": []})] {
         assert_eq!(whole(&body).0, Answer::Malformed, "{body}");
     }
+}
+
+#[test]
+fn an_answer_repeats_its_request() {
+    let request = json!({"model": "m", "input": "hi", "metadata": {"job": "7"}, "max_output_tokens": 64, "temperature": 0.5,
+        "tools": [{"type": "function", "name": "f", "parameters": {}}], "reasoning": {"effort": "low"}, "instructions": null,
+        "store": false, "service_tier": "flex"});
+    let reply = Reply { request: request.to_string().into(), ..reply() };
+    let answer = parsed(&OpenAiResponses.write_answer(&reply, &[text("Hello"), finish("stop")], &USAGE));
+    for member in ["metadata", "max_output_tokens", "temperature", "tools", "reasoning", "store", "instructions"] {
+        assert_eq!(answer[member], request[member], "{member}");
+    }
+    let usual = json!([answer["text"], answer["top_p"], answer["background"]]);
+    assert_eq!(usual, json!([{"format": {"type": "text"}}, null, false]));
+    // The tier is the one that was had.
+    assert!(answer.get("service_tier").is_none() && answer.get("user").is_none() && answer.get("input").is_none());
+    let mut encoder = OpenAiResponses.encoder(reply);
+    let mut out = Vec::new();
+    encoder.item(&text("Hello"), &mut out);
+    encoder.end(&USAGE, &mut out);
+    let told = String::from_utf8(out).unwrap();
+    assert_eq!(told.matches(r#""metadata":{"job":"7"}"#).count(), 3, "created, in progress and completed: {told}");
 }
 
 #[test]
