@@ -152,11 +152,13 @@ def gauges(url: str) -> dict[str, float]:
     return sums
 
 
-async def run(hoosh: processes.Process, upstream: processes.Upstream, minutes: float, seed: int) -> list[str]:
+async def run(
+    hoosh: processes.Process, upstream: processes.Upstream, minutes: float, seed: int, callers: int
+) -> list[str]:
     load, wrong = Load(hoosh.url, seed), []
     samples: list[tuple[float, int, int]] = []
     started = time.monotonic()
-    limits = httpx2.Limits(max_connections=CALLERS, max_keepalive_connections=CALLERS)
+    limits = httpx2.Limits(max_connections=callers, max_keepalive_connections=callers)
     async with httpx2.AsyncClient(timeout=30, limits=limits) as client:
 
         async def caller() -> None:
@@ -164,7 +166,7 @@ async def run(hoosh: processes.Process, upstream: processes.Upstream, minutes: f
                 await load.call(client)
 
         async with trio.open_nursery() as nursery:
-            for _ in range(CALLERS):
+            for _ in range(callers):
                 nursery.start_soon(caller)
             while time.monotonic() - started < minutes * 60:
                 await trio.sleep(10)
@@ -261,6 +263,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--callers", type=int, default=CALLERS)
     options = parser.parse_args()
     with processes.upstream() as upstream, tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "hoosh.toml")
@@ -269,7 +272,7 @@ def main() -> int:
             text += PROVIDER.format(name=f"faulty-{at}", url=upstream.url, models='["fake:*"]', priority=2)
         file.write_text(text, encoding="utf-8")
         with processes.gateway("serve", file) as hoosh:
-            wrong = trio.run(run, hoosh, upstream, options.minutes, options.seed)
+            wrong = trio.run(run, hoosh, upstream, options.minutes, options.seed, options.callers)
     print("\n".join(f"WRONG: {words}" for words in wrong) or "nothing is left, nothing was lost")
     return 1 if wrong else 0
 

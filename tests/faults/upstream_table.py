@@ -46,6 +46,10 @@ FAULTS = [
     same("F14 reset before the head", {"reset_after": 0}, ERROR, attempts=2),
     same("F27 close before the head", {"close_after": 0}, ERROR, attempts=2),
     same("F27 close inside the head", {"close_after": 20}, ERROR, attempts=2),
+    same("F10 it answers before it was asked all", {"early": True}, GOOD),
+    # What is asked next must not meet the connection's end.
+    same("F10 closed behind its answer", {"stale": "idle"}, GOOD),
+    same("F10 reset at the next request", {"stale": "next"}, GOOD),
     same("F24 no HTTP", {"garbage_head": True}, MALFORMED, attempts=2),
     *(
         same(f"F17 429, Retry-After {after!r}", {"status": 429, "retry_after": after}, THROTTLED, attempts)
@@ -72,6 +76,7 @@ FAULTS = [
     broken("F27 cut inside the answer", {"truncate": 700, "framing": "length"}, "upstream_truncated"),
     broken("F27 cut inside a chunk", {"truncate": 700, "framing": "chunked"}, "upstream_truncated"),
     broken("F27 reset inside the answer", {"reset_after": 1000}, "upstream_truncated"),
+    Fault("F35 an event of 9 MiB", {"huge_line": 9 << 20}, GOOD, (502, "upstream_malformed"), attempts=2),
     same("F28 no [DONE]", {"no_done": True}, GOOD),
     Fault(
         "F29 no finish and no [DONE]", {"no_done": True, "no_finish_reason": True}, GOOD, (200, "upstream_truncated")
