@@ -2,7 +2,7 @@
 
 use super::errors::stream_code;
 use super::finish::status_of;
-use super::usage::{self, Details};
+use super::usage;
 use crate::dialects::Reply;
 use crate::error::Failure;
 use crate::json::write_string;
@@ -13,7 +13,7 @@ use crate::ledger::Usage;
 pub(super) enum State<'a> {
     InProgress,
     /// With its neutral finish reason.
-    Ended(&'a str, &'a Usage, Details),
+    Ended(&'a str, &'a Usage, u64),
     Failed(&'a Failure),
 }
 
@@ -68,7 +68,7 @@ pub(super) fn write(out: &mut Vec<u8>, reply: &Reply, state: State<'_>, output: 
           \"top_p\":null,\"truncation\":\"disabled\",\"usage\":",
     );
     match state {
-        State::Ended(_, used, details) => usage::write(out, used, details),
+        State::Ended(_, used, reasoning_tokens) => usage::write(out, used, reasoning_tokens),
         _ => out.extend_from_slice(b"null"),
     }
     out.push(b'}');
