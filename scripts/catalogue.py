@@ -52,11 +52,17 @@ CAPABILITIES = {
     "reasoning": "reasoning",
 }
 PRICES = {
-    "input_usd_per_mtok": "input_cost_per_token",
-    "cached_input_usd_per_mtok": "cache_read_input_token_cost",
-    "cache_write_usd_per_mtok": "cache_creation_input_token_cost",
-    "output_usd_per_mtok": "output_cost_per_token",
+    "input_usd_per_mtok": ["input_cost_per_token"],
+    "cached_input_usd_per_mtok": ["cache_read_input_token_cost"],
+    "cache_write_usd_per_mtok": ["cache_creation_input_token_cost"],
+    "cache_write_long_usd_per_mtok": [
+        "cache_creation_input_token_cost_above_1hr",
+        "cache_creation_input_token_cost_above_12hr",
+    ],
+    "output_usd_per_mtok": ["output_cost_per_token"],
 }
+LONG_PROMPT = re.compile(r"input_cost_per_token(_above_(\d+)k_tokens)")
+"""The price of input in requests with more input than so many thousand tokens; the others end alike."""
 PLACES = 6
 """Decimal places of a price: what the core can tell."""
 
@@ -66,6 +72,28 @@ def usd_per_mtok(cost: float | str) -> str | None:
     price = Decimal(str(cost)) * 1_000_000
     rounded = round(price, PLACES)
     return f"{rounded.normalize():f}" if rounded == price else None
+
+
+def prices(entry: dict[str, Any], ending: str = "") -> dict[str, str]:
+    """What tokens cost, by the keys of the catalogue."""
+    made = {}
+    for key, names in PRICES.items():
+        costs = (entry[name + ending] for name in names if entry.get(name + ending) is not None)
+        if (cost := next(costs, None)) is not None and (price := usd_per_mtok(cost)) is not None:
+            made[key] = price
+    return {key: price for key, price in made.items() if price != "0" or not key.startswith("cache_write")}
+
+
+def long_prompts(entry: dict[str, Any]) -> dict[str, str] | None:
+    """What they cost in requests with long prompts, where that is another price."""
+    found = [match for name in entry if (match := LONG_PROMPT.fullmatch(name))]
+    if not found:
+        return None
+    # A catalogue knows one such bound; so does every model so far.
+    (match,) = found
+    made = prices(entry, match[1])
+    made.setdefault("output_usd_per_mtok", prices(entry)["output_usd_per_mtok"])
+    return {"above_tokens": f"{match[2]}000"} | made
 
 
 def row(provider: str, name: str, entry: dict[str, Any], told: str, day: str) -> dict[str, Any] | None:
@@ -80,14 +108,12 @@ def row(provider: str, name: str, entry: dict[str, Any], told: str, day: str) ->
     else:
         made["modalities"] = ["text", *(word for word, of in MODALITIES.items() if entry.get(f"supports_{of}"))]
         made["capabilities"] = ["chat", *(word for word, of in CAPABILITIES.items() if entry.get(f"supports_{of}"))]
-    for key, of in PRICES.items():
-        if entry.get(of) is not None and (price := usd_per_mtok(entry[of])) is not None:
-            made[key] = price
+    made |= prices(entry)
     made.setdefault("output_usd_per_mtok", "0" if entry["mode"] == "embedding" else None)
     if made.get("input_usd_per_mtok") in (None, "0") or made["output_usd_per_mtok"] is None:
         return None
-    if made.get("cache_write_usd_per_mtok") == "0":
-        del made["cache_write_usd_per_mtok"]
+    if long := long_prompts(entry):
+        made["long_prompts"] = long
     source = str(entry.get("source") or "")
     # An address with blanks or a query is somebody's call, not a page.
     made["source"] = source if re.fullmatch(r"https://[^\s?]+", source) else told
@@ -118,9 +144,15 @@ def rows(table: dict[str, Any], told: str, day: str) -> list[dict[str, Any]]:
 
 def written(made: dict[str, Any]) -> str:
     """A row as an inline table."""
-    prices = set(PRICES)
-    pairs = (f"{key} = {value if key in prices else json.dumps(value)}" for key, value in made.items())
-    return f"    {{ {', '.join(pairs)} }},\n"
+
+    def value(key: str, value: Any) -> str:
+        return table(value) if isinstance(value, dict) else value if key in plain else json.dumps(value)
+
+    def table(made: dict[str, Any]) -> str:
+        return f"{{ {', '.join(f'{key} = {value(key, said)}' for key, said in made.items())} }}"
+
+    plain = {"above_tokens", *PRICES}
+    return f"    {table(made)},\n"
 
 
 def text(table: dict[str, Any], version: str, day: str) -> str:

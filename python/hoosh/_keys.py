@@ -293,6 +293,37 @@ class PriceKeys(TypedDict, total=False):
     cached_input_usd_per_mtok: str | int | float
     """USD for a million input tokens that the provider had cached. Left out: as other input."""
 
+    cache_write_usd_per_mtok: str | int | float
+    """USD for a million input tokens that the provider puts into its cache. Left out: as other input."""
+
+    cache_write_long_usd_per_mtok: str | int | float
+    """The same where they are kept for longer than usual: for an hour at Anthropic, for 12 at OpenAI. Left out: as other cache writes."""
+
+    long_prompts: "PricesLongPromptsKeys"
+    """What all tokens of a request with a long prompt cost: a table of its own. Left out: the same."""
+
+
+class PricesLongPromptsKeys(TypedDict, total=False):
+    """Keys of `[prices.long_prompts]`."""
+
+    above_tokens: Required[int]
+    """Input tokens beyond which a prompt is long."""
+
+    input_usd_per_mtok: Required[str | int | float]
+    """USD for a million input tokens, to six places."""
+
+    output_usd_per_mtok: Required[str | int | float]
+    """USD for a million output tokens."""
+
+    cached_input_usd_per_mtok: str | int | float
+    """USD for a million input tokens that the provider had cached. Left out: as other input."""
+
+    cache_write_usd_per_mtok: str | int | float
+    """USD for a million input tokens that the provider puts into its cache. Left out: as other input."""
+
+    cache_write_long_usd_per_mtok: str | int | float
+    """The same where they are kept for longer than usual: for an hour at Anthropic, for 12 at OpenAI. Left out: as other cache writes."""
+
 
 class CatalogueKeys(TypedDict, total=False):
     """Keys of `[catalogue]`."""
@@ -378,13 +409,41 @@ class CatalogueModelKeys(TypedDict, total=False):
     """USD for a million input tokens that the provider had cached. Left out: as other input."""
 
     cache_write_usd_per_mtok: str | int | float
-    """USD for a million input tokens that the provider puts into its cache. It is told, and not charged yet. Left out: as other input."""
+    """USD for a million input tokens that the provider puts into its cache. Left out: as other input."""
+
+    cache_write_long_usd_per_mtok: str | int | float
+    """The same where they are kept for longer than usual: for an hour at Anthropic, for 12 at OpenAI. Left out: as other cache writes."""
+
+    long_prompts: "CatalogueModelsLongPromptsKeys"
+    """What all tokens of a request with a long prompt cost: a table of its own. Left out: the same."""
 
     as_of: str
     """The day on which all that was so, such as `2026-11-27`. Left out: none."""
 
     source: str
     """The page that says so. Left out: none."""
+
+
+class CatalogueModelsLongPromptsKeys(TypedDict, total=False):
+    """Keys of `[catalogue.models.long_prompts]`."""
+
+    above_tokens: Required[int]
+    """Input tokens beyond which a prompt is long."""
+
+    input_usd_per_mtok: Required[str | int | float]
+    """USD for a million input tokens, to six places."""
+
+    output_usd_per_mtok: Required[str | int | float]
+    """USD for a million output tokens."""
+
+    cached_input_usd_per_mtok: str | int | float
+    """USD for a million input tokens that the provider had cached. Left out: as other input."""
+
+    cache_write_usd_per_mtok: str | int | float
+    """USD for a million input tokens that the provider puts into its cache. Left out: as other input."""
+
+    cache_write_long_usd_per_mtok: str | int | float
+    """The same where they are kept for longer than usual: for an hour at Anthropic, for 12 at OpenAI. Left out: as other cache writes."""
 
 
 class CacheKeys(TypedDict, total=False):

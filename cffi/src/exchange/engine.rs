@@ -91,7 +91,7 @@ pub unsafe extern "C" fn hoosh_exchange_delta_usage(
     input_tokens: u64,
     output_tokens: u64,
 ) -> hoosh_result {
-    let usage = Usage { input_tokens, output_tokens, cached_tokens: 0, source: UsageSource::Reported };
+    let usage = Usage { input_tokens, output_tokens, source: UsageSource::Reported, ..Usage::default() };
     // SAFETY: the program's promise.
     unsafe { delta(exchange, u, || Ok(Item::Usage(usage))) }
 }

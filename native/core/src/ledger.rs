@@ -68,6 +68,10 @@ pub struct Usage {
     pub output_tokens: u64,
     /// Of the prompt, how many came from the provider's cache.
     pub cached_tokens: u64,
+    /// Of the prompt, how many went into the provider's cache.
+    pub cache_written_tokens: u64,
+    /// Of these, how many are kept there for longer than usual: for an hour at Anthropic, for 12 at OpenAI.
+    pub cache_written_long_tokens: u64,
     /// Who says so.
     pub source: UsageSource,
 }
@@ -84,6 +88,8 @@ impl Usage {
             input_tokens: self.input_tokens.max(other.input_tokens),
             output_tokens: self.output_tokens.max(other.output_tokens),
             cached_tokens: self.cached_tokens.max(other.cached_tokens),
+            cache_written_tokens: self.cache_written_tokens.max(other.cache_written_tokens),
+            cache_written_long_tokens: self.cache_written_long_tokens.max(other.cache_written_long_tokens),
             source: other.source,
         }
     }
@@ -188,6 +194,8 @@ impl Row {
         field("input_tokens", Field::Number(self.usage.input_tokens as i64));
         field("output_tokens", Field::Number(self.usage.output_tokens as i64));
         field("cached_tokens", Field::Number(self.usage.cached_tokens as i64));
+        field("cache_written_tokens", Field::Number(self.usage.cache_written_tokens as i64));
+        field("cache_written_long_tokens", Field::Number(self.usage.cache_written_long_tokens as i64));
         field("usage_source", Field::Text(Some(self.usage.source.as_str())));
         match self.cost_nano_usd {
             Some(cost) => field("cost_nano_usd", Field::Number(cost as i64)),

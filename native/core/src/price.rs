@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 
 use crate::by_model::ByModel;
 use crate::config::catalogue::KnownModel;
-use crate::config::{Config, Price, Provider};
+use crate::config::{Config, Price, Provider, Rates};
 use crate::ledger::Usage;
 use crate::sync::Arc;
 
@@ -48,9 +48,12 @@ impl Prices {
     }
 
     /// What `usage` of `model` at `provider` costs, nano-USD; `None` where no price is known. The most specific price
-    /// counts: of the provider before of anybody, an exact name before the longest prefix.
-    pub fn cost(&self, provider: Option<&str>, model: &str, usage: &Usage) -> Option<u64> {
-        Some(cost(self.price(provider, model)?.0, usage))
+    /// counts: of the provider before of anybody, an exact name before the longest prefix. `prompt` is how long the prompt
+    /// was: of several attempts, of the longest, because prices of long prompts are of one request.
+    pub fn cost(&self, provider: Option<&str>, model: &str, usage: &Usage, prompt: u64) -> Option<u64> {
+        let price = self.price(provider, model)?.0;
+        let long = price.long_prompts.as_ref().filter(|long| prompt > long.above_tokens);
+        Some(cost(long.map_or(&price.rates, |long| &long.rates), usage))
     }
 
     /// The price, and from whom it is known.
@@ -110,12 +113,18 @@ fn known(config: &Config) -> HashMap<String, Arc<ByModel<Option<Price>>>, FixedS
     known
 }
 
-fn cost(price: &Price, usage: &Usage) -> u64 {
+fn cost(rates: &Rates, usage: &Usage) -> u64 {
+    // No token is in two parts.
     let cached = usage.cached_tokens.min(usage.input_tokens);
+    let written = usage.cache_written_tokens.min(usage.input_tokens - cached);
+    let written_long = usage.cache_written_long_tokens.min(written);
+    let write = rates.cache_write.unwrap_or(rates.input);
     let at = |tokens: u64, micro_usd: u64| u128::from(tokens) * u128::from(micro_usd);
-    let pico = at(usage.input_tokens - cached, price.input)
-        + at(cached, price.cached_input.unwrap_or(price.input))
-        + at(usage.output_tokens, price.output);
+    let pico = at(usage.input_tokens - cached - written, rates.input)
+        + at(cached, rates.cached_input.unwrap_or(rates.input))
+        + at(written - written_long, write)
+        + at(written_long, rates.cache_write_long.unwrap_or(write))
+        + at(usage.output_tokens, rates.output);
     u64::try_from((pico + 500) / 1_000).unwrap_or(u64::MAX)
 }
 

@@ -483,7 +483,7 @@ fn prices_are_read_exactly() {
         ("1_000", 1_000_000_000),
         ("1000000", 1_000_000_000_000),
     ] {
-        assert_eq!(good(&price(text)).prices[0].input, micro, "{text}");
+        assert_eq!(good(&price(text)).prices[0].rates.input, micro, "{text}");
     }
     for text in [
         "0.0000001",
@@ -532,7 +532,12 @@ fn the_catalogue_is_consistent() {
     for model in &read.models {
         let (of, name) = (&model.provider, &model.name);
         let price = model.price.unwrap_or_else(|| panic!("{name} of {of} has no price"));
-        assert!(price.input > 0 && price.cached_input.is_none_or(|cached| cached <= price.input), "{name} of {of}");
+        let rates = price.rates;
+        assert!(rates.input > 0 && rates.cached_input.is_none_or(|cached| cached <= rates.input), "{name} of {of}");
+        if let Some(long) = price.long_prompts {
+            assert!(long.rates.input > rates.input && long.rates.output >= rates.output, "{name} of {of}");
+            assert_eq!(long.rates.cache_write.is_some(), rates.cache_write.is_some(), "{name} of {of}");
+        }
         assert!(model.as_of.is_some() && model.source.as_ref().is_some_and(|page| page.starts_with("https://")));
         assert!(model.capabilities.contains(&"chat") != model.capabilities.contains(&"embeddings"), "{name} of {of}");
         assert!(model.context_tokens.is_none_or(|tokens| tokens >= 256), "{name} of {of}");
@@ -728,7 +733,10 @@ fn mistakes_in_a_catalogue_are_told_with_a_hint() {
     let models = "[[catalogue.models]]\nprovider = \"openai\"\nname = \"m\"\ninput_usd_per_mtok = 1\n\
         output_usd_per_mtok = 2\nmodalities = [\"text\"]\ncapabilities = [\"chat\"]\nas_of = \"2026-11-27\"\n";
     let known = good(models).catalogue;
-    assert_eq!(known.models[0].price.map(|price| (price.input, price.output)), Some((1_000_000, 2_000_000)));
+    assert_eq!(
+        known.models[0].price.map(|price| (price.rates.input, price.rates.output)),
+        Some((1_000_000, 2_000_000))
+    );
     assert_eq!(good(&good(models).describe()).catalogue, known);
     for (from, to, line, words) in [
         ("\"openai\"", "\"opnai\"", 2, "is not known: `opnai`; did you mean `openai`?"),
@@ -736,6 +744,19 @@ fn mistakes_in_a_catalogue_are_told_with_a_hint() {
         ("name = \"m\"\n", "", 1, "`name` in [[catalogue.models]] is missing"),
         ("\"m\"", "\"m*m\"", 3, "one `*`, at its end"),
         ("output_usd", "max_output_tokens = 3 #", 1, "`output_usd_per_mtok` in [[catalogue.models]] is missing beside"),
+        (
+            "modalities",
+            "long_prompts = { above_tokens = 9, output_usd_per_mtok = 1 }\nmodalities",
+            6,
+            "is missing beside",
+        ),
+        ("modalities", "long_prompts = { above_token = 9 }\nmodalities", 6, "did you mean `above_tokens`?"),
+        (
+            "modalities",
+            "long_prompts = { input_usd_per_mtok = 1, output_usd_per_mtok = 1 }\nmodalities",
+            6,
+            "`above_tokens` in [catalogue.models.long_prompts] is missing",
+        ),
         ("\"text\"", "\"txt\"", 6, "the modality is not known: `txt`; did you mean `text`?"),
         ("\"chat\"", "\"chatt\"", 7, "the capability is not known: `chatt`; did you mean `chat`?"),
         ("2026-11-27", "27.11.2026", 8, "must be a day, such as `2026-11-27`"),

@@ -18,7 +18,13 @@ fn finished<'a>(provider: Slot, attempts: &'a [(Slot, Outcome)]) -> Finished<'a>
         attempts,
         retries: 0,
         provider,
-        usage: Usage { input_tokens: 10, output_tokens: 20, cached_tokens: 4, source: UsageSource::Reported },
+        usage: Usage {
+            input_tokens: 10,
+            output_tokens: 20,
+            cached_tokens: 4,
+            source: UsageSource::Reported,
+            ..Usage::default()
+        },
         cost_nano_usd: Some(5),
         cache: Some(CacheResult::Miss),
         limited: None,

@@ -116,7 +116,7 @@ fn models(out: &mut String) {
         out,
         "\n## Models\n\nWhat services said of their models until {day}: input tokens that they hold, output tokens that they may be asked \
          for, what they take beside text,\nwhat they do beside chat, and US dollars for a million tokens of input, of cached input and of \
-         output. Prices count\n([config.md](config.md#catalogue)) unless `[[prices]]` says otherwise. Each has its source in \
+         output. Prices count\n([config.md](config.md#catalogue)) unless `[[prices]]` says otherwise. Each has its source, and the prices of cache writes\nand of long prompts, in \
          `hoosh models --catalogue --json`."
     );
     for kind in catalogue::types() {
@@ -131,16 +131,16 @@ fn models(out: &mut String) {
             let does =
                 model.capabilities.iter().filter(|word| **word != "chat").copied().collect::<Vec<_>>().join(", ");
             let usd = |micro: Option<u64>| micro.map(decimal).unwrap_or_default();
-            let price = model.price;
+            let rates = model.price.map(|price| price.rates);
             let _ = writeln!(
                 out,
                 "| `{}` | {} | {} | {takes} | {does} | {} | {} | {} |",
                 model.name,
                 tokens(model.context_tokens),
                 tokens(model.max_output_tokens),
-                usd(price.map(|price| price.input)),
-                usd(price.and_then(|price| price.cached_input)),
-                usd(price.map(|price| price.output)),
+                usd(rates.map(|rates| rates.input)),
+                usd(rates.and_then(|rates| rates.cached_input)),
+                usd(rates.map(|rates| rates.output)),
             );
         }
     }

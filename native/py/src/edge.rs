@@ -238,7 +238,8 @@ impl HostedCall {
 
     #[pyo3(signature = (_u, input_tokens, output_tokens, cached_tokens = 0))]
     fn delta_usage(&self, _u: u32, input_tokens: u64, output_tokens: u64, cached_tokens: u64) {
-        let usage = Usage { input_tokens, output_tokens, cached_tokens, source: UsageSource::Reported };
+        let usage =
+            Usage { input_tokens, output_tokens, cached_tokens, source: UsageSource::Reported, ..Usage::default() };
         self.0.tell(Told::Delta(Item::Usage(usage)));
     }
 }

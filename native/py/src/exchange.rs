@@ -199,7 +199,8 @@ impl Exchange {
     /// An engine said what it used.
     #[pyo3(signature = (u, input_tokens, output_tokens, cached_tokens = 0))]
     fn delta_usage(&self, u: u32, input_tokens: u64, output_tokens: u64, cached_tokens: u64) {
-        let usage = Usage { input_tokens, output_tokens, cached_tokens, source: UsageSource::Reported };
+        let usage =
+            Usage { input_tokens, output_tokens, cached_tokens, source: UsageSource::Reported, ..Usage::default() };
         lock(&self.0).delta(u, Item::Usage(usage));
     }
 

@@ -82,7 +82,7 @@ fn read((kind, text): &Line) -> PyResult<Act> {
         "usage" => {
             let (input_tokens, output_tokens) = (number(0), number(1));
             let source = UsageSource::Reported;
-            Act::Say(Item::Usage(Usage { input_tokens, output_tokens, cached_tokens: 0, source }))
+            Act::Say(Item::Usage(Usage { input_tokens, output_tokens, source, ..Usage::default() }))
         }
         "refuse" => {
             let status = u16::try_from(number(0)).unwrap_or(0);

@@ -6,7 +6,7 @@ use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::config::{
     Alias, Auth, BaseUrl, Budget, Cache, CacheMode, CapField, Catalogue, Config, Credential, CredentialSource,
     Deadlines, Dialects, EngineSource, Idempotency, Limits, Log, LogFormat, LogLevel, Model, Patience, Price, Provider,
-    ProviderKind, Renewal, Retry, Route, Secret, Server, Storage, Strategy, Token,
+    ProviderKind, Rates, Renewal, Retry, Route, Secret, Server, Storage, Strategy, Token,
 };
 use hoosh_core::dialects::openai::manners::Manners;
 use hoosh_core::dialects::passed::Services;
@@ -341,7 +341,8 @@ fn routes(dice: &mut Dice) -> Vec<Route> {
 }
 
 fn prices(dice: &mut Dice) -> Vec<Price> {
-    let price = Price { model: "*".into(), input: 150_000, output: 600_000, ..Price::default() };
+    let rates = Rates { input: 150_000, output: 600_000, ..Rates::default() };
+    let price = Price { model: "*".into(), rates, ..Price::default() };
     if dice.chance(50) {
         vec![price]
     } else {

@@ -304,7 +304,7 @@ pub fn engine(dice: &mut Dice, mood: Mood, asked: Asked, wall_us: i64, number: u
         acts.push(Act::Delta(Item::Finish { choice: 0, reason: reason.into() }));
     }
     if dice.chance(70) {
-        let usage = Usage { input_tokens: 3, output_tokens: 5, cached_tokens: 0, source: UsageSource::Reported };
+        let usage = Usage { input_tokens: 3, output_tokens: 5, source: UsageSource::Reported, ..Usage::default() };
         said.usage = Some(usage.total());
         acts.push(Act::Delta(Item::Usage(usage)));
     }

@@ -30,6 +30,8 @@ pub(crate) const COLUMNS: &[&str] = &[
     "input_tokens",
     "output_tokens",
     "cached_tokens",
+    "cache_written_tokens",
+    "cache_written_long_tokens",
     "usage_source",
     "cost_nano_usd",
     "overrun",
@@ -112,7 +114,7 @@ fn insert_into(kind: Kind) -> String {
     format!("INSERT INTO {table} (run, group_number, position, {columns}) VALUES ({places}) ON CONFLICT DO NOTHING")
 }
 
-fn values(run: i64, group: u64, position: usize, row: &Row) -> [ValueRef<'_>; 31] {
+fn values(run: i64, group: u64, position: usize, row: &Row) -> [ValueRef<'_>; 33] {
     let count = |count: u64| ValueRef::Integer(signed(count));
     let flag = |flag: bool| ValueRef::Integer(flag.into());
     [
@@ -137,6 +139,8 @@ fn values(run: i64, group: u64, position: usize, row: &Row) -> [ValueRef<'_>; 31
         count(row.usage.input_tokens),
         count(row.usage.output_tokens),
         count(row.usage.cached_tokens),
+        count(row.usage.cache_written_tokens),
+        count(row.usage.cache_written_long_tokens),
         text(Some(row.usage.source.as_str())),
         row.cost_nano_usd.map_or(ValueRef::Null, count),
         flag(row.overrun),

@@ -157,12 +157,7 @@ impl Active {
     /// Says what was used, and ends.
     fn conclude(&mut self) {
         let tokens = self.inputs.iter().map(|input| input.len() as u64).sum();
-        self.outlet.say(Item::Usage(Usage {
-            input_tokens: tokens,
-            output_tokens: 0,
-            cached_tokens: 0,
-            source: UsageSource::Reported,
-        }));
+        self.outlet.say(Item::Usage(Usage { input_tokens: tokens, source: UsageSource::Reported, ..Usage::default() }));
         self.outlet.last(Said::End);
     }
 }

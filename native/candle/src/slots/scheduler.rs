@@ -308,6 +308,7 @@ impl Active {
                 output_tokens: output,
                 cached_tokens: self.cached as u64,
                 source: UsageSource::Reported,
+                ..Usage::default()
             }));
             self.outlet.last(Said::End);
         }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::catalogue::{AuthScheme, KnownModel, ProviderType};
 use super::{
-    CacheMode, Config, CredentialSource, LogFormat, LogLevel, Model, Patience, Price, Provider, ProviderKind, Renewal,
-    Strategy, Token,
+    CacheMode, Config, CredentialSource, LogFormat, LogLevel, LongPrompts, Model, Patience, Price, Provider,
+    ProviderKind, Rates, Renewal, Strategy, Token,
 };
 use crate::egress::TlsTerms;
 use crate::price::decimal;
@@ -220,17 +220,28 @@ fn describe_model(out: &mut Out, model: &Model) {
 }
 
 fn describe_price(out: &mut Out, price: &Price) {
-    let usd = |micro: u64| format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
     out.header("[[prices]]");
     out.text("model", &price.model);
     if let Some(provider) = &price.provider {
         out.text("provider", provider);
     }
-    out.text("input_usd_per_mtok", &usd(price.input));
-    out.text("output_usd_per_mtok", &usd(price.output));
-    if let Some(cached) = price.cached_input {
-        out.text("cached_input_usd_per_mtok", &usd(cached));
+    describe_rates(out, &price.rates);
+    if let Some(long) = &price.long_prompts {
+        describe_long_prompts(out, "[prices.long_prompts]", long);
     }
+}
+
+fn describe_rates(out: &mut Out, rates: &Rates) {
+    let usd = |micro: u64| format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
+    for (key, rate) in rates.named() {
+        rate.iter().for_each(|&rate| out.text(key, &usd(rate)));
+    }
+}
+
+fn describe_long_prompts(out: &mut Out, header: &str, long: &LongPrompts) {
+    out.header(header);
+    out.value("above_tokens", long.above_tokens);
+    describe_rates(out, &long.rates);
 }
 
 fn describe_type(out: &mut Out, kind: &ProviderType) {
@@ -262,17 +273,15 @@ fn describe_known(out: &mut Out, model: &KnownModel) {
     }
     out.list("modalities", &texts(&model.modalities));
     out.list("capabilities", &texts(&model.capabilities));
-    let price = model.price;
-    for (key, usd) in [
-        ("input_usd_per_mtok", price.map(|price| price.input)),
-        ("output_usd_per_mtok", price.map(|price| price.output)),
-        ("cached_input_usd_per_mtok", price.and_then(|price| price.cached_input)),
-        ("cache_write_usd_per_mtok", price.and_then(|price| price.cache_write)),
-    ] {
-        out.optional(key, usd.map(decimal).as_deref(), "not known");
+    for (key, rate) in model.price.map(|price| price.rates).unwrap_or_default().named() {
+        let rate = rate.filter(|_| model.price.is_some());
+        out.optional(key, rate.map(decimal).as_deref(), "not known");
     }
     out.optional("as_of", model.as_of.as_deref(), "none");
     out.optional("source", model.source.as_deref(), "none");
+    if let Some(long) = model.price.and_then(|price| price.long_prompts) {
+        describe_long_prompts(out, "[catalogue.models.long_prompts]", &long);
+    }
 }
 
 fn describe_token(out: &mut Out, token: &Token) {

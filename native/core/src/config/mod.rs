@@ -50,7 +50,9 @@ pub use mounts::{mount_of, Mount};
 pub use names::{Alias, Model};
 pub use parse::{parse, ConfigError, Environment};
 pub(crate) use providers::is_loopback;
-pub use records::{Auth, BaseUrl, Budget, CapField, Credential, Price, Provider, ProviderKind, Secret, Token};
+pub use records::{
+    Auth, BaseUrl, Budget, CapField, Credential, LongPrompts, Price, Provider, ProviderKind, Rates, Secret, Token,
+};
 pub use routes::{Patience, Route};
 pub use tables::{
     Cache, CacheMode, Deadlines, Idempotency, Limits, Log, LogFormat, LogLevel, Retry, Server, Storage, Strategy,

@@ -5,12 +5,14 @@ use std::collections::HashSet;
 use toml::de::DeValue;
 
 use super::reader::{Checked, Table, Words};
-use super::{schema, Price, Provider};
+use super::schema::{self, Section};
+use super::{LongPrompts, Price, Provider, Rates};
 
 /// A dollar for a single token: beyond it lies a typing error, and within it costs fit every integer used.
 const MOST_USD: u64 = 1_000_000;
 /// Decimal places: what a micro-USD for a million tokens can tell.
 const PLACES: usize = 6;
+const BESIDE: &str = "is missing beside the other prices; 0 if it costs nothing";
 
 pub fn prices(top: &Table<'_>, providers: &[Provider]) -> Checked<Vec<Price>> {
     let providers = Words::of(providers.iter().map(|provider| provider.name.as_str()));
@@ -35,18 +37,47 @@ fn price(t: &Table<'_>, providers: &Words<'_>) -> Checked<Price> {
         }
         price.provider = Some(name.to_owned());
     }
-    let required = |key: &str| match usd_per_mtok(t, key)? {
-        Some(usd) => Ok(usd),
-        None => t.fail(key, "is missing; say what a million tokens cost, 0 if nothing"),
-    };
-    price.input = required("input_usd_per_mtok")?;
-    price.output = required("output_usd_per_mtok")?;
-    price.cached_input = usd_per_mtok(t, "cached_input_usd_per_mtok")?;
+    price.rates = required_rates(t)?;
+    price.long_prompts = long_prompts(t, &schema::PRICES_LONG_PROMPTS)?;
     Ok(price)
 }
 
+fn required_rates(t: &Table<'_>) -> Checked<Rates> {
+    match rates(t)? {
+        Some(rates) => Ok(rates),
+        None => t.fail("input_usd_per_mtok", "is missing; say what a million tokens cost, 0 if nothing"),
+    }
+}
+
+/// What tokens cost; `None` where nothing is said of it.
+pub(super) fn rates(t: &Table<'_>) -> Checked<Option<Rates>> {
+    let mut said = [None; 5];
+    for ((key, _), said) in Rates::default().named().iter().zip(&mut said) {
+        *said = usd_per_mtok(t, key)?;
+    }
+    match said {
+        [Some(input), Some(output), cached_input, cache_write, cache_write_long] => {
+            Ok(Some(Rates { input, output, cached_input, cache_write, cache_write_long }))
+        }
+        [None, None, None, None, None] => Ok(None),
+        [None, ..] => t.fail("input_usd_per_mtok", BESIDE),
+        [_, None, ..] => t.fail("output_usd_per_mtok", BESIDE),
+    }
+}
+
+/// What they cost in a request with a long prompt.
+pub(super) fn long_prompts(t: &Table<'_>, section: &'static Section) -> Checked<Option<LongPrompts>> {
+    let Some(t) = t.table("long_prompts", section)? else { return Ok(None) };
+    let mut long = LongPrompts { above_tokens: 0, rates: required_rates(&t)? };
+    t.integer("above_tokens", &mut long.above_tokens)?;
+    match long.above_tokens {
+        0 => t.fail("above_tokens", "is missing; say how many input tokens make a prompt long"),
+        _ => Ok(Some(long)),
+    }
+}
+
 /// Micro-USD. A TOML float is taken as the text that it was written as, so that `0.1` is a tenth.
-pub(super) fn usd_per_mtok(t: &Table<'_>, key: &str) -> Checked<Option<u64>> {
+fn usd_per_mtok(t: &Table<'_>, key: &str) -> Checked<Option<u64>> {
     let Some(value) = t.value(key) else { return Ok(None) };
     let micro = match value.get_ref() {
         DeValue::String(text) => decimal(text),

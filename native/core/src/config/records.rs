@@ -151,17 +151,52 @@ pub struct Budget {
     pub slice: u64,
 }
 
-/// `[[prices]]`. Amounts are micro-USD for a million tokens.
+/// `[[prices]]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Price {
     /// Name of the model at the provider, or a prefix that ends in `*`.
     pub model: String,
     /// `None`: of every provider.
     pub provider: Option<String>,
+    /// What tokens cost.
+    pub rates: Rates,
+    /// What they cost in a request with a long prompt. `None`: the same.
+    pub long_prompts: Option<LongPrompts>,
+}
+
+/// What tokens cost: micro-USD for a million of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
     /// Of input.
     pub input: u64,
     /// Of output.
     pub output: u64,
     /// Of input that the provider had cached. `None`: as other input.
     pub cached_input: Option<u64>,
+    /// Of input that the provider puts into its cache. `None`: as other input.
+    pub cache_write: Option<u64>,
+    /// The same where it is kept for longer than the provider keeps it by itself. `None`: as other writes.
+    pub cache_write_long: Option<u64>,
+}
+
+impl Rates {
+    /// Each by its key.
+    pub fn named(&self) -> [(&'static str, Option<u64>); 5] {
+        [
+            ("input_usd_per_mtok", Some(self.input)),
+            ("output_usd_per_mtok", Some(self.output)),
+            ("cached_input_usd_per_mtok", self.cached_input),
+            ("cache_write_usd_per_mtok", self.cache_write),
+            ("cache_write_long_usd_per_mtok", self.cache_write_long),
+        ]
+    }
+}
+
+/// `long_prompts` of a price: a request with more input costs this, all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LongPrompts {
+    /// The input tokens beyond which a prompt is long.
+    pub above_tokens: u64,
+    /// What tokens cost then.
+    pub rates: Rates,
 }

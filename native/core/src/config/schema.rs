@@ -545,21 +545,58 @@ pub const PRICES: Section = Section {
             "Name of a model at its provider, or a prefix that ends in `*`.",
         ),
         Key::new("provider", Kind::Text, Default::None("every provider"), "Name of the provider whose price it is."),
-        Key::new(
-            "input_usd_per_mtok",
-            Kind::Decimal,
-            Default::Required,
-            "USD for a million input tokens, to six places.",
-        ),
-        Key::new("output_usd_per_mtok", Kind::Decimal, Default::Required, "USD for a million output tokens."),
-        Key::new(
-            "cached_input_usd_per_mtok",
-            Kind::Decimal,
-            Default::None("as other input"),
-            "USD for a million input tokens that the provider had cached.",
-        ),
+        input_rate(Default::Required),
+        output_rate(Default::Required),
+        CACHED_INPUT_RATE,
+        CACHE_WRITE_RATE,
+        CACHE_WRITE_LONG_RATE,
+        LONG_PROMPTS,
     ],
 };
+/// `long_prompts` of a price
+pub const PRICES_LONG_PROMPTS: Section = Section { header: "[prices.long_prompts]", keys: LONG_PROMPTS_KEYS };
+
+const fn input_rate(default: Default) -> Key {
+    Key::new("input_usd_per_mtok", Kind::Decimal, default, "USD for a million input tokens, to six places.")
+}
+
+const fn output_rate(default: Default) -> Key {
+    Key::new("output_usd_per_mtok", Kind::Decimal, default, "USD for a million output tokens.")
+}
+
+const CACHED_INPUT_RATE: Key = Key::new(
+    "cached_input_usd_per_mtok",
+    Kind::Decimal,
+    Default::None("as other input"),
+    "USD for a million input tokens that the provider had cached.",
+);
+const CACHE_WRITE_RATE: Key = Key::new(
+    "cache_write_usd_per_mtok",
+    Kind::Decimal,
+    Default::None("as other input"),
+    "USD for a million input tokens that the provider puts into its cache.",
+);
+const CACHE_WRITE_LONG_RATE: Key = Key::new(
+    "cache_write_long_usd_per_mtok",
+    Kind::Decimal,
+    Default::None("as other cache writes"),
+    "The same where they are kept for longer than usual: for an hour at Anthropic, for 12 at OpenAI.",
+);
+const LONG_PROMPTS: Key = Key::new(
+    "long_prompts",
+    Kind::Section,
+    Default::None("the same"),
+    "What all tokens of a request with a long prompt cost: a table of its own.",
+);
+const LONG_PROMPTS_KEYS: &[Key] = &[
+    Key::new("above_tokens", TOKEN_COUNT, Default::Required, "Input tokens beyond which a prompt is long."),
+    input_rate(Default::Required),
+    output_rate(Default::Required),
+    CACHED_INPUT_RATE,
+    CACHE_WRITE_RATE,
+    CACHE_WRITE_LONG_RATE,
+];
+
 /// `[catalogue]`
 pub const CATALOGUE: Section = Section {
     header: "[catalogue]",
@@ -657,34 +694,19 @@ pub const CATALOGUE_MODELS: Section = Section {
             Default::Is("[]"),
             "What it does: `chat`, `embeddings`, `tools`, `structured_output`, `reasoning`. Of what is not listed nothing is known.",
         ),
-        Key::new(
-            "input_usd_per_mtok",
-            Kind::Decimal,
-            Default::None("the price is not known"),
-            "USD for a million input tokens, to six places.",
-        ),
-        Key::new(
-            "output_usd_per_mtok",
-            Kind::Decimal,
-            Default::None("the price is not known"),
-            "USD for a million output tokens.",
-        ),
-        Key::new(
-            "cached_input_usd_per_mtok",
-            Kind::Decimal,
-            Default::None("as other input"),
-            "USD for a million input tokens that the provider had cached.",
-        ),
-        Key::new(
-            "cache_write_usd_per_mtok",
-            Kind::Decimal,
-            Default::None("as other input"),
-            "USD for a million input tokens that the provider puts into its cache. It is told, and not charged yet.",
-        ),
+        input_rate(Default::None("the price is not known")),
+        output_rate(Default::None("the price is not known")),
+        CACHED_INPUT_RATE,
+        CACHE_WRITE_RATE,
+        CACHE_WRITE_LONG_RATE,
+        LONG_PROMPTS,
         Key::new("as_of", Kind::Text, Default::None("none"), "The day on which all that was so, such as `2026-11-27`."),
         Key::new("source", Kind::Text, Default::None("none"), "The page that says so."),
     ],
 };
+/// `long_prompts` of a model's price
+pub const CATALOGUE_MODELS_LONG_PROMPTS: Section =
+    Section { header: "[catalogue.models.long_prompts]", keys: LONG_PROMPTS_KEYS };
 /// `[cache]`
 pub const CACHE: Section = Section {
     header: "[cache]",
@@ -867,9 +889,11 @@ pub const SECTIONS: &[&Section] = &[
     &TOKENS,
     &BUDGETS,
     &PRICES,
+    &PRICES_LONG_PROMPTS,
     &CATALOGUE,
     &CATALOGUE_PROVIDERS,
     &CATALOGUE_MODELS,
+    &CATALOGUE_MODELS_LONG_PROMPTS,
     &CACHE,
     &IDEMPOTENCY,
     &DIALECTS,

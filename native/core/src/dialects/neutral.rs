@@ -142,8 +142,6 @@ pub enum Item {
     UsageDetail {
         /// Of the output, what was thought.
         reasoning_tokens: u64,
-        /// Of the input, what was written to the provider's cache.
-        cache_written_tokens: u64,
     },
 }
 

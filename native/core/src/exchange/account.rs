@@ -21,6 +21,8 @@ use crate::sync::Arc;
 pub(super) struct Account {
     /// What all attempts together used.
     pub usage: Usage,
+    /// Input tokens of the attempt that had most.
+    pub longest_prompt: u64,
     /// What ended attempts were charged; their part of `usage` is settled already.
     pub settled: u64,
     pub uncounted: Uncounted,
@@ -133,6 +135,11 @@ impl Account {
         self.usage.input_tokens = self.usage.input_tokens.saturating_add(usage.input_tokens);
         self.usage.output_tokens = self.usage.output_tokens.saturating_add(usage.output_tokens);
         self.usage.cached_tokens = self.usage.cached_tokens.saturating_add(usage.cached_tokens);
+        let written = &mut self.usage.cache_written_tokens;
+        *written = written.saturating_add(usage.cache_written_tokens);
+        let written = &mut self.usage.cache_written_long_tokens;
+        *written = written.saturating_add(usage.cache_written_long_tokens);
+        self.longest_prompt = self.longest_prompt.max(usage.input_tokens);
         // A sum is as sure as its weakest part.
         self.usage.source = self.usage.source.max(usage.source);
     }

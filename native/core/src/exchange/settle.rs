@@ -60,8 +60,8 @@ impl Exchange {
         Usage {
             input_tokens: self.input_bound(),
             output_tokens: words.len(),
-            cached_tokens: 0,
             source: UsageSource::Bound,
+            ..Usage::default()
         }
     }
 
@@ -160,7 +160,7 @@ impl Exchange {
             Some(reported) => (reported.provider.as_deref(), reported.model.as_deref()),
             None => (Some(&*self.account.provider.as_ref()?.name), self.account.model.as_deref()),
         };
-        prices.cost(provider, model?, &self.account.usage)
+        prices.cost(provider, model?, &self.account.usage, self.account.longest_prompt)
     }
 
     /// What an operator may read of it later.

@@ -146,7 +146,16 @@ impl Exchange {
     }
 
     fn report_tokens(&mut self, body: Bytes) -> Result<(), Failure> {
-        let fields = ["id", "actual", "input_tokens", "output_tokens", "cached_tokens", "model", "provider"];
+        let fields = [
+            "id",
+            "actual",
+            "input_tokens",
+            "output_tokens",
+            "cached_tokens",
+            "cache_written_tokens",
+            "model",
+            "provider",
+        ];
         let form = Form::read(body, &fields)?;
         let id = required("id", form.text("id", MOST_NAME)?)?;
         let usage = usage_of(&form)?;
@@ -246,7 +255,14 @@ fn usage_of(form: &Form) -> Result<Usage, Failure> {
         let words = "'cached_tokens' are a part of the input, and cannot be more.";
         return Err(Failure::new(Code::InvalidValue, words).param("cached_tokens"));
     }
-    Ok(Usage { input_tokens, output_tokens: output.unwrap_or(0), cached_tokens, source: UsageSource::Reported })
+    let cache_written_tokens = count("cache_written_tokens")?.unwrap_or(0);
+    if cache_written_tokens > input_tokens - cached_tokens {
+        let words = "'cache_written_tokens' are a part of the input beside 'cached_tokens', and cannot be more.";
+        return Err(Failure::new(Code::InvalidValue, words).param("cache_written_tokens"));
+    }
+    let output_tokens = output.unwrap_or(0);
+    let source = UsageSource::Reported;
+    Ok(Usage { input_tokens, output_tokens, cached_tokens, cache_written_tokens, source, ..Usage::default() })
 }
 
 fn too_many() -> Failure {

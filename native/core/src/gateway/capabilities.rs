@@ -8,7 +8,7 @@ use super::snapshot::Snapshot;
 use super::Gateway;
 use crate::clock::Now;
 use crate::config::catalogue::KnownModel;
-use crate::config::{Price, ProviderKind};
+use crate::config::{Price, ProviderKind, Rates};
 use crate::engine::Card;
 use crate::price::{decimal, PriceSource};
 use crate::probe::Facts;
@@ -88,6 +88,15 @@ impl Page {
         self.known_flag("loaded", known(None, probed.loaded, None));
     }
 
+    /// What tokens cost. Prices of cache writes stand there where they are known.
+    fn rates(&mut self, rates: &Rates) {
+        for (key, rate) in rates.named() {
+            if rate.is_some() || !key.starts_with("cache_write") {
+                self.text(key, rate.map(decimal).as_deref());
+            }
+        }
+    }
+
     fn price(&mut self, price: Option<(&Price, PriceSource)>, as_of: Option<&str>) {
         let source = match price {
             None => Source::Unknown,
@@ -98,9 +107,13 @@ impl Page {
             match price {
                 None => page.text("value", None),
                 Some((price, _)) => page.object("value", |page| {
-                    page.text("input_usd_per_mtok", Some(&decimal(price.input)));
-                    page.text("output_usd_per_mtok", Some(&decimal(price.output)));
-                    page.text("cached_input_usd_per_mtok", price.cached_input.map(decimal).as_deref());
+                    page.rates(&price.rates);
+                    if let Some(long) = &price.long_prompts {
+                        page.object("long_prompts", |page| {
+                            page.number("above_tokens", Some(long.above_tokens));
+                            page.rates(&long.rates);
+                        });
+                    }
                 }),
             }
             page.text("source", Some(source.as_str()));

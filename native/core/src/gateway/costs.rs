@@ -20,6 +20,7 @@ struct Sum {
     input_tokens: u64,
     output_tokens: u64,
     cached_tokens: u64,
+    cache_written_tokens: u64,
     priced: u64,
     /// Used tokens, at no price that is known.
     unpriced: u64,
@@ -39,6 +40,7 @@ impl Sum {
         self.input_tokens = self.input_tokens.saturating_add(row.usage.input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(row.usage.output_tokens);
         self.cached_tokens = self.cached_tokens.saturating_add(row.usage.cached_tokens);
+        self.cache_written_tokens = self.cache_written_tokens.saturating_add(row.usage.cache_written_tokens);
         match row.cost_nano_usd {
             Some(cost) => {
                 self.priced += 1;
@@ -62,8 +64,8 @@ impl Sum {
         let cost = if priced { self.cost_nano_usd.to_string() } else { "null".into() };
         out.extend_from_slice(
             format!(
-                ",\"requests\":{},\"input_tokens\":{},\"output_tokens\":{},\"cached_tokens\":{},\"cost_nano_usd\":{cost}",
-                self.requests, self.input_tokens, self.output_tokens, self.cached_tokens
+                ",\"requests\":{},\"input_tokens\":{},\"output_tokens\":{},\"cached_tokens\":{},\"cache_written_tokens\":{},\"cost_nano_usd\":{cost}",
+                self.requests, self.input_tokens, self.output_tokens, self.cached_tokens, self.cache_written_tokens
             )
             .as_bytes(),
         );

@@ -105,7 +105,7 @@ pub(super) struct Counts {
 pub(super) struct Provider {
     pub attempts: [u64; Outcome::ALL.len()],
     /// Input, output, cached.
-    pub tokens: [u64; 3],
+    pub tokens: [u64; 4],
     pub cost_nano_usd: u64,
 }
 
@@ -174,7 +174,7 @@ impl Counts {
             bump(&mut self.provider(*provider).attempts[*outcome as usize]);
         }
         let usage = &finished.usage;
-        let used = [usage.input_tokens, usage.output_tokens, usage.cached_tokens];
+        let used = [usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.cache_written_tokens];
         let provider = self.provider(finished.provider);
         add(&mut provider.tokens, &used);
         provider.cost_nano_usd = provider.cost_nano_usd.saturating_add(finished.cost_nano_usd.unwrap_or(0));

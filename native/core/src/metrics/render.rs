@@ -79,10 +79,10 @@ impl Page {
                 self.sample("hoosh_upstream_attempts_total", &labels, count);
             }
         }
-        let help = "Tokens used; cached ones are part of the input.";
+        let help = "Tokens used; those read from and written to the provider's cache are part of the input.";
         self.family("hoosh_tokens_total", "counter", help);
         for (slot, provider) in counts.providers.iter().enumerate().take(names.len()) {
-            for (direction, count) in ["input", "output", "cached"].iter().zip(provider.tokens) {
+            for (direction, count) in ["input", "output", "cached", "cache_written"].iter().zip(provider.tokens) {
                 let labels = [("provider", names.name(slot)), ("direction", direction)];
                 self.sample("hoosh_tokens_total", &labels, count);
             }

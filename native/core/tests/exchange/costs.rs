@@ -28,7 +28,7 @@ fn a_row_costs_what_its_tokens_cost() {
     let cost = row.cost_nano_usd.unwrap();
     assert_eq!(world.metric("hoosh_cost_nano_usd_total{provider=\"one\"}"), cost.to_string());
     let record = format!(
-        r#""records":[{{"provider":"one","model":"m","requests":1,"input_tokens":{input},"output_tokens":{output},"cached_tokens":0,"cost_nano_usd":{cost},"cost_usd":"0.{cost:09}"#
+        r#""records":[{{"provider":"one","model":"m","requests":1,"input_tokens":{input},"output_tokens":{output},"cached_tokens":0,"cache_written_tokens":0,"cost_nano_usd":{cost},"cost_usd":"0.{cost:09}"#
     );
     let record = record.trim_end_matches('0');
     for told in [before, costs(&mut world)] {
@@ -79,6 +79,64 @@ fn cached_input_has_a_price_of_its_own() {
         assert_eq!(row.usage.cached_tokens, 2);
         let plain = (row.usage.input_tokens - 2) * 1_000 + row.usage.output_tokens * 2_000;
         assert_eq!(row.cost_nano_usd, Some(plain + 2 * nano));
+    }
+}
+
+#[test]
+fn input_that_is_written_to_a_cache_has_a_price_of_its_own() {
+    let told = "\"usage\":{\"prompt_tokens_details\":{\"cached_tokens\":2,\"cache_write_tokens\":3},";
+    let answer = ANSWER.replace("\"usage\":{", told);
+    for (write, nano) in [("", 1_000), ("cache_write_usd_per_mtok = 1.25\n", 1_250)] {
+        let price = PRICED.replace("0.15", "1").replace("\"0.60\"", &format!("2\n{write}"));
+        let mut world = World::new(&format!("{ONE}{price}"));
+        world.chat(CHAT, &answer);
+        let row = world.rows().remove(0);
+        assert_eq!((row.usage.cached_tokens, row.usage.cache_written_tokens), (2, 3));
+        let plain = (row.usage.input_tokens - 3) * 1_000 + row.usage.output_tokens * 2_000;
+        assert_eq!(row.cost_nano_usd, Some(plain + 3 * nano));
+        let sample = "hoosh_tokens_total{provider=\"one\",direction=\"cache_written\"}";
+        assert_eq!(world.metric(sample), "3");
+        assert!(costs(&mut world).contains("\"cache_written_tokens\":3"));
+        assert!(row
+            .to_json()
+            .contains("\"cached_tokens\":2,\"cache_written_tokens\":3,\"cache_written_long_tokens\":0"));
+    }
+}
+
+/// Anthropic tells how long what was written is kept (anthropic 2.14.0, types/cache_creation.py); its five minutes cost 1.25
+/// times its input, its hour twice (https://platform.claude.com/docs/en/build-with-claude/prompt-caching).
+#[test]
+fn what_anthropic_keeps_for_an_hour_has_a_price_of_its_own_too() {
+    let usage = r#"{"input_tokens":5,"cache_creation_input_tokens":30,"cache_read_input_tokens":7,
+        "cache_creation":{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20},"output_tokens":4}"#;
+    let answer = format!(
+        r#"{{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{{"type":"text","text":"Hello"}}],
+            "stop_reason":"end_turn","stop_sequence":null,"usage":{usage}}}"#
+    );
+    let long = "cache_write_long_usd_per_mtok = 2\n";
+    for (long, hour) in [("", 1_250), (long, 2_000)] {
+        let price = PRICED.replace("0.15", "1").replace("\"0.60\"", "2\ncache_write_usd_per_mtok = 1.25\n");
+        let anthropic = ONE.replace("openai_compatible", "anthropic");
+        assert_ne!(anthropic, ONE);
+        let mut world = World::new(&format!("{anthropic}{price}cached_input_usd_per_mtok = 0.1\n{long}"));
+        world.chat(CHAT, &answer);
+        let row = world.rows().remove(0);
+        assert_eq!((row.usage.input_tokens, row.usage.cached_tokens), (42, 7));
+        assert_eq!((row.usage.cache_written_tokens, row.usage.cache_written_long_tokens), (30, 20));
+        assert_eq!(row.cost_nano_usd, Some(5 * 1_000 + 7 * 100 + 10 * 1_250 + 20 * hour + 4 * 2_000));
+    }
+}
+
+#[test]
+fn a_request_with_a_long_prompt_costs_what_long_prompts_do() {
+    let long = "long_prompts = { above_tokens = 100, input_usd_per_mtok = 2, output_usd_per_mtok = 3 }\n";
+    let price = PRICED.replace("0.15", "1").replace("\"0.60\"", &format!("2\n{long}"));
+    for (input, rates) in [(100, (1_000, 2_000)), (101, (2_000, 3_000))] {
+        let mut world = World::new(&format!("{ONE}{price}"));
+        world.chat(CHAT, &ANSWER.replace("\"prompt_tokens\":8", &format!("\"prompt_tokens\":{input}")));
+        let row = world.rows().remove(0);
+        assert_eq!(row.usage.input_tokens, input);
+        assert_eq!(row.cost_nano_usd, Some(input * rates.0 + row.usage.output_tokens * rates.1));
     }
 }
 

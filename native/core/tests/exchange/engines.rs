@@ -18,7 +18,7 @@ fn finish(reason: &str) -> Item {
 
 fn used(input: u64, output: u64) -> Item {
     let source = UsageSource::Reported;
-    Item::Usage(Usage { input_tokens: input, output_tokens: output, cached_tokens: 0, source })
+    Item::Usage(Usage { input_tokens: input, output_tokens: output, source, ..Usage::default() })
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What is known of a model at the providers of a type.
 
 use super::{Catalogue, ProviderType};
-use crate::config::{BaseUrl, Price, Provider};
+use crate::config::{BaseUrl, LongPrompts, Price, Provider, Rates};
 use crate::probe::Facts;
 
 /// `[[models]]` of a catalogue.
@@ -27,17 +27,13 @@ pub struct KnownModel {
     pub source: Option<String>,
 }
 
-/// Micro-USD for a million tokens.
+/// What a model costs at the providers of a type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KnownPrice {
-    /// Of input.
-    pub input: u64,
-    /// Of output.
-    pub output: u64,
-    /// Of input that the provider had cached. `None`: as other input.
-    pub cached_input: Option<u64>,
-    /// Of input that the provider puts into its cache. Told, and not charged: it is booked as other input.
-    pub cache_write: Option<u64>,
+    /// What tokens cost.
+    pub rates: Rates,
+    /// What they cost in a request with a long prompt.
+    pub long_prompts: Option<LongPrompts>,
 }
 
 /// What a model may take.
@@ -69,9 +65,8 @@ impl KnownModel {
         self.price.map(|price| Price {
             model: self.name.clone(),
             provider: None,
-            input: price.input,
-            output: price.output,
-            cached_input: price.cached_input,
+            rates: price.rates,
+            long_prompts: price.long_prompts,
         })
     }
 

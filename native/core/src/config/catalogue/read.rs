@@ -6,10 +6,9 @@ use toml::de::DeTable;
 
 use super::{fold, AuthScheme, Catalogue, KnownModel, KnownPrice, ProviderType, CAPABILITIES, MODALITIES};
 use crate::config::parse::{syntax, ConfigError};
-use crate::config::prices::usd_per_mtok;
 use crate::config::providers::{check_name, check_pattern};
 use crate::config::reader::{unknown_word, Checked, Source, Table};
-use crate::config::{schema, url};
+use crate::config::{prices, schema, url};
 use crate::dialects::openai::quirks::{Quirk, QUIRKS};
 use crate::dialects::passed::{Service, Services};
 use crate::dialects::Dialect;
@@ -96,14 +95,11 @@ fn model(t: &Table<'_>, types: &[&ProviderType]) -> Checked<KnownModel> {
 }
 
 fn price(t: &Table<'_>) -> Checked<Option<KnownPrice>> {
-    let one = |key| usd_per_mtok(t, key);
-    let (input, output) = (one("input_usd_per_mtok")?, one("output_usd_per_mtok")?);
-    let (cached_input, cache_write) = (one("cached_input_usd_per_mtok")?, one("cache_write_usd_per_mtok")?);
-    match (input, output) {
-        (Some(input), Some(output)) => Ok(Some(KnownPrice { input, output, cached_input, cache_write })),
-        (None, None) if cached_input.is_none() && cache_write.is_none() => Ok(None),
-        (None, _) => t.fail("input_usd_per_mtok", "is missing beside the other prices; 0 if it costs nothing"),
-        (_, None) => t.fail("output_usd_per_mtok", "is missing beside the other prices; 0 if it costs nothing"),
+    let long_prompts = prices::long_prompts(t, &schema::CATALOGUE_MODELS_LONG_PROMPTS)?;
+    match prices::rates(t)? {
+        Some(rates) => Ok(Some(KnownPrice { rates, long_prompts })),
+        None if long_prompts.is_some() => t.fail("input_usd_per_mtok", "is missing beside `long_prompts`"),
+        None => Ok(None),
     }
 }
 

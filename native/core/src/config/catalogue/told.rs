@@ -1,7 +1,7 @@
 //! A catalogue as JSON, for those who look into it: `hoosh providers`, `hoosh models --catalogue`.
 
 use super::{AuthScheme, Catalogue, KnownModel, ProviderType};
-use crate::config::ProviderKind;
+use crate::config::{ProviderKind, Rates};
 use crate::json::Tree;
 use crate::price::decimal;
 
@@ -43,22 +43,31 @@ fn provider(kind: &ProviderType) -> Tree {
 }
 
 fn model(model: &KnownModel) -> Tree {
-    let usd = |micro: Option<u64>| Tree::from(micro.map(decimal));
-    let price = model.price;
-    Tree::Object(vec![
+    let rates = |rates: Option<&Rates>| {
+        let known = |rate: Option<u64>| rate.filter(|_| rates.is_some()).map(decimal);
+        let named = rates.copied().unwrap_or_default().named();
+        named.into_iter().map(move |(key, rate)| (key, Tree::from(known(rate)))).collect::<Vec<_>>()
+    };
+    let price = model.price.as_ref();
+    let long_prompts = price.and_then(|price| price.long_prompts.as_ref()).map(|long| {
+        let above = std::iter::once(("above_tokens", Some(long.above_tokens).into()));
+        Tree::Object(above.chain(rates(Some(&long.rates))).collect())
+    });
+    let mut fields = vec![
         ("provider", model.provider.as_str().into()),
         ("name", model.name.as_str().into()),
         ("context_tokens", model.context_tokens.into()),
         ("max_output_tokens", model.max_output_tokens.into()),
         ("modalities", words(&model.modalities)),
         ("capabilities", words(&model.capabilities)),
-        ("input_usd_per_mtok", usd(price.map(|price| price.input))),
-        ("output_usd_per_mtok", usd(price.map(|price| price.output))),
-        ("cached_input_usd_per_mtok", usd(price.and_then(|price| price.cached_input))),
-        ("cache_write_usd_per_mtok", usd(price.and_then(|price| price.cache_write))),
+    ];
+    fields.extend(rates(price.map(|price| &price.rates)));
+    fields.extend([
+        ("long_prompts", long_prompts.unwrap_or_else(|| Tree::Plain("null".into()))),
         ("as_of", Tree::from(model.as_of.as_deref())),
         ("source", Tree::from(model.source.as_deref())),
-    ])
+    ]);
+    Tree::Object(fields)
 }
 
 fn words(words: &[&str]) -> Tree {

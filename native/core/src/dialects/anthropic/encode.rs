@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::ended::{answer_id, call_id, citation, Ended};
 use super::errors::error_body;
 use super::events;
-use super::usage::{write_usage, Detail};
+use super::usage::write_usage;
 use crate::dialects::neutral::{Item, Thought};
 use crate::dialects::wrapped::Wrapping;
 use crate::dialects::{Dialect, Encode, Reply};
@@ -77,7 +77,7 @@ impl Encoder {
         json.key("content").open_array().close_array().key("stop_reason").null().key("stop_sequence").null();
         // What was used is known at the end: `message_delta` says all of it.
         json.key("usage");
-        write_usage(&mut json, &Usage::default(), Detail::default());
+        write_usage(&mut json, &Usage::default(), 0);
         json.close_object().close_object();
         events::write(out, "message_start", json);
     }
@@ -277,7 +277,7 @@ impl Encode for Encoder {
         json.open_object().text_member("type", "message_delta").key("delta").open_object();
         self.ended.write(&mut json);
         json.close_object().key("usage");
-        write_usage(&mut json, usage, self.ended.detail);
+        write_usage(&mut json, usage, self.ended.thought);
         json.close_object();
         events::write(out, "message_delta", json);
         out.extend_from_slice(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");

@@ -1,7 +1,6 @@
 //! How an answer ended, and what all answers to callers share.
 
 use super::finish::stop_reason;
-use super::usage::Detail;
 use crate::dialects::neutral::Item;
 use crate::dialects::Reply;
 use crate::json::{validate, Kind, Limits, Writer};
@@ -22,7 +21,8 @@ pub(super) struct Ended {
     reason: Option<String>,
     sequence: Option<String>,
     declined: bool,
-    pub detail: Detail,
+    /// Of the output, what was thought.
+    pub thought: u64,
 }
 
 impl Ended {
@@ -31,9 +31,7 @@ impl Ended {
             Item::Finish { choice: 0, reason } => self.reason = Some(reason.clone()),
             Item::StopSequence { choice: 0, text } => self.sequence = Some(text.clone()),
             Item::Refusal { choice: 0, .. } => self.declined = true,
-            Item::UsageDetail { reasoning_tokens, cache_written_tokens } => {
-                self.detail = Detail { written: *cache_written_tokens, thought: *reasoning_tokens };
-            }
+            Item::UsageDetail { reasoning_tokens } => self.thought = *reasoning_tokens,
             _ => {}
         }
     }

@@ -323,8 +323,14 @@ fn a_stream_is_the_same_at_every_split() {
         c,
         d,
         Item::Finish { choice: 0, reason: "tool_calls".into() },
-        Item::Usage(Usage { input_tokens: 10, output_tokens: 20, cached_tokens: 3, source: UsageSource::Reported }),
-        Item::UsageDetail { reasoning_tokens: 0, cache_written_tokens: 2 },
+        Item::Usage(Usage {
+            input_tokens: 10,
+            output_tokens: 20,
+            cached_tokens: 3,
+            cache_written_tokens: 2,
+            source: UsageSource::Reported,
+            ..Usage::default()
+        }),
     ];
     assert_eq!((&items, &end), (&wanted, &Fed::Done));
     for at in 0..text.len() {
@@ -337,7 +343,14 @@ fn a_stream_is_the_same_at_every_split() {
 #[test]
 fn what_is_written_reads_back_the_same() {
     let (items, _) = heard(&[STREAM.as_bytes()]);
-    let usage = Usage { input_tokens: 10, output_tokens: 20, cached_tokens: 3, source: UsageSource::Reported };
+    let usage = Usage {
+        input_tokens: 10,
+        output_tokens: 20,
+        cached_tokens: 3,
+        cache_written_tokens: 2,
+        source: UsageSource::Reported,
+        ..Usage::default()
+    };
     let reply = Reply { id: "1".into(), model: "m".into(), ..Reply::default() };
     let mut encoder = Anthropic.encoder(reply.clone());
     let mut out = Vec::new();

@@ -10,6 +10,7 @@ pub(super) struct Counts {
     input: Option<u64>,
     output: Option<u64>,
     written: Option<u64>,
+    written_for_an_hour: Option<u64>,
     read: Option<u64>,
     thought: Option<u64>,
 }
@@ -29,6 +30,11 @@ impl Counts {
                 b"\"input_tokens\"" => self.input = number().or(self.input),
                 b"\"output_tokens\"" => self.output = number().or(self.output),
                 b"\"cache_creation_input_tokens\"" => self.written = number().or(self.written),
+                // Of `message_start` alone; what counts up later is the sum (anthropic 2.14.0, types/message_delta_usage.py).
+                b"\"cache_creation\"" if value.kind() == Kind::Object => {
+                    let hour = value.get("ephemeral_1h_input_tokens").and_then(Value::as_u64);
+                    self.written_for_an_hour = hour.filter(|number| *number < MOST).or(self.written_for_an_hour);
+                }
                 b"\"cache_read_input_tokens\"" => self.read = number().or(self.read),
                 b"\"output_tokens_details\"" if value.kind() == Kind::Object => {
                     let thought = value.get("thinking_tokens").and_then(Value::as_u64);
@@ -47,34 +53,28 @@ impl Counts {
             input_tokens: input + written + read,
             output_tokens: output,
             cached_tokens: read,
+            cache_written_tokens: written,
+            cache_written_long_tokens: self.written_for_an_hour.unwrap_or(0).min(written),
             source: UsageSource::Reported,
         };
         items.push(Item::Usage(usage));
         let reasoning_tokens = self.thought.unwrap_or(0);
-        if written > 0 || reasoning_tokens > 0 {
-            items.push(Item::UsageDetail { reasoning_tokens, cache_written_tokens: written });
+        if reasoning_tokens > 0 {
+            items.push(Item::UsageDetail { reasoning_tokens });
         }
     }
 }
 
-/// What the tokens of an answer were used for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Detail {
-    /// Of the input, what went into the provider's cache.
-    pub written: u64,
-    /// Of the output, what was thought.
-    pub thought: u64,
-}
-
-/// Writes a `usage` object.
-pub(super) fn write_usage(out: &mut Writer, usage: &Usage, detail: Detail) {
-    let fresh = usage.input_tokens.saturating_sub(usage.cached_tokens).saturating_sub(detail.written);
+/// Writes a `usage` object; of the output, `thought` tokens were thoughts.
+pub(super) fn write_usage(out: &mut Writer, usage: &Usage, thought: u64) {
+    let written = usage.cache_written_tokens;
+    let fresh = usage.input_tokens.saturating_sub(usage.cached_tokens).saturating_sub(written);
     out.open_object().key("input_tokens").integer(fresh);
-    out.key("cache_creation_input_tokens").integer(detail.written);
+    out.key("cache_creation_input_tokens").integer(written);
     out.key("cache_read_input_tokens").integer(usage.cached_tokens);
     out.key("output_tokens").integer(usage.output_tokens);
-    if detail.thought > 0 {
-        out.key("output_tokens_details").open_object().key("thinking_tokens").integer(detail.thought).close_object();
+    if thought > 0 {
+        out.key("output_tokens_details").open_object().key("thinking_tokens").integer(thought).close_object();
     }
     out.close_object();
 }

@@ -34,7 +34,7 @@ pub(super) fn write_answer(reply: &Reply, items: &[Item], usage: &Usage) -> Vec<
     out.close_array();
     ended.write(&mut out);
     out.key("usage");
-    write_usage(&mut out, usage, ended.detail);
+    write_usage(&mut out, usage, ended.thought);
     out.close_object();
     out.into_bytes()
 }

@@ -131,7 +131,7 @@ impl State {
             items.push(Item::Usage(usage));
         }
         if told.map_or(0, |(_, thoughts)| thoughts) != thoughts {
-            items.push(Item::UsageDetail { reasoning_tokens: thoughts, cache_written_tokens: 0 });
+            items.push(Item::UsageDetail { reasoning_tokens: thoughts });
         }
     }
 

@@ -172,7 +172,7 @@ impl Encode for Encoder {
                     state.sources.keep(json);
                 }
             }
-            Item::UsageDetail { reasoning_tokens, .. } => self.thoughts = *reasoning_tokens,
+            Item::UsageDetail { reasoning_tokens } => self.thoughts = *reasoning_tokens,
             // Gemini does not tell which sequence it was, and vectors do not stream.
             Item::StopSequence { .. } | Item::Embedding { .. } | Item::Usage(_) => {}
         }

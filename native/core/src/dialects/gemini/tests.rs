@@ -79,7 +79,14 @@ fn reply(form: Form) -> Reply {
     }
 }
 
-const USAGE: Usage = Usage { input_tokens: 10, output_tokens: 25, cached_tokens: 4, source: UsageSource::Reported };
+const USAGE: Usage = Usage {
+    input_tokens: 10,
+    output_tokens: 25,
+    cached_tokens: 4,
+    source: UsageSource::Reported,
+    cache_written_tokens: 0,
+    cache_written_long_tokens: 0,
+};
 
 fn encode(items: &[Item], form: Form) -> Vec<u8> {
     let (mut encoder, mut out) = (Gemini.encoder(reply(form)), Vec::new());

@@ -73,6 +73,8 @@ impl Counts {
             output_tokens: output,
             cached_tokens: self.cached.unwrap_or(0).min(input),
             source: UsageSource::Reported,
+            // What a cache holds is made, and paid for, by requests of its own.
+            ..Usage::default()
         };
         Some((usage, thoughts.min(output)))
     }

@@ -69,7 +69,7 @@ impl Whole {
             | Item::Thought { choice, .. }
             | Item::Refusal { choice, .. }
             | Item::Annotation { choice, .. } => *choice,
-            Item::UsageDetail { reasoning_tokens, .. } => {
+            Item::UsageDetail { reasoning_tokens } => {
                 self.thoughts = *reasoning_tokens;
                 return;
             }

@@ -107,8 +107,8 @@ pub(super) fn usage(input: Option<Value<'_>>, output: Option<Value<'_>>) -> Opti
         Item::Usage(Usage {
             input_tokens: input.unwrap_or_default(),
             output_tokens: output.unwrap_or_default(),
-            cached_tokens: 0,
             source: UsageSource::Reported,
+            ..Usage::default()
         })
     })
 }

@@ -79,8 +79,9 @@ pub fn read_usage(usage: Value<'_>) -> Option<Usage> {
     if usage.kind() != Kind::Object {
         return None;
     }
-    let (mut input, mut output, mut total, mut cached) = (None, None, None, 0);
-    let cached_of = |value: Value<'_>| tokens(value).unwrap_or(0);
+    let (mut input, mut output, mut total) = (None, None, None);
+    let (mut cached, mut written) = (0, 0);
+    let count_of = |value: Value<'_>| tokens(value).unwrap_or(0);
     for (key, value) in usage.fields() {
         if key.str_eq("prompt_tokens") {
             input = tokens(value);
@@ -89,11 +90,15 @@ pub fn read_usage(usage: Value<'_>) -> Option<Usage> {
         } else if key.str_eq("total_tokens") {
             total = tokens(value);
         } else if key.str_eq("prompt_tokens_details") && value.kind() == Kind::Object {
-            cached = cached.max(value.get("cached_tokens").map_or(0, cached_of));
+            cached = cached.max(value.get("cached_tokens").map_or(0, count_of));
+            written = written.max(value.get("cache_write_tokens").map_or(0, count_of));
+        } else if key.str_eq("cache_creation_input_tokens") {
+            // Of gateways in front of Anthropic's models.
+            written = written.max(count_of(value));
         } else if key.str_eq("prompt_cache_hit_tokens") || key.str_eq("cached_tokens") {
             // DeepSeek's (https://api-docs.deepseek.com/guides/kv_cache), and Moonshot's
             // (https://platform.moonshot.ai/docs/api/chat).
-            cached = cached.max(cached_of(value));
+            cached = cached.max(count_of(value));
         }
     }
     let (input, output) = match (input, output, total) {
@@ -107,7 +112,9 @@ pub fn read_usage(usage: Value<'_>) -> Option<Usage> {
         input_tokens: input,
         output_tokens: output,
         cached_tokens: cached.min(input),
+        cache_written_tokens: written.min(input - cached.min(input)),
         source: UsageSource::Reported,
+        ..Usage::default()
     })
 }
 

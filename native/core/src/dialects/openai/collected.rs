@@ -2,7 +2,6 @@
 
 use super::choices::is_clean;
 use super::logprobs::offsets;
-use super::spent::Detail;
 use super::thoughts::write_thought;
 use super::words::{Words, BETWEEN};
 use crate::dialects::neutral::{CallKind, Endpoint, Item, Thought, TokenLogprob};
@@ -13,7 +12,7 @@ use crate::dialects::Dialect;
 pub struct Collected {
     pub(super) choices: Vec<Choice>,
     pub(super) vectors: Vec<(u32, Vec<f32>)>,
-    pub(super) detail: Detail,
+    pub(super) reasoning_tokens: u64,
 }
 
 #[derive(Debug, Default)]
@@ -77,8 +76,8 @@ impl Collected {
             }
             Item::Thought { choice, origin, thought } => self.choice(choice).is_some_and(|c| c.think(origin, &thought)),
             Item::StopSequence { choice, text } => self.choice(choice).map(|c| c.stop = Some(text)).is_some(),
-            Item::UsageDetail { .. } => {
-                self.detail = Detail::of(&item).unwrap_or(self.detail);
+            Item::UsageDetail { reasoning_tokens } => {
+                self.reasoning_tokens = reasoning_tokens;
                 true
             }
             Item::Usage(_) => true,

@@ -31,8 +31,8 @@ impl Question {
         Usage {
             input_tokens: self.count().tokens,
             output_tokens: (output as u64).saturating_add(beyond),
-            cached_tokens: 0,
             source: UsageSource::Counted,
+            ..Usage::default()
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::collected::{Call, Choice, Collected};
 use super::logprobs::{self, offsets};
-use super::spent::{write_usage_detailed, Detail};
+use super::spent::write_usage_detailed;
 use super::thoughts::write_call_signature;
 use super::vectors::write_vector;
 use crate::dialects::neutral::{CallKind, Endpoint, Item};
@@ -115,15 +115,15 @@ impl Stamp {
 
     /// The usage chunk: no choices, sent last, only to a caller who asked for it.
     pub fn usage_chunk(&self, endpoint: Endpoint, usage: &Usage) -> Vec<u8> {
-        self.usage_chunk_detailed(endpoint, usage, Detail::default())
+        self.usage_chunk_detailed(endpoint, usage, 0)
     }
 
     /// The same with what the tokens were used for.
-    pub fn usage_chunk_detailed(&self, endpoint: Endpoint, usage: &Usage, detail: Detail) -> Vec<u8> {
+    pub fn usage_chunk_detailed(&self, endpoint: Endpoint, usage: &Usage, reasoning_tokens: u64) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         self.open(&mut out, chunk_object(endpoint));
         out.extend_from_slice(b",\"choices\":[],\"usage\":");
-        write_usage_detailed(&mut out, endpoint, usage, detail);
+        write_usage_detailed(&mut out, endpoint, usage, reasoning_tokens);
         out.push(b'}');
         out
     }
@@ -155,7 +155,7 @@ impl Stamp {
             out.push(b']');
         }
         out.extend_from_slice(b",\"usage\":");
-        write_usage_detailed(&mut out, endpoint, usage, answer.detail);
+        write_usage_detailed(&mut out, endpoint, usage, answer.reasoning_tokens);
         out.push(b'}');
         out
     }

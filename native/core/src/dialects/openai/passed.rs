@@ -144,7 +144,7 @@ pub fn read_usage(usage: Value<'_>) -> Option<Usage> {
         (None, Some(output), total) => (total.unwrap_or(output).saturating_sub(output), output),
         (None, None, Some(total)) => (total, 0),
     };
-    let usage = Usage { input_tokens: input, output_tokens: output, cached_tokens: 0, source: UsageSource::Reported };
+    let usage = Usage { input_tokens: input, output_tokens: output, source: UsageSource::Reported, ..Usage::default() };
     // Work cannot have cost nothing.
     (usage.total() > 0).then_some(usage)
 }

@@ -21,7 +21,7 @@ pub(super) struct Reading {
     /// The answer's id, of which ids of calls are made.
     id: String,
     usage: Option<Usage>,
-    detail: (u64, u64),
+    reasoning: u64,
     /// Something was said.
     said: bool,
     /// What the answer is from was told.
@@ -94,12 +94,10 @@ impl Reading {
         if self.usage.replace(all) != Some(all) && all.is_likely() {
             items.push(Item::Usage(all));
         }
-        let (reasoning, written) = details_of(usage);
-        let detail =
-            (reasoning.min(all.output_tokens).max(self.detail.0), written.min(all.input_tokens).max(self.detail.1));
-        if detail != self.detail {
-            self.detail = detail;
-            items.push(Item::UsageDetail { reasoning_tokens: detail.0, cache_written_tokens: detail.1 });
+        let reasoning_tokens = reasoning_of(usage).min(all.output_tokens).max(self.reasoning);
+        if reasoning_tokens != self.reasoning {
+            self.reasoning = reasoning_tokens;
+            items.push(Item::UsageDetail { reasoning_tokens });
         }
     }
 
@@ -172,9 +170,9 @@ impl Reading {
     }
 }
 
-/// Reasoning tokens, and tokens written to the provider's cache, under the names that providers give them.
-fn details_of(usage: Value<'_>) -> (u64, u64) {
-    let (mut reasoning, mut written) = (0, 0);
+/// Reasoning tokens, under the names that providers give them.
+fn reasoning_of(usage: Value<'_>) -> u64 {
+    let mut reasoning = 0;
     for (key, value) in usage.fields() {
         match key.raw() {
             b"\"completion_tokens_details\"" => {
@@ -182,13 +180,8 @@ fn details_of(usage: Value<'_>) -> (u64, u64) {
             }
             // SGLang's and Perplexity's.
             b"\"reasoning_tokens\"" => reasoning = tokens(value).unwrap_or(reasoning),
-            b"\"prompt_tokens_details\"" => {
-                written = value.get("cache_write_tokens").and_then(tokens).unwrap_or(written);
-            }
-            // Gateways in front of Anthropic's models.
-            b"\"cache_creation_input_tokens\"" => written = tokens(value).unwrap_or(written),
             _ => {}
         }
     }
-    (reasoning, written)
+    reasoning
 }

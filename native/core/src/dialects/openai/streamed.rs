@@ -6,7 +6,6 @@
 
 use super::encode::Stamp;
 use super::pieces::DONE;
-use super::spent::Detail;
 use super::thoughts::{call_delta, write_thought, Unsigned};
 use crate::dialects::neutral::{Endpoint, Item, Thought};
 use crate::dialects::{Dialect, Encode};
@@ -38,7 +37,7 @@ pub struct Encoder {
     choices: Vec<Choice>,
     held: usize,
     unsigned: Unsigned,
-    detail: Detail,
+    reasoning_tokens: u64,
 }
 
 impl Encoder {
@@ -51,7 +50,7 @@ impl Encoder {
             choices: Vec::new(),
             held: 0,
             unsigned: Unsigned::default(),
-            detail: Detail::default(),
+            reasoning_tokens: 0,
         }
     }
 
@@ -134,7 +133,7 @@ impl Encoder {
 impl Encode for Encoder {
     fn item(&mut self, item: &Item, out: &mut Vec<u8>) {
         match item {
-            Item::UsageDetail { .. } => self.detail = Detail::of(item).unwrap_or(self.detail),
+            Item::UsageDetail { reasoning_tokens } => self.reasoning_tokens = *reasoning_tokens,
             Item::Thought { choice, origin, thought } => {
                 if self.endpoint == Endpoint::Chat {
                     self.think(*choice, *origin, thought, out);
@@ -165,7 +164,7 @@ impl Encode for Encoder {
         let choices: Vec<u32> = self.choices.iter().map(|choice| choice.number).collect();
         choices.into_iter().for_each(|choice| self.tell_kept(choice, out));
         if self.include_usage {
-            write_event(out, &self.stamp.usage_chunk_detailed(self.endpoint, usage, self.detail));
+            write_event(out, &self.stamp.usage_chunk_detailed(self.endpoint, usage, self.reasoning_tokens));
         }
         out.extend_from_slice(DONE);
     }

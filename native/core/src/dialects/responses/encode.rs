@@ -8,7 +8,6 @@ use super::events::{self, Events};
 use super::output::{Call, Message, Place, Reasoning};
 use super::repeated::Repeated;
 use super::response::{self, State};
-use super::usage::Details;
 use crate::dialects::neutral::{Item, Thought};
 use crate::dialects::{Dialect, Encode, Reply};
 use crate::error::Failure;
@@ -33,7 +32,7 @@ pub(super) struct Encoder {
     /// Those of calls that have not begun: which call, and the thought.
     pub early: Vec<(Dialect, u32, Thought)>,
     finish: Option<String>,
-    details: Details,
+    reasoning_tokens: u64,
 }
 
 /// The item that is being told.
@@ -56,9 +55,7 @@ impl Encode for Encoder {
             Item::Thought { choice: 0, origin, thought } => self.thought(*origin, thought, out),
             Item::Annotation { choice: 0, json } => self.annotation(json, out),
             Item::Finish { choice: 0, reason } => self.finish = Some(reason.clone()),
-            Item::UsageDetail { reasoning_tokens, cache_written_tokens } => {
-                self.details = Details { reasoning: *reasoning_tokens, written: *cache_written_tokens };
-            }
+            Item::UsageDetail { reasoning_tokens } => self.reasoning_tokens = *reasoning_tokens,
             // There is one answer, and no place for a stop sequence; usage comes with the end.
             _ => {}
         }
@@ -67,7 +64,7 @@ impl Encode for Encoder {
     fn end(&mut self, usage: &Usage, out: &mut Vec<u8>) {
         self.start(out);
         let reason = self.finish.take().unwrap_or_else(|| "stop".to_owned());
-        let state = State::Ended(&reason, usage, self.details);
+        let state = State::Ended(&reason, usage, self.reasoning_tokens);
         self.close_all(state.status(), out);
         self.last(if state.status() == "completed" { "response.completed" } else { "response.incomplete" }, state, out);
     }
@@ -101,7 +98,7 @@ impl Encoder {
             held: Vec::new(),
             early: Vec::new(),
             finish: None,
-            details: Details::default(),
+            reasoning_tokens: 0,
         }
     }
 
@@ -113,7 +110,7 @@ impl Encoder {
             unheard.clear();
         }
         let reason = self.finish.take().unwrap_or_else(|| "stop".to_owned());
-        let state = State::Ended(&reason, usage, self.details);
+        let state = State::Ended(&reason, usage, self.reasoning_tokens);
         self.close_all(state.status(), &mut unheard);
         let output = self.output();
         let mut out = Vec::with_capacity(1024 + output.len());

@@ -3,7 +3,7 @@
 use super::errors::stream_code;
 use super::finish::status_of;
 use super::repeated::Repeated;
-use super::usage::{self, Details};
+use super::usage;
 use crate::dialects::Reply;
 use crate::error::Failure;
 use crate::json::write_string;
@@ -14,7 +14,7 @@ use crate::ledger::Usage;
 pub(super) enum State<'a> {
     InProgress,
     /// With its neutral finish reason.
-    Ended(&'a str, &'a Usage, Details),
+    Ended(&'a str, &'a Usage, u64),
     Failed(&'a Failure),
 }
 
@@ -66,7 +66,7 @@ pub(super) fn write(out: &mut Vec<u8>, reply: &Reply, repeated: &Repeated, state
     repeated.write(out);
     out.extend_from_slice(b",\"usage\":");
     match state {
-        State::Ended(_, used, details) => usage::write(out, used, details),
+        State::Ended(_, used, reasoning_tokens) => usage::write(out, used, reasoning_tokens),
         _ => out.extend_from_slice(b"null"),
     }
     out.push(b'}');

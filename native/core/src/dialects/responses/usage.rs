@@ -7,13 +7,6 @@ use crate::ledger::{Usage, UsageSource};
 /// More tokens than any answer has: a count beyond is none.
 const MOST: u64 = 1 << 40;
 
-/// Of the tokens used, what [`Usage`] has no place for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Details {
-    pub reasoning: u64,
-    pub written: u64,
-}
-
 /// Puts down what `usage` says, if it says anything.
 pub(super) fn read(usage: Value<'_>, items: &mut Vec<Item>) {
     if usage.kind() != Kind::Object {
@@ -26,27 +19,33 @@ pub(super) fn read(usage: Value<'_>, items: &mut Vec<Item>) {
     }
     let of = |details: &str, name: &str| usage.get(details).and_then(|details| count(details, name)).unwrap_or(0);
     let input_tokens = input.unwrap_or(0);
+    let cached_tokens = of("input_tokens_details", "cached_tokens").min(input_tokens);
+    let cache_written_tokens = of("input_tokens_details", "cache_write_tokens").min(input_tokens - cached_tokens);
+    // `ttl_30m_tokens` and `ttl_12h_tokens` (openai 3.57.0, types/responses/response_usage.py).
+    let kept = usage.get("input_tokens_details").and_then(|details| details.get("cache_write_tokens_details"));
+    let kept_long = kept.and_then(|kept| count(kept, "ttl_12h_tokens")).unwrap_or(0);
     items.push(Item::Usage(Usage {
         input_tokens,
         output_tokens: output.unwrap_or(0),
-        cached_tokens: of("input_tokens_details", "cached_tokens").min(input_tokens),
+        cached_tokens,
+        cache_written_tokens,
+        cache_written_long_tokens: kept_long.min(cache_written_tokens),
         source: UsageSource::Reported,
     }));
     let reasoning_tokens = of("output_tokens_details", "reasoning_tokens");
-    let cache_written_tokens = of("input_tokens_details", "cache_write_tokens");
-    if reasoning_tokens > 0 || cache_written_tokens > 0 {
-        items.push(Item::UsageDetail { reasoning_tokens, cache_written_tokens });
+    if reasoning_tokens > 0 {
+        items.push(Item::UsageDetail { reasoning_tokens });
     }
 }
 
 /// Writes `usage`, of which this dialect always says all.
-pub(super) fn write(out: &mut Vec<u8>, usage: &Usage, details: Details) {
+pub(super) fn write(out: &mut Vec<u8>, usage: &Usage, reasoning_tokens: u64) {
     let counts: [(&str, u64); 6] = [
         ("{\"input_tokens\":", usage.input_tokens),
         (",\"input_tokens_details\":{\"cached_tokens\":", usage.cached_tokens),
-        (",\"cache_write_tokens\":", details.written),
+        (",\"cache_write_tokens\":", usage.cache_written_tokens),
         ("},\"output_tokens\":", usage.output_tokens),
-        (",\"output_tokens_details\":{\"reasoning_tokens\":", details.reasoning),
+        (",\"output_tokens_details\":{\"reasoning_tokens\":", reasoning_tokens),
         ("},\"total_tokens\":", usage.total()),
     ];
     for (before, count) in counts {

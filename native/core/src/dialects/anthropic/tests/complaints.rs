@@ -48,7 +48,13 @@ fn apisix_13662_and_higress_1080_stream_totals_have_their_input_once() {
         json!({"input_tokens": null, "cache_read_input_tokens": null, "output_tokens": 20}),
     ] {
         let (items, _) = heard(&[stream(&start, &end).as_bytes()]);
-        let wanted = Usage { input_tokens: 8, output_tokens: 20, cached_tokens: 3, source: UsageSource::Reported };
+        let wanted = Usage {
+            input_tokens: 8,
+            output_tokens: 20,
+            cached_tokens: 3,
+            source: UsageSource::Reported,
+            ..Usage::default()
+        };
         assert_eq!(usage_of(&items), Some(wanted), "{end}");
     }
 }
@@ -74,8 +80,15 @@ fn litellm_36981_usage_that_nobody_named_is_not_zero() {
 
 #[test]
 fn litellm_3490_the_last_event_of_a_stream_has_all_usage() {
-    let usage = Usage { input_tokens: 10, output_tokens: 7, cached_tokens: 3, source: UsageSource::Reported };
-    let detail = Item::UsageDetail { reasoning_tokens: 4, cache_written_tokens: 2 };
+    let usage = Usage {
+        input_tokens: 10,
+        output_tokens: 7,
+        cached_tokens: 3,
+        cache_written_tokens: 2,
+        source: UsageSource::Reported,
+        ..Usage::default()
+    };
+    let detail = Item::UsageDetail { reasoning_tokens: 4 };
     let told = encoded(&[text("a"), detail, finish("stop")], &usage);
     let delta = told.lines().find_map(|line| line.strip_prefix("data: ").filter(|it| it.contains("message_delta")));
     let delta: Value = serde_json::from_str(delta.unwrap()).unwrap();

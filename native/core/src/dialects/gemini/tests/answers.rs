@@ -46,7 +46,7 @@ fn an_answer_is_read() {
             Item::Thought { choice: 0, origin: Dialect::Gemini, thought: Thought::OfCall(0, "Cg-_".into()) },
             call(1, "own", "wait", "{}"),
             Item::Usage(USAGE),
-            Item::UsageDetail { reasoning_tokens: 20, cache_written_tokens: 0 },
+            Item::UsageDetail { reasoning_tokens: 20 },
             finish("tool_calls"),
         ]
     );

@@ -22,7 +22,7 @@ const STREAM: &str = concat!(
 );
 
 fn usage() -> Usage {
-    Usage { input_tokens: 169, output_tokens: 15, cached_tokens: 0, source: UsageSource::Reported }
+    Usage { input_tokens: 169, output_tokens: 15, cached_tokens: 0, source: UsageSource::Reported, ..Usage::default() }
 }
 
 fn call(index: u32, id: &str, name: &str, arguments: &str) -> Item {

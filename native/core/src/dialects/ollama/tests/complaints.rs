@@ -24,7 +24,7 @@ fn no_line_of_a_stream_is_blank() {
     for item in [
         Item::Text { choice: 0, text: String::new(), logprobs: Vec::new() },
         Item::Text { choice: 0, text: "a\n\nb".into(), logprobs: Vec::new() },
-        Item::UsageDetail { reasoning_tokens: 1, cache_written_tokens: 1 },
+        Item::UsageDetail { reasoning_tokens: 1 },
         Item::Finish { choice: 0, reason: "stop".into() },
     ] {
         encoder.item(&item, &mut out);

@@ -114,7 +114,18 @@ fn finish(reason: &str) -> Item {
 }
 
 fn usage(input: u64, output: u64, cached: u64) -> Usage {
-    Usage { input_tokens: input, output_tokens: output, cached_tokens: cached, source: UsageSource::Reported }
+    Usage {
+        input_tokens: input,
+        output_tokens: output,
+        cached_tokens: cached,
+        source: UsageSource::Reported,
+        ..Usage::default()
+    }
+}
+
+/// The same, of whose input so much went into the provider's cache.
+fn with_written(usage: Usage, cache_written_tokens: u64) -> Usage {
+    Usage { cache_written_tokens, ..usage }
 }
 
 /// A neutral request as `dialect` writes it, with what was lost: (field, change).

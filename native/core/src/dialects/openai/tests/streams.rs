@@ -30,8 +30,8 @@ fn openai_items() -> Vec<Item> {
         more("\"Ulm\"}"),
         call(1, "call_b", "time", "{}"),
         finish("tool_calls"),
-        Item::Usage(usage(19, 10, 8)),
-        Item::UsageDetail { reasoning_tokens: 4, cache_written_tokens: 3 },
+        Item::Usage(with_written(usage(19, 10, 8), 3)),
+        Item::UsageDetail { reasoning_tokens: 4 },
     ]
 }
 

@@ -19,8 +19,8 @@ fn all_kinds() -> Vec<Item> {
         finish("tool_calls"),
         Item::Refusal { choice: 1, text: "No".into() },
         Item::Finish { choice: 1, reason: "stop".into() },
-        Item::Usage(usage(20, 10, 5)),
-        Item::UsageDetail { reasoning_tokens: 4, cache_written_tokens: 2 },
+        Item::Usage(with_written(usage(20, 10, 5), 2)),
+        Item::UsageDetail { reasoning_tokens: 4 },
     ]
 }
 
@@ -35,7 +35,7 @@ fn what_is_streamed_reads_as_the_same_items() {
     let mut encoder = OpenAiChat::USUAL.encoder(reply);
     let mut out = Vec::new();
     all_kinds().iter().for_each(|item| encoder.item(item, &mut out));
-    encoder.end(&usage(20, 10, 5), &mut out);
+    encoder.end(&with_written(usage(20, 10, 5), 2), &mut out);
     let (read, end) = read_parts(&[&out]);
     let mut expected = without_foreign(all_kinds());
     // Annotations are told before the choice finishes, and here they are read there.

@@ -6,6 +6,7 @@ use super::{calls, custom, finish, json as parsed, reply, text, thinks, whole, O
 use crate::dialects::neutral::{Item, Thought, TokenLogprob};
 use crate::dialects::{Answer, Dialect, Protocol, Reply};
 use crate::error::{Code, Failure};
+use crate::ledger::Usage;
 
 fn write(items: &[Item]) -> serde_json::Value {
     parsed(&OpenAiResponses.write_answer(&reply(), items, &USAGE))
@@ -27,7 +28,7 @@ fn an_answer_of_every_kind_of_item() {
             {"type": "refusal", "refusal": "no"}]},
         {"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "f", "namespace": "ns", "arguments": "{\"a\":1}", "status": "completed"},
         {"id": "ctc_1", "type": "custom_tool_call", "call_id": "call_2", "name": "c", "input": "plain"},
-    ], "usage": {"input_tokens": 20, "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2}, "output_tokens": 9,
+    ], "usage": {"input_tokens": 20, "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2, "cache_write_tokens_details": {"ttl_30m_tokens": 1, "ttl_12h_tokens": 1}}, "output_tokens": 9,
         "output_tokens_details": {"reasoning_tokens": 5}, "total_tokens": 29}}),
     );
     assert_eq!(answer, Answer::Whole);
@@ -59,8 +60,8 @@ fn an_answer_of_every_kind_of_item() {
             calls(0, "call_1", "ns_-_f", "{\"a\":1}"),
             custom(1, Some(("call_2", "c")), "plain"),
             finish("tool_calls"),
-            Item::Usage(USAGE),
-            Item::UsageDetail { reasoning_tokens: 5, cache_written_tokens: 2 },
+            Item::Usage(Usage { cache_written_tokens: 2, cache_written_long_tokens: 1, ..USAGE }),
+            Item::UsageDetail { reasoning_tokens: 5 },
         ]
     );
 }

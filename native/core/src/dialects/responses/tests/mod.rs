@@ -93,7 +93,14 @@ fn reply() -> Reply {
     Reply { id: "r1".into(), created: 1_700_000_000, model: "claude".into(), ..Reply::default() }
 }
 
-const USAGE: Usage = Usage { input_tokens: 20, output_tokens: 9, cached_tokens: 4, source: UsageSource::Reported };
+const USAGE: Usage = Usage {
+    input_tokens: 20,
+    output_tokens: 9,
+    cached_tokens: 4,
+    source: UsageSource::Reported,
+    cache_written_tokens: 0,
+    cache_written_long_tokens: 0,
+};
 
 /// The events of a stream that says `items`.
 fn encode(items: &[Item]) -> Vec<u8> {
