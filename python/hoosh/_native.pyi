@@ -244,6 +244,10 @@ class Config:
     def storage_path(self) -> str | None:
         """File of the store as it is written, `:memory:` for none; None where nothing is written."""
 
+    @property
+    def keeps_in_store(self) -> bool:
+        """Whether earlier turns are kept in the store."""
+
     def hooked(self, names: Sequence[str]) -> Config:
         """The same configuration, in which requests to the providers of these `names` go through callables of this process.
 
@@ -411,6 +415,9 @@ class Gateway:
 
     def set_mounts_run(self, run: bool) -> None:
         """Whether applications of `[[server.mounts]]` can be asked; before this is said, they cannot."""
+
+    def set_store_lasts(self, lasts: bool) -> None:
+        """Whether the store outlives this process; before this is said, it does not."""
 
     def caller_stall(self) -> int:
         """Seconds after which a caller that takes nothing is cut off."""

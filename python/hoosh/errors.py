@@ -186,6 +186,7 @@ _CLASS_OF_CODE: dict[str, type[HooshError]] = {
     "upstream_truncated": MalformedReply,
     "upstream_timeout": ProviderTimeout,
     "budget_unavailable": InternalError,
+    "store_unavailable": InternalError,
     "mount_unavailable": InternalError,
     "overloaded": InternalError,
     "draining": InternalError,

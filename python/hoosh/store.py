@@ -9,6 +9,7 @@ from typing import Any
 from hoosh import _environment
 from hoosh._native import Config, store_backup, store_inspect
 from hoosh._stores import Place
+from hoosh.errors import ConfigError
 
 MEMORY = ":memory:"
 """The path of a store that keeps nothing."""
@@ -24,10 +25,13 @@ def place(config: Config, holder: str, *, needed: bool) -> Place | None:
         holder: which program this is, for an operator who wants the same store.
         needed: whether one is kept where `[storage] path` is not written.
 
+    Raises:
+        ConfigError: it is in memory, and earlier turns are to be kept in it.
+
     """
-    if config.storage_path is None and not needed:
-        return None
-    if config.storage_path == MEMORY:
+    if config.storage_path == MEMORY or (config.storage_path is None and not needed):
+        if config.keeps_in_store:
+            raise ConfigError('[dialects] history is "store", and there is none. Write [storage] path.')
         return None
     return Place(str(path_of(config)), holder)
 
@@ -53,8 +57,8 @@ def check(path: str | os.PathLike[str]) -> Report:
 def info(path: str | os.PathLike[str]) -> Report:
     """What is in the store.
 
-    Returns `holder` (the process that has it open, or None), `format`, `bytes`, `runs`, `crashed`, `rows`, `requests`, and
-    `budgets`, each with `name`, `capacity`, `used`, `lost` and `leased` in tokens.
+    Returns `holder` (the process that has it open, or None), `format`, `bytes`, `runs`, `crashed`, `rows`, `requests`,
+    `turns` and `turn_bytes` (earlier turns of the Responses API), `homes` (responses that providers keep), and `budgets`, each with `name`, `capacity`, `used`, `lost` and `leased` in tokens.
 
     Raises:
         ConfigError: there is no store, it is not ours, or cannot be read.
@@ -80,6 +84,8 @@ def told(path: str | os.PathLike[str], report: Report) -> str:
         f"{os.fspath(path)}: format {report['format']}, {report['bytes']:,} bytes, {holder}",
         f"{_counted(report['runs'], 'run')}, {report['crashed']:,} without an orderly end",
         f"{_counted(report['rows'], 'ledger row')}, {_counted(report['requests'], 'record')} of requests that asked no provider",
+        f"{_counted(report['turns'], 'earlier turn')} of {report['turn_bytes']:,} bytes, "
+        f"{_counted(report['homes'], 'response')} kept by providers",
     ]
     for budget in report["budgets"]:
         numbers = ", ".join(f"{word} {budget[word]:,}" for word in ("capacity", "used", "lost", "leased"))

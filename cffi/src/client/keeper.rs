@@ -19,7 +19,15 @@ pub struct Memory {
 }
 
 impl Memory {
-    pub fn new() -> Memory {
+    /// The words of an error say why the configuration asks for another.
+    pub fn open(config: &Config) -> Result<Memory, String> {
+        if config.dialects.keeps_in_store() {
+            return Err("[dialects] history is `store`: name a file for the store.".to_owned());
+        }
+        Ok(Memory::new())
+    }
+
+    fn new() -> Memory {
         Memory { store: Mutex::new(MemoryStore::new(KEPT_ROWS)), answers: Mutex::default() }
     }
 }
@@ -63,6 +71,10 @@ impl Keeper for File {
 
     fn answers(&self) -> Vec<(u64, Outcome)> {
         lock(&self.0).as_ref().map(Writer::answers).unwrap_or_default()
+    }
+
+    fn lasts(&self) -> bool {
+        true
     }
 }
 

@@ -55,23 +55,21 @@ pub unsafe extern "C" fn hoosh_client_new(
         let (gateway, config, path, client) =
             unsafe { (shared(gateway)?, shared(config)?, store.text()?, place(client)?) };
         let edge = Edge::inside(gateway.gateway.clone(), 1, now.core().mono_us);
-        let (keeper, file): (Arc<dyn Keeper>, _) = if path.is_empty() {
-            (Arc::new(Memory::new()), None)
+        let opened: Result<(Arc<dyn Keeper>, _), String> = if path.is_empty() {
+            Memory::open(&config.0).map(|memory| (Arc::new(memory) as Arc<dyn Keeper>, None))
         } else {
-            match File::open(Path::new(path), &config.0, Arc::new(edge.ring())) {
-                Ok(file) => {
-                    let writer = file.0.clone();
-                    (Arc::new(file), Some(writer))
-                }
-                Err(words) => {
-                    // SAFETY: the program's promise; NULL is allowed here.
-                    if let Ok(error) = unsafe { place(error) } {
-                        error.put(give(hoosh_text::new(words)));
-                    }
-                    return Err(hoosh_result::Config);
-                }
-            }
+            File::open(Path::new(path), &config.0, Arc::new(edge.ring())).map(|file| {
+                let writer = file.0.clone();
+                (Arc::new(file) as Arc<dyn Keeper>, Some(writer))
+            })
         };
+        let (keeper, file) = opened.map_err(|words| {
+            // SAFETY: the program's promise; NULL is allowed here.
+            if let Ok(error) = unsafe { place(error) } {
+                error.put(give(hoosh_text::new(words)));
+            }
+            hoosh_result::Config
+        })?;
         edge.start_loop(keeper).and_then(|()| edge.accept()).map_err(|_| hoosh_result::Internal)?;
         client.put(give(hoosh_client { edge, file }));
         Ok(())

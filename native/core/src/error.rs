@@ -136,6 +136,8 @@ codes! {
     UpstreamUnavailable = 503, "api_error", "upstream_unavailable", Upstream;
     /// The store that holds the budget did not answer in time.
     BudgetUnavailable = 503, "api_error", "budget_unavailable", Gateway;
+    /// The store that keeps responses did not answer, or not in time.
+    StoreUnavailable = 503, "api_error", "store_unavailable", Gateway;
     /// Too much is buffered already.
     Overloaded = 503, "api_error", "overloaded", Gateway;
     /// The application that is mounted at this path does not run now.

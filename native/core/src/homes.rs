@@ -1,16 +1,18 @@
 //! Which upstream keeps a response of the Responses API, so that whoever asks for it later is sent there and to nobody else.
 //!
-//! In memory and bounded: the oldest are forgotten first. What one tenant's response is no other may ask for, although one
-//! credential at the upstream stands for all of them.
+//! In memory and bounded: the oldest are forgotten first; what of it outlives the process is the store's part
+//! ([`crate::archive`]). What one tenant's response is no other may ask for, although one credential at the upstream stands
+//! for all of them.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use smallvec::SmallVec;
 
+use crate::history::ResponseKey;
 use crate::sync::{lock, Arc, Mutex};
 
 /// Responses that are remembered; each takes some 150 bytes.
-const MOST: usize = 65_536;
+pub(crate) const MOST: usize = 65_536;
 
 type Digest = [u8; 32];
 
@@ -63,61 +65,71 @@ struct Entry {
 
 impl Homes {
     /// Remembers where a tenant's response is.
-    pub fn remember(&self, tenant: &str, id: &str, home: Home) {
-        let (id, tenant) = (digest(id), digest(tenant));
+    pub fn remember(&self, key: &ResponseKey, home: Home) {
         let mut kept = lock(&self.0);
-        kept.forget(&id, |entry| entry.tenant == tenant);
-        kept.last += 1;
-        let number = kept.last;
-        kept.homes.entry(id).or_default().push(Entry { tenant, number, home });
-        kept.count += 1;
-        kept.order.push_back((id, number));
-        // Places of what was forgotten since are no more than there are others.
-        while kept.count > MOST || kept.order.len() > 2 * MOST {
-            let Some((oldest, number)) = kept.order.pop_front() else { break };
-            kept.forget(&oldest, |entry| entry.number == number);
+        kept.forget(&key.id, |entry| entry.tenant == key.tenant);
+        kept.add(key, home);
+    }
+
+    /// The same of one that the store knew, unless more is known here by now.
+    pub fn recall(&self, key: &ResponseKey, home: Home) {
+        let mut kept = lock(&self.0);
+        if kept.own(key).is_none() {
+            kept.add(key, home);
         }
     }
 
     /// Where it is.
-    pub fn find(&self, tenant: &str, id: &str) -> Known {
+    pub fn find(&self, key: &ResponseKey) -> Known {
         let kept = lock(&self.0);
-        let Some(entries) = kept.homes.get(&digest(id)) else { return Known::Nobody };
-        let tenant = digest(tenant);
-        let own = entries.iter().find(|entry| entry.tenant == tenant);
+        let Some(entries) = kept.homes.get(&key.id) else { return Known::Nobody };
+        let own = entries.iter().find(|entry| entry.tenant == key.tenant);
         own.map_or(Known::Others, |entry| Known::Own(entry.home.clone()))
     }
 
-    /// It is no more.
-    pub fn forget(&self, tenant: &str, id: &str) {
-        let tenant = digest(tenant);
-        lock(&self.0).forget(&digest(id), |entry| entry.tenant == tenant);
+    /// It is no more; whether it was there.
+    pub fn forget(&self, key: &ResponseKey) -> bool {
+        lock(&self.0).forget(&key.id, |entry| entry.tenant == key.tenant)
     }
 
-    /// Whether its cost is still owed; from now on it is not.
-    pub fn settle(&self, tenant: &str, id: &str) -> bool {
-        let tenant = digest(tenant);
+    /// Whether its cost is still owed: then where it is. From now on it is not.
+    pub fn settle(&self, key: &ResponseKey) -> Option<Home> {
         let mut kept = lock(&self.0);
-        let entries = kept.homes.get_mut(&digest(id));
-        let own = entries.and_then(|entries| entries.iter_mut().find(|entry| entry.tenant == tenant));
-        own.is_some_and(|entry| std::mem::take(&mut entry.home.owed))
+        let entry = kept.own(key).filter(|entry| entry.home.owed)?;
+        entry.home.owed = false;
+        Some(entry.home.clone())
     }
 }
 
 impl Kept {
-    fn forget(&mut self, id: &Digest, which: impl Fn(&Entry) -> bool) {
-        let Some(entries) = self.homes.get_mut(id) else { return };
+    fn own(&mut self, key: &ResponseKey) -> Option<&mut Entry> {
+        self.homes.get_mut(&key.id)?.iter_mut().find(|entry| entry.tenant == key.tenant)
+    }
+
+    fn add(&mut self, key: &ResponseKey, home: Home) {
+        self.last += 1;
+        let number = self.last;
+        self.homes.entry(key.id).or_default().push(Entry { tenant: key.tenant, number, home });
+        self.count += 1;
+        self.order.push_back((key.id, number));
+        // Places of what was forgotten since are no more than there are others.
+        while self.count > MOST || self.order.len() > 2 * MOST {
+            let Some((oldest, number)) = self.order.pop_front() else { break };
+            self.forget(&oldest, |entry| entry.number == number);
+        }
+    }
+
+    fn forget(&mut self, id: &Digest, which: impl Fn(&Entry) -> bool) -> bool {
+        let Some(entries) = self.homes.get_mut(id) else { return false };
         let before = entries.len();
         entries.retain(|entry| !which(entry));
-        self.count -= before - entries.len();
+        let gone = before - entries.len();
+        self.count -= gone;
         if entries.is_empty() {
             self.homes.remove(id);
         }
+        gone > 0
     }
-}
-
-fn digest(text: &str) -> Digest {
-    *blake3::hash(text.as_bytes()).as_bytes()
 }
 
 #[cfg(test)]
@@ -128,30 +140,46 @@ mod tests {
         Home { provider: provider.into(), credential: 0, asked: "m".into(), model: "m".into(), owed: true }
     }
 
+    fn key(tenant: &str, id: &str) -> ResponseKey {
+        ResponseKey::of(tenant, id)
+    }
+
     #[test]
     fn a_response_is_at_home_for_its_tenant_alone() {
         let homes = Homes::default();
-        homes.remember("a", "resp_1", home("one"));
-        assert_eq!(homes.find("a", "resp_1"), Known::Own(home("one")));
-        assert_eq!((homes.find("b", "resp_1"), homes.find("b", "resp_2")), (Known::Others, Known::Nobody));
-        homes.remember("b", "resp_1", home("two"));
-        assert_eq!(homes.find("a", "resp_1"), Known::Own(home("one")), "the same number is two responses");
-        homes.forget("b", "resp_1");
-        assert_eq!(homes.find("b", "resp_1"), Known::Others);
-        assert!(!homes.settle("b", "resp_1") && homes.settle("a", "resp_1") && !homes.settle("a", "resp_1"));
-        homes.forget("a", "resp_1");
-        assert_eq!(homes.find("a", "resp_1"), Known::Nobody);
+        let (a, b) = (key("a", "resp_1"), key("b", "resp_1"));
+        homes.remember(&a, home("one"));
+        assert_eq!(homes.find(&a), Known::Own(home("one")));
+        assert_eq!((homes.find(&b), homes.find(&key("b", "resp_2"))), (Known::Others, Known::Nobody));
+        homes.remember(&b, home("two"));
+        assert_eq!(homes.find(&a), Known::Own(home("one")), "the same number is two responses");
+        assert!(homes.forget(&b) && !homes.forget(&b));
+        assert_eq!(homes.find(&b), Known::Others);
+        let settled = Home { owed: false, ..home("one") };
+        assert_eq!((homes.settle(&b), homes.settle(&a), homes.settle(&a)), (None, Some(settled), None));
+        homes.forget(&a);
+        assert_eq!(homes.find(&a), Known::Nobody);
+    }
+
+    #[test]
+    fn what_the_store_knew_takes_the_place_of_nothing_newer() {
+        let homes = Homes::default();
+        let a = key("a", "resp_1");
+        homes.recall(&a, home("one"));
+        assert!(homes.settle(&a).is_some());
+        homes.recall(&a, home("one"));
+        assert_eq!(homes.settle(&a), None, "its cost would be booked twice");
     }
 
     #[test]
     fn they_are_bounded_and_the_oldest_are_forgotten() {
         let homes = Homes::default();
         for at in 0..MOST + 10 {
-            homes.remember("a", &at.to_string(), home("one"));
+            homes.remember(&key("a", &at.to_string()), home("one"));
         }
-        assert_eq!((homes.find("a", "9"), homes.find("a", "10")), (Known::Nobody, Known::Own(home("one"))));
+        assert_eq!((homes.find(&key("a", "9")), homes.find(&key("a", "10"))), (Known::Nobody, Known::Own(home("one"))));
         for _ in 0..3 * MOST {
-            homes.remember("a", "again", home("one"));
+            homes.remember(&key("a", "again"), home("one"));
         }
         let kept = lock(&homes.0);
         assert!(kept.order.len() <= 2 * MOST && kept.count <= MOST);

@@ -5,6 +5,7 @@
 //! Nothing in this crate opens a socket, reads a file, an environment variable or a clock, or draws a random number:
 //! time is a parameter ([`clock::Now`]) and randomness is a seed.
 
+mod archive;
 pub mod clock;
 pub mod config;
 pub mod egress;

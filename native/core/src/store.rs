@@ -4,7 +4,13 @@
 use crate::sync::Arc;
 use std::collections::{HashMap, VecDeque};
 
+use crate::history::{ResponseKey, Turn};
+use crate::homes::{Home, Known};
 use crate::ledger::Row;
+
+mod shelf;
+
+pub use shelf::Shelf;
 
 /// What the gateway's loop asks of a store.
 ///
@@ -41,12 +47,72 @@ pub enum Op {
         /// In the order of settling.
         rows: Vec<Row>,
     },
+    /// What changed of the responses that are kept, in this order, all or none. To do it again changes nothing. Only a store
+    /// that outlives the process is asked this, and the next.
+    Remember {
+        /// The oldest first.
+        changes: Vec<Change>,
+        /// What of all is kept then.
+        bounds: Bounds,
+    },
+    /// What is known of a response.
+    Recall {
+        /// Whose it is, and its id.
+        key: ResponseKey,
+        /// Microseconds since 1970: what is kept until then or before is not known any more.
+        now_us: i64,
+    },
     /// This run is over: what it leased is free again, but for what its rows used and what is still `held`. What is
     /// asked after that belongs to the next run.
     End {
         /// Budget names, and the tokens that somebody holds of each all the same.
         held: Vec<(Arc<str>, u64)>,
     },
+}
+
+/// Something that changed of the responses that are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// In the place of another of the same response.
+    KeepTurn(ResponseKey, Turn),
+    /// It is not kept any more.
+    ForgetTurn(ResponseKey),
+    /// In the place of another of the same response.
+    KeepHome(ResponseKey, Home),
+    /// Its upstream does not keep it any more.
+    ForgetHome(ResponseKey),
+    /// No turn is kept.
+    ForgetTurns,
+}
+
+impl Change {
+    /// About as many as it takes while it waits.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Change::KeepTurn(_, turn) => 128 + turn.bytes(),
+            _ => 128,
+        }
+    }
+}
+
+/// How much of what is kept of responses stays: of turns those whose time is not over, and then the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Microseconds since 1970.
+    pub now_us: i64,
+    /// Bytes of all turns.
+    pub turn_bytes: u64,
+    /// How many homes.
+    pub homes: u64,
+}
+
+/// What a store knows of a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recalled {
+    /// What is kept of it.
+    pub turn: Option<Turn>,
+    /// Which upstream keeps it.
+    pub home: Known,
 }
 
 /// What runs before this one took of a budget.
@@ -70,6 +136,8 @@ pub enum Outcome {
         /// Tokens.
         tokens: u64,
     },
+    /// What is known of the response.
+    Recalled(Recalled),
     /// Done.
     Stored,
     /// Not done; the words are for the operator's log.
@@ -90,6 +158,7 @@ pub struct MemoryStore {
     requests: VecDeque<Row>,
     max_rows: usize,
     last_group: u64,
+    shelf: Shelf,
 }
 
 /// One budget: what this run took, and those before it.
@@ -123,6 +192,7 @@ impl MemoryStore {
             requests: VecDeque::new(),
             max_rows,
             last_group: 0,
+            shelf: Shelf::default(),
         }
     }
 
@@ -177,6 +247,11 @@ impl Store for MemoryStore {
                 self.append(group, rows);
                 Outcome::Stored
             }
+            Op::Remember { changes, bounds } => {
+                self.shelf.remember(changes, bounds);
+                Outcome::Stored
+            }
+            Op::Recall { key, now_us } => Outcome::Recalled(self.shelf.recall(&key, now_us)),
             Op::End { held } => {
                 for (name, account) in &mut self.accounts {
                     let held = held.iter().filter(|(budget, _)| budget == name).map(|(_, tokens)| tokens).sum();

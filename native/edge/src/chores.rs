@@ -21,6 +21,10 @@ pub trait Keeper: Send + Sync {
     fn ask(&self, id: u64, op: Op);
     /// The answers since the last call.
     fn answers(&self) -> Vec<(u64, Outcome)>;
+    /// Whether it outlives the process.
+    fn lasts(&self) -> bool {
+        false
+    }
 }
 
 /// What others see of the loop.

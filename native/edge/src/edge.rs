@@ -211,6 +211,7 @@ impl Edge {
         shared.progress.begin();
         // Here and not in its thread: whoever asks next must not be told that it goes down.
         shared.gateway.begin_anew();
+        shared.gateway.set_store_lasts(keeper.lasts());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let run = move || {
             tokio::task::LocalSet::new().block_on(&runtime, chores::run(shared, keeper));

@@ -210,6 +210,12 @@ impl Config {
         self.0.storage.path.as_deref()
     }
 
+    /// Whether earlier turns are kept in the store.
+    #[getter]
+    fn keeps_in_store(&self) -> bool {
+        self.0.dialects.keeps_in_store()
+    }
+
     /// Path, `module:attribute`, and whether no key is asked for, of each application that is mounted, in the file's order.
     #[getter]
     fn mounts(&self) -> Vec<(String, String, bool)> {

@@ -127,6 +127,11 @@ impl Gateway {
         self.0.set_mounts_run(run);
     }
 
+    /// Whether the store outlives this process; before this is said, it does not.
+    fn set_store_lasts(&self, lasts: bool) {
+        self.0.set_store_lasts(lasts);
+    }
+
     /// Seconds after which a caller that takes nothing is cut off.
     fn caller_stall(&self) -> u64 {
         self.0.caller_stall_secs()

@@ -267,6 +267,10 @@ impl Keeper for File {
     fn answers(&self) -> Vec<(u64, store::Outcome)> {
         lock(&self.0).as_ref().map(Writer::answers).unwrap_or_default()
     }
+
+    fn lasts(&self) -> bool {
+        true
+    }
 }
 
 /// What is in the store at `path`; with `check` whether it is whole too. Beside a process that has it, or without.
@@ -295,6 +299,9 @@ pub fn store_inspect(py: Python<'_>, path: String, check: bool) -> PyResult<Boun
     told.set_item("crashed", report.crashed)?;
     told.set_item("rows", report.rows)?;
     told.set_item("requests", report.requests)?;
+    told.set_item("turns", report.turns)?;
+    told.set_item("turn_bytes", report.turn_bytes)?;
+    told.set_item("homes", report.homes)?;
     told.set_item("problems", report.problems)?;
     Ok(told)
 }

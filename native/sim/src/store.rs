@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hoosh_core::clock::{MILLISECOND, SECOND};
 use hoosh_core::ledger::Row;
-use hoosh_core::store::{Earlier, Op, Outcome};
+use hoosh_core::store::{Earlier, Op, Outcome, Shelf};
 
 use crate::dice::Dice;
 use crate::plan::StoreMood;
@@ -20,6 +20,8 @@ pub struct ScriptedStore {
     /// The last one is in progress, or ended and nobody asked since.
     runs: Vec<Run>,
     last_group: u64,
+    /// Responses.
+    shelf: Shelf,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +56,13 @@ impl Run {
 impl ScriptedStore {
     /// Nothing is in it, and a run in progress.
     pub fn new() -> ScriptedStore {
-        ScriptedStore { rows: Vec::new(), requests: Vec::new(), runs: vec![Run::default()], last_group: 0 }
+        ScriptedStore {
+            rows: Vec::new(),
+            requests: Vec::new(),
+            runs: vec![Run::default()],
+            last_group: 0,
+            shelf: Shelf::default(),
+        }
     }
 
     /// Another process comes, whatever became of the one before.
@@ -117,6 +125,10 @@ impl ScriptedStore {
     }
 
     fn apply(&mut self, op: Op) -> Outcome {
+        if let Op::Recall { key, now_us } = op {
+            // It changes nothing, and belongs to no run.
+            return Outcome::Recalled(self.shelf.recall(&key, now_us));
+        }
         if self.has_ended() {
             // An end whose answer was lost is asked for again.
             if let Op::End { .. } = op {
@@ -163,6 +175,11 @@ impl ScriptedStore {
                 }
                 Outcome::Stored
             }
+            Op::Remember { changes, bounds } => {
+                self.shelf.remember(changes, bounds);
+                Outcome::Stored
+            }
+            Op::Recall { key, now_us } => Outcome::Recalled(self.shelf.recall(&key, now_us)),
             Op::End { held } => {
                 self.runs[before].held = Some(held);
                 Outcome::Stored

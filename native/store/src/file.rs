@@ -46,11 +46,12 @@ pub(crate) fn open(path: &Path, max_pages: Option<u32>) -> Result<Connection, St
         let words = format!("The store {} cannot keep a write-ahead log. Put it on a local disk.", path.display());
         return Err(StoreError::new(words));
     }
-    // The last two make macOS wait for the disk itself; elsewhere they do nothing.
+    // What is deleted is written over with zeros in the file: it may be what people said. The last two make macOS wait for
+    // the disk itself; elsewhere they do nothing.
     connection
         .execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 16777216;
-             PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;",
+             PRAGMA secure_delete = ON; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;",
         )
         .map_err(sqlite)?;
     if let Some(pages) = max_pages {

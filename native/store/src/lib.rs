@@ -8,6 +8,7 @@
 //! | `sqlite` | [`SqliteStore`]: operations in one transaction, all durable or none |
 //! | `accounts` | leases and returns, and what a crash leaves behind |
 //! | `ledger` | rows in and out |
+//! | `responses` | turns that are kept, and which upstream keeps a response |
 //! | `keys` | which keys were seen, without their secrets |
 //! | `writer` | [`Writer`]: the thread that owns the connection, so that no event loop waits for a disk |
 //! | `report` | what `hoosh store check`, `info` and `backup` do beside a running server |
@@ -22,6 +23,7 @@ mod keys;
 mod ledger;
 mod lock;
 mod report;
+mod responses;
 mod schema;
 mod sqlite;
 mod writer;

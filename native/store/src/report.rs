@@ -11,9 +11,13 @@ use crate::error::StoreError;
 use crate::file;
 use crate::ledger::{self, Kind};
 use crate::lock::Lock;
+use crate::responses;
 
 /// Pages that a backup copies before it lets the writer in.
 const PAGES_AT_ONCE: i32 = 1_000;
+
+/// The format that has tables of responses.
+const WITH_RESPONSES: i64 = 3;
 
 /// What a store holds.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +36,12 @@ pub struct Report {
     pub rows: i64,
     /// Records of requests that asked no upstream.
     pub requests: i64,
+    /// Turns that are kept, and their bytes.
+    pub turns: i64,
+    /// See [`Self::turns`].
+    pub turn_bytes: u64,
+    /// Responses of which it is known which upstream keeps them.
+    pub homes: i64,
     /// Each budget that was ever leased of or booked to, by name.
     pub budgets: Vec<BudgetReport>,
     /// What does not add up; empty if all is well, or nobody looked.
@@ -102,15 +112,21 @@ fn read(connection: &Connection, holder: Option<String>, check: bool) -> rusqlit
     let newest = number("SELECT coalesce(max(id), 0) FROM runs WHERE ended_us IS NULL")?;
     let current = if holder.is_some() { newest } else { 0 };
     let crashed = format!("SELECT count(*) FROM runs WHERE ended_us IS NULL AND id <> {current}");
+    let format = number("PRAGMA user_version")?;
+    // One that no newer hoosh has opened yet is read as it is.
+    let has_responses = format >= WITH_RESPONSES;
     Ok(Report {
-        format: number("PRAGMA user_version")?,
+        format,
         bytes: number("PRAGMA page_count")? * number("PRAGMA page_size")?,
         runs: number("SELECT count(*) FROM runs")?,
         crashed: number(&crashed)?,
         rows: number("SELECT count(*) FROM ledger")?,
         requests: number("SELECT count(*) FROM requests")?,
+        turns: if has_responses { number("SELECT count(*) FROM turns")? } else { 0 },
+        turn_bytes: if has_responses { responses::bytes_of_all(connection)? } else { 0 },
+        homes: if has_responses { number("SELECT count(*) FROM homes")? } else { 0 },
         budgets: budgets(connection, current)?,
-        problems: if check { problems(connection)? } else { Vec::new() },
+        problems: if check { problems(connection, has_responses)? } else { Vec::new() },
         holder,
     })
 }
@@ -136,7 +152,7 @@ fn budgets(connection: &Connection, current: i64) -> rusqlite::Result<Vec<Budget
 }
 
 /// What SQLite finds, and rows that do not add up to what is booked.
-fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+fn problems(connection: &Connection, has_responses: bool) -> rusqlite::Result<Vec<String>> {
     let mut problems = damage(connection)?;
     problems.extend(words(
         connection,
@@ -158,6 +174,25 @@ fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         connection,
         "SELECT 'budget ' || budget || ', run ' || run || ': ' || leased || ' leased, ' || returned || ' returned'
          FROM leases WHERE returned > leased OR leased < 0 OR returned < 0 OR used < 0 LIMIT 20",
+    )?);
+    if has_responses {
+        problems.extend(problems_of_responses(connection)?);
+    }
+    Ok(problems)
+}
+
+fn problems_of_responses(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut problems = words(
+        connection,
+        "SELECT 'turn ' || number || ': ' || bytes || ' bytes are counted, and it has '
+                || (length(items) + length(input) + length(response))
+         FROM turns WHERE bytes <> length(items) + length(input) + length(response) LIMIT 20",
+    )?;
+    problems.extend(words(
+        connection,
+        "SELECT what || ' ' || number || ' is nobody''s' FROM (
+           SELECT 'turn' AS what, number, id, tenant FROM turns UNION ALL SELECT 'home', number, id, tenant FROM homes
+         ) WHERE length(id) <> 32 OR length(tenant) <> 32 LIMIT 20",
     )?);
     Ok(problems)
 }

@@ -13,7 +13,7 @@ const APPLICATION_ID: i32 = 0x686f_6f73;
 pub const FORMAT: i32 = MIGRATIONS.len() as i32;
 
 /// What leads from format N to format N + 1. Never changed once released.
-const MIGRATIONS: &[&str] = &[FORMAT_1, FORMAT_2, FORMAT_3];
+const MIGRATIONS: &[&str] = &[FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4];
 
 /// `leases.used` is what `ledger` adds up to, kept so that a lease need not add it up; `hoosh store check` compares them.
 const FORMAT_1: &str = "
@@ -77,6 +77,21 @@ ALTER TABLE requests ADD COLUMN cache_written_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE requests ADD COLUMN cache_written_long_tokens INTEGER NOT NULL DEFAULT 0;
 ";
 
+/// What outlives the process of responses, by digests of tenant and id: the turns that are kept here, and which upstream keeps
+/// one. The newest has the largest number.
+const FORMAT_4: &str = "
+CREATE TABLE turns (
+  number INTEGER PRIMARY KEY, id BLOB NOT NULL, tenant BLOB NOT NULL, until_us INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  items BLOB NOT NULL, input BLOB NOT NULL, response BLOB NOT NULL, UNIQUE (id, tenant)
+) STRICT;
+CREATE INDEX turns_until ON turns (until_us, bytes);
+
+CREATE TABLE homes (
+  number INTEGER PRIMARY KEY, id BLOB NOT NULL, tenant BLOB NOT NULL, provider TEXT NOT NULL, credential INTEGER NOT NULL,
+  asked TEXT NOT NULL, model TEXT NOT NULL, owed INTEGER NOT NULL, UNIQUE (id, tenant)
+) STRICT;
+";
+
 /// What a file is that is not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -131,8 +146,13 @@ fn migrate_by(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Res
 mod tests {
     use super::*;
 
-    const NEXT: &[&str] =
-        &[FORMAT_1, FORMAT_2, FORMAT_3, "ALTER TABLE runs ADD COLUMN host TEXT; UPDATE runs SET host = 'old';"];
+    const NEXT: &[&str] = &[
+        FORMAT_1,
+        FORMAT_2,
+        FORMAT_3,
+        FORMAT_4,
+        "ALTER TABLE runs ADD COLUMN host TEXT; UPDATE runs SET host = 'old';",
+    ];
 
     #[test]
     fn an_older_file_is_brought_forward_with_what_is_in_it() {
@@ -143,17 +163,35 @@ mod tests {
         let found: (i64, String) =
             connection.query_row("SELECT pid, host FROM runs", (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         assert_eq!(found, (2, "old".into()));
-        assert!(check_origin(&connection, Path::new("x")).unwrap_err().message.contains("newer hoosh (format 4"));
+        assert!(check_origin(&connection, Path::new("x")).unwrap_err().message.contains("newer hoosh (format 5"));
+    }
+
+    #[test]
+    fn a_file_of_the_format_before_gets_the_tables_of_responses_and_keeps_its_rows() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate_by(&mut connection, &[FORMAT_1, FORMAT_2, FORMAT_3]).unwrap();
+        connection.execute("INSERT INTO keys VALUES ('k', '0123abcd', 1, 2)", ()).unwrap();
+        migrate(&mut connection).unwrap();
+        let count = |table: &str| {
+            connection.query_row(&format!("SELECT count(*) FROM {table}"), (), |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!((count("keys"), count("turns"), count("homes")), (1, 0, 0));
+        assert_eq!(connection.query_row("PRAGMA user_version", (), |row| row.get(0)), Ok(FORMAT));
     }
 
     #[test]
     fn a_migration_that_fails_changes_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
-        let broken = &[FORMAT_1, FORMAT_2, FORMAT_3, "CREATE TABLE later (a) STRICT;"];
+        let broken = &[FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, "CREATE TABLE later (a) STRICT;"];
         migrate_by(&mut connection, broken).unwrap_err();
-        let broken =
-            &[FORMAT_1, FORMAT_2, FORMAT_3, "CREATE TABLE later (a INTEGER) STRICT; SELECT nothing FROM nowhere;"];
+        let broken = &[
+            FORMAT_1,
+            FORMAT_2,
+            FORMAT_3,
+            FORMAT_4,
+            "CREATE TABLE later (a INTEGER) STRICT; SELECT nothing FROM nowhere;",
+        ];
         migrate_by(&mut connection, broken).unwrap_err();
         assert_eq!(check_origin(&connection, Path::new("x")), Ok(Origin::Ours));
         let later =

@@ -9,11 +9,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::error::StoreError;
 use crate::keys::{self, Key};
 use crate::lock::Lock;
-use crate::{accounts, file, ledger};
+use crate::{accounts, file, ledger, responses};
 
 const DAY_US: i64 = 86_400_000_000;
 /// Records of requests that are deleted at once, so that the ledger need not wait for more.
 const PRUNED_AT_ONCE: usize = 1_000;
+/// The same of turns, which are larger.
+const TURNS_PRUNED_AT_ONCE: usize = 50;
 
 /// How a store is kept.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct SqliteStore {
     connection: Option<Connection>,
     /// `None` once it was ended: the next operation begins another.
     run: Option<i64>,
+    /// Of all turns, once they were added up.
+    turn_bytes: Option<u64>,
     lock: Lock,
 }
 
@@ -58,7 +62,7 @@ impl SqliteStore {
         let lock = Lock::take(path, &settings.holder)?;
         let connection = file::open(path, settings.max_pages)?;
         let path = path.to_owned();
-        let mut store = SqliteStore { path, settings, connection: Some(connection), run: None, lock };
+        let mut store = SqliteStore { path, settings, connection: Some(connection), run: None, turn_bytes: None, lock };
         store.begin_run()?;
         Ok(store)
     }
@@ -72,8 +76,23 @@ impl SqliteStore {
         self.lock.clone()
     }
 
-    /// Performs `ops` in one transaction: when this returns they are durable, or all of them have failed.
+    /// Performs `ops` in one transaction: when this returns they are durable, or all of them have failed. What only reads
+    /// is told behind that, whether they failed or not: a disk that is full can be read.
     pub fn perform_all(&mut self, ops: &[Op]) -> Vec<Outcome> {
+        let (reads, writes): (Vec<&Op>, Vec<&Op>) = ops.iter().partition(|op| matches!(op, Op::Recall { .. }));
+        let mut written = self.write_all(&writes).into_iter();
+        let mut read = reads.into_iter().map(|op| self.read(op)).collect::<Vec<_>>().into_iter();
+        let outcomes = ops.iter().map(|op| match op {
+            Op::Recall { .. } => read.next(),
+            _ => written.next(),
+        });
+        outcomes.map(|outcome| outcome.unwrap_or_else(|| Outcome::Failed("it was not performed".into()))).collect()
+    }
+
+    fn write_all(&mut self, ops: &[&Op]) -> Vec<Outcome> {
+        if ops.is_empty() {
+            return Vec::new();
+        }
         let done = self.try_all(ops).unwrap_or_else(|error| {
             self.suspect();
             vec![Outcome::Failed(error.message); ops.len()]
@@ -84,22 +103,47 @@ impl SqliteStore {
         done
     }
 
+    fn read(&mut self, op: &Op) -> Outcome {
+        let Op::Recall { key, now_us } = op else { return Outcome::Failed("it does not read".into()) };
+        let recalled = self.connected().and_then(|(connection, path)| {
+            responses::recall(connection, key, *now_us).map_err(|error| StoreError::sqlite(path, &error))
+        });
+        match recalled {
+            Ok(recalled) => Outcome::Recalled(recalled),
+            Err(error) => {
+                self.suspect();
+                Outcome::Failed(error.message)
+            }
+        }
+    }
+
     /// Notes which keys are configured now.
     pub fn note_keys(&mut self, keys: &[Key]) -> Result<(), StoreError> {
         let day = now_us() / DAY_US;
         self.change(|connection| keys::note(connection, keys, day))
     }
 
-    /// Deletes some of the records of requests that are too old; whether there may be more.
+    /// Deletes some of the records of requests that are too old, and of the turns whose time is over; whether there may be
+    /// more.
     pub fn prune(&mut self) -> Result<bool, StoreError> {
         let before_us = now_us() - i64::from(self.settings.request_days) * DAY_US;
-        let pruned = self.change(|connection| ledger::prune_requests(connection, before_us, PRUNED_AT_ONCE))?;
-        Ok(pruned == PRUNED_AT_ONCE)
+        let (requests, turns) = self.change(|connection| {
+            let requests = ledger::prune_requests(connection, before_us, PRUNED_AT_ONCE)?;
+            let (turns, _) = responses::prune_expired(connection, now_us(), TURNS_PRUNED_AT_ONCE)?;
+            Ok((requests, turns))
+        })?;
+        self.turn_bytes = self.turn_bytes.filter(|_| turns == 0);
+        Ok(requests == PRUNED_AT_ONCE || turns == TURNS_PRUNED_AT_ONCE)
     }
 
-    fn try_all(&mut self, ops: &[Op]) -> Result<Vec<Outcome>, StoreError> {
+    fn try_all(&mut self, ops: &[&Op]) -> Result<Vec<Outcome>, StoreError> {
         let run = self.begin_run()?;
-        self.write(|connection| ops.iter().map(|op| perform(connection, run, op)).collect())
+        let mut turn_bytes = self.turn_bytes.take();
+        let done = self.write(|connection| {
+            ops.iter().map(|op| perform(connection, run, op, &mut turn_bytes)).collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        self.turn_bytes = turn_bytes;
+        Ok(done)
     }
 
     /// This run's number. Its own transaction: a group must never be asked for again under another run.
@@ -121,22 +165,28 @@ impl SqliteStore {
     }
 
     fn write<R>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R, StoreError> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(file::open(&self.path, self.settings.max_pages)?),
-        };
+        let (connection, path) = self.connected()?;
         let transact = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&transaction)?;
             transaction.commit()?;
             Ok(result)
         };
-        transact().map_err(|error| StoreError::sqlite(&self.path, &error))
+        transact().map_err(|error| StoreError::sqlite(path, &error))
+    }
+
+    fn connected(&mut self) -> Result<(&mut Connection, &Path), StoreError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(file::open(&self.path, self.settings.max_pages)?),
+        };
+        Ok((connection, &self.path))
     }
 
     /// Something failed: what the connection believes to be in the file need not be.
     fn suspect(&mut self) {
         self.connection = None;
+        self.turn_bytes = None;
     }
 }
 
@@ -146,7 +196,7 @@ impl Store for SqliteStore {
     }
 }
 
-fn perform(connection: &Connection, run: i64, op: &Op) -> rusqlite::Result<Outcome> {
+fn perform(connection: &Connection, run: i64, op: &Op, turn_bytes: &mut Option<u64>) -> rusqlite::Result<Outcome> {
     match op {
         Op::Restore { budgets } => accounts::restore(connection, run, budgets).map(Outcome::Restored),
         Op::Lease { budget, capacity, tokens } => {
@@ -157,6 +207,11 @@ fn perform(connection: &Connection, run: i64, op: &Op) -> rusqlite::Result<Outco
             accounts::give_back(connection, run, budget, *tokens).map(|()| Outcome::Stored)
         }
         Op::Append { group, rows } => ledger::append(connection, run, *group, rows).map(|()| Outcome::Stored),
+        Op::Remember { changes, bounds } => {
+            responses::remember(connection, changes, bounds, turn_bytes).map(|()| Outcome::Stored)
+        }
+        // Not among what is written: see `perform_all`.
+        Op::Recall { key, now_us } => responses::recall(connection, key, *now_us).map(Outcome::Recalled),
         Op::End { held } => accounts::end(connection, run, held, now_us()).map(|()| Outcome::Stored),
     }
 }

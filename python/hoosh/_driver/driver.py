@@ -162,6 +162,7 @@ class Driver:
     def _start_loop(self, tasks: Tasks) -> None:
         own = self._loop = self._own_loop()
         self.woken.bells[loop.NUMBER] = own.bell
+        self.gateway.set_store_lasts(self.store.path is not None)
         self.gateway.set_waker(self.woken.queue)
         tasks.start_soon(own.run, tasks)
 

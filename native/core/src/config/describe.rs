@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::catalogue::{AuthScheme, KnownModel, ProviderType};
 use super::{
-    CacheMode, Config, CredentialSource, LogFormat, LogLevel, LongPrompts, Model, Patience, Price, Provider,
-    ProviderKind, Rates, Renewal, Strategy, Token,
+    CacheMode, Config, CredentialSource, HistoryPlace, LogFormat, LogLevel, LongPrompts, Model, Patience, Price,
+    Provider, ProviderKind, Rates, Renewal, Strategy, Token,
 };
 use crate::egress::TlsTerms;
 use crate::price::decimal;
@@ -86,7 +86,10 @@ impl Config {
         out.header("[dialects]");
         out.value("strict", self.dialects.strict);
         out.text("anthropic_version", &self.dialects.anthropic_version);
+        out.text("history", word(HistoryPlace::WORDS, self.dialects.history));
         out.value("history_max_bytes", self.dialects.history_max_bytes);
+        out.value("history_store_max_bytes", self.dialects.history_store_max_bytes);
+        out.value("history_ttl_secs", self.dialects.history_ttl_secs);
         out.header("[retry]");
         out.value("max_attempts", self.retry.max_attempts);
         out.value("base_delay_ms", self.retry.base_delay_ms);

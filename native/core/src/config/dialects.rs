@@ -13,17 +13,50 @@ pub struct Dialects {
     pub strict: bool,
     /// `anthropic-version` of requests whose caller names none. Default: `ANTHROPIC_API_VERSION`, else 2023-06-01.
     pub anthropic_version: String,
-    /// Of turns kept for `previous_response_id`, bytes; 0: none are. Default 64 MiB.
+    /// Where turns for `previous_response_id` are kept. Default: in memory.
+    pub history: HistoryPlace,
+    /// Of turns in memory, bytes; 0: none are kept, wherever. Default 64 MiB.
     pub history_max_bytes: u64,
+    /// Of turns in the store. Default 1 GiB.
+    pub history_store_max_bytes: u64,
+    /// How long a turn is kept. Default 30 days, as providers of Responses do: <https://docs.x.ai/docs/guides/chat>.
+    pub history_ttl_secs: u64,
+}
+
+/// Where turns are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryPlace {
+    /// Until the process ends.
+    Memory,
+    /// In the store too.
+    Store,
+}
+
+impl HistoryPlace {
+    /// As they are written.
+    pub const WORDS: &'static [(&'static str, HistoryPlace)] =
+        &[("memory", HistoryPlace::Memory), ("store", HistoryPlace::Store)];
 }
 
 impl Default for Dialects {
     fn default() -> Self {
-        Dialects { strict: false, anthropic_version: ANTHROPIC_VERSION.to_owned(), history_max_bytes: 64 << 20 }
+        Dialects {
+            strict: false,
+            anthropic_version: ANTHROPIC_VERSION.to_owned(),
+            history: HistoryPlace::Memory,
+            history_max_bytes: 64 << 20,
+            history_store_max_bytes: 1 << 30,
+            history_ttl_secs: 30 * 86_400,
+        }
     }
 }
 
 impl Dialects {
+    /// Whether turns are kept in the store.
+    pub fn keeps_in_store(&self) -> bool {
+        self.history == HistoryPlace::Store && self.history_max_bytes > 0
+    }
+
     /// Without a table.
     pub(super) fn of(source: Source<'_>) -> Dialects {
         let mut dialects = Dialects::default();
@@ -38,7 +71,10 @@ pub fn dialects(top: &Table<'_>) -> Checked<Dialects> {
     let mut dialects = Dialects::of(top.source);
     let Some(t) = top.table("dialects", &schema::DIALECTS)? else { return Ok(dialects) };
     t.boolean("strict", &mut dialects.strict)?;
+    t.choice("history", HistoryPlace::WORDS, &mut dialects.history)?;
     t.integer("history_max_bytes", &mut dialects.history_max_bytes)?;
+    t.integer("history_store_max_bytes", &mut dialects.history_store_max_bytes)?;
+    t.integer("history_ttl_secs", &mut dialects.history_ttl_secs)?;
     if let Some(version) = t.string("anthropic_version")? {
         if !is_version(version) {
             return t.fail("anthropic_version", "must be a date, such as `2023-06-01`");

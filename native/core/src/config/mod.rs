@@ -44,7 +44,7 @@ mod url;
 
 pub use catalogue::Catalogue;
 pub use credential::{Renewal, Source as CredentialSource};
-pub use dialects::Dialects;
+pub use dialects::{Dialects, HistoryPlace};
 pub use engines::{EngineSource, Maker};
 pub use mounts::{mount_of, Mount};
 pub use names::{Alias, Model};

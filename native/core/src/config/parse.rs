@@ -9,8 +9,8 @@ use super::prices::prices;
 use super::providers::{providers, tokens};
 use super::reader::{Checked, Source, Table};
 use super::{
-    schema, url, Budget, Cache, CacheMode, Config, CredentialSource, Deadlines, Idempotency, Limits, Log, LogFormat,
-    LogLevel, Retry, Server, Storage, Strategy,
+    schema, url, Budget, Cache, CacheMode, Config, CredentialSource, Deadlines, HistoryPlace, Idempotency, Limits, Log,
+    LogFormat, LogLevel, Retry, Server, Storage, Strategy,
 };
 use crate::egress::TlsTerms;
 
@@ -97,6 +97,12 @@ pub fn parse(text: &str, environment: &dyn Environment) -> Result<Config, Config
     config.routes = super::routes::routes(&top)?;
     config.log = log(&top)?;
     config.storage = storage(&top)?;
+    if config.dialects.history == HistoryPlace::Store && config.storage.path.as_deref() == Some(MEMORY) {
+        let dialects = top.table("dialects", &schema::DIALECTS)?;
+        let at = dialects.map_or(0..0, |t| t.at("history"));
+        let words = "`history` in [dialects] is `store`, and [storage] keeps none; name a file in [storage] path";
+        return source.error(&at, words);
+    }
 
     if let Some(message) = config.exposed() {
         let at = top.table("server", &schema::SERVER)?.map_or(0..0, |t| t.at("bind"));
@@ -272,6 +278,9 @@ fn deadlines(top: &Table<'_>) -> Checked<Deadlines> {
     }
     Ok(deadlines)
 }
+
+/// The path of a store that keeps nothing.
+const MEMORY: &str = ":memory:";
 
 fn storage(top: &Table<'_>) -> Checked<Storage> {
     let mut storage = Storage::default();

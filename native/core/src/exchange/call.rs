@@ -19,6 +19,7 @@ use crate::dialects::{self, Dialect};
 use crate::engine::Priority;
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Holder, Snapshot};
+use crate::homes::Home;
 use crate::http::{is_media_type, HeaderView, Headers};
 use crate::rng::Rng;
 use crate::sync::Arc;
@@ -66,6 +67,24 @@ pub(super) struct Call {
 
 impl Call {
     pub fn read(head: RequestHead<'_>, gateway: &Gateway, snapshot: &Snapshot, rng: &mut Rng) -> Call {
+        Call::read_as(head, gateway, snapshot, rng, false)
+    }
+
+    /// The same call, should the response that it asks for be kept by an upstream; see [`Self::be_at`].
+    pub fn read_elsewhere(&self, head: RequestHead<'_>, gateway: &Gateway, snap: &Snapshot, rng: &mut Rng) -> Call {
+        let call = Call::read_as(head, gateway, snap, rng, true);
+        Call { request_id: self.request_id.clone(), ..call }
+    }
+
+    /// It is at this upstream.
+    pub fn be_at(&mut self, home: Home) {
+        if let Some(ask) = &mut self.ask {
+            ask.provider = Some(home.provider.to_string());
+            ask.home = Some(home);
+        }
+    }
+
+    fn read_as(head: RequestHead<'_>, gateway: &Gateway, snapshot: &Snapshot, rng: &mut Rng, elsewhere: bool) -> Call {
         let headers = head.headers;
         let (path, query) = head.target.split_once('?').unwrap_or((head.target, ""));
         let server = &snapshot.config.server;
@@ -115,7 +134,9 @@ impl Call {
             call.refusal = None;
             call.stray = call.target.take().map(|target| target.path().into_owned()).or(call.stray);
         } else if call.refusal.is_none() {
+            let home = call.find_home(head.method, gateway, snapshot, elsewhere);
             call.refusal = call.check(head, path, gateway, snapshot).err();
+            home.into_iter().for_each(|home| call.be_at(home));
         }
         call
     }
@@ -196,12 +217,18 @@ impl Call {
         }
     }
 
+    /// Where the response is that it asks for, if that is an upstream: then this is asked of that. `elsewhere`: it is at one
+    /// that is not known yet.
+    fn find_home(&mut self, method: &str, gateway: &Gateway, snap: &Snapshot, elsewhere: bool) -> Option<Home> {
+        let (passed, id) = self.target.as_ref().and_then(|target| home::passed(target, method))?;
+        let home = if elsewhere { None } else { home::of(id, &self.holder.tenant, gateway, snap) };
+        if elsewhere || home.is_some() {
+            self.target = Some(Target::Passed(passed, Some(id.into())));
+        }
+        home
+    }
+
     fn check(&mut self, head: RequestHead<'_>, path: &str, gateway: &Gateway, snap: &Snapshot) -> Result<(), Failure> {
-        let kept = self.target.as_ref().and_then(|it| home::of(it, head, &self.holder.tenant, gateway, snap));
-        let home = kept.map(|(target, home)| {
-            self.target = Some(target);
-            home
-        });
         let Some(target) = &self.target else {
             let words =
                 format!("Unknown path: {} {}. See /v1/models, /v1/chat/completions.", shown(head.method), shown(path));
@@ -223,12 +250,7 @@ impl Call {
             return if gateway.is_draining() { Err(draining()) } else { Ok(()) };
         }
         if let Target::Passed(passed, _) = target {
-            let mut ask = Ask::read(*passed, head)?;
-            if let Some(home) = home {
-                ask.provider = Some(home.provider.to_string());
-                ask.home = Some(home);
-            }
-            self.ask = Some(Box::new(ask));
+            self.ask = Some(Box::new(Ask::read(*passed, head)?));
         }
         if let Some(length) = self.content_length {
             self.size(&snap.config.server).check(length)?;

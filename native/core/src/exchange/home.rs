@@ -1,7 +1,6 @@
 //! Responses that an upstream keeps: where each is, and what is asked of it there.
 
 use super::attempt::{Attempt, Follow};
-use super::step::RequestHead;
 use super::target::Target;
 use super::Exchange;
 use crate::dialects::openai::passed::{read_usage, said, unread, Said};
@@ -10,27 +9,28 @@ use crate::dialects::passed::{is_id, Passed, Service};
 use crate::dialects::responses::history;
 use crate::dialects::Dialect;
 use crate::gateway::{Gateway, Snapshot};
+use crate::history::ResponseKey;
 use crate::homes::{Home, Known};
 use crate::json::{Index, Limits, Value};
 use crate::ledger::Usage;
 
-/// What is asked of a response that an upstream keeps, and where that is. `None`: it is no such response.
-pub(super) fn of(
-    target: &Target,
-    head: RequestHead<'_>,
-    tenant: &str,
-    gateway: &Gateway,
-    snap: &Snapshot,
-) -> Option<(Target, Home)> {
+/// What would be asked of the upstream that keeps the response, and the response's id. `None`: this asks for none, or not so.
+pub(super) fn passed<'a>(target: &'a Target, method: &str) -> Option<(Passed, &'a str)> {
     let (passed, id) = match target {
         Target::Kept(id) => (Passed::Response, id),
         Target::KeptItems(id, _) => (Passed::ResponseItems, id),
         Target::KeptCancel(id) => (Passed::CancelResponse, id),
         _ => return None,
     };
-    let takes = passed.allow().split(", ").any(|method| method == head.method);
-    let Known::Own(home) = takes.then(|| gateway.homes.find(tenant, id))? else { return None };
-    is_there(&home, snap).then(|| (Target::Passed(passed, Some(id.as_str().into())), home))
+    passed.allow().split(", ").any(|allowed| allowed == method).then_some((passed, id))
+}
+
+/// Where a response is that an upstream keeps, as far as that is known without the store.
+pub(super) fn of(id: &str, tenant: &str, gateway: &Gateway, snap: &Snapshot) -> Option<Home> {
+    match gateway.home_known(&ResponseKey::of(tenant, id)) {
+        Known::Own(home) => Some(home).filter(|home| is_there(home, snap)),
+        Known::Others | Known::Nobody => None,
+    }
 }
 
 /// Whether who kept it may still be asked: a reload may have taken it out.
@@ -91,7 +91,7 @@ impl Exchange {
             model: self.account.model.clone()?,
             owed,
         };
-        self.gateway.homes.remember(&self.call().holder.tenant, &id, home);
+        self.gateway.remember_home(self.response_key(&id), home);
         Some(id.into())
     }
 
@@ -122,7 +122,7 @@ impl Exchange {
     /// What the answer about a response costs: what it was made for, if nobody was told of that yet, and else nothing.
     pub(super) fn owed_for_response(&self, usage: Option<Usage>) -> Usage {
         let Some(Target::Passed(_, Some(id))) = &self.call().target else { return Usage::default() };
-        let due = usage.filter(|_| self.gateway.homes.settle(&self.call().holder.tenant, id));
+        let due = usage.filter(|_| self.gateway.settle_home(self.response_key(id)));
         due.unwrap_or_default()
     }
 
@@ -130,7 +130,7 @@ impl Exchange {
     pub(super) fn leave_home(&self) {
         let call = self.call();
         if let (Some(Target::Passed(Passed::Response, Some(id))), Some("DELETE")) = (&call.target, call.method) {
-            self.gateway.homes.forget(&call.holder.tenant, id);
+            self.gateway.forget_home(self.response_key(id));
         }
     }
 }

@@ -6,6 +6,7 @@ use super::gates::Gate;
 use super::gather::Gather;
 use super::mounted;
 use super::once::digest;
+use super::responses::Earlier;
 use super::slices::Slices;
 use super::target::{PoolAsk, Target};
 use super::translated;
@@ -175,6 +176,14 @@ impl Exchange {
         if let Some(load) = self.asked_load(&body) {
             return self.answer_load(load, &body);
         }
+        match self.earlier(&body) {
+            Earlier::Unknown(id) => self.find_before(id, body),
+            earlier => self.read_inference(body, earlier),
+        }
+    }
+
+    /// Reads a body that asks a model, with what it goes on from.
+    pub(super) fn read_inference(&mut self, body: Bytes, earlier: Earlier) {
         let endpoint = self.endpoint();
         // A count is never kept.
         let kept = self.snap.cache.is_some() && !self.is_count();
@@ -182,7 +191,6 @@ impl Exchange {
         let once = self.call().once.is_some();
         let (bytes, most_inputs) = (body.len(), self.snap.config.limits.max_inputs as usize);
         let (dialect, asked) = (self.dialect(), self.call().asked.clone());
-        let earlier = self.earlier(&body);
         let read = move || {
             if dialect != Dialect::OpenAiChat {
                 let mut facts = translated::read(body, dialect, &asked, earlier, tenant.as_deref())?;

@@ -65,10 +65,7 @@ impl Exchange {
                 let costs = self.gateway.costs_json(self.now.wall_us);
                 self.reply_json(200, costs);
             }
-            Target::Kept(_) | Target::KeptItems(..) | Target::KeptCancel(_) => {
-                let deletes = self.call().method == Some("DELETE");
-                self.answer_kept(target, deletes);
-            }
+            Target::Kept(id) | Target::KeptItems(id, _) | Target::KeptCancel(id) => self.find_kept(id),
             Target::Loaded => {
                 let list = self.loaded_json();
                 self.reply_json(200, list);

@@ -5,7 +5,7 @@
 //! one place, and each phase reads as one function.
 //!
 //! ```text
-//! New ─ begin ─▶ Body ─▶ (Reading) ─▶ Gates ─▶ Choose ─▶ Attempt ─▶ (Judging, Owing, Booking) ─▶ Draining ─▶ Over
+//! New ─ begin ─▶ Body ─▶ Recalling, (Reading) ─▶ Gates ─▶ Choose ─▶ Attempt ─▶ (Judging, Owing, Booking) ─▶ Draining ─▶ Over
 //!                                limits, cache, │ ▲       │                                         ▲
 //!                                budget, flight │ └ retry ┘                                         │
 //!                                               └─▶ Children ─▶ (Joining) ──────────────────────────┘
@@ -13,7 +13,7 @@
 //!
 //! In brackets: jobs, which are skipped where there is little to do.
 //!
-//! `call` reads the head, `origin` where it comes from; `intake` the body; `gates`, with `once`, `rates`, `places` and `spend`,
+//! `call` reads the head, `origin` where it comes from; `intake` the body, `recall` what only the store knows of an earlier response; `gates`, with `once`, `rates`, `places` and `spend`,
 //! admits; `choose` finds an upstream past every `obstacle`, or waits for its `turn`, and `again` another after a failure; `request` writes to it, or
 //! `children` ask it in `slices`. `follow` reads the answer: as a `whole`, `streamed`, or from an `engine`; a `verdict` says what
 //! a failure means, and `fall` gives the attempt up. `answer` writes to the caller, whose side is `out`, `alive` keeps it
@@ -62,6 +62,7 @@ mod passing;
 mod patience;
 mod places;
 mod rates;
+mod recall;
 mod reform;
 mod reloaded;
 mod request;
@@ -108,6 +109,7 @@ use intake::Intake;
 pub use mounted::Passage;
 use out::Out;
 use passing::Passing;
+use recall::Recall;
 pub use step::{Caller, RequestHead, Stage, Step, UpstreamId};
 pub use work::{Job, JobResult};
 
@@ -127,6 +129,8 @@ enum Phase {
     New,
     /// Waits for the caller's body.
     Body,
+    /// Waits for what only the store knows of an earlier response.
+    Recalling,
     /// A job reads the body.
     Reading,
     /// Passes the gates one by one.
@@ -186,6 +190,8 @@ pub struct Exchange {
     facts: Option<Facts>,
     /// Of a request that passes as it is.
     passing: Option<Box<Passing>>,
+    /// What is asked of the store about an earlier response.
+    recall: Option<Box<Recall>>,
     holds: Holds,
     children: Children,
     /// A child's way to tell its parent why it failed.
@@ -234,6 +240,7 @@ impl Exchange {
             intake: Intake::default(),
             facts: None,
             passing: None,
+            recall: None,
             holds: Holds::default(),
             children: Children::default(),
             report: None,
@@ -251,6 +258,7 @@ impl Exchange {
     pub fn begin(&mut self, head: RequestHead<'_>) {
         if self.call.is_none() {
             self.call = Some(Call::read(head, &self.gateway, &self.snap, &mut self.rng));
+            self.note_elsewhere(head);
         }
     }
 
@@ -410,6 +418,7 @@ impl Exchange {
             | Phase::Reforming
             | Phase::Owing
             | Phase::Booking => Move::Wait(None),
+            Phase::Recalling => self.recall(),
             Phase::Gates(gate) => self.pass(gate),
             Phase::Counting => self.count_asked(),
             Phase::Tokens => self.await_tokens(),
@@ -431,7 +440,13 @@ impl Exchange {
     fn total_deadline_us(&self) -> Option<u64> {
         let waiting = matches!(
             self.phase,
-            Phase::Gates(_) | Phase::Tokens | Phase::Choose | Phase::Children | Phase::Attempt | Phase::Reading
+            Phase::Recalling
+                | Phase::Gates(_)
+                | Phase::Tokens
+                | Phase::Choose
+                | Phase::Children
+                | Phase::Attempt
+                | Phase::Reading
         );
         let bound = waiting && !self.out.is_committed() && !self.out.is_ended();
         let from_us = if self.passing.is_none() { Some(self.begun.mono_us) } else { self.bound_from_us() };

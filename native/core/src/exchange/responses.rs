@@ -6,6 +6,8 @@ use super::home::is_there;
 use super::target::Target;
 use super::verdict::Fall;
 use super::Exchange;
+use crate::archive::Pending;
+use crate::clock::SECOND;
 use crate::dialects::openai::words::Words;
 use crate::dialects::responses::history::{self, Page};
 use crate::dialects::Dialect;
@@ -25,6 +27,8 @@ pub(super) enum Earlier {
     Elsewhere(String, Option<Box<Home>>),
     /// Whoever has it, it is not this caller's.
     Others(String),
+    /// The store may know it.
+    Unknown(String),
 }
 
 /// A body, and the one that it stands for.
@@ -48,6 +52,8 @@ impl Earlier {
                 let whole = Bytes::from(history::whole_body(&items, &body)?);
                 Ok(plain(whole))
             }
+            // Nobody was asked who might know it.
+            Earlier::Unknown(id) => Earlier::Elsewhere(id, None).resolve(body),
             Earlier::Elsewhere(id, home) => {
                 let Ok(index) = Index::scan(&body, Limits::default()) else { return Ok(plain(body)) };
                 let mut edits = Edits::new();
@@ -66,11 +72,19 @@ impl Exchange {
             return Earlier::Nothing;
         }
         let Some(id) = history::previous_response_id(body) else { return Earlier::Nothing };
-        let tenant = &self.call().holder.tenant;
-        if let Some(turn) = self.gateway.history.find(tenant, &id) {
-            return Earlier::Kept(turn.items);
+        let key = self.response_key(&id);
+        let (turn, home) = (self.gateway.turn_known(&key, self.now), self.gateway.home_known(&key));
+        match (turn, home) {
+            (Pending::Kept(turn), _) => Earlier::Kept(turn.items),
+            (_, home @ Known::Own(_)) => self.earlier_at(id, home),
+            _ if self.gateway.archive.lasts() => Earlier::Unknown(id),
+            (_, home) => self.earlier_at(id, home),
         }
-        match self.gateway.homes.find(tenant, &id) {
+    }
+
+    /// Of a response that is not kept here.
+    pub(super) fn earlier_at(&self, id: String, home: Known) -> Earlier {
+        match home {
             Known::Own(home) => Earlier::Elsewhere(id, Some(home).filter(|it| is_there(it, &self.snap)).map(Box::new)),
             Known::Nobody => Earlier::Elsewhere(id, None),
             Known::Others => Earlier::Others(id),
@@ -99,9 +113,13 @@ impl Exchange {
             items: Bytes::from(items),
             input: field(&source.body, "input").unwrap_or_else(|| Bytes::from_static(b"[]")),
             response: Bytes::copy_from_slice(response),
+            until_us: self.now.wall_us.saturating_add(self.history_us()),
         };
-        let most = self.snap.config.dialects.history_max_bytes;
-        self.gateway.history.keep(&self.call().holder.tenant, &id, turn, most);
+        self.gateway.keep_turn(self.response_key(&id), turn, &self.snap);
+    }
+
+    fn history_us(&self) -> i64 {
+        self.snap.config.dialects.history_ttl_secs.saturating_mul(SECOND).try_into().unwrap_or(i64::MAX)
     }
 
     /// The response is made in the background, and its upstream tells it to whoever asks for it.
@@ -133,30 +151,33 @@ impl Exchange {
     }
 
     /// What is asked of a response that no upstream keeps: `GET` and `DELETE /v1/responses/{id}`, and what is below it.
-    pub(super) fn answer_kept(&mut self, target: &Target, deletes: bool) {
-        let (Target::Kept(id) | Target::KeptItems(id, _) | Target::KeptCancel(id)) = target else { return };
-        let tenant = self.call().holder.tenant.clone();
-        let body = match target {
-            Target::KeptItems(_, query) => {
-                let page = page_of(query);
-                let turn = self.gateway.history.find(&tenant, id);
-                turn.and_then(|turn| history::input_items(id, &turn.input, &page))
+    pub(super) fn answer_kept(&mut self, turn: Option<Turn>) {
+        let target = self.call().target.clone();
+        let (body, id) = match (target, turn) {
+            (Some(Target::KeptItems(id, query)), turn) => {
+                let page = page_of(&query);
+                (turn.and_then(|turn| history::input_items(&id, &turn.input, &page)), id)
             }
-            Target::KeptCancel(_) if self.gateway.history.find(&tenant, id).is_some() => {
+            (Some(Target::KeptCancel(_)), Some(_)) => {
                 let words = "Only a response that is made in the background can be cancelled.";
                 return self.fail(Failure::new(Code::InvalidValue, words).param("response_id"));
             }
-            Target::KeptCancel(_) => None,
-            _ if deletes => self.gateway.history.forget(&tenant, id).then(|| history::deleted(id)),
-            _ => self.gateway.history.find(&tenant, id).map(|turn| turn.response.to_vec()),
+            (Some(Target::Kept(id)), Some(_)) if self.call().method == Some("DELETE") => return self.forget_kept(id),
+            (Some(Target::Kept(id)), turn) => (turn.map(|turn| turn.response.to_vec()), id),
+            (Some(Target::KeptCancel(id)), None) => (None, id),
+            _ => return,
         };
         match body {
             Some(body) => self.reply_json(200, body),
             None => {
-                let words = format!("Response with id '{}' not found.", super::call::shown(id));
+                let words = format!("Response with id '{}' not found.", super::call::shown(&id));
                 self.fail(Failure::new(Code::UnknownPath, words).param("response_id"));
             }
         }
+    }
+
+    pub(super) fn reply_deleted(&mut self, id: &str) {
+        self.reply_json(200, history::deleted(id));
     }
 }
 

@@ -22,6 +22,7 @@ impl Exchange {
             return;
         }
         self.account.ending = Some((ending, error));
+        self.recall = None;
         // Before anything is counted: whoever has the answer may ask again at once.
         self.remember(ending);
         match self.account.uncounted {

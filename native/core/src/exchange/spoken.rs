@@ -198,7 +198,7 @@ impl Exchange {
         };
         if let Some(id) = spoken.background.take() {
             // Told to the end, and booked with this.
-            self.gateway.homes.settle(&self.call().holder.tenant, &id);
+            self.gateway.settle_home(self.response_key(&id));
         }
         self.succeed(spoken.usage, spoken.collected.is_clean(), spoken.collected.words());
         // The bytes that follow a stream's last event are still read, so that its connection can serve again.

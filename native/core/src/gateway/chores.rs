@@ -11,6 +11,7 @@ use super::probing::{Probing, Question};
 use super::renewal::Reading;
 use super::snapshot::Upstream;
 use super::LoopStep;
+use crate::archive::Question as Recalling;
 use crate::budget::Pool;
 use crate::clock::{Now, MILLISECOND, SECOND};
 use crate::dialects::VERSION;
@@ -96,6 +97,10 @@ pub(super) enum What {
     Lease(Arc<Pool>, u64),
     Return(Return),
     Append,
+    /// Which responses are kept.
+    Remember,
+    /// What is known of a response?
+    Recall(Recalling),
     /// Is the upstream back?
     Probe(Attempt),
     /// Is the credential accepted again?

@@ -83,6 +83,10 @@ impl Gateway {
                 chores.pause_store(now);
             }
             (What::Append, LoopResult::Stored(Outcome::Stored)) => self.appended(id),
+            (What::Remember, LoopResult::Stored(Outcome::Stored)) => self.archive.stored(),
+            (What::Recall(question), LoopResult::Stored(Outcome::Recalled(recalled))) => {
+                self.was_recalled(question, recalled);
+            }
             (What::Probe(attempt), LoopResult::Fetched(Ok((status, _)))) => match status {
                 // How soon a list of models comes says nothing of how soon an answer does. One that complains of the
                 // credential works: whether a request's is accepted, that request finds out.
@@ -133,6 +137,12 @@ impl Gateway {
                 }
                 chores.pause_store(now);
             }
+            What::Remember => {
+                lock(&self.chores).pause_store(now);
+                self.archive.not_stored();
+            }
+            // Whoever waits is told when the question is dropped.
+            What::Recall(_) => {}
             What::Probe(attempt) => attempt.failure(now.mono_us, Blame::Upstream),
             What::CredentialProbe(attempt) => attempt.inconclusive(now.mono_us),
             // A return that the store may have done is not asked for twice: better unspent than spent twice.
@@ -211,8 +221,9 @@ impl Gateway {
         due
     }
 
-    /// Leases, returns and rows, unless the store is being left alone after a failure. Returns when to look again.
+    /// Leases, returns, rows and responses, unless the store is being left alone after a failure. Returns when to look again.
     fn ask_store(&self, snapshot: &Snapshot, ending: Ending, now: Now) -> Option<u64> {
+        self.ask_recalls(now);
         let pause = lock(&self.chores).store_pause_until_us;
         if now.mono_us < pause {
             return Some(pause);
@@ -226,6 +237,7 @@ impl Gateway {
         let closing = ending == Ending::Closing;
         self.serve_pools(!closing || self.open_exchanges() > 0, now);
         lock(&self.chores).append(now);
+        self.tell_changes(snapshot, now);
         if closing {
             self.end_run(snapshot, now);
         }
@@ -274,6 +286,7 @@ impl Gateway {
             // In this order: an exchange queues its row before it is over.
             if self.open_exchanges() > 0
                 || self.rows_waiting() > 0
+                || !self.archive.is_idle()
                 || chores.awaits_store()
                 || chores.ending != Ending::Closing
             {

@@ -13,6 +13,7 @@ mod journal;
 mod keeper;
 mod page;
 mod probing;
+mod recall;
 mod records;
 mod renewal;
 mod report;
@@ -22,6 +23,7 @@ mod snapshot;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
+use crate::archive::Archive;
 use crate::budget::PoolState;
 use crate::clock::Now;
 use crate::config::{Config, CredentialSource, LogLevel, Secret};
@@ -133,6 +135,8 @@ pub struct Gateway {
     pub(crate) history: History,
     /// Responses that upstreams keep.
     pub(crate) homes: Homes,
+    /// What of both the store is to know, or is asked.
+    pub(crate) archive: Archive,
     records: Records,
     costs: Mutex<Costs>,
     journal: Journal,
@@ -169,6 +173,7 @@ impl Gateway {
             remembered: Arc::default(),
             history: History::default(),
             homes: Homes::default(),
+            archive: Archive::default(),
             records: Records::new(),
             costs: Mutex::new(Costs::default()),
             journal: Journal::default(),
@@ -234,6 +239,9 @@ impl Gateway {
             wakes.add(pool.on_lease_wanted(self.desk.bell(pool)));
         }
         chores.exchange_pools(&before.budgets, &next.budgets);
+        if before.config.dialects.keeps_in_store() && !next.config.dialects.keeps_in_store() {
+            self.archive.forget_turns();
+        }
         let next = Arc::new(next);
         self.snapshot.store(next.clone());
         // Behind that: who finds its provider gone looks for it there.
@@ -330,6 +338,7 @@ impl Gateway {
             gauge("hoosh_ledger_rows_waiting", "Rows not stored yet.", Vec::new(), self.rows_waiting() as u64),
             gauge("hoosh_log_lines_dropped_total", "Lines of the log lost.", Vec::new(), self.journal.lost()),
             gauge("hoosh_records_dropped_total", "Request records lost.", Vec::new(), self.records.dropped()),
+            gauge("hoosh_responses_unstored_total", "Not told to the store.", Vec::new(), self.archive.lost()),
         ];
         if !snapshot.config.server.mounts.is_empty() {
             let run = u64::from(self.mounts_run());

@@ -35,6 +35,7 @@ mod patience;
 mod probes;
 mod queue;
 mod rates;
+mod recalled;
 mod records;
 mod refusals;
 mod reload;

@@ -9,7 +9,7 @@ use hoosh_core::exchange::{Caller, Exchange, RequestHead, Step, UpstreamId};
 use hoosh_core::gateway::{Gateway, LoopResult, LoopStep};
 use hoosh_core::http::{Headers, UpstreamRequest};
 use hoosh_core::ledger::Row;
-use hoosh_core::store::{MemoryStore, Store};
+use hoosh_core::store::{MemoryStore, Op, Outcome, Store};
 use hoosh_core::wake::{NoWake, Waker};
 
 pub const ONE: &str = r#"
@@ -94,7 +94,18 @@ pub struct World {
     pub holds: bool,
     pub held: Vec<u64>,
     pub cancelled: Vec<u64>,
+    pub mood: Mood,
+    /// What a silent store was asked.
+    pub unanswered: Vec<(u64, Op)>,
     store: MemoryStore,
+}
+
+/// What becomes of what a store is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    Well,
+    Fails,
+    Silent,
 }
 
 pub struct Call {
@@ -155,8 +166,41 @@ impl World {
             holds: false,
             held: Vec::new(),
             cancelled: Vec::new(),
+            mood: Mood::Well,
+            unanswered: Vec::new(),
             store: MemoryStore::new(20_000),
         }
+    }
+
+    /// With a store that outlives the process.
+    pub fn lasting(text: &str) -> World {
+        let mut world = World::new(text);
+        world.gateway.set_store_lasts(true);
+        world.run_loop();
+        world
+    }
+
+    /// The process is gone in this instant, and another has its store.
+    pub fn restart(&mut self, text: &str) {
+        self.gateway = Gateway::new(config::parse(text, &|_: &str| None).unwrap(), 8);
+        self.gateway.set_store_lasts(true);
+        self.run_loop();
+    }
+
+    /// The store does what it was asked while it was silent; what it says comes later, through [`Self::deliver`].
+    pub fn perform_late(&mut self) -> Vec<(u64, Outcome)> {
+        let unanswered = std::mem::take(&mut self.unanswered);
+        unanswered.into_iter().map(|(id, op)| (id, self.store.perform(op))).collect()
+    }
+
+    pub fn deliver(&self, answers: Vec<(u64, Outcome)>) {
+        answers.into_iter().for_each(|(id, outcome)| self.gateway.done(id, LoopResult::Stored(outcome), self.now));
+    }
+
+    /// Both at once.
+    pub fn answer_late(&mut self) {
+        let answers = self.perform_late();
+        self.deliver(answers);
     }
 
     /// A new configuration, now.
@@ -168,8 +212,12 @@ impl World {
     pub fn run_loop(&mut self) {
         loop {
             match self.gateway.next(self.now) {
+                LoopStep::Store { id, op } if self.mood == Mood::Silent => self.unanswered.push((id, op)),
                 LoopStep::Store { id, op } => {
-                    let outcome = self.store.perform(op);
+                    let outcome = match self.mood {
+                        Mood::Fails => Outcome::Failed("scripted".into()),
+                        _ => self.store.perform(op),
+                    };
                     self.gateway.done(id, LoopResult::Stored(outcome), self.now);
                 }
                 LoopStep::Fetch { id, .. } => {
