@@ -17,6 +17,7 @@ use crate::clock::SECOND;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::passed;
 use crate::dialects::openai::request::{self, Facts};
+use crate::dialects::questions::Question;
 use crate::dialects::Dialect;
 use crate::error::{Code, Failure};
 use crate::ledger::Usage;
@@ -89,7 +90,7 @@ impl Exchange {
             Some(
                 Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report)
                 | Target::Count(_)
-                | Target::Show
+                | Target::Question(_, Question::Show, _)
                 | Target::Explain,
             ) => {
                 if call.expects_continue && call.caller == Caller::Http {
@@ -169,11 +170,11 @@ impl Exchange {
         if self.call().target == Some(Target::Explain) {
             return self.answer_explain(body);
         }
-        if self.call().target == Some(Target::Show) {
-            return self.answer_show(&body);
+        if let Some(Target::Question(dialect, Question::Show, _)) = self.call().target {
+            return self.answer_show(dialect, &body);
         }
-        if let Some(load) = self.asked_load(&body) {
-            return self.answer_load(load, &body);
+        if let Some((questions, load)) = self.asked_load(&body) {
+            return self.answer_load(questions, load, &body);
         }
         let endpoint = self.endpoint();
         // A count is never kept.
@@ -184,7 +185,7 @@ impl Exchange {
         let (dialect, asked) = (self.dialect(), self.call().asked.clone());
         let earlier = self.earlier(&body);
         let read = move || {
-            if dialect != Dialect::OpenAiChat {
+            if dialect != Dialect::NEUTRAL {
                 let mut facts = translated::read(body, dialect, &asked, earlier, tenant.as_deref())?;
                 facts.digest = once.then(|| translated::digest_of(&facts, &asked));
                 let slices = Slices::of(&facts, endpoint, most_inputs);
