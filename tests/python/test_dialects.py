@@ -3,14 +3,16 @@
 docs/matrix.md is made of this run; `make matrix` writes it anew.
 """
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 from tests.python.dialects import courses, faults, fields
 from tests.python.dialects.known import KNOWN
 from tests.python.dialects.matrix import FILE, Observed, document, whole
 from tests.python.dialects.scenarios import FEATURES
-from tests.python.dialects.world import CALLERS, PAIRS
+from tests.python.dialects.world import CALLERS, PAIRS, UPSTREAMS
 
 SCENARIOS = [*FEATURES, *courses.COURSES, *faults.COURSES]
 ROWS = [scenario.row for scenario in SCENARIOS]
@@ -51,7 +53,16 @@ def test_a_field_is_told_or_named(observe, world, caller, upstream, field):
 @pytest.mark.parametrize("caller", fields.FIELDS)
 def test_each_field_of_the_sdk_is_asked_for(caller):
     asked = {part for field in fields.FIELDS[caller] for part in (field.name, field.place.split(".")[0])}
-    assert fields.of_the_sdk(caller) <= asked | fields.ELSEWHERE[caller]
+    assert fields.OF_THE_SDK[caller] <= asked | fields.ELSEWHERE[caller]
+
+
+@pytest.mark.parametrize(
+    "table", [CALLERS, UPSTREAMS, faults.BEGUN, fields.FIELDS, fields.ELSEWHERE, fields.OF_THE_SDK]
+)
+def test_each_dialect_is_asked_and_asks(table):
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "hoosh.schema.json").read_text())
+    word, _ = schema["properties"]["providers"]["items"]["properties"]["dialect"]["anyOf"]
+    assert set(table) == set(word["enum"])
 
 
 def test_what_is_known_to_be_wrong_is_among_what_is_asked():

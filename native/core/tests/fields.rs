@@ -36,16 +36,7 @@ fn page() -> String {
     let mut out = BEGINNING.to_owned();
     let blocks: Vec<(String, String)> =
         anthropic::BLOCK_FIELDS.iter().map(|(kind, fields)| ((*kind).to_owned(), fields.join("`, `"))).collect();
-    for (title, rows) in [
-        ("OpenAI chat, completions and embeddings", openai::REQUEST_FIELDS),
-        ("OpenAI chat: messages", openai::MESSAGE_FIELDS),
-        ("OpenAI Responses", responses::REQUEST_FIELDS),
-        ("Anthropic", anthropic::REQUEST_FIELDS),
-        ("Gemini", gemini::REQUEST_FIELDS),
-        ("Gemini: generationConfig", gemini::CONFIG_FIELDS),
-        ("Gemini: embeddings", gemini::EMBED_FIELDS),
-        ("Ollama", ollama::REQUEST_FIELDS),
-    ] {
+    for &(title, rows) in Dialect::ALL.into_iter().flat_map(tables) {
         table(title, rows, &mut out);
         if title == "Anthropic" {
             out.push_str("\nBlocks of content and their fields that are carried; others are dropped and reported:\n\n| Block | Fields |\n| --- | --- |\n");
@@ -64,6 +55,24 @@ fn page() -> String {
         let _ = writeln!(out, "| `{name}` | {} |", told.join(" | "));
     }
     out
+}
+
+/// A dialect's fields.
+fn tables(dialect: Dialect) -> &'static [(&'static str, &'static [Row])] {
+    match dialect {
+        Dialect::OpenAiChat => &[
+            ("OpenAI chat, completions and embeddings", openai::REQUEST_FIELDS),
+            ("OpenAI chat: messages", openai::MESSAGE_FIELDS),
+        ],
+        Dialect::OpenAiResponses => &[("OpenAI Responses", responses::REQUEST_FIELDS)],
+        Dialect::Anthropic => &[("Anthropic", anthropic::REQUEST_FIELDS)],
+        Dialect::Gemini => &[
+            ("Gemini", gemini::REQUEST_FIELDS),
+            ("Gemini: generationConfig", gemini::CONFIG_FIELDS),
+            ("Gemini: embeddings", gemini::EMBED_FIELDS),
+        ],
+        Dialect::Ollama => &[("Ollama", ollama::REQUEST_FIELDS)],
+    }
 }
 
 fn table(title: &str, rows: &[Row], out: &mut String) {

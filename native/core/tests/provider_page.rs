@@ -71,7 +71,7 @@ fn types(out: &mut String, title: &str, words: &str, wanted: impl Fn(&ProviderTy
     for kind in catalogue::types().iter().filter(|kind| kind.kind == ProviderKind::Http && wanted(kind)) {
         let services = codes(kind.services.all().map(|service| service.as_str()));
         let dialect = match kind.dialect {
-            Dialect::OpenAiChat => String::new(),
+            Dialect::NEUTRAL => String::new(),
             other => format!("speaks `{}`{}", other.as_str(), if kind.quirks.is_empty() { "" } else { "; else " }),
         };
         let quirks = dialect + &codes(&kind.quirks);

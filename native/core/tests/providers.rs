@@ -29,12 +29,10 @@ fn described() -> impl Iterator<Item = &'static ProviderType> {
 }
 
 /// How a provider of this type is spoken to.
-fn protocol(kind: &ProviderType) -> Box<dyn Protocol> {
+fn protocol(kind: &ProviderType) -> &'static dyn Protocol {
     match kind.dialect {
-        Dialect::OpenAiChat => Box::new(OpenAiChat { manners: kind.manners }),
-        Dialect::Anthropic => Box::new(hoosh_core::dialects::anthropic::Anthropic),
-        Dialect::Gemini => Box::new(hoosh_core::dialects::gemini::Gemini),
-        other => panic!("{} has no fixture's way", other.as_str()),
+        Dialect::NEUTRAL => Box::leak(Box::new(OpenAiChat { manners: kind.manners })),
+        other => other.protocol(),
     }
 }
 
@@ -98,7 +96,7 @@ fn become_of(kind: &ProviderType, fixture: &Map<String, Value>) -> Map<String, V
     if let Some(events) = fixture.get("stream") {
         let lines = events.as_array().expect("events").iter().map(|event| event.as_str().expect("an event"));
         let text: String = lines.map(|event| format!("{event}\n\n")).collect();
-        told.insert("streamed".into(), streamed(&*protocol, &text));
+        told.insert("streamed".into(), streamed(protocol, &text));
     }
     told
 }

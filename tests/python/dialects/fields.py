@@ -133,18 +133,18 @@ ELSEWHERE: dict[str, set[str]] = {
 """What the table of capabilities asks for."""
 
 
-def of_the_sdk(caller: str) -> set[str]:
-    """The fields of the SDK's type."""
-    match caller:
-        case "openai_chat":
-            return set(typing_extensions.get_type_hints(completion_create_params.CompletionCreateParamsNonStreaming))
-        case "openai_responses":
-            return set(typing_extensions.get_type_hints(response_create_params.ResponseCreateParamsNonStreaming))
-        case "anthropic":
-            return set(typing_extensions.get_type_hints(message_create_params.MessageCreateParamsNonStreaming))
-        case "gemini":
-            return {str(field.alias) for field in google_types.GenerationConfig.model_fields.values()}
-    return {*ollama_types.ChatRequest.model_fields, *ollama_types.Options.model_fields}
+def _hints(params: Any) -> set[str]:
+    return set(typing_extensions.get_type_hints(params))
+
+
+OF_THE_SDK: dict[str, set[str]] = {
+    "openai_chat": _hints(completion_create_params.CompletionCreateParamsNonStreaming),
+    "openai_responses": _hints(response_create_params.ResponseCreateParamsNonStreaming),
+    "anthropic": _hints(message_create_params.MessageCreateParamsNonStreaming),
+    "gemini": {str(field.alias) for field in google_types.GenerationConfig.model_fields.values()},
+    "ollama": {*ollama_types.ChatRequest.model_fields, *ollama_types.Options.model_fields},
+}
+"""The fields of the SDK's type."""
 
 
 def put(body: Json, place: str, value: Any) -> None:

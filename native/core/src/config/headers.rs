@@ -5,6 +5,7 @@ use toml::de::DeValue;
 
 use super::reader::{Checked, Table};
 use super::Secret;
+use crate::dialects::Dialect;
 
 /// Of one connection (RFC 9110 section 7.6.1), of framing, or of who is in between.
 const OF_THE_CONNECTION: &[&str] = &[
@@ -25,9 +26,8 @@ const OF_THE_CONNECTION: &[&str] = &[
     "via",
     "x-real-ip",
 ];
-/// Of whoever sent them, and of nobody else's business.
-const SECRETS: &[&str] =
-    &["api-key", "authorization", "cookie", "cookie2", "set-cookie", "set-cookie2", "x-api-key", "x-goog-api-key"];
+/// Of whoever sent them, and of nobody else's business; the headers with a dialect's key too.
+const SECRETS: &[&str] = &["api-key", "authorization", "cookie", "cookie2", "set-cookie", "set-cookie2"];
 /// Written, or decided upon, by hoosh itself.
 const OWN: &[&str] = &[
     "accept",
@@ -56,7 +56,7 @@ pub fn names(t: &Table<'_>, key: &str) -> Checked<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for (text, at) in t.strings(key)? {
         let name = text.to_ascii_lowercase();
-        let secret = SECRETS.contains(&&*name).then_some("is never passed on, because it holds a secret");
+        let secret = is_secret(&name).then_some("is never passed on, because it holds a secret");
         if let Some(why) = secret.or_else(|| fault(&name)) {
             return t.source.error(&at, format!("the header `{}` {why}; leave it out", shown(&name)));
         }
@@ -89,6 +89,10 @@ pub fn fixed(t: &Table<'_>) -> Checked<Vec<(String, Secret)>> {
         headers.push((name, Secret::new(text)));
     }
     Ok(headers)
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRETS.contains(&name) || Dialect::ALL.iter().any(|dialect| dialect.door().key_header == Some(name))
 }
 
 /// Why a header of this name may not be named; `None`: it may.

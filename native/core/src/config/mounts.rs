@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use super::reader::{Checked, Table};
 use super::schema;
+use crate::dialects::Dialect;
 use crate::sync::Arc;
 
-/// Below these the paths are the gateway's, also those that it may get one day.
-const RESERVED: [&str; 7] = ["/v1", "/v1beta", "/v2", "/api", "/metrics", "/health", "/admin"];
+/// Below these the paths are the gateway's, also those that it may get one day, beside those that are a dialect's alone.
+const RESERVED: [&str; 5] = ["/v1", "/v2", "/metrics", "/health", "/admin"];
 /// Longest path of a mount, bytes.
 const MAX_PATH: usize = 256;
 
@@ -71,8 +72,15 @@ fn wrong_path(path: &str) -> Option<String> {
     }
     let below =
         |reserved: &str| path.strip_prefix(reserved).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let reserved = RESERVED.iter().find(|reserved| below(reserved))?;
+    let reserved = reserved().find(|reserved| below(reserved))?;
     Some(format!("would hide the gateway's own paths below `{reserved}`; choose another, such as `/tools`"))
+}
+
+/// First segments that no application may have.
+fn reserved() -> impl Iterator<Item = &'static str> {
+    let first = |path: &'static str| path.match_indices('/').nth(1).map_or(path, |(end, _)| &path[..end]);
+    let spoken = Dialect::ALL.into_iter().flat_map(|dialect| dialect.door().below).map(move |below| first(below));
+    RESERVED.into_iter().chain(spoken)
 }
 
 /// A module and an attribute, each with dots.
@@ -82,4 +90,18 @@ fn is_app(app: &str) -> bool {
             && name.chars().all(|c| c.is_alphanumeric() || c == '_')
     };
     app.split_once(':').is_some_and(|(module, attribute)| [module, attribute].iter().all(|s| s.split('.').all(is_name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_tells_of_each_path_that_cannot_be_had() {
+        let told = schema::SERVER_MOUNTS.keys.iter().find(|key| key.name == "path").unwrap().about;
+        for path in reserved() {
+            assert!(told.contains(&format!("`{path}`")), "{path}");
+            assert!(wrong_path(&format!("{path}/x")).is_some(), "{path}");
+        }
+    }
 }

@@ -79,7 +79,7 @@ fn provider(t: &Table<'_>, catalogue: &Catalogue, warnings: &mut Vec<String>) ->
         return t.fail("options", "has no meaning for a provider over HTTP; it is for engines of this process");
     }
     t.choice("dialect", &Dialect::ALL.map(|dialect| (dialect.as_str(), dialect)), &mut provider.dialect)?;
-    let prefix = if provider.dialect == kind.dialect { &kind.prefix } else { provider.dialect.prefix() };
+    let prefix = if provider.dialect == kind.dialect { &kind.prefix } else { provider.dialect.door().prefix };
     match t.expanded("base_url")? {
         Some(text) => match url::base_url(&text, prefix) {
             Ok(url) => provider.base_url = Some(url),

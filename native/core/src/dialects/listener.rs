@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::lines::Lines;
 use super::neutral::Item;
-use super::{Decode, Fed, Protocol};
+use super::{Decode, Fed, Framing, Protocol};
 use crate::sse::{Frame, Framer, Limits, SseError};
 
 /// The reader of one stream.
@@ -42,9 +42,9 @@ impl Listener {
     /// For one stream of an upstream that speaks `protocol`.
     pub fn of(protocol: &dyn Protocol) -> Listener {
         let limits = Limits::default();
-        let cutter = match protocol.streams_lines() {
-            true => Cutter::Lines(Lines::new(limits)),
-            false => Cutter::Events(Box::new(Framer::new(limits))),
+        let cutter = match protocol.door().framing {
+            Framing::Lines => Cutter::Lines(Lines::new(limits)),
+            Framing::Events => Cutter::Events(Box::new(Framer::new(limits))),
         };
         Listener { cutter, decoder: protocol.decoder(), event: false }
     }

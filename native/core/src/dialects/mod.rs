@@ -6,7 +6,10 @@
 //!
 //! | What all share | |
 //! | --- | --- |
-//! | `protocol` | what a dialect can do: [`Dialect`], [`Protocol`], [`Decode`], [`Encode`] |
+//! | `list` | [`Dialect`]: each of them, once |
+//! | `protocol` | what a dialect can do: [`Protocol`], [`Decode`], [`Encode`] |
+//! | `door` | its paths, keys, headers and media types: [`Door`] |
+//! | `questions` | what clients ask beside answers, where a dialect has that |
 //! | `neutral` | what is said, without a dialect |
 //! | `loss` | what became of a field that could not go as it was |
 //! | `own` | what every body between equals has changed: the model, and `pool` |
@@ -17,8 +20,10 @@
 
 pub mod anthropic;
 pub mod customs;
+mod door;
 pub mod gemini;
 mod lines;
+mod list;
 mod listener;
 mod loss;
 pub mod multipart;
@@ -28,24 +33,15 @@ pub mod openai;
 pub(crate) mod own;
 pub mod passed;
 mod protocol;
+pub mod questions;
 pub mod responses;
 mod wrapped;
 
+pub(crate) use door::bare;
+pub use door::{Door, Framing, Listing, Version};
 pub use lines::Lines;
+pub use list::Dialect;
 pub use listener::Listener;
 pub use loss::{Change, Loss, Lost};
-pub(crate) use protocol::bare;
-pub use protocol::{Answer, Ask, Decode, Dialect, Encode, Fed, Form, Model, Protocol, Reply, To, VERSION};
-
-impl Dialect {
-    /// What it can do. Of an upstream ask [`crate::gateway`]'s, which knows its manners.
-    pub fn protocol(self) -> &'static dyn Protocol {
-        match self {
-            Dialect::OpenAiChat => &openai::OpenAiChat::USUAL,
-            Dialect::OpenAiResponses => &responses::OpenAiResponses,
-            Dialect::Anthropic => &anthropic::Anthropic,
-            Dialect::Gemini => &gemini::Gemini,
-            Dialect::Ollama => &ollama::Ollama,
-        }
-    }
-}
+pub use protocol::{Answer, Ask, Asked, Decode, Encode, Fed, Form, Model, Protocol, Reply, To};
+pub use questions::Questions;

@@ -1,117 +1,15 @@
-//! What a dialect can do: the interface that each folder implements. `CONTRIBUTING.md`, "A sixth dialect", says where else a new one
-//! must be told of.
+//! What a dialect can do: the interface that each folder implements, with [`Door`]. `CONTRIBUTING.md`, "A sixth dialect", says what a new
+//! one needs beside its folder.
 
 use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item};
 use super::openai::models;
-use super::Loss;
+use super::questions::Question;
+use super::{Dialect, Door, Loss};
 use crate::error::Failure;
 use crate::ledger::Usage;
 use crate::sse::Frame;
-
-const BEARER: &[u8] = b"Bearer ";
-/// Of Anthropic's API, which SDKs since then speak with `Authorization: Bearer`.
-const BEARER_VERSION: &[u8] = b"2026-10-21";
-
-/// Anthropic's header for the version of its API.
-pub const VERSION: &[u8] = b"anthropic-version";
-
-/// A wire protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    #[default]
-    /// OpenAI's chat completions, completions and embeddings.
-    OpenAiChat,
-    /// OpenAI's Responses.
-    OpenAiResponses,
-    /// Anthropic's Messages.
-    Anthropic,
-    /// Google's Gemini API.
-    Gemini,
-    /// Ollama's own API.
-    Ollama,
-}
-
-impl Dialect {
-    /// Each: one that is missing here is in no configuration and in no test.
-    pub const ALL: [Dialect; 5] =
-        [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::Gemini, Dialect::Ollama];
-
-    /// Their words, in the same order: those of [`Dialect::as_str`], which nobody compares.
-    pub const NAMES: &'static [&'static str] = &["openai_chat", "openai_responses", "anthropic", "gemini", "ollama"];
-
-    /// The word in configuration, records and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Dialect::OpenAiChat => "openai_chat",
-            Dialect::OpenAiResponses => "openai_responses",
-            Dialect::Anthropic => "anthropic",
-            Dialect::Gemini => "gemini",
-            Dialect::Ollama => "ollama",
-        }
-    }
-
-    /// The one of that word.
-    pub fn named(word: &str) -> Option<Dialect> {
-        Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == word)
-    }
-
-    /// Whether a caller's stream may have comments (`: …`), by which hoosh keeps it alive: its readers pass over them. google-genai 3 for
-    /// Python breaks on them, and lines of JSON have none.
-    pub const fn takes_comments(self) -> bool {
-        matches!(self, Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic)
-    }
-
-    /// The media type of a stream that an upstream answers: it is asked for in `accept`, and an answer of another type is malformed.
-    /// That of a caller's stream is [`Protocol::stream_type`].
-    pub const fn stream_type(self) -> &'static str {
-        match self {
-            Dialect::Ollama => "application/x-ndjson",
-            _ => "text/event-stream",
-        }
-    }
-
-    /// The header with the gateway's key for an upstream. `shown` is it as a bearer's: `Bearer …`.
-    pub fn credential(self, shown: Bytes, version: &[u8]) -> (Bytes, Bytes) {
-        let name: &'static str = match self {
-            // From this version on Anthropic takes bearer keys, as its SDKs send them with it.
-            Dialect::Anthropic if version < BEARER_VERSION => "x-api-key",
-            Dialect::Gemini => "x-goog-api-key",
-            _ => return (Bytes::from_static(b"authorization"), shown),
-        };
-        (Bytes::from_static(name.as_bytes()), bare(shown))
-    }
-
-    /// Where an upstream lists its models, below its base URL. Longer pages than Anthropic's 20 and Google's 50.
-    pub const fn models_target(self) -> &'static str {
-        match self {
-            Dialect::OpenAiChat | Dialect::OpenAiResponses => "/models",
-            Dialect::Anthropic => "/models?limit=1000",
-            Dialect::Gemini => "/models?pageSize=1000",
-            Dialect::Ollama => "/tags",
-        }
-    }
-
-    /// The path before its targets at an address that comes without one. All targets are below it, the list of models too: where one
-    /// API has several versions side by side it is empty, and the targets have the version.
-    pub const fn prefix(self) -> &'static str {
-        match self {
-            Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Anthropic => "/v1",
-            Dialect::Gemini => "/v1beta",
-            Dialect::Ollama => "/api",
-        }
-    }
-}
-
-/// A key that is shown as a bearer's, without the scheme.
-pub(crate) fn bare(shown: Bytes) -> Bytes {
-    if shown.starts_with(BEARER) {
-        shown.slice(BEARER.len()..)
-    } else {
-        shown
-    }
-}
 
 /// In which of a dialect's forms a caller asks, where it has several for one thing. The path and query alone say so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,6 +39,32 @@ pub struct Ask {
     pub stream: Option<bool>,
     /// Only its tokens are to be counted.
     pub count: bool,
+}
+
+/// What a path of a dialect asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// An answer, or how many tokens its request has.
+    Answer(Ask),
+    /// The models that there are.
+    Models,
+    /// One of them.
+    Model(String),
+    /// Something else, and the path in records.
+    Question(Question, &'static str),
+    /// An answer that was kept: its id.
+    Kept(String),
+    /// What it was asked with: its id; and the query, which says which part of it.
+    KeptItems(String, String),
+    /// That it be not made any more: its id.
+    KeptCancel(String),
+}
+
+impl Asked {
+    /// An answer in `form`; the body names the model, and says whether it streams.
+    pub fn answer(endpoint: Endpoint, form: Form) -> Asked {
+        Asked::Answer(Ask { endpoint: Some(endpoint), form, ..Ask::default() })
+    }
 }
 
 /// A model in a list.
@@ -252,13 +176,11 @@ pub trait Protocol: Sync {
     /// Which.
     fn dialect(&self) -> Dialect;
 
+    /// Its paths, keys, headers and media types.
+    fn door(&self) -> &'static Door;
+
     /// Of a stream that a caller of this dialect reads: its media type.
     fn stream_type(&self, form: Form) -> &'static str;
-
-    /// Whether an upstream's stream comes as lines of JSON; else as an event stream.
-    fn streams_lines(&self) -> bool {
-        false
-    }
 
     /// A caller's body as the neutral request: a JSON object with at least `model` and `messages` (or `input`), `stream` where it is
     /// true, in one line. `pool`, hoosh's own, is carried. `max_tokens`, `stop` and all else that policy reads must be right: the result is

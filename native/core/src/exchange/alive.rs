@@ -16,7 +16,7 @@ impl Exchange {
     /// When the next sign is due; `None`: as things are, never.
     pub(super) fn sign_due_us(&self) -> Option<u64> {
         let streams = self.facts.as_ref().is_some_and(|facts| facts.stream);
-        if !streams || self.out.is_ended() || self.is_neutral() || !self.dialect().takes_comments() {
+        if !streams || self.out.is_ended() || self.is_neutral() || !self.dialect().door().takes_comments {
             return None;
         }
         // What passes has its status and its type from the provider, and only events have a place for a sign.

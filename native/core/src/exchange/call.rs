@@ -188,7 +188,7 @@ impl Call {
             caller: Caller::Neutral,
             request_id: Arc::from(format!("{}.{number}", whole.request_id)),
             target: Some(target),
-            dialect: Dialect::OpenAiChat,
+            dialect: Dialect::NEUTRAL,
             asked: dialects::Ask::default(),
             told: Headers::new(),
             strict: whole.strict,
@@ -263,10 +263,9 @@ impl Call {
         if !reports && gateway.is_draining() {
             return Err(Failure::new(Code::Draining, "The gateway is going down; ask again.").retry_after(1));
         }
-        // Ollama asks for no type, and its documentation shows requests without one.
         if self.ask.is_none()
             && self.caller == Caller::Http
-            && self.dialect != Dialect::Ollama
+            && !self.dialect.door().takes_untyped
             && !is_media_type(head.headers.get("content-type"), "application/json")
         {
             let words = "The body must be JSON: send 'Content-Type: application/json'.";

@@ -58,7 +58,7 @@ pub(super) struct Refusal {
 /// A list of OpenAI's in another dialect.
 fn retell(list: &[u8], dialect: Dialect, reply: &Reply) -> Option<Vec<u8>> {
     let mut items = Vec::new();
-    let read = Dialect::OpenAiChat.protocol().read_answer(Endpoint::Embeddings, list, &mut items);
+    let read = Dialect::NEUTRAL.protocol().read_answer(Endpoint::Embeddings, list, &mut items);
     let used = items.iter().rev().find_map(|item| if let Item::Usage(used) = item { Some(*used) } else { None });
     (read == Answer::Whole).then(|| dialect.protocol().write_answer(reply, &items, &used.unwrap_or_default()))
 }
@@ -118,7 +118,7 @@ impl Exchange {
         self.gateway.exchange_begun();
         let report = Arc::new(Report::default());
         let call = self.call();
-        child.call = Some(Call::part(call, c, Target::Inference(Dialect::OpenAiChat, Endpoint::Embeddings)));
+        child.call = Some(Call::part(call, c, Target::Inference(Dialect::NEUTRAL, Endpoint::Embeddings)));
         child.report = Some(report.clone());
         child.started_us = Some(self.begun.mono_us);
         child.holds.pool = carved.as_ref().map(|reservation| reservation.pool().clone());
@@ -183,7 +183,7 @@ impl Exchange {
         let (dialect, reply) = (self.dialect(), self.reply_of());
         let join = move || {
             let joined = join(&inputs, &answers)?;
-            if dialect == Dialect::OpenAiChat {
+            if dialect == Dialect::NEUTRAL {
                 Some(joined)
             } else {
                 retell(&joined, dialect, &reply)

@@ -48,7 +48,7 @@ impl Exchange {
         match self.read_asked(&body) {
             Ok((asked, holder)) => {
                 let text = self.explained(asked, holder).compact();
-                self.become_explained(Target::Explain, Dialect::OpenAiChat, own, None);
+                self.become_explained(Target::Explain, Dialect::NEUTRAL, own, None);
                 (self.choice, self.holds) = (Choice::default(), Holds::default());
                 self.reply_json(200, text.into_bytes());
             }
@@ -80,7 +80,7 @@ impl Exchange {
         let tenant = self.snap.cache.is_some().then(|| self.tenant());
         let mut told = Told::default();
         let read = match dialect {
-            Dialect::OpenAiChat => request::read(body, endpoint, tenant.as_deref()),
+            Dialect::NEUTRAL => request::read(body, endpoint, tenant.as_deref()),
             other => {
                 let asked = dialects::Ask { endpoint: Some(endpoint), model, ..dialects::Ask::default() };
                 translated::read(body, other, &asked, Earlier::Nothing, tenant.as_deref())
@@ -331,7 +331,7 @@ impl Asked {
             Some(_) => return Err(invalid("endpoint", "'endpoint' must be chat, completions or embeddings.")),
         };
         let dialect = match text("dialect")? {
-            None => Dialect::OpenAiChat,
+            None => Dialect::NEUTRAL,
             Some(word) => Dialect::named(&word).ok_or_else(|| {
                 invalid("dialect", &format!("'dialect' must be one of {}.", Dialect::NAMES.join(", ")))
             })?,

@@ -118,7 +118,7 @@ impl Exchange {
             }
         }
         if success && self.facts().stream {
-            if !is_media_type(head.get("content-type"), dialect.stream_type()) {
+            if !is_media_type(head.get("content-type"), dialect.door().framing.media_type()) {
                 self.fall(Fall::malformed("The provider answered a stream with something else."));
                 return;
             }

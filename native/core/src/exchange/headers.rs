@@ -35,7 +35,7 @@ impl Exchange {
     /// Whose cached answers are whose: a provider may answer by what is passed on.
     pub(super) fn tenant(&self) -> std::sync::Arc<str> {
         let call = self.call();
-        let own = call.dialect == Dialect::OpenAiChat;
+        let own = call.dialect == Dialect::NEUTRAL;
         if call.passed.is_empty() && call.told.is_empty() && own {
             return call.holder.tenant.clone();
         }

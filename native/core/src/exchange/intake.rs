@@ -18,6 +18,7 @@ use crate::clock::SECOND;
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::passed;
 use crate::dialects::openai::request::{self, Facts};
+use crate::dialects::questions::Question;
 use crate::dialects::Dialect;
 use crate::error::{Code, Failure};
 use crate::ledger::Usage;
@@ -90,7 +91,7 @@ impl Exchange {
             Some(
                 Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report)
                 | Target::Count(_)
-                | Target::Show
+                | Target::Question(_, Question::Show, _)
                 | Target::Explain,
             ) => {
                 if call.expects_continue && call.caller == Caller::Http {
@@ -170,11 +171,11 @@ impl Exchange {
         if self.call().target == Some(Target::Explain) {
             return self.answer_explain(body);
         }
-        if self.call().target == Some(Target::Show) {
-            return self.answer_show(&body);
+        if let Some(Target::Question(dialect, Question::Show, _)) = self.call().target {
+            return self.answer_show(dialect, &body);
         }
-        if let Some(load) = self.asked_load(&body) {
-            return self.answer_load(load, &body);
+        if let Some((questions, load)) = self.asked_load(&body) {
+            return self.answer_load(questions, load, &body);
         }
         match self.earlier(&body) {
             Earlier::Unknown(id) => self.find_before(id, body),
@@ -192,7 +193,7 @@ impl Exchange {
         let (bytes, most_inputs) = (body.len(), self.snap.config.limits.max_inputs as usize);
         let (dialect, asked) = (self.dialect(), self.call().asked.clone());
         let read = move || {
-            if dialect != Dialect::OpenAiChat {
+            if dialect != Dialect::NEUTRAL {
                 let mut facts = translated::read(body, dialect, &asked, earlier, tenant.as_deref())?;
                 facts.digest = once.then(|| translated::digest_of(&facts, &asked));
                 let slices = Slices::of(&facts, endpoint, most_inputs);

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::call::shown;
 use super::target::Target;
 use super::Exchange;
-use crate::dialects::ollama::show::version;
 use crate::dialects::Model;
 use crate::error::{Code, Failure};
 use crate::ledger::Ending;
@@ -66,17 +65,8 @@ impl Exchange {
                 self.reply_json(200, costs);
             }
             Target::Kept(id) | Target::KeptItems(id, _) | Target::KeptCancel(id) => self.find_kept(id),
-            Target::Loaded => {
-                let list = self.loaded_json();
-                self.reply_json(200, list);
-            }
-            Target::OllamaVersion => self.reply_json(200, version()),
-            Target::Inference(..)
-            | Target::Count(_)
-            | Target::Passed(..)
-            | Target::Show
-            | Target::Explain
-            | Target::Mounted(_) => {}
+            Target::Question(dialect, question, _) => self.answer_question(*dialect, *question),
+            Target::Inference(..) | Target::Count(_) | Target::Passed(..) | Target::Explain | Target::Mounted(_) => {}
         }
     }
 

@@ -511,7 +511,7 @@ impl Exchange {
 
     /// Pieces of a stream are the JSON of its events, without framing.
     fn is_bare(&self) -> bool {
-        self.is_neutral() && self.dialect() == Dialect::OpenAiChat
+        self.is_neutral() && self.dialect() == Dialect::NEUTRAL
     }
 
     fn facts(&self) -> &Facts {

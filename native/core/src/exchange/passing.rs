@@ -118,8 +118,7 @@ impl Exchange {
         if !upstream.uuid_ids || super::call::is_uuid(&call.request_id) {
             headers.push(super::call::id_header(call));
         }
-        let version = upstream.version.as_deref().unwrap_or_default();
-        headers.extend(upstream.credential(credential, version));
+        headers.extend(upstream.credential(credential, upstream.usual_version()));
         self.pass_request_headers(upstream, &mut headers);
         let upload = self.passing.as_ref().and_then(|passing| passing.upload.as_ref());
         Some(UpstreamRequest {

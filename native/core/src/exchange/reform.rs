@@ -36,7 +36,7 @@ impl Form {
     }
 
     fn of(self, entry: &Entry) -> Option<Bytes> {
-        if self.dialect != Dialect::OpenAiChat {
+        if self.dialect != Dialect::NEUTRAL {
             return (entry.stream == self.stream).then(|| entry.body.clone());
         }
         let (body, usage) = (&entry.body, entry.usage.as_deref());

@@ -10,7 +10,7 @@ use crate::config::ProviderKind;
 use crate::dialects::neutral;
 use crate::dialects::openai::{effort, splice};
 use crate::dialects::own::{leave_pool, name_model};
-use crate::dialects::{Dialect, Loss, To, VERSION};
+use crate::dialects::{Dialect, Loss, To};
 use crate::error::{Code, Failure};
 use crate::gateway::Upstream;
 use crate::health;
@@ -85,7 +85,7 @@ impl Exchange {
         let version = self.version(upstream);
         let body = self.upstream_body(to, upstream, &version)?;
         let (call, dialect) = (self.call(), upstream.dialect);
-        let accept = if self.facts().stream { dialect.stream_type() } else { "application/json" };
+        let accept = if self.facts().stream { dialect.door().framing.media_type() } else { "application/json" };
         let mut headers: Headers = Vec::with_capacity(6);
         headers.push((Bytes::from_static(b"content-type"), Bytes::from_static(b"application/json")));
         headers.push((Bytes::from_static(b"accept"), Bytes::from_static(accept.as_bytes())));
@@ -98,8 +98,8 @@ impl Exchange {
         self.pass_request_headers(upstream, &mut headers);
         self.add_told(upstream, version, &mut headers);
         let target = match dialect {
-            Dialect::OpenAiChat => upstream.target(self.endpoint()).clone(),
-            _ => {
+            Dialect::NEUTRAL => upstream.target(self.endpoint()).clone(),
+            dialect => {
                 let (protocol, address) = (upstream.protocol(), self.address(to, upstream, &[]));
                 let target = match self.dialect() == dialect {
                     true => protocol.target_in(self.call().asked.form, &address),
@@ -113,8 +113,8 @@ impl Exchange {
 
     /// Of the dialect's API: the caller's where it speaks the same, unless the provider's table names one.
     pub(super) fn version(&self, upstream: &Upstream) -> Bytes {
-        let Some(usual) = &upstream.version else { return Bytes::new() };
-        let of = |headers: &Headers| headers.iter().find(|(name, _)| name == VERSION).map(|(_, value)| value.clone());
+        let Some((header, usual)) = &upstream.version else { return Bytes::new() };
+        let of = |headers: &Headers| headers.iter().find(|(name, _)| name == header).map(|(_, value)| value.clone());
         let told = || of(&self.call().told).filter(|_| self.dialect() == upstream.dialect);
         of(&upstream.headers).or_else(told).unwrap_or_else(|| usual.clone())
     }
@@ -122,16 +122,15 @@ impl Exchange {
     /// Headers of the dialect: what the caller said in its own, and the version.
     fn add_told(&self, upstream: &Upstream, version: Bytes, headers: &mut Headers) {
         let has = |headers: &Headers, name: &[u8]| headers.iter().any(|(own, _)| own == name);
+        let named = upstream.version.as_ref().map(|(header, _)| header);
         if self.dialect() == upstream.dialect {
-            for (name, value) in self.call().told.iter().filter(|(name, _)| name != VERSION) {
+            for (name, value) in self.call().told.iter().filter(|(name, _)| Some(name) != named) {
                 if !has(headers, name) {
                     headers.push((name.clone(), value.clone()));
                 }
             }
         }
-        if !version.is_empty() && !has(headers, VERSION) {
-            headers.push((Bytes::from_static(VERSION), version));
-        }
+        headers.extend(named.filter(|name| !has(headers, name)).map(|name| (name.clone(), version)));
     }
 
     fn address<'a>(&self, to: &'a Candidate, upstream: &Upstream, version: &'a [u8]) -> To<'a> {

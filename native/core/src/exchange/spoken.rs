@@ -99,7 +99,7 @@ impl Exchange {
         if dialect == Some(own) && own.protocol().passes(self.endpoint(), self.call().asked.form) {
             return Voice::AsItIs;
         }
-        if own == Dialect::OpenAiChat && dialect.is_none() {
+        if own == Dialect::NEUTRAL && dialect.is_none() {
             return Voice::OpenAi(self.stamp(vectors));
         }
         Voice::Other { protocol: own.protocol(), reply: self.reply_of(), items: Vec::new() }
@@ -193,7 +193,7 @@ impl Exchange {
         spoken.collected.sort();
         let wants = match spoken.voice {
             Voice::OpenAi(_) => !streams || self.facts().include_usage,
-            Voice::Other { .. } => !streams || self.dialect() != Dialect::OpenAiChat || self.facts().include_usage,
+            Voice::Other { .. } => !streams || self.dialect() != Dialect::NEUTRAL || self.facts().include_usage,
             Voice::AsItIs => false,
         };
         if let Some(id) = spoken.background.take() {

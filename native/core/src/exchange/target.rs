@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::door;
 use crate::config::{mount_of, Mount, Server};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::passed::Passed;
-use crate::dialects::{Ask, Dialect};
+use crate::dialects::questions::Question;
+use crate::dialects::{Ask, Asked, Dialect};
 use crate::metrics::Served;
 use crate::sync::Arc;
 
@@ -26,12 +26,8 @@ pub(super) enum Target {
     Passed(Passed, Option<Box<str>>),
     Models,
     Model(String),
-    /// What is known of a model that the body names, as Ollama tells it.
-    Show,
-    /// The models in memory, as Ollama lists them.
-    Loaded,
-    /// Of the Ollama whose API is spoken.
-    OllamaVersion,
+    /// What only clients of a dialect ask; and its path.
+    Question(Dialect, Question, &'static str),
     Health,
     Ready,
     Providers,
@@ -78,43 +74,35 @@ impl Target {
     /// What `path` names; as in the request's target, so that a model's name may hold `%2F`, or `/` as it is.
     pub fn of(path: &str, query: &str) -> Option<(Target, Ask)> {
         let path = decoded(path);
-        let own = |target| (target, Ask::default());
-        Target::of_openai(&path)
-            .or_else(|| Target::of_kept(&path, query))
-            .map(own)
-            .or_else(|| door::of(&path, query))
-            .or_else(|| Target::by_name(&path).map(own))
-    }
-
-    /// The paths that most requests ask for, looked at first.
-    fn of_openai(path: &str) -> Option<Target> {
-        let endpoint = match path {
-            "/v1/chat/completions" => Endpoint::Chat,
-            "/v1/completions" => Endpoint::Completions,
-            "/v1/embeddings" => Endpoint::Embeddings,
-            _ => return None,
-        };
-        Some(Target::Inference(Dialect::OpenAiChat, endpoint))
-    }
-
-    fn of_kept(path: &str, query: &str) -> Option<Target> {
-        let id = path.strip_prefix("/v1/responses/")?;
-        let (id, below) = id.split_once('/').map_or((id, None), |(id, below)| (id, Some(below)));
-        let id = Some(id).filter(|id| !id.is_empty())?.to_owned();
-        match below {
-            None => Some(Target::Kept(id)),
-            Some("input_items") => Some(Target::KeptItems(id, query.to_owned())),
-            Some("cancel") => Some(Target::KeptCancel(id)),
-            Some(_) => None,
+        for dialect in Dialect::ALL {
+            if let Some(asked) = (dialect.door().asked)(&path, query) {
+                return Some(Target::asked(dialect, asked));
+            }
         }
+        Target::by_name(&path).map(|target| (target, Ask::default()))
     }
 
+    fn asked(dialect: Dialect, asked: Asked) -> (Target, Ask) {
+        let target = match asked {
+            Asked::Answer(ask) => {
+                let endpoint = ask.endpoint.unwrap_or(Endpoint::Chat);
+                let target = if ask.count { Target::Count(dialect) } else { Target::Inference(dialect, endpoint) };
+                return (target, ask);
+            }
+            Asked::Models => Target::Models,
+            Asked::Model(id) => Target::Model(id),
+            Asked::Question(question, path) => Target::Question(dialect, question, path),
+            Asked::Kept(id) => Target::Kept(id),
+            Asked::KeptItems(id, query) => Target::KeptItems(id, query),
+            Asked::KeptCancel(id) => Target::KeptCancel(id),
+        };
+        (target, Ask::default())
+    }
+
+    /// What is no dialect's alone.
     fn by_name(path: &str) -> Option<Target> {
         Some(match path {
-            "/v1/models" | "/v1beta/models" | "/api/tags" => Target::Models,
-            "/api/show" => Target::Show,
-            "/api/ps" => Target::Loaded,
-            "/api/version" => Target::OllamaVersion,
+            "/v1/models" => Target::Models,
             "/v1/health" => Target::Health,
             "/v1/health/ready" => Target::Ready,
             "/v1/health/providers" => Target::Providers,
@@ -128,7 +116,7 @@ impl Target {
             "/v1/tokens/report" => Target::Tokens(PoolAsk::Report),
             "/v1/tokens/pools" => Target::Tokens(PoolAsk::Pools),
             "/v1/costs" => Target::Costs,
-            path => match path.strip_prefix("/v1/models/").or_else(|| path.strip_prefix("/v1beta/models/")) {
+            path => match path.strip_prefix("/v1/models/") {
                 Some(id) => Target::Model(Some(id).filter(|id| !id.is_empty())?.into()),
                 None => Passed::of(path).map(|(passed, id)| Target::Passed(passed, id.map(Box::from)))?,
             },
@@ -148,7 +136,9 @@ impl Target {
         match self {
             Target::Inference(_, endpoint) => Served::Inference(*endpoint),
             Target::Passed(passed, _) => Served::Passed(passed.service()),
-            Target::Models | Target::Model(_) | Target::Show | Target::Loaded => Served::Models,
+            Target::Models | Target::Model(_) | Target::Question(_, Question::Show | Question::Loaded, _) => {
+                Served::Models
+            }
             _ => Served::Other,
         }
     }
@@ -157,18 +147,15 @@ impl Target {
     pub fn path(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Target::Mounted(mount) => return Cow::Owned(mount.path.to_string()),
-            Target::Inference(dialect, endpoint) => path_of(*dialect, *endpoint),
-            Target::Kept(_) => "/v1/responses/{id}",
-            Target::KeptItems(..) => "/v1/responses/{id}/input_items",
-            Target::KeptCancel(_) => "/v1/responses/{id}/cancel",
-            Target::Count(Dialect::Gemini) => "/v1beta/models/{model}:countTokens",
-            Target::Count(_) => "/v1/messages/count_tokens",
+            Target::Inference(dialect, endpoint) => (dialect.door().path)(*endpoint, false),
+            Target::Kept(_) => Passed::Response.path(),
+            Target::KeptItems(..) => Passed::ResponseItems.path(),
+            Target::KeptCancel(_) => Passed::CancelResponse.path(),
+            Target::Count(dialect) => (dialect.door().path)(Endpoint::Chat, true),
             Target::Passed(passed, _) => passed.path(),
             Target::Models => "/v1/models",
             Target::Model(_) => "/v1/models/{model}",
-            Target::Show => "/api/show",
-            Target::Loaded => "/api/ps",
-            Target::OllamaVersion => "/api/version",
+            Target::Question(_, _, path) => path,
             Target::Health => "/v1/health",
             Target::Ready => "/v1/health/ready",
             Target::Providers => "/v1/health/providers",
@@ -192,8 +179,9 @@ impl Target {
             Target::Count(_) => "count",
             Target::Kept(_) | Target::KeptItems(..) | Target::KeptCancel(_) => "responses",
             Target::Passed(passed, _) => passed.service().as_str(),
-            Target::Models | Target::Model(_) | Target::Show | Target::Loaded => "models",
-            Target::OllamaVersion => "version",
+            Target::Models | Target::Model(_) => "models",
+            Target::Question(_, Question::Show | Question::Loaded, _) => "models",
+            Target::Question(_, Question::Version, _) => "version",
             Target::Health | Target::Ready | Target::Providers => "health",
             Target::Capabilities => "providers",
             Target::Cache | Target::CacheStats => "cache",
@@ -212,7 +200,7 @@ impl Target {
 
     pub fn access(&self) -> Access {
         match self {
-            Target::Health | Target::Ready | Target::OllamaVersion => Access::Open,
+            Target::Health | Target::Ready | Target::Question(_, Question::Version, _) => Access::Open,
             Target::Mounted(mount) if mount.public => Access::Public,
             Target::Providers
             | Target::Capabilities
@@ -229,8 +217,7 @@ impl Target {
             | Target::Passed(..)
             | Target::Models
             | Target::Model(_)
-            | Target::Show
-            | Target::Loaded
+            | Target::Question(_, Question::Show | Question::Loaded, _)
             | Target::Tokens(_)
             | Target::Mounted(_) => Access::Key,
         }
@@ -246,7 +233,7 @@ impl Target {
             Target::Inference(..)
             | Target::Count(_)
             | Target::Tokens(PoolAsk::Check | PoolAsk::Reserve | PoolAsk::Report)
-            | Target::Show
+            | Target::Question(_, Question::Show, _)
             | Target::KeptCancel(_)
             | Target::Explain => "POST",
             Target::Passed(passed, _) => passed.allow(),
@@ -254,21 +241,6 @@ impl Target {
             Target::Kept(_) => "GET, HEAD, DELETE",
             _ => "GET, HEAD",
         }
-    }
-}
-
-/// The path of inference in a dialect, as in records: without the model.
-fn path_of(dialect: Dialect, endpoint: Endpoint) -> &'static str {
-    match (dialect, endpoint) {
-        (Dialect::OpenAiChat, Endpoint::Chat) => "/v1/chat/completions",
-        (Dialect::OpenAiChat, Endpoint::Completions) => "/v1/completions",
-        (Dialect::OpenAiChat, Endpoint::Embeddings) => "/v1/embeddings",
-        (Dialect::OpenAiResponses, _) => "/v1/responses",
-        (Dialect::Anthropic, _) => "/v1/messages",
-        (Dialect::Gemini, Endpoint::Embeddings) => "/v1beta/models/{model}:embedContent",
-        (Dialect::Gemini, _) => "/v1beta/models/{model}:generateContent",
-        (Dialect::Ollama, Endpoint::Embeddings) => "/api/embed",
-        (Dialect::Ollama, _) => "/api/chat",
     }
 }
 

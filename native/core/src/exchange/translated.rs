@@ -81,7 +81,7 @@ impl Exchange {
     /// The media type of a stream.
     pub(super) fn stream_type(&self) -> &'static [u8] {
         match self.dialect() {
-            Dialect::OpenAiChat => b"text/event-stream",
+            Dialect::NEUTRAL => b"text/event-stream",
             dialect => dialect.protocol().stream_type(self.call().asked.form).as_bytes(),
         }
     }
@@ -89,7 +89,7 @@ impl Exchange {
     /// In the words of the caller's dialect.
     pub(super) fn error_body(&self, failure: &Failure) -> Bytes {
         match self.dialect() {
-            Dialect::OpenAiChat => failure.openai_body(),
+            Dialect::NEUTRAL => failure.openai_body(),
             dialect => dialect.protocol().error_body(failure),
         }
     }
@@ -98,7 +98,7 @@ impl Exchange {
     pub(super) fn error_event(&mut self, failure: &Failure) -> Option<Bytes> {
         let said = self.out.passed_error.take().filter(|_| failure.code == Code::UpstreamRefused);
         let dialect = self.dialect();
-        if dialect == Dialect::OpenAiChat {
+        if dialect == Dialect::NEUTRAL {
             let body = said.unwrap_or_else(|| failure.openai_body());
             return Some(framed(body.into(), self.is_bare()));
         }
@@ -114,9 +114,9 @@ impl Exchange {
 
     /// What its dialect's SDKs look for, and what was lost between two dialects.
     pub(super) fn add_dialect_headers(&self, headers: &mut Headers) {
-        if self.dialect() == Dialect::Anthropic {
-            // Its SDKs show this one (anthropic-sdk-python, `_response.py`).
-            headers.push((Bytes::from_static(b"request-id"), Bytes::copy_from_slice(self.request_id().as_bytes())));
+        if let Some(name) = self.dialect().door().id_header {
+            let id = Bytes::copy_from_slice(self.request_id().as_bytes());
+            headers.push((Bytes::from_static(name.as_bytes()), id));
         }
         // What was only renamed is no loss.
         if self.account.loss.loses() {
@@ -143,7 +143,7 @@ impl Heard {
 impl Exchange {
     /// Whether an answer in `dialect` is read as items; else both sides are OpenAI's, and it passes.
     pub(super) fn translates(&self, dialect: Dialect) -> bool {
-        dialect != Dialect::OpenAiChat || self.dialect() != Dialect::OpenAiChat
+        dialect != Dialect::NEUTRAL || self.dialect() != Dialect::NEUTRAL
     }
 
     pub(super) fn is_translating(&self) -> bool {
@@ -205,9 +205,8 @@ impl Exchange {
         if !pieces.list.is_empty() {
             self.say(pieces);
         }
-        // Google's streams have no mark.
-        let dialect = self.attempt.as_ref().map(|attempt| attempt.upstream.dialect);
-        self.account.terminator_added = dialect != Some(Dialect::Gemini);
+        let attempt = self.attempt.as_ref();
+        self.account.terminator_added = attempt.is_none_or(|attempt| attempt.upstream.dialect.door().marks_end);
         if let Some(attempt) = &mut self.attempt {
             if !attempt.over {
                 let u = attempt.u;

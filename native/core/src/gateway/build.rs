@@ -183,15 +183,7 @@ fn upstreams(config: &Config, before: Option<&Snapshot>, metrics: &Metrics, desk
         };
         let live = kept.unwrap_or_else(new);
         let (known, shown) = credentials(provider, before, &live.watch);
-        Arc::new(Upstream::new(
-            provider,
-            &config.deadlines,
-            slot,
-            live,
-            known,
-            shown,
-            &config.dialects.anthropic_version,
-        ))
+        Arc::new(Upstream::new(provider, &config.deadlines, slot, live, known, shown, &config.dialects))
     });
     upstreams.collect()
 }

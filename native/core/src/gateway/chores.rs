@@ -14,7 +14,6 @@ use super::LoopStep;
 use crate::archive::Question as Recalling;
 use crate::budget::Pool;
 use crate::clock::{Now, MILLISECOND, SECOND};
-use crate::dialects::VERSION;
 use crate::health::{Attempt, State};
 use crate::http::{Body, UpstreamRequest};
 use crate::ledger::Row;
@@ -325,11 +324,9 @@ fn request_as(
     if !body.is_empty() {
         headers.push((Bytes::from_static(b"content-type"), Bytes::from_static(b"application/json")));
     }
-    let version = upstream.version.as_deref().unwrap_or_default();
-    headers.extend(upstream.credential(n, version));
+    headers.extend(upstream.credential(n, upstream.usual_version()));
     headers.extend(upstream.headers.iter().cloned());
-    if let Some(version) = upstream.version.clone().filter(|_| headers.iter().all(|(name, _)| name != VERSION)) {
-        headers.push((Bytes::from_static(VERSION), version));
-    }
+    let unsaid = upstream.version.as_ref().filter(|(header, _)| headers.iter().all(|(name, _)| name != header));
+    headers.extend(unsaid.cloned());
     Some(UpstreamRequest { origin: upstream.origin.clone()?, method, target, headers, body: Body::Whole(body) })
 }

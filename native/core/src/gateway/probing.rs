@@ -169,7 +169,7 @@ impl Chores {
         let (method, path, body) = round.server?.question(&model)?;
         round.in_progress = true;
         let question = Question { provider: upstream.name.clone(), base_url: round.base_url.clone(), model };
-        let root = upstream.prefix.strip_suffix(upstream.dialect.prefix()).unwrap_or(&upstream.prefix);
+        let root = upstream.prefix.strip_suffix(upstream.dialect.door().prefix).unwrap_or(&upstream.prefix);
         let target = Bytes::from(format!("{root}{path}"));
         self.fetch_well(What::Facts(question), upstream, (method, target, body), now);
         None

@@ -12,7 +12,7 @@ use crate::budget::Pool;
 use crate::by_model::ByModel;
 use crate::cache::{Cache, Entry};
 use crate::config::catalogue::AuthScheme;
-use crate::config::{CapField, Config, Deadlines, Provider, ProviderKind, Route, Secret};
+use crate::config::{CapField, Config, Deadlines, Dialects, Provider, ProviderKind, Route, Secret};
 use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::OpenAiChat;
 use crate::dialects::passed::Services;
@@ -102,8 +102,8 @@ pub(crate) struct Upstream {
     pub deadlines: Deadlines,
     targets: [Bytes; 3],
     pub models_target: Bytes,
-    /// Of its API, where the dialect says it in a header.
-    pub version: Option<Bytes>,
+    /// Of its API, where the dialect says it in a header: that, and what it is where nobody says one.
+    pub version: Option<(Bytes, Bytes)>,
     /// See [`is_list_wanted`].
     pub list_wanted: bool,
 }
@@ -179,16 +179,21 @@ impl Upstream {
     pub fn credential(&self, n: u16, version: &[u8]) -> Option<(Bytes, Bytes)> {
         let shown = self.shown.get(usize::from(n))?.authorization();
         Some(match self.auth {
-            None => self.dialect.credential(shown, version),
+            None => self.dialect.door().credential(shown, version),
             Some(AuthScheme::Bearer) => (Bytes::from_static(b"authorization"), shown),
             Some(AuthScheme::ApiKey) => (Bytes::from_static(b"api-key"), bare(shown)),
         })
     }
 
+    /// The version of its API that requests name which are not an answer's.
+    pub fn usual_version(&self) -> &[u8] {
+        self.version.as_ref().map_or(&[], |(_, usual)| usual)
+    }
+
     /// What it is asked in.
     pub fn protocol(&self) -> &dyn Protocol {
         match self.dialect {
-            Dialect::OpenAiChat => &self.openai,
+            Dialect::NEUTRAL => &self.openai,
             other => other.protocol(),
         }
     }
@@ -213,9 +218,12 @@ impl Upstream {
         live: Arc<UpstreamLive>,
         credentials: Credentials,
         shown: Vec<Arc<Shown>>,
-        version: &str,
+        dialects: &Dialects,
     ) -> Upstream {
-        let version = (provider.dialect == Dialect::Anthropic).then(|| Bytes::from(version.to_owned()));
+        let door = provider.dialect.door();
+        let version = door.version.map(|version| {
+            (Bytes::from_static(version.header.as_bytes()), Bytes::from((version.usual)(dialects).to_owned()))
+        });
         let prefix = provider.base_url.as_ref().map_or("", |url| url.prefix.as_str());
         let target = |path: &str| Bytes::from(format!("{prefix}{path}"));
         Upstream {
@@ -242,7 +250,7 @@ impl Upstream {
             headers: fixed_headers(provider),
             deadlines: deadlines.but(&provider.patience),
             targets: [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings].map(|e| target(e.path())),
-            models_target: target(provider.dialect.models_target()),
+            models_target: target(door.models_target),
             version,
             list_wanted: is_list_wanted(provider),
         }

@@ -2,6 +2,7 @@
 
 use super::{context, Facts, Server, MOST_MEMORY};
 use crate::dialects::openai::fields::MAX_MODEL_BYTES;
+use crate::dialects::Dialect;
 use crate::json::{self, Kind, Value};
 
 /// Most models that a list may add; what is longer is no list of models.
@@ -22,17 +23,17 @@ pub struct Listed {
 pub fn read_list(body: &[u8]) -> Listed {
     let mut listed = Listed::default();
     let Ok(index) = json::Index::scan(body, json::Limits::default()) else { return listed };
-    // OpenAI and Anthropic: `data` with `id`. Google: `models` with `name`, each `models/…`. Ollama: `models` with `name`.
-    let forms = [("data", "id"), ("models", "name")];
-    let found = forms.into_iter().find_map(|(list, name)| index.get(body, list).map(|list| (list, name)));
+    let forms = Dialect::ALL.map(|dialect| dialect.door().listing);
+    let found = forms.iter().find_map(|form| index.get(body, form.list).map(|list| (list, form.name)));
     let (data, name) = found.unzip();
     let name = name.unwrap_or_default();
     let data = data.filter(|data| data.kind() == Kind::Array);
     let entries = data.into_iter().flat_map(|data| data.elements()).filter(|entry| entry.kind() == Kind::Object);
     let named = entries.filter_map(|entry| {
         let id = entry.get(name)?.as_str()?;
-        let id = id.strip_prefix("models/").unwrap_or(&id).to_owned();
-        Some((entry, id))
+        // Google's names are so in its list for OpenAI's clients too.
+        let bare = forms.iter().find_map(|form| id.strip_prefix(form.before?)).unwrap_or(&id).to_owned();
+        Some((entry, bare))
     });
     for (entry, id) in named.filter(|(_, id)| !id.is_empty() && id.len() <= MAX_MODEL_BYTES).take(MAX_LISTED) {
         listed.server = listed.server.or_else(|| Server::of_owner(entry.get("owned_by")?));

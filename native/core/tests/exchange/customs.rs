@@ -1,5 +1,6 @@
 //! Custom tools, whose input is a text: from every upstream to the callers that know them.
 
+use hoosh_core::dialects::{Dialect, Framing};
 use serde_json::{json, Value};
 
 use crate::world::*;
@@ -80,18 +81,22 @@ fn upstreams() -> Vec<(&'static str, &'static str, &'static str, String)> {
     ]);
     let function = chat(&|text| json!({ "arguments": text }), halves(&arguments), "function");
     let custom = chat(&|text| json!({ "input": text }), halves(INPUT), "custom");
-    let events = "text/event-stream";
     let ollama = json!({"model": "m", "created_at": "2026-01-01T00:00:00Z", "done": true, "done_reason": "stop",
         "message": {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "patch", "arguments": {"input": INPUT}}}]},
         "prompt_eval_count": 8, "eval_count": 2});
-    vec![
-        ("openai_compatible", "openai_chat", events, function),
-        ("openai", "openai_chat", events, custom),
-        ("openai_compatible", "openai_responses", events, responses),
-        ("openai_compatible", "anthropic", events, anthropic),
-        ("openai_compatible", "gemini", events, gemini),
-        ("openai_compatible", "ollama", "application/x-ndjson", format!("{ollama}\n")),
-    ]
+    let of = |dialect| match dialect {
+        Dialect::OpenAiChat => function.clone(),
+        Dialect::OpenAiResponses => responses.clone(),
+        Dialect::Anthropic => anthropic.clone(),
+        Dialect::Gemini => gemini.clone(),
+        Dialect::Ollama => format!("{ollama}\n"),
+    };
+    let usual = Dialect::ALL.map(|dialect| {
+        let media = dialect.door().framing.media_type();
+        ("openai_compatible", dialect.as_str(), media, of(dialect))
+    });
+    let own = ("openai", Dialect::OpenAiChat.as_str(), Framing::Events.media_type(), custom);
+    usual.into_iter().chain([own]).collect()
 }
 
 const RESPONSES: &str = r#"{"model":"m","input":"hi","stream":true,"tools":[{"type":"custom","name":"patch","format":{"type":"grammar","syntax":"lark","definition":"start: /.+/"}}]}"#;

@@ -1,6 +1,7 @@
 //! Callers of one protocol, upstreams of another: through the whole exchange.
 
 use crate::world::*;
+use hoosh_core::dialects::Dialect;
 use hoosh_core::exchange::Step;
 use hoosh_core::ledger::{Ending, UsageSource};
 
@@ -510,27 +511,24 @@ fn gemini_passes_to_gemini_byte_for_byte_and_its_array_is_made_of_events() {
     }
 }
 
-#[test]
-fn every_dialect_answers_every_other() {
+/// What a caller asks: its path and body; and what an upstream answers.
+fn said_in(dialect: Dialect) -> (&'static str, &'static str, &'static str) {
     let ollama = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":false}"#;
-    let callers = [
-        ("openai_chat", "/v1/chat/completions", super::CHAT),
-        ("openai_responses", "/v1/responses", RESPONSES),
-        ("anthropic", "/v1/messages", MESSAGES),
-        ("gemini", "/v1beta/models/m:generateContent", CONTENTS),
-        ("ollama", "/api/chat", ollama),
-    ];
     let response = r#"{"id":"resp_2","object":"response","status":"completed","model":"m","output":[{"type":"message","id":"msg_1","status":"completed","role":"assistant","content":[{"type":"output_text","text":"hello","annotations":[]}]}],"usage":{"input_tokens":8,"output_tokens":2,"total_tokens":10}}"#;
     let said = r#"{"model":"m","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":"hello"},"done":true,"done_reason":"stop","prompt_eval_count":8,"eval_count":2}"#;
-    let upstreams = [
-        ("openai_chat", OPENAI),
-        ("openai_responses", response),
-        ("anthropic", SAID),
-        ("gemini", GENERATED),
-        ("ollama", said),
-    ];
-    for (caller, path, body) in callers {
-        for (upstream, answer) in upstreams {
+    match dialect {
+        Dialect::OpenAiChat => ("/v1/chat/completions", super::CHAT, OPENAI),
+        Dialect::OpenAiResponses => ("/v1/responses", RESPONSES, response),
+        Dialect::Anthropic => ("/v1/messages", MESSAGES, SAID),
+        Dialect::Gemini => ("/v1beta/models/m:generateContent", CONTENTS, GENERATED),
+        Dialect::Ollama => ("/api/chat", ollama, said),
+    }
+}
+
+#[test]
+fn every_dialect_answers_every_other() {
+    for (path, body, caller) in Dialect::ALL.map(|dialect| (said_in(dialect).0, said_in(dialect).1, dialect.as_str())) {
+        for (answer, upstream) in Dialect::ALL.map(|dialect| (said_in(dialect).2, dialect.as_str())) {
             let mut world = one(upstream);
             let mut call = world.post(path, body);
             let (u, request) = call.sent(&mut world);

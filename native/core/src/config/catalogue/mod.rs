@@ -88,7 +88,7 @@ impl ProviderType {
             kind: ProviderKind::Http,
             dialect: Dialect::OpenAiChat,
             origin: None,
-            prefix: Dialect::OpenAiChat.prefix().to_owned(),
+            prefix: Dialect::NEUTRAL.door().prefix.to_owned(),
             home: None,
             key_variable: None,
             auth: None,

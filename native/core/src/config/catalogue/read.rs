@@ -137,7 +137,7 @@ fn provider_type(t: &Table<'_>) -> Checked<ProviderType> {
         kind.aliases.push(alias.to_owned());
     }
     t.choice("dialect", &Dialect::ALL.map(|dialect| (dialect.as_str(), dialect)), &mut kind.dialect)?;
-    kind.prefix = t.string("prefix")?.unwrap_or(kind.dialect.prefix()).to_owned();
+    kind.prefix = t.string("prefix")?.unwrap_or(kind.dialect.door().prefix).to_owned();
     if !kind.prefix.is_empty() && (!kind.prefix.starts_with('/') || kind.prefix.ends_with('/')) {
         return t.fail("prefix", "must begin with `/` and not end with it, such as `/v1`; empty for none");
     }

@@ -2,6 +2,7 @@
 //!
 //! | File | What |
 //! | --- | --- |
+//! | `door` | paths, keys, headers |
 //! | `fields` | the request's fields, and what becomes of each |
 //! | `read_request`, `read_messages`, `read_assistant`, `read_parts`, `read_tools` | a caller's body as the neutral request |
 //! | `write_request`, `write_turns`, `write_blocks`, `write_parts`, `write_tools`, `write_sampling`, `write_format`, `write_schema` | the neutral request as an upstream's body |
@@ -16,6 +17,7 @@
 
 mod blocks;
 mod decode;
+mod door;
 mod encode;
 mod ended;
 mod errors;
@@ -48,9 +50,10 @@ mod write_turns;
 use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item};
-use super::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Model, Protocol, Reply, To};
+use super::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Model, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
+use door::DOOR;
 pub use fields::{BLOCK_FIELDS, REQUEST_FIELDS};
 
 /// Anthropic's Messages.
@@ -60,6 +63,10 @@ pub struct Anthropic;
 impl Protocol for Anthropic {
     fn dialect(&self) -> Dialect {
         Dialect::Anthropic
+    }
+
+    fn door(&self) -> &'static Door {
+        &DOOR
     }
 
     fn stream_type(&self, _: Form) -> &'static str {

@@ -4,6 +4,7 @@
 //!
 //! | File | What is in it |
 //! | --- | --- |
+//! | `door` | paths, keys, headers |
 //! | `fields` | each field of a request and what becomes of it |
 //! | `names` | both spellings of names, and the failures that name a field |
 //! | `read_request`, `read_content`, `read_part`, `read_tools`, `read_config` | a caller's body as the neutral request |
@@ -12,7 +13,7 @@
 //! | `abilities` | what a model's name says that it can do |
 //! | `thinking`, `schema`, `data` | both ways: how much to think, schemas, media |
 //! | `signatures`, `carried` | which signatures are none, and which are thoughts of other dialects |
-//! | `splice` | the same dialect on both sides; paths |
+//! | `splice` | the same dialect on both sides; an upstream's paths |
 //! | `decode`, `candidate` | an upstream's answers, streamed and whole, as items |
 //! | `encode`, `write_answer`, `calls` | items as a caller's stream and whole answer |
 //! | `finish`, `usage`, `logprobs`, `annotations`, `positions` | members of answers, both ways |
@@ -26,6 +27,7 @@ mod carried;
 pub mod count;
 mod data;
 mod decode;
+mod door;
 mod embed;
 mod encode;
 mod errors;
@@ -60,9 +62,10 @@ mod tests;
 use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item};
-use super::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Model, Protocol, Reply, To};
+use super::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Model, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
+use door::DOOR;
 
 pub use fields::{CONFIG_FIELDS, EMBED_FIELDS, REQUEST_FIELDS};
 
@@ -73,6 +76,10 @@ pub struct Gemini;
 impl Protocol for Gemini {
     fn dialect(&self) -> Dialect {
         Dialect::Gemini
+    }
+
+    fn door(&self) -> &'static Door {
+        &DOOR
     }
 
     fn stream_type(&self, form: Form) -> &'static str {

@@ -4,17 +4,9 @@
 
 use super::dates::date;
 use crate::dialects::neutral::Endpoint;
+pub use crate::dialects::questions::Load;
 use crate::dialects::{Ask, Form, Reply};
 use crate::json::{Index, Kind, Limits, Value, Writer};
-
-/// What such a request wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Load {
-    /// The model in memory.
-    Load,
-    /// The model out of memory.
-    Unload,
-}
 
 /// Whether a body asks nothing: chat without messages, or generate without a prompt.
 pub fn asked(ask: &Ask, body: &[u8]) -> Option<Load> {

@@ -2,6 +2,7 @@
 //!
 //! | File | What |
 //! | --- | --- |
+//! | `door` | paths, keys, headers; what is asked beside answers |
 //! | `fields` | the request's fields, and what becomes of each |
 //! | `read_request`, `read_options`, `read_messages` | a caller's body as the neutral request |
 //! | `write_request`, `write_options`, `write_messages`, `write_content`, `write_tools` | the neutral request as an upstream's body |
@@ -23,6 +24,7 @@
 mod calls;
 mod dates;
 mod decode;
+mod door;
 mod encode;
 mod errors;
 mod fields;
@@ -51,9 +53,10 @@ mod write_tools;
 use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item, Thought};
-use super::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Model, Protocol, Reply, To};
+use super::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Model, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
+use door::DOOR;
 pub use fields::REQUEST_FIELDS;
 
 /// Ollama's own API.
@@ -65,12 +68,12 @@ impl Protocol for Ollama {
         Dialect::Ollama
     }
 
-    fn stream_type(&self, _: Form) -> &'static str {
-        "application/x-ndjson"
+    fn door(&self) -> &'static Door {
+        &DOOR
     }
 
-    fn streams_lines(&self) -> bool {
-        true
+    fn stream_type(&self, _: Form) -> &'static str {
+        "application/x-ndjson"
     }
 
     fn read_request(&self, ask: &Ask, body: &[u8], loss: &mut Loss) -> Result<Vec<u8>, Failure> {

@@ -7,29 +7,12 @@ use crate::dialects::openai::request::json_failure;
 use crate::error::Failure;
 use crate::json::{Index, Limits, Value, Writer};
 
+pub use crate::dialects::questions::Known;
+
 /// The Ollama whose API is spoken, as clients compare it with the least that they need.
 pub const VERSION: &str = "0.32.15";
 /// The architecture of a model of which nobody says any.
 const ARCHITECTURE: &str = "unknown";
-
-/// What is known of a model.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
-    /// The name by which it is asked for.
-    pub name: String,
-    /// Tokens of its context.
-    pub context_length: Option<u64>,
-    /// Numbers of a vector.
-    pub embedding_length: Option<u64>,
-    /// `Q4_K_M`.
-    pub quantization: Option<String>,
-    /// `completion`, `tools`, `vision`, `audio`, `embedding`, `thinking`.
-    pub capabilities: Vec<&'static str>,
-    /// Bytes that it takes in memory; 0 where nobody knows.
-    pub size: u64,
-    /// Of these, in the accelerator's memory.
-    pub size_vram: u64,
-}
 
 /// `POST /api/show`. Clients look for the length of the context under the name of the architecture.
 pub fn show(known: &Known) -> Vec<u8> {

@@ -6,6 +6,7 @@
 //! | Way | Files |
 //! | --- | --- |
 //! | all of it, as a [`Protocol`](crate::dialects::Protocol) | `protocol.rs` |
+//! | paths, keys, headers | `door.rs` |
 //! | a caller's request | `request.rs` (what policy reads of it), `fields.rs`, `messages.rs`; `read_request.rs`, `read_messages.rs`, `request_fields.rs` (as the neutral one) |
 //! | to an upstream | `write_request.rs`, `write_messages.rs` (with `attachments.rs`), `write_tools.rs`, `strict.rs`, `effort.rs`, `limits.rs`; `splice.rs` where the caller speaks it too; `manners.rs` (how servers differ), `quirks.rs` (the same by names) |
 //! | an upstream's answer as items | `read_answer.rs` (whole), `decode.rs` (streamed); both by `reading.rs`, `parts.rs`, `calls.rs`, `details.rs`, `finish.rs`, `logprobs.rs` |
@@ -25,6 +26,7 @@ pub mod collected;
 pub mod count;
 mod decode;
 mod details;
+mod door;
 pub mod effort;
 pub mod encode;
 mod errors;

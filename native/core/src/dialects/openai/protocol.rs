@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::collected::Collected;
 use super::decode::Decoder;
+use super::door::DOOR;
 use super::encode::{Stamp, VectorForm};
 use super::errors::error_words;
 use super::manners::Manners;
@@ -13,7 +14,7 @@ use super::splice::{has_own, splice_loses, splice_request};
 use super::streamed::Encoder;
 use super::write_request::write_request;
 use crate::dialects::neutral::{Endpoint, Item};
-use crate::dialects::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Protocol, Reply, To};
+use crate::dialects::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
 
@@ -32,6 +33,10 @@ impl OpenAiChat {
 impl Protocol for OpenAiChat {
     fn dialect(&self) -> Dialect {
         Dialect::OpenAiChat
+    }
+
+    fn door(&self) -> &'static Door {
+        &DOOR
     }
 
     fn stream_type(&self, _: Form) -> &'static str {

@@ -5,6 +5,7 @@
 //!
 //! | Way | Files |
 //! | --- | --- |
+//! | paths, keys, headers | `door.rs` |
 //! | a caller's request as the neutral one | `read_request.rs` (fields at the top), `read_input.rs` (items), `turn.rs` (what the model said), `read_content.rs` |
 //! | the neutral request to an upstream | `write_request.rs`, `write_input.rs`, `write_content.rs`, `effort.rs`; `splice.rs` where the caller speaks it too |
 //! | both | `tools.rs`, `fields.rs` (the tables), `refuse.rs` (what is wrong, and where) |
@@ -16,6 +17,7 @@
 
 mod annotations;
 mod decode;
+mod door;
 mod effort;
 mod encode;
 mod encode_calls;
@@ -49,9 +51,10 @@ mod write_request;
 use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item};
-use super::{Answer, Ask, Decode, Dialect, Encode, Form, Loss, Protocol, Reply, To};
+use super::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
+use door::DOOR;
 
 pub use fields::{NEUTRAL_FIELDS, REQUEST_FIELDS};
 
@@ -62,6 +65,10 @@ pub struct OpenAiResponses;
 impl Protocol for OpenAiResponses {
     fn dialect(&self) -> Dialect {
         Dialect::OpenAiResponses
+    }
+
+    fn door(&self) -> &'static Door {
+        &DOOR
     }
 
     fn stream_type(&self, _: Form) -> &'static str {
