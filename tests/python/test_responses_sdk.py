@@ -61,6 +61,8 @@ async def test_a_conversation_goes_on_by_its_id(sdk, upstream):
     first = await ask(sdk, instructions="Be brief.")
     second = await ask(sdk, input="And now?", previous_response_id=first.id)
     assert second.output_text == "You said: And now?"
+    assert (first.instructions, first.previous_response_id) == ("Be brief.", None)
+    assert (second.instructions, second.previous_response_id) == (None, first.id)
     turns = json.loads(upstream.requests[-1].body)["messages"]
     assert [turn["role"] for turn in turns] == ["user", "assistant", "user"]
     assert (await sdk.responses.retrieve(first.id)).output_text == SAID

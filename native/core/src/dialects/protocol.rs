@@ -112,6 +112,8 @@ pub struct Reply {
     pub base64: bool,
     /// The request as its caller wrote it, for a dialect whose answers repeat members of it; empty of a caller of OpenAI's chat.
     pub request: Bytes,
+    /// The earlier response that it went on from, likewise.
+    pub previous: Option<String>,
 }
 
 /// How a stream went on.

@@ -14,7 +14,7 @@ use crate::dialects::openai::answer::is_error_shape;
 use crate::dialects::openai::encode::VectorForm;
 use crate::dialects::openai::pieces::{framed, Pieces};
 use crate::dialects::openai::request::{self, Facts, Source};
-use crate::dialects::responses::history::not_found;
+use crate::dialects::responses::history::{not_found, previous_response_id};
 use crate::dialects::{Answer, Ask, Dialect, Fed, Listener, Loss, Reply};
 use crate::error::{Code, Failure};
 use crate::http::Headers;
@@ -34,6 +34,8 @@ pub(super) fn read(
     tenant: Option<&str>,
 ) -> Result<Facts, Failure> {
     let mut loss = Loss::default();
+    let goes_on = !matches!(earlier, Earlier::Nothing);
+    let previous = goes_on.then(|| previous_response_id(&body)).flatten();
     let Resolved { whole, body, elsewhere } = earlier.resolve(body)?;
     let home = elsewhere.and_then(|(id, home)| {
         loss.bar(not_found(&id));
@@ -49,7 +51,7 @@ pub(super) fn read(
         let mut hasher = blake3::Hasher::new_derive_key("hoosh: the cache key of a request of another dialect");
         *hasher.update(&key).update(&body).finalize().as_bytes()
     });
-    facts.source = Some(Box::new(Source { body, loss, bar, home }));
+    facts.source = Some(Box::new(Source { body, loss, bar, home, previous }));
     Ok(facts)
 }
 
@@ -62,6 +64,7 @@ pub(super) fn digest_of(facts: &Facts, asked: &Ask) -> Digest {
 impl Exchange {
     /// What all parts of the answer share.
     pub(super) fn reply_of(&self) -> Reply {
+        let source = self.facts.as_ref().and_then(|facts| facts.source.as_deref());
         Reply {
             endpoint: Some(self.endpoint()),
             form: self.call().asked.form,
@@ -70,11 +73,8 @@ impl Exchange {
             model: self.facts.as_ref().map_or_else(String::new, |facts| facts.model.clone()),
             include_usage: self.facts.as_ref().is_some_and(|facts| facts.include_usage),
             base64: self.facts.as_ref().and_then(VectorForm::of) == Some(VectorForm::Base64),
-            request: self
-                .facts
-                .as_ref()
-                .and_then(|facts| Some(facts.source.as_ref()?.body.clone()))
-                .unwrap_or_default(),
+            request: source.map(|source| source.body.clone()).unwrap_or_default(),
+            previous: source.and_then(|source| source.previous.clone()),
         }
     }
 

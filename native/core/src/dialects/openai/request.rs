@@ -68,6 +68,8 @@ pub struct Source {
     pub bar: Option<Box<Failure>>,
     /// Where the response is that it goes on from, if an upstream keeps that.
     pub home: Option<Box<Home>>,
+    /// The response that it goes on from, of which the body may say no more: what led to it may stand there instead.
+    pub previous: Option<String>,
 }
 
 impl Facts {

@@ -87,7 +87,7 @@ impl Encoder {
     /// For one stream.
     pub fn new(reply: Reply) -> Encoder {
         Encoder {
-            repeated: Repeated::of(&reply.request),
+            repeated: Repeated::of(&reply),
             reply,
             events: Events::default(),
             started: false,

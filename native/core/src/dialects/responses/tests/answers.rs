@@ -103,13 +103,13 @@ fn an_answer_repeats_its_request() {
     let request = json!({"model": "m", "input": "hi", "metadata": {"job": "7"}, "max_output_tokens": 64, "temperature": 0.5,
         "tools": [{"type": "function", "name": "f", "parameters": {}}], "reasoning": {"effort": "low"}, "instructions": null,
         "store": false, "service_tier": "flex"});
-    let reply = Reply { request: request.to_string().into(), ..reply() };
+    let reply = Reply { request: request.to_string().into(), previous: Some("resp_0".into()), ..reply() };
     let answer = parsed(&OpenAiResponses.write_answer(&reply, &[text("Hello"), finish("stop")], &USAGE));
     for member in ["metadata", "max_output_tokens", "temperature", "tools", "reasoning", "store", "instructions"] {
         assert_eq!(answer[member], request[member], "{member}");
     }
-    let usual = json!([answer["text"], answer["top_p"], answer["background"]]);
-    assert_eq!(usual, json!([{"format": {"type": "text"}}, null, false]));
+    let usual = json!([answer["text"], answer["top_p"], answer["background"], answer["previous_response_id"]]);
+    assert_eq!(usual, json!([{"format": {"type": "text"}}, null, false, "resp_0"]));
     // The tier is the one that was had.
     assert!(answer.get("service_tier").is_none() && answer.get("user").is_none() && answer.get("input").is_none());
     let mut encoder = OpenAiResponses.encoder(reply);
