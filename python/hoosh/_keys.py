@@ -487,8 +487,17 @@ class DialectsKeys(TypedDict, total=False):
     anthropic_version: str
     """`anthropic-version` of requests to Anthropic whose caller names none. Left out: `ANTHROPIC_API_VERSION`, else 2023-06-01."""
 
+    history: Literal["memory", "store"]
+    """Where earlier turns are kept for `previous_response_id` of the Responses API. `store`: in the file of `[storage]` too, prompts and answers, so that a restart forgets none. Left out: "memory"."""
+
     history_max_bytes: int
-    """Bytes of earlier turns that are kept for `previous_response_id` of the Responses API, in memory; the oldest go first. 0: none are. Left out: 67_108_864."""
+    """Bytes of turns in memory; the oldest go first. 0: none are kept, in the store neither. Left out: 67_108_864."""
+
+    history_store_max_bytes: int
+    """Bytes of turns in the store; the oldest go first. Left out: 1_073_741_824."""
+
+    history_ttl_secs: int
+    """Seconds that a turn is kept, in memory and in the store. Left out: 2_592_000."""
 
 
 class RetryKeys(TypedDict, total=False):

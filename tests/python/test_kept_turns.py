@@ -1,6 +1,5 @@
 """Earlier responses across a server that is killed: OpenAI's official SDK through both listeners of `hoosh serve`."""
 
-import subprocess
 import sys
 from contextlib import asynccontextmanager
 
@@ -165,7 +164,7 @@ async def test_a_store_of_the_format_before_gets_the_tables(tmp_path):
         pass
     older = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])"
     script = "DROP TABLE turns; DROP TABLE homes; PRAGMA user_version = 2;"
-    subprocess.run([sys.executable, "-c", older, str(file), script], check=True)
+    await trio.run_process([sys.executable, "-c", older, str(file), script])
     assert store.check(file)["turns"] == 0, "it is read as it is"
     async with Gateway(f"[storage]\npath = '{file}'\n"):
         pass

@@ -128,7 +128,7 @@ impl Caller {
             99 => Path::Inference(Endpoint::Embeddings),
             96 => Path::Other("/v1/health"),
             94 | 95 | 98 => Path::Upload,
-            97 => Path::Other(if dice.chance(50) { "/metrics" } else { "/v1/models/alpha" }),
+            97 => Path::Other(["/metrics", "/v1/models/alpha", "/v1/responses/resp_1"][dice.below(3)]),
             _ => Path::Other("/v2/nothing"),
         };
         let spends = !twin && !config.budgets.is_empty() && dice.chance(12);

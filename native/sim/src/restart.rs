@@ -76,6 +76,7 @@ impl World {
         let config = self.plan.configs[self.config].clone();
         self.gateway = Gateway::new(config, self.dice.bits());
         self.gateway.set_waker(self.bell(None));
+        self.gateway.set_store_lasts(true);
         self.generation += 1;
         // What is held for elsewhere is held by a process.
         self.granted.clear();

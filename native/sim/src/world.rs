@@ -226,6 +226,7 @@ impl World {
 
     fn populate(&mut self) {
         self.gateway.set_waker(self.bell(None));
+        self.gateway.set_store_lasts(true);
         let start = self.now.mono_us;
         for number in 0..self.plan.exchanges {
             let caller = Caller::draw(&mut self.dice, &self.plan.configs[0], number);
