@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sqlite3
+import sys
 
 import httpx2
 import pytest
@@ -39,10 +40,10 @@ def upstream():
 
 
 @contextlib.contextmanager
-def hoosh(tmp_path, upstream, more=""):
+def hoosh(tmp_path, upstream, more="", begins=None):
     file = tmp_path / "hoosh.toml"
     file.write_text(CONFIG.format(url=upstream.url) + more, encoding="utf-8")
-    with processes.gateway("serve", file) as process:
+    with processes.gateway("serve", file, begins) as process:
         yield process
 
 
@@ -186,8 +187,73 @@ async def test_an_engine_that_is_killed_ends_its_own_requests_and_comes_again(up
         assert process.stop() == 0
 
 
+# --- descriptors: F62 --------------------------------------------------------------------------------------------------
+
+FEW = 256
 HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 """Descriptors that a process may have here, at most."""
+
+
+COMMAND = """
+[[providers]]
+name = "two"
+type = "openai_compatible"
+base_url = "{url}/v1"
+models = ["fake*"]
+api_key = {{ command = ["{python}", "-c", "print('a-key-of-a-command')"] }}
+"""
+
+
+@pytest.mark.parametrize(
+    "more", ["", HOSTED, COMMAND], ids=["waiting for signals", "an engine", "a credential's command"]
+)
+async def test_descriptors_beyond_those_that_select_takes_are_none_the_worse(upstream, tmp_path, more):
+    """As after a start into a storm of callers."""
+
+    def begins():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4 * FEW + 500, HARD))
+        null = os.open(os.devnull, os.O_RDONLY)
+        for place in range(3, 4 * FEW):
+            os.dup2(null, place)
+
+    with hoosh(tmp_path, upstream, more.format(url=upstream.url, python=sys.executable), begins) as process:
+        async with client(process.url) as http:
+            asked = [
+                CHAT,
+                *([spoken("pid")] if more == HOSTED else []),
+                *([CHAT | {"model": "two/fake-chat"}] if more == COMMAND else []),
+            ]
+            for body in asked:
+                answer = await http.post("/v1/chat/completions", json=body)
+                assert answer.status_code == 200, answer.text
+        assert process.stop() == 0
+    keys = [dict(one["headers"]).get("authorization") for one in upstream.requests()]
+    assert ("Bearer a-key-of-a-command" in keys) == (more == COMMAND)
+
+
+# --- many of one kind: F53 ------------------------------------------------------------------------------
+
+
+async def test_two_hundred_twins_ask_once(upstream, tmp_path):
+    twin = CHAT | {"model": "fake:delay_ms=500", "temperature": 0}
+    with hoosh(tmp_path, upstream, "[cache]\nenabled = true\n") as process:
+        async with client(process.url) as http:
+            answers = []
+
+            async def ask():
+                answers.append(await http.post("/v1/chat/completions", json=twin))
+
+            async with trio.open_nursery() as nursery:
+                for _ in range(200):
+                    nursery.start_soon(ask)
+            assert {got(answer) for answer in answers} == {(200, None)}
+        assert process.stop() == 0
+    assert len([one for one in upstream.requests() if "delay_ms" in one["body"]]) == 1
+
+
+# --- very many idle connections -----------------------------------------------------------------------------------------
+
+
 SPARE = 500
 IDLE = 20_000 if HARD == resource.RLIM_INFINITY else min(20_000, HARD - SPARE)
 """Both processes hold one end of each."""
