@@ -194,6 +194,43 @@ HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 """Descriptors that a process may have here, at most."""
 
 
+async def test_with_few_descriptors_idle_callers_make_room_and_it_ends_in_order(upstream, tmp_path):
+    """Also before it has said what it found: the first callers come in that moment."""
+
+    def begins():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FEW, FEW))
+
+    with hoosh(tmp_path, upstream, HOSTED, begins) as process:
+        kept = [await trio.open_tcp_stream("127.0.0.1", process.port) for _ in range(2 * FEW)]
+        async with client(process.url) as http:
+            load = Load(http)
+            async with load.running(4):
+                await load.more(40)
+                # A process, which takes descriptors of the gateway.
+                assert (await http.post("/v1/chat/completions", json=spoken("pid"))).status_code == 200
+            assert not load.wrong
+        for stream in kept:
+            await stream.aclose()
+        assert process.stop() == 0
+    assert set(rows(tmp_path)) == {(200, "completed")}
+
+
+async def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be(upstream, tmp_path):
+    def begins():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FEW, 2 * FEW))
+
+    with hoosh(tmp_path, upstream, begins=begins) as process:
+        kept = [await trio.open_tcp_stream("127.0.0.1", process.port) for _ in range(FEW + 50)]
+        async with client(process.url) as http:
+            assert (await http.post("/v1/chat/completions", json=CHAT)).status_code == 200
+        for stream in kept:
+            with trio.move_on_after(0.001) as waits:
+                await stream.receive_some()
+            assert waits.cancelled_caught, "it was closed"
+            await stream.aclose()
+        assert process.stop() == 0
+
+
 COMMAND = """
 [[providers]]
 name = "two"
