@@ -268,7 +268,28 @@ async def test_descriptors_beyond_those_that_select_takes_are_none_the_worse(ups
     assert ("Bearer a-key-of-a-command" in keys) == (more == COMMAND)
 
 
-# --- many of one kind: F53 ------------------------------------------------------------------------------
+# --- a full disk: F47; many of one kind: F53 ------------------------------------------------------------------------------
+
+
+async def test_what_a_full_disk_does_not_take_waits_and_is_stored_when_there_is_room(upstream, tmp_path):
+    told = "It is asked again; what is to be stored waits"
+    with hoosh(tmp_path, upstream) as process:
+        async with client(process.url) as http:
+            load = Load(http)
+            async with load.running(4):
+                await load.more(20)
+                # No file of it grows from now on.
+                resource.prlimit(process.child.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+                while not any(told in line for line in process.said):
+                    await load.more(1)
+                await load.more(20)
+                assert len(rows(tmp_path)) < load.answered
+                resource.prlimit(process.child.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+                while not any("The store works again." in line for line in process.said):
+                    await load.more(1)
+            assert (load.wrong, load.unanswered) == ([], 0)
+        assert process.stop() == 0
+    assert rows(tmp_path) == [(200, "completed")] * load.answered
 
 
 async def test_two_hundred_twins_ask_once(upstream, tmp_path):
