@@ -2,7 +2,7 @@
 
 import atexit
 import os
-import select
+import selectors
 import signal
 import stat
 import subprocess
@@ -157,10 +157,11 @@ def _printed(named: str, process: subprocess.Popen[bytes]) -> bytes:
     assert process.stdout is not None
     nobody_waits, until = _nobody_waits.get(), time.monotonic() + COMMAND_SECONDS
     text, open_ = bytearray(), True
-    with process.stdout as out:
+    with process.stdout as out, selectors.DefaultSelector() as waiting:
+        waiting.register(out, selectors.EVENT_READ)
         while len(text) <= MOST_BYTES:
             ended = process.poll() is not None
-            if open_ and select.select([out], [], [], 0 if ended else LOOK_SECONDS)[0]:
+            if open_ and waiting.select(0 if ended else LOOK_SECONDS):
                 more = out.read(MOST_BYTES + 1 - len(text))
                 text += more
                 open_ = bool(more)

@@ -5,7 +5,7 @@ is read anew, a model that is Python, a hook.
 """
 
 import os
-import select
+import selectors
 import signal
 from pathlib import Path
 from types import FrameType
@@ -52,29 +52,31 @@ def serve(front: Front, config: Config, file: Path | None) -> Alone:
         if target.startswith(own.NATIVE)
     }
     front.edge.engines(engines)
-    signals = Signals()
+    signals, wanted = Signals(), WakeQueue()
+    front.edge.open_host(wanted, 0)
     front.edge.accept()
     say = announce.Voice(front.gateway, front.edge)
     host, port = front.edge.address
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     announce.listening(say, config, file, address, engines, front.store.path)
-    wanted = WakeQueue()
-    front.edge.open_host(wanted, 0)
-    descriptors = [signals.reader, wanted.fileno()]
-    is_announced = _wait(descriptors, front)
-    if is_announced:
-        announce.found(say, front.gateway, config, file, address)
-        select.select(descriptors, [], [])
+    # Not `select.select`, which takes no descriptor beyond 1,023.
+    with selectors.DefaultSelector() as waiting:
+        for descriptor in (signals.reader, wanted.fileno()):
+            waiting.register(descriptor, selectors.EVENT_READ)
+        is_announced = _wait(waiting, front)
+        if is_announced:
+            announce.found(say, front.gateway, config, file, address)
+            waiting.select()
     signals.let_go()
     return Alone(engines, signals, is_announced)
 
 
-def _wait(descriptors: list[int], front: Front) -> bool:
+def _wait(waiting: selectors.BaseSelector, front: Front) -> bool:
     """Until the providers have said what they have, or had their time; False if the event loop is needed before."""
     for _ in range(int(LIST_SECONDS / LOOK_SECONDS)):
         if front.edge.is_listed:
             break
-        if select.select(descriptors, [], [], LOOK_SECONDS)[0]:
+        if waiting.select(LOOK_SECONDS):
             return False
     return True
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,8 +58,9 @@ def upstream() -> Iterator[Upstream]:
 
 
 @contextmanager
-def gateway(form: str, file: Path) -> Iterator[Process]:
-    """hoosh with the configuration in `file`."""
+def gateway(form: str, file: Path, begins: Callable[[], None] | None = None) -> Iterator[Process]:
+    """hoosh with the configuration in `file`. `begins` is called in the child before it becomes hoosh, which
+    gets the descriptors that are opened there."""
     # Its store is beside it, and no other's.
     environment = os.environ | {"HOOSH_CONFIG": str(file), "XDG_DATA_HOME": str(file.parent), "HOME": str(file.parent)}
     command = {
@@ -67,7 +68,9 @@ def gateway(form: str, file: Path) -> Iterator[Process]:
         "serve": ["-m", "hoosh", "serve", "--config", str(file), "--port", "0"],
         "edge_off": ["-m", "hoosh", "serve", "--config", str(file), "--port", "0", "--edge", "off"],
     }[form]
-    child = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stderr=subprocess.PIPE)
+    command = [sys.executable, *command]
+    begin = {"preexec_fn": begins, "close_fds": begins is None}
+    child = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, **begin)
     with _ended(child):
         assert child.stderr is not None
         said: list[str] = []

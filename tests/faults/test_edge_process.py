@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sqlite3
+import sys
 
 import httpx2
 import pytest
@@ -39,10 +40,10 @@ def upstream():
 
 
 @contextlib.contextmanager
-def hoosh(tmp_path, upstream, more=""):
+def hoosh(tmp_path, upstream, more="", begins=None):
     file = tmp_path / "hoosh.toml"
     file.write_text(CONFIG.format(url=upstream.url) + more, encoding="utf-8")
-    with processes.gateway("serve", file) as process:
+    with processes.gateway("serve", file, begins) as process:
         yield process
 
 
@@ -186,8 +187,131 @@ async def test_an_engine_that_is_killed_ends_its_own_requests_and_comes_again(up
         assert process.stop() == 0
 
 
+# --- descriptors: F62 --------------------------------------------------------------------------------------------------
+
+FEW = 256
 HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 """Descriptors that a process may have here, at most."""
+
+
+async def test_with_few_descriptors_idle_callers_make_room_and_it_ends_in_order(upstream, tmp_path):
+    """Also before it has said what it found: the first callers come in that moment."""
+
+    def begins():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FEW, FEW))
+
+    with hoosh(tmp_path, upstream, HOSTED, begins) as process:
+        kept = [await trio.open_tcp_stream("127.0.0.1", process.port) for _ in range(2 * FEW)]
+        async with client(process.url) as http:
+            load = Load(http)
+            async with load.running(4):
+                await load.more(40)
+                # A process, which takes descriptors of the gateway.
+                assert (await http.post("/v1/chat/completions", json=spoken("pid"))).status_code == 200
+            assert not load.wrong
+        for stream in kept:
+            await stream.aclose()
+        assert process.stop() == 0
+    assert set(rows(tmp_path)) == {(200, "completed")}
+
+
+async def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be(upstream, tmp_path):
+    def begins():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FEW, 2 * FEW))
+
+    with hoosh(tmp_path, upstream, begins=begins) as process:
+        kept = [await trio.open_tcp_stream("127.0.0.1", process.port) for _ in range(FEW + 50)]
+        async with client(process.url) as http:
+            assert (await http.post("/v1/chat/completions", json=CHAT)).status_code == 200
+        for stream in kept:
+            with trio.move_on_after(0.001) as waits:
+                await stream.receive_some()
+            assert waits.cancelled_caught, "it was closed"
+            await stream.aclose()
+        assert process.stop() == 0
+
+
+COMMAND = """
+[[providers]]
+name = "two"
+type = "openai_compatible"
+base_url = "{url}/v1"
+models = ["fake*"]
+api_key = {{ command = ["{python}", "-c", "print('a-key-of-a-command')"] }}
+"""
+
+
+@pytest.mark.parametrize(
+    "more", ["", HOSTED, COMMAND], ids=["waiting for signals", "an engine", "a credential's command"]
+)
+async def test_descriptors_beyond_those_that_select_takes_are_none_the_worse(upstream, tmp_path, more):
+    """As after a start into a storm of callers."""
+
+    def begins():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4 * FEW + 500, HARD))
+        null = os.open(os.devnull, os.O_RDONLY)
+        for place in range(3, 4 * FEW):
+            os.dup2(null, place)
+
+    with hoosh(tmp_path, upstream, more.format(url=upstream.url, python=sys.executable), begins) as process:
+        async with client(process.url) as http:
+            asked = [
+                CHAT,
+                *([spoken("pid")] if more == HOSTED else []),
+                *([CHAT | {"model": "two/fake-chat"}] if more == COMMAND else []),
+            ]
+            for body in asked:
+                answer = await http.post("/v1/chat/completions", json=body)
+                assert answer.status_code == 200, answer.text
+        assert process.stop() == 0
+    keys = [dict(one["headers"]).get("authorization") for one in upstream.requests()]
+    assert ("Bearer a-key-of-a-command" in keys) == (more == COMMAND)
+
+
+# --- a full disk: F47; many of one kind: F53 ------------------------------------------------------------------------------
+
+
+async def test_what_a_full_disk_does_not_take_waits_and_is_stored_when_there_is_room(upstream, tmp_path):
+    told = "It is asked again; what is to be stored waits"
+    with hoosh(tmp_path, upstream) as process:
+        async with client(process.url) as http:
+            load = Load(http)
+            async with load.running(4):
+                await load.more(20)
+                # No file of it grows from now on.
+                resource.prlimit(process.child.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+                while not any(told in line for line in process.said):
+                    await load.more(1)
+                await load.more(20)
+                assert len(rows(tmp_path)) < load.answered
+                resource.prlimit(process.child.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+                while not any("The store works again." in line for line in process.said):
+                    await load.more(1)
+            assert (load.wrong, load.unanswered) == ([], 0)
+        assert process.stop() == 0
+    assert rows(tmp_path) == [(200, "completed")] * load.answered
+
+
+async def test_two_hundred_twins_ask_once(upstream, tmp_path):
+    twin = CHAT | {"model": "fake:delay_ms=500", "temperature": 0}
+    with hoosh(tmp_path, upstream, "[cache]\nenabled = true\n") as process:
+        async with client(process.url) as http:
+            answers = []
+
+            async def ask():
+                answers.append(await http.post("/v1/chat/completions", json=twin))
+
+            async with trio.open_nursery() as nursery:
+                for _ in range(200):
+                    nursery.start_soon(ask)
+            assert {got(answer) for answer in answers} == {(200, None)}
+        assert process.stop() == 0
+    assert len([one for one in upstream.requests() if "delay_ms" in one["body"]]) == 1
+
+
+# --- very many idle connections -----------------------------------------------------------------------------------------
+
+
 SPARE = 500
 IDLE = 20_000 if HARD == resource.RLIM_INFINITY else min(20_000, HARD - SPARE)
 """Both processes hold one end of each."""

@@ -52,9 +52,7 @@ pub async fn run(shared: Arc<Shared>, keeper: Arc<dyn Keeper>) {
     gateway.set_waker(Arc::new(shared.ring.clone()));
     loop {
         for (id, outcome) in keeper.answers() {
-            if let Outcome::Failed(words) = &outcome {
-                shared.complain_of_store(words);
-            }
+            shared.note_store(&outcome);
             gateway.done(id, LoopResult::Stored(outcome), now());
         }
         match gateway.next(now()) {

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use hoosh_core::config::LogLevel;
 use hoosh_core::engine::Engine;
 use hoosh_core::gateway::Gateway;
+use hoosh_core::store::Outcome;
 use hoosh_core::wake::{Wake, Waker};
 use hoosh_upstream::Upstreams;
 
@@ -51,6 +52,8 @@ pub struct Shared {
     /// How connections to upstreams are kept, and what all threads know of TLS.
     kept: hoosh_upstream::Settings,
     complained_us: AtomicU64,
+    /// The store's last answer was that it failed.
+    store_fails: AtomicBool,
 }
 
 impl Shared {
@@ -76,11 +79,27 @@ impl Shared {
 
     /// For whoever started the process.
     pub fn complain(&self, words: &str) {
-        self.log.say(Bytes::from(self.gateway.told(LogLevel::Error, words, now())));
+        self.say(LogLevel::Error, words);
+    }
+
+    fn say(&self, level: LogLevel, words: &str) {
+        self.log.say(Bytes::from(self.gateway.told(level, words, now())));
+    }
+
+    /// Has whoever started the process know of what the store answers: that it fails, and that it works again.
+    pub fn note_store(&self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Failed(words) => {
+                self.store_fails.store(true, Ordering::Relaxed);
+                self.complain_of_store(words);
+            }
+            _ if self.store_fails.swap(false, Ordering::Relaxed) => self.say(LogLevel::Warn, "The store works again."),
+            _ => {}
+        }
     }
 
     /// At once, and then now and then.
-    pub fn complain_of_store(&self, words: &str) {
+    fn complain_of_store(&self, words: &str) {
         let now_us = now().mono_us;
         if now_us >= self.complained_us.load(Ordering::Relaxed) {
             self.complained_us.store(now_us + COMPLAIN_US, Ordering::Relaxed);
@@ -153,6 +172,7 @@ impl Edge {
             has_host: AtomicBool::new(false),
             kept: hoosh_upstream::Settings::default(),
             complained_us: AtomicU64::new(0),
+            store_fails: AtomicBool::new(false),
         });
         Edge {
             shared,

@@ -12,6 +12,7 @@ mod bell;
 mod chores;
 mod clock;
 mod connection;
+mod descriptors;
 mod drive;
 mod edge;
 mod engine;

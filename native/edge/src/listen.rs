@@ -12,6 +12,7 @@ use hoosh_core::error::{Code, Failure};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::Notify;
 
+use crate::descriptors::Descriptors;
 use crate::edge::Shared;
 use crate::guarded::linger;
 use crate::worker::{Order, Worker};
@@ -24,8 +25,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 const ROOM: Duration = Duration::from_millis(500);
 /// How often it is looked for meanwhile.
 const LOOK: Duration = Duration::from_millis(1);
-/// Of connections that were refused, so many may take their time to read that.
-const MOST_REFUSED: usize = 256;
 
 /// Opens the sockets of all addresses that `host` has.
 pub fn open(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
@@ -123,6 +122,7 @@ pub async fn accept(listeners: Vec<TcpListener>, shared: Arc<Shared>, workers: A
 
 async fn hand_out(stream: std::net::TcpStream, address: IpAddr, shared: &Arc<Shared>, workers: &[Worker]) {
     let (most, of_one) = shared.gateway.most_connections();
+    let most = most.min(Descriptors::of_process().callers());
     if shared.counts.all() as u64 >= most && !make_room(most, shared, workers).await {
         return refuse(stream, "Every connection of this server is in use.");
     }
@@ -177,7 +177,7 @@ fn refuse(mut stream: std::net::TcpStream, words: &str) {
     }
 }
 
-/// A place among those that were refused and may still read why; no more than [`MOST_REFUSED`], because a flood is refused too.
+/// A place among those that were refused and may still read why; of those there are few, because a flood is refused too.
 struct Refused;
 
 thread_local! {
@@ -187,7 +187,7 @@ thread_local! {
 impl Refused {
     fn enter() -> Option<Refused> {
         let count = REFUSED.get();
-        (count < MOST_REFUSED).then(|| {
+        (count < Descriptors::of_process().refused()).then(|| {
             REFUSED.set(count + 1);
             Refused
         })

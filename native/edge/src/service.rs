@@ -23,6 +23,8 @@ use crate::wire::{Waits, Wire};
 
 /// Of a body that nobody wants, what is read and dropped so that the connection serves another request, bytes.
 const DROPPED: u64 = 64 << 10;
+/// A piece of a body up to this size is copied out of the buffer that it was read into.
+const SMALL: usize = 4 << 10;
 /// How long that may take to come.
 const DROPPING: Duration = Duration::from_secs(2);
 
@@ -141,7 +143,7 @@ impl Body {
             self.awaits_word = false;
             let frame = if incoming.is_end_stream() { Poll::Ready(None) } else { Pin::new(incoming).poll_frame(cx) };
             match frame {
-                Poll::Ready(Some(Ok(frame))) => self.held = frame.into_data().unwrap_or_default(),
+                Poll::Ready(Some(Ok(frame))) => self.held = apart(frame.into_data().unwrap_or_default()),
                 Poll::Pending => {
                     if let Some(refusal) = self.wire.as_ref().and_then(|wire| wire.body_refusal()) {
                         self.incoming = None;
@@ -177,6 +179,15 @@ impl Drop for Body {
     }
 }
 
+/// `piece` without the rest of hyper's buffer (8 KiB at least), which it would keep in memory for as long as the exchange keeps
+/// the body, and which hyper fills again when nobody else holds it.
+fn apart(piece: Bytes) -> Bytes {
+    if piece.len() > SMALL {
+        return piece;
+    }
+    Bytes::copy_from_slice(&piece)
+}
+
 async fn read_and_drop(mut incoming: Incoming) {
     let mut left = DROPPED;
     while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await {
@@ -185,5 +196,20 @@ async fn read_and_drop(mut incoming: Incoming) {
             Some(rest) => left = rest,
             None => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{apart, Bytes, SMALL};
+
+    #[test]
+    fn a_small_body_does_not_keep_what_it_was_read_into() {
+        let read = Bytes::from(vec![7; 2 * SMALL]);
+        let (small, large) = (apart(read.slice(..SMALL)), apart(read.slice(..=SMALL)));
+        assert!(!read.is_unique(), "what is large is shared");
+        drop(large);
+        assert!(read.is_unique());
+        assert_eq!(small, vec![7; SMALL]);
     }
 }

@@ -8,7 +8,7 @@ which answers what it has begun.
 
 import importlib
 import os
-import select
+import selectors
 import signal
 import socket
 import sys
@@ -47,8 +47,11 @@ class Host:
     def run(self) -> None:
         """Do what is asked until the gateway is gone. Never returns."""
         frames, parent = Frames(), os.getppid()
+        # The descriptor has the gateway's number, and `select.select` takes none beyond 1,023.
+        waiting = selectors.DefaultSelector()
+        waiting.register(self._end, selectors.EVENT_READ)
         while True:
-            readable, _, _ = select.select([self._end], [], [], PARENT_SECONDS)
+            readable = waiting.select(PARENT_SECONDS)
             data = self._end.recv(LARGEST_READ) if readable else b""
             if (readable and not data) or os.getppid() != parent:
                 # Not `sys.exit`: a thread in native code, or an engine's own cleaning up, would hold it up.
