@@ -185,7 +185,13 @@ impl Exchange {
                 let body = own.protocol().splice_request(&address, &source.body);
                 return Ok((Bytes::from(body), Loss::default()));
             }
-            _ => upstream.protocol().write_request(&address, &facts.body, &mut loss)?,
+            _ => {
+                let mut written = Loss::default();
+                let body = upstream.protocol().write_request(&address, &facts.body, &mut written)?;
+                let said = source.map_or(&facts.body, |source| &source.body);
+                loss.join_spelled(&written, own.protocol().places(), said);
+                body
+            }
         };
         Ok((Bytes::from(body), loss))
     }
