@@ -4,13 +4,15 @@ The numbers are those of the projects' own trackers. The same complaints are tes
 (`native/core/src/dialects/*/tests/complaints.rs`); here a caller and an upstream are at either end.
 """
 
+import base64
 import copy
 import json
+import zlib
 
 import pytest
 from tests.python.dialects.courses import results
 from tests.python.dialects.scenarios import BINDING, SCHEMA, TOOLS, WORDS, ask, said_of, understood
-from tests.python.dialects.world import CALLERS, PAIRS, UPSTREAMS, answered
+from tests.python.dialects.world import CALLERS, PAIRS, UPSTREAMS, answered, name
 from tests.upstream import Plan
 from tests.upstream.mind import Call, Result, Tool, Turn, sign
 
@@ -269,3 +271,34 @@ def test_a_response_that_is_kept_upstream_is_found(world, upstream):
     assert second.answer.text == "You said: And now?"
     assert next(turn.text for turn in second.asked.turns if turn.role == "user") == WORDS
     assert world.client.get(f"{world.url}/v1/responses/{id_}").status_code == 200
+
+
+def amazons(payload: bytes) -> bytes:
+    """One message of `application/vnd.amazon.eventstream` (Smithy's event stream encoding): lengths, headers, payload,
+    each sum of its own."""
+    headers = b"".join(
+        bytes([len(name)]) + name + b"\x07" + len(value).to_bytes(2, "big") + value
+        for name, value in [(b":event-type", b"chunk"), (b":message-type", b"event"), (b":content-type", b"application/json")]
+    )  # fmt: skip
+    prelude = (16 + len(headers) + len(payload)).to_bytes(4, "big") + len(headers).to_bytes(4, "big")
+    message = prelude + zlib.crc32(prelude).to_bytes(4, "big") + headers + payload
+    return message + zlib.crc32(message).to_bytes(4, "big")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pairs
+def test_bifrost_4545_amazons_event_stream_is_refused_and_no_byte_of_it_reaches_a_caller(
+    world, caller, upstream, stream
+):
+    """hoosh does not speak it, and does not pass for text what is none."""
+    event = json.dumps({"bytes": base64.b64encode(b'{"type":"message_start"}').decode()}).encode()
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\nconnection: close\r\n\r\n"
+    asked = ask(upstream, stream=stream)
+    # A provider that answers so is asked less: the one that is there to fail.
+    asked.model = f"{name(upstream, caller, 'truncated')}/{UPSTREAMS[upstream][1]}"
+    exchange = world.ask(caller, asked, Plan(raw=head + amazons(event) * 3, raw_end="close"))
+    assert exchange.status == 502
+    assert exchange.error
+    assert exchange.record["error"] == "upstream_malformed"
+    assert b"chunk" not in exchange.body
+    assert exchange.headers["content-type"] == "application/json"

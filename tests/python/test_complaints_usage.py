@@ -9,7 +9,7 @@ import re
 
 import pytest
 from tests.python.dialects.scenarios import TOOLS, ask, said_of
-from tests.python.dialects.world import CALLERS, PAIRS, UPSTREAMS, answered
+from tests.python.dialects.world import CALLERS, PAIRS, UPSTREAMS, answered, open_world
 from tests.upstream import Plan
 
 pairs = pytest.mark.parametrize(("caller", "upstream"), PAIRS, ids=map(">".join, PAIRS))
@@ -118,3 +118,36 @@ def test_litellm_36981_usage_that_nobody_named_is_counted_and_not_zero(world, ca
     assert exchange.record["usage_source"] == "counted"
     assert exchange.record["input_tokens"] > 0
     assert exchange.record["output_tokens"] > 0
+
+
+PRICES = """[[prices]]
+model = "*"
+input_usd_per_mtok = 2
+output_usd_per_mtok = 8
+cached_input_usd_per_mtok = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def priced(tmp_path_factory):
+    with open_world(tmp_path_factory.mktemp("priced"), PRICES) as world:
+        yield world
+
+
+@callers
+def test_litellm_30816_13264_what_a_stream_costs_is_in_its_row_and_its_bytes_are_the_protocols_own(priced, caller):
+    def cost(*, stream):
+        exchange = priced.ask(caller, ask("anthropic", stream=stream))
+        used = said_of(exchange).usage
+        nano = (used.prompt - used.cached) * 2_000 + used.cached * 1_000 + used.completion * 8_000
+        assert exchange.record["cost_nano_usd"] == nano > 0
+        # No protocol has a place for it, and readers by types of their own break on what they do not know.
+        assert b"cost" not in exchange.body
+        assert "cost" not in " ".join(exchange.headers)
+        return nano
+
+    costs = priced.client.get(priced.url + "/v1/costs")
+    before = sum(row["cost_nano_usd"] for row in costs.json()["records"])
+    spent = cost(stream=True) + cost(stream=False)
+    after = priced.client.get(priced.url + "/v1/costs").json()["records"]
+    assert sum(row["cost_nano_usd"] for row in after) == before + spent

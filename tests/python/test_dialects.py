@@ -11,8 +11,8 @@ import pytest
 from tests.python.dialects import courses, faults, fields
 from tests.python.dialects.known import KNOWN
 from tests.python.dialects.matrix import FILE, Observed, document, whole
-from tests.python.dialects.scenarios import FEATURES
-from tests.python.dialects.world import CALLERS, PAIRS, UPSTREAMS
+from tests.python.dialects.scenarios import FEATURES, NOTHING, refused
+from tests.python.dialects.world import CALLERS, FORM_PAIRS, PAIRS, SPOKEN, UPSTREAMS
 
 SCENARIOS = [*FEATURES, *courses.COURSES, *faults.COURSES]
 ROWS = [scenario.row for scenario in SCENARIOS]
@@ -39,10 +39,17 @@ def observe(request):
     return run
 
 
-@pytest.mark.parametrize(("caller", "upstream"), PAIRS, ids=map(">".join, PAIRS))
+@pytest.mark.parametrize(("caller", "upstream"), PAIRS + FORM_PAIRS, ids=map(">".join, PAIRS + FORM_PAIRS))
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=ROWS)
 def test_a_pair(observe, world, scenario, caller, upstream):
-    observe((scenario.row, caller, upstream), lambda: scenario.run(world, caller, upstream))
+    def run():
+        if scenario.needs in SPOKEN[caller].CANNOT:
+            return NOTHING
+        if upstream in getattr(SPOKEN[caller], "REFUSED_BY", ()):
+            return refused(world, caller, upstream)
+        return scenario.run(world, caller, upstream)
+
+    observe((scenario.row, caller, upstream), run)
 
 
 @pytest.mark.parametrize(("caller", "upstream", "field"), OTHERS, ids=[f"{f.place}-{c}>{u}" for c, u, f in OTHERS])
@@ -66,7 +73,7 @@ def test_each_dialect_is_asked_and_asks(table):
 
 
 def test_what_is_known_to_be_wrong_is_among_what_is_asked():
-    assert KNOWN.keys() <= {*((row, *pair) for row in ROWS for pair in PAIRS), *PLACES}
+    assert KNOWN.keys() <= {*((row, *pair) for row in ROWS for pair in PAIRS + FORM_PAIRS), *PLACES}
 
 
 def test_the_matrix_is_what_was_observed():

@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable
 
-from . import anthropic, chat, gemini, ollama
+from . import anthropic, chat, completions, gemini, ollama
 from .answers import Answer, Refusal, error
 from .responses import Responses
 
@@ -23,7 +23,7 @@ class Dialects:
             *[(path, ollama.answer) for path in ("/api/chat", "/api/generate", "/api/embed")],
         ]
         if strict:
-            self._prefixes.append(("/v1/chat/completions", chat.answer))
+            self._prefixes += [("/v1/chat/completions", chat.answer), ("/v1/completions", completions.answer)]
 
     def answer(self, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> Answer | None:
         """The answer in the dialect of `target`; None where that is none of these."""

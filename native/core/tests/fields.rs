@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use hoosh_core::dialects::neutral::Endpoint;
-use hoosh_core::dialects::{anthropic, gemini, ollama, openai, responses, Dialect, Loss, To};
+use hoosh_core::dialects::{anthropic, gemini, ollama, openai, responses, Change, Dialect, Loss, To};
 use serde_json::{json, Value};
 
 type Row = (&'static str, &'static str, &'static str);
@@ -72,6 +72,37 @@ fn tables(dialect: Dialect) -> &'static [(&'static str, &'static [Row])] {
             ("Gemini: embeddings", gemini::EMBED_FIELDS),
         ],
         Dialect::Ollama => &[("Ollama", ollama::REQUEST_FIELDS)],
+    }
+}
+
+/// Where the fields of a table are in a body.
+fn under(title: &str) -> &'static str {
+    match title {
+        "OpenAI chat: messages" => "messages[].",
+        "Gemini: generationConfig" => "generationConfig.",
+        _ => "",
+    }
+}
+
+#[test]
+fn each_caller_reads_of_a_loss_in_its_own_words() {
+    for (dialect, (title, rows)) in
+        Dialect::ALL.into_iter().flat_map(|it| tables(it).iter().map(move |table| (it, table)))
+    {
+        // Members of messages are named by the neutral request in the same place.
+        let (own_under, neutral_under) = (under(title), if under(title) == "messages[]." { "messages[]." } else { "" });
+        for (field, neutral, _) in rows.iter().filter(|(_, neutral, _)| !neutral.is_empty()) {
+            let (mut written, mut told) = (Loss::default(), Loss::default());
+            written.add(Change::Dropped, format!("{neutral_under}{neutral}"), "");
+            let name = field.rsplit('.').next().unwrap();
+            let body = format!("{{\"{name}\":1}}");
+            told.join_spelled(&written, dialect.protocol().places(), body.as_bytes());
+            let place = told.fields()[0].field.strip_prefix(own_under).unwrap_or_else(|| panic!("{title}: {field}"));
+            let mut same = rows.iter().filter(|(_, other, _)| other == neutral).map(|(field, ..)| *field);
+            let is_of =
+                |field: &str| place.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            assert!(same.any(is_of), "{title}: a loss of `{field}` is told as `{place}`");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ from tests.upstream import Plan
 from tests.upstream.mind import Usage
 
 from .scenarios import NOTHING, Course, ask, course, said_of
-from .world import CALLERS, EMBEDDING, UPSTREAMS, Exchange, World, name
+from .world import EMBEDDING, SPOKEN, UPSTREAMS, Exchange, World, name
 
 COURSES: list[Course] = []
 BEGUN = {"anthropic": 5, "openai_responses": 6, "openai_chat": 3, "gemini": 2, "ollama": 2}
@@ -110,7 +110,7 @@ def _ended(exchange: Exchange) -> str:
 
 @course("the caller leaves", COURSES)
 def _left(world: World, caller: str, upstream: str) -> str:
-    spoken = CALLERS[caller]
+    spoken = SPOKEN[caller]
     asked = ask(upstream, stream=True)
     before = len(world.asked())
     world.upstream.plan(Plan(stall="body", stall_after=BEGUN[upstream]))
@@ -130,9 +130,9 @@ def _left(world: World, caller: str, upstream: str) -> str:
 # --- vectors -------------------------------------------------------------------------------------------------------
 
 
-@course("embeddings", COURSES)
+@course("embeddings", COURSES, "embeddings")
 def _embeddings(world: World, caller: str, upstream: str) -> str:
-    spoken = CALLERS[caller]
+    spoken = SPOKEN[caller]
     if not hasattr(spoken, "embed") or upstream not in EMBEDDING:
         return NOTHING
     path, body = spoken.embed(f"{name(upstream)}/{EMBEDDING[upstream]}", ["a b", "c"])

@@ -1,6 +1,7 @@
 """A caller of Google's Gemini API."""
 
 import base64
+from collections.abc import Iterable
 
 from google.genai import types
 from tests.upstream.mind import Asked, Call, Image, Json, Result, Turn
@@ -93,9 +94,14 @@ def _reply(parts: list[Json], finish: str, usage: Json) -> Reply:
 
 
 def read_stream(body: bytes) -> Reply:
+    return read_responses(events(body))
+
+
+def read_responses(responses: Iterable[Json]) -> Reply:
+    """What the parts of a stream say, whatever is around them."""
     parts: list[Json] = []
     finish, usage = None, {}
-    for event in events(body):
+    for event in responses:
         if "error" in event:
             text = "".join(part.get("text", "") for part in parts if not part.get("thought"))
             return Reply(text=text, error=event["error"]["message"])

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .world import CALLERS, PAIRS, UPSTREAMS
+from .world import CALLERS, FORM_PAIRS, FORMS, PAIRS, UPSTREAMS
 
 FILE = Path(__file__).parents[3] / "docs" / "matrix.md"
 HEAD = """# What survives between dialects
@@ -26,13 +26,19 @@ FIELDS = """
 Other fields of a body, which to `{caller}` itself go as they are:
 
 """
+OTHER_FORMS = """
+## Callers in other forms
+
+`completions` is `/v1/completions`, a prompt that is gone on from; `array` is `streamGenerateContent` without `alt=sse`, whose stream is one JSON array;
+`generate` is `/api/generate`, a prompt without messages.
+"""
 Observed = dict[tuple[str, str, str], str]
 """By capability, caller and upstream."""
 
 
 def whole(observed: Observed, rows: list[str], fields: list[tuple[str, str, str]]) -> bool:
     """Whether all of it was run."""
-    return observed.keys() == {*((row, *pair) for row in rows for pair in PAIRS), *fields}
+    return observed.keys() == {*((row, *pair) for row in rows for pair in PAIRS + FORM_PAIRS), *fields}
 
 
 def _table(observed: Observed, rows: list[str], caller: str, upstreams: list[str]) -> str:
@@ -53,4 +59,8 @@ def document(observed: Observed, rows: list[str]) -> str:
         others = [upstream for upstream in UPSTREAMS if upstream != caller]
         named = list(dict.fromkeys(row for row, of, _ in observed if of == caller and row not in rows))
         text += FIELDS.format(caller=caller) + _table(observed, named, caller, others)
+    text += OTHER_FORMS
+    for form in FORMS:
+        dialect, _, what = form.partition(", ")
+        text += f"\n### `{dialect}`: {what}\n\n" + _table(observed, rows, form, list(UPSTREAMS))
     return text

@@ -13,7 +13,7 @@ from typing import Any
 from tests.upstream.mind import Asked, Image, Said, Tool, Turn, say
 
 from .reply import Reply
-from .world import CALLERS, UPSTREAMS, Exchange, World, name
+from .world import SPOKEN, UPSTREAMS, Exchange, World, name
 
 NOTHING = "-"
 WORDS = "Say hello"
@@ -107,12 +107,14 @@ class Feature:
     """A member that some callers say with it, and whose loss is not its own."""
 
     def run(self, world: World, caller: str, upstream: str) -> str:
-        if self.needs in CALLERS[caller].CANNOT:
-            return NOTHING
         asked = ask(upstream, **self.given)
         exchange = world.ask(caller, asked)
         heard(exchange)
-        if self.beside and self.beside in json.dumps(CALLERS[caller].write(asked)):
+        form = getattr(SPOKEN[caller], "FORM", None)
+        told = exchange.lost.pop(form, None) if form else None
+        if told and self.row.startswith("words"):
+            return told
+        if self.beside and self.beside in json.dumps(SPOKEN[caller].write(asked)):
             exchange.lost = {row: change for row, change in exchange.lost.items() if self.beside not in row}
         return verdict(exchange, self.kept(exchange.asked), self.lost)
 
@@ -121,20 +123,30 @@ def same_tools(asked: Asked) -> bool:
     return asked.tools == TOOLS
 
 
+def refused(world: World, caller: str, upstream: str) -> str:
+    """What a caller is told of a form that the upstream has nothing like."""
+    exchange = world.ask(caller, ask(upstream))
+    assert exchange.status == SPOKEN[caller].REFUSED_BY[upstream]
+    assert exchange.error
+    assert exchange.upstream is None
+    return "refused"
+
+
 NEVER = r"(?!)"
 """No row may be about it: it must arrive."""
 FEATURES = [
     Feature("words", {}, lambda asked: asked.cap == CAP, NEVER),
     Feature("words, streamed", {"stream": True}, lambda asked: asked.stream, NEVER),
-    Feature("system prompt", {"system": ["Be brief.", "Be kind."]}, lambda asked: "\n".join(asked.system).split("\n") == ["Be brief.", "Be kind."], NEVER),
+    Feature("system prompt", {"system": ["Be brief.", "Be kind."]}, lambda asked: "\n".join(asked.system).split("\n") == ["Be brief.", "Be kind."], NEVER, "system"),
     Feature(
         "earlier turns",
         {"turns": [Turn("user", "First"), Turn("assistant", "Yes"), Turn("user", WORDS)]},
         lambda asked: [(turn.role, turn.text) for turn in asked.turns] == [("user", "First"), ("assistant", "Yes"), ("user", WORDS)],
         NEVER,
+        "turns",
     ),
-    Feature("picture", {"turns": [Turn("user", WORDS, [PNG])]}, lambda asked: asked.turns[-1].images == [PNG], "image"),
-    Feature("document", {"turns": [Turn("user", WORDS, [PDF])]}, lambda asked: asked.turns[-1].images == [PDF], "document|file|content|Data", "document", "filename"),
+    Feature("picture", {"turns": [Turn("user", WORDS, [PNG])]}, lambda asked: asked.turns[-1].images == [PNG], "image|source|Data", "images"),
+    Feature("document", {"turns": [Turn("user", WORDS, [PDF])]}, lambda asked: asked.turns[-1].images == [PDF], "document|file|content|Data|source", "document", "filename"),
     Feature("sound", {"turns": [Turn("user", WORDS, [WAV])]}, lambda asked: asked.turns[-1].images == [WAV], "audio|content|Data", "audio"),
     Feature("output cap", {"cap": 16}, lambda asked: asked.cap == 16, NEVER),
     Feature("stop sequence", {"stop": ["hel"]}, lambda asked: asked.stop == ["hel"], "stop", "stop"),
@@ -143,15 +155,15 @@ FEATURES = [
     Feature("`top_k`", {"top_k": 5}, lambda asked: asked.top_k == 5, "top_?k|topK", "top_k"),
     Feature("seed", {"seed": 5}, lambda asked: asked.seed == 5, "seed", "seed"),
     Feature("user", {"user": "u-1"}, lambda asked: asked.user == "u-1", "user", "user"),
-    Feature("tools", {"tools": TOOLS[:1]}, lambda asked: asked.tools == TOOLS[:1], NEVER),
-    Feature("tools in parallel", {"tools": TOOLS}, same_tools, NEVER),
-    Feature("tools, streamed", {"tools": TOOLS, "stream": True}, same_tools, NEVER),
+    Feature("tools", {"tools": TOOLS[:1]}, lambda asked: asked.tools == TOOLS[:1], NEVER, "tools"),
+    Feature("tools in parallel", {"tools": TOOLS}, same_tools, NEVER, "tools"),
+    Feature("tools, streamed", {"tools": TOOLS, "stream": True}, same_tools, NEVER, "tools"),
     Feature("one tool at a time", {"tools": TOOLS, "parallel": False}, lambda asked: not asked.parallel, "parallel", "parallel"),
     Feature("tool choice: any", {"tools": TOOLS, "choice": "any"}, lambda asked: asked.choice == "any", "tool_?[cC]", "choice"),
     Feature("tool choice: one", {"tools": TOOLS, "choice": "clock"}, lambda asked: asked.choice == "clock", "tool_?[cC]", "choice"),
     Feature("tool choice: none", {"tools": TOOLS, "choice": "none"}, lambda asked: asked.choice == "none" or not asked.tools, "tool_?[cC]", "choice"),
-    Feature("structured output", {"schema": SCHEMA}, lambda asked: asked.schema == SCHEMA, "format|schema|Schema"),
-    Feature("structured output, streamed", {"schema": SCHEMA, "stream": True}, lambda asked: asked.schema == SCHEMA, "format|schema|Schema"),
+    Feature("structured output", {"schema": SCHEMA}, lambda asked: asked.schema == SCHEMA, "format|schema|Schema|MimeType", "schema"),
+    Feature("structured output, streamed", {"schema": SCHEMA, "stream": True}, lambda asked: asked.schema == SCHEMA, "format|schema|Schema|MimeType", "schema"),
     Feature("any JSON", {"any_json": True}, lambda asked: asked.any_json, "format|response", "any_json"),
 ]  # fmt: skip
 
@@ -169,13 +181,14 @@ class Course:
 
     row: str
     run: Run
+    needs: str | None = None
 
 
-def course(row: str, among: list[Course]) -> Callable[[Run], Run]:
+def course(row: str, among: list[Course], needs: str | None = None) -> Callable[[Run], Run]:
     """Adds a function to a table."""
 
     def add(run: Run) -> Run:
-        among.append(Course(row, run))
+        among.append(Course(row, run, needs))
         return run
 
     return add

@@ -16,7 +16,7 @@ from tests.faults.processes import gateway
 from tests.upstream import Plan, Recorded, Upstream, open_upstream
 from tests.upstream.mind import Asked
 
-from . import anthropic, chat, gemini, ollama, responses
+from . import anthropic, array, chat, completions, gemini, generate, ollama, responses
 from .reply import Reply
 
 CALLERS: dict[str, Any] = {
@@ -26,6 +26,13 @@ CALLERS: dict[str, Any] = {
     "gemini": gemini,
     "ollama": ollama,
 }
+FORMS: dict[str, Any] = {
+    "openai_chat, completions": completions,
+    "gemini, array": array,
+    "ollama, generate": generate,
+}
+"""Callers that ask in another form of a dialect than its usual one."""
+SPOKEN = CALLERS | FORMS
 UPSTREAMS = {
     "openai_chat": ("openai", "gpt-5-fake"),
     "openai_responses": ("openai", "gpt-5-fake"),
@@ -38,17 +45,18 @@ EMBEDDING = {"openai_chat": "fake-embed", "gemini": "gemini-embed-fake", "ollama
 FAULTS = ("400", "429", "500", "error_event", "truncated", "truncated_stream")
 """A provider that fails is asked less afterwards: each of these has one of its own for each pair."""
 PAIRS = [(caller, upstream) for caller in CALLERS for upstream in UPSTREAMS]
+FORM_PAIRS = [(form, upstream) for form in FORMS for upstream in UPSTREAMS]
 SECONDS = 20
 
 
 def name(upstream: str, caller: str | None = None, fault: str | None = None) -> str:
     """Of the provider of `upstream`; of that which fails so for `caller`."""
-    return f"{upstream}.{caller}.{fault}" if fault else upstream
+    return f"{upstream}.{(caller or '').replace(', ', '-')}.{fault}" if fault else upstream
 
 
 def _config(url: str, log: Path, more: str) -> str:
     names = [(upstream, name(upstream)) for upstream in UPSTREAMS]
-    names += [(upstream, name(upstream, caller, fault)) for caller, upstream in PAIRS for fault in FAULTS]
+    names += [(upstream, name(upstream, caller, fault)) for caller, upstream in PAIRS + FORM_PAIRS for fault in FAULTS]
     text = more + f'[retry]\nmax_attempts = 1\n[log]\naccess = "json"\nfile = "{log}"\n'
     for upstream, provider in names:
         kind, model = UPSTREAMS[upstream]
@@ -109,7 +117,7 @@ class World:
 
     def ask(self, caller: str, asked: Asked, plan: Plan | None = None) -> Exchange:
         """Asks as a caller of that dialect would."""
-        spoken = CALLERS[caller]
+        spoken = SPOKEN[caller]
         return self.post(caller, spoken.path(asked), spoken.write(asked), stream=asked.stream, plan=plan)
 
     def post(
@@ -123,7 +131,7 @@ class World:
         understand: bool = True,
     ) -> Exchange:
         """Sends a body as it is. The answer is read unless it is not to be understood."""
-        spoken = CALLERS[caller]
+        spoken = SPOKEN[caller]
         before = len(self.asked())
         if plan is not None:
             self.upstream.plan(plan)

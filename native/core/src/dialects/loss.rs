@@ -45,14 +45,18 @@ impl Change {
 /// One field that was not carried as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
-    /// Its place: in the caller's body, of what `read_request` could not carry; in the neutral request, of what `write_request` could not.
-    /// `top_k`, `messages[].content[].citations`: without indices, and of bounded length.
+    /// Its place: in the caller's body, of what `read_request` could not carry; in the neutral request, of what `write_request` could not,
+    /// until [`Loss::join_spelled`]. `top_k`, `messages[].content[].citations`: without indices, and of bounded length.
     pub field: Cow<'static, str>,
     /// What became of it.
     pub change: Change,
     /// Why, or as what it was carried; a few words.
     pub note: &'static str,
 }
+
+/// How the callers of a dialect write what the neutral request has: its place there, and in their bodies. A place stands for all that is
+/// below it unless that has a row of its own. Of several (`a|b`) it is the first that a body has; of none that it has, the first.
+pub type Places = &'static [(&'static str, &'static str)];
 
 /// The loss report of one translation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,6 +102,15 @@ impl Loss {
             self.add(lost.change, lost.field.clone(), lost.note);
         }
         self.beyond += other.beyond;
+    }
+
+    /// Adds what `written` says of the neutral request, by the places that it was made of in `body`.
+    pub fn join_spelled(&mut self, written: &Loss, places: Places, body: &[u8]) {
+        for lost in &written.lost {
+            let field = spelled(&lost.field, places, body).unwrap_or_else(|| lost.field.clone());
+            self.add(lost.change, field, lost.note);
+        }
+        self.beyond += written.beyond;
     }
 
     /// For `read_request`: no other dialect has any of it, and only an upstream of the caller's own may be asked. `why` is what
@@ -172,6 +185,21 @@ impl Loss {
     pub fn is_empty(&self) -> bool {
         self.lost.is_empty()
     }
+}
+
+/// A place of the neutral request as the caller who wrote `body` has it, where that is otherwise.
+fn spelled(field: &str, places: Places, body: &[u8]) -> Option<Cow<'static, str>> {
+    let below =
+        |place: &str| field.strip_prefix(place).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[', ':']));
+    let rows = places.iter().filter_map(|(place, own)| Some((place.len(), *own, below(place)?)));
+    let (_, own, rest) = rows.max_by_key(|(length, ..)| *length)?;
+    let has = |place: &&str| {
+        let last = place.rsplit('.').next().unwrap_or_default();
+        memchr::memmem::find(body, format!("\"{}\"", last.trim_end_matches("[]")).as_bytes()).is_some()
+    };
+    let (first, others) = own.split_once('|').unwrap_or((own, ""));
+    let own = if others.is_empty() { first } else { own.split('|').find(has).unwrap_or(first) };
+    Some(if rest.is_empty() { Cow::Borrowed(own) } else { Cow::Owned(format!("{own}{rest}")) })
 }
 
 /// A name of bounded length that a header can hold.

@@ -42,6 +42,6 @@ pub use door::{Door, Framing, Listing, Version};
 pub use lines::Lines;
 pub use list::Dialect;
 pub use listener::Listener;
-pub use loss::{Change, Loss, Lost};
+pub use loss::{Change, Loss, Lost, Places};
 pub use protocol::{Answer, Ask, Asked, Decode, Encode, Fed, Form, Model, Protocol, Reply, To};
 pub use questions::Questions;

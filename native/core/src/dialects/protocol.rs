@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::neutral::{Endpoint, Item};
 use super::openai::models;
 use super::questions::Question;
-use super::{Dialect, Door, Loss};
+use super::{Dialect, Door, Loss, Places};
 use crate::error::Failure;
 use crate::ledger::Usage;
 use crate::sse::Frame;
@@ -180,6 +180,9 @@ pub trait Protocol: Sync {
 
     /// Its paths, keys, headers and media types.
     fn door(&self) -> &'static Door;
+
+    /// How its callers write what the neutral request has: the loss report names fields so.
+    fn places(&self) -> Places;
 
     /// Of a stream that a caller of this dialect reads: its media type.
     fn stream_type(&self, form: Form) -> &'static str;

@@ -170,11 +170,13 @@ impl Exchange {
             return Err(why.clone());
         }
         let mut loss = source.map_or_else(Loss::default, |source| source.loss.clone());
-        let (is_engine, mut edits) = (upstream.kind == ProviderKind::Engine, Edits::new());
+        let (mut edits, mut written) = (Edits::new(), Loss::default());
+        let is_engine = upstream.kind == ProviderKind::Engine;
         if (is_engine || upstream.dialect != own) && to.never_thinks() {
-            effort::leave_out(&facts.body, &facts.index, &mut edits, &mut loss);
+            effort::leave_out(&facts.body, &facts.index, &mut edits, &mut written);
         }
         if is_engine && source.is_none() {
+            loss.join(&written);
             return Ok((self.edited_body(to, upstream, edits), loss));
         }
         let address = self.address(to, upstream, version);
@@ -189,10 +191,15 @@ impl Exchange {
                 let body = own.protocol().splice_request(&address, &source.body);
                 return Ok((Bytes::from(body), Loss::default()));
             }
-            _ if edits.is_empty() => upstream.protocol().write_request(&address, &facts.body, &mut loss)?,
             _ => {
-                let body = edits.apply(&facts.body, &facts.index);
-                upstream.protocol().write_request(&address, &body, &mut loss)?
+                let neutral = match edits.is_empty() {
+                    true => facts.body.clone(),
+                    false => edits.apply(&facts.body, &facts.index).into(),
+                };
+                let body = upstream.protocol().write_request(&address, &neutral, &mut written)?;
+                let said = source.map_or(&facts.body, |source| &source.body);
+                loss.join_spelled(&written, own.protocol().places(), said);
+                body
             }
         };
         Ok((Bytes::from(body), loss))

@@ -1,7 +1,7 @@
 //! The fields of a request, and what becomes of each where the upstream speaks another dialect. The tables of the
 //! documentation are made of these.
 
-use crate::dialects::{Change, Loss};
+use crate::dialects::{Change, Loss, Places};
 use crate::json::Value;
 
 /// Fields of a request: (its field, that of the neutral request or nothing, a note).
@@ -46,6 +46,30 @@ pub const BLOCK_FIELDS: &[(&str, &[&str])] = &[
     ("redacted_thinking", &["data"]),
     ("tool_use", &["id", "name", "input", "cache_control"]),
     ("tool_result", &["tool_use_id", "content", "is_error", "cache_control"]),
+];
+
+/// How callers write what the neutral request has: see [`Places`].
+pub(super) const PLACES: Places = &[
+    ("messages[].role:system", "system"),
+    ("messages[].content[].image_url", "messages[].content[].source"),
+    ("messages[].content[].file", "messages[].content[].source"),
+    ("messages[].content[].file.filename", "messages[].content[].title"),
+    ("messages[].reasoning_content", "messages[].content[].thinking"),
+    ("messages[].thoughts", "messages[].content[].signature"),
+    ("messages[].tool_calls[]", "messages[].content[]"),
+    ("messages[].tool_calls[].function.arguments", "messages[].content[].input"),
+    ("messages[].tool_call_id", "messages[].content[].tool_use_id"),
+    ("messages[].is_error", "messages[].content[].is_error"),
+    ("messages[].cache_control", "messages[].content[].cache_control|cache_control"),
+    ("tools[].function", "tools[]"),
+    ("tools[].function.parameters", "tools[].input_schema"),
+    ("parallel_tool_calls", "tool_choice.disable_parallel_tool_use"),
+    ("stop", "stop_sequences"),
+    ("user", "metadata.user_id"),
+    ("response_format", "output_config.format|output_format"),
+    ("response_format.json_schema", "output_config.format|output_format"),
+    ("response_format.json_schema.schema", "output_config.format.schema|output_format.schema"),
+    ("reasoning_effort", "output_config.effort"),
 ];
 
 /// Whether the neutral request has a place for a field of a request.

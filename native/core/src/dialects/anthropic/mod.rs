@@ -50,10 +50,11 @@ mod write_turns;
 use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item};
-use super::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Model, Protocol, Reply, To};
+use super::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Model, Places, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
 use door::DOOR;
+use fields::PLACES;
 pub use fields::{BLOCK_FIELDS, REQUEST_FIELDS};
 
 /// Anthropic's Messages.
@@ -67,6 +68,10 @@ impl Protocol for Anthropic {
 
     fn door(&self) -> &'static Door {
         &DOOR
+    }
+
+    fn places(&self) -> Places {
+        PLACES
     }
 
     fn stream_type(&self, _: Form) -> &'static str {

@@ -1,6 +1,8 @@
 //! The fields of a request and what becomes of each across dialects: its name, the neutral field ("": none), a note. The
 //! tables in the documentation are made of these.
 
+use crate::dialects::Places;
+
 /// A row: field, neutral field, note.
 pub type Row = (&'static str, &'static str, &'static str);
 
@@ -60,6 +62,53 @@ pub const EMBED_FIELDS: &[Row] = &[
     ("taskType", "", "no other protocol has it"),
     ("title", "", "no other protocol has it"),
     ("embedContentConfig", "", "no other protocol has it"),
+];
+
+/// How callers write what the neutral request has: see [`Places`].
+pub(super) const PLACES: Places = &[
+    ("messages", "contents"),
+    ("messages[].role:system", "systemInstruction"),
+    ("messages[].content", "contents[].parts"),
+    ("messages[].content[].image_url", "contents[].parts[].inlineData|contents[].parts[].fileData"),
+    ("messages[].content[].input_audio", "contents[].parts[].inlineData|contents[].parts[].fileData"),
+    ("messages[].content[].file", "contents[].parts[].inlineData|contents[].parts[].fileData"),
+    ("messages[].reasoning_content", "contents[].parts[].thought"),
+    ("messages[].thoughts", "contents[].parts[].thoughtSignature"),
+    ("messages[].tool_calls[]", "contents[].parts[].functionCall"),
+    ("messages[].tool_calls[].extra_content", "contents[].parts[].thoughtSignature"),
+    ("messages[].tool_calls[].function.arguments", "contents[].parts[].functionCall.args"),
+    ("messages[].tool_call_id", "contents[].parts[].functionResponse.id"),
+    ("messages[].is_error", "contents[].parts[].functionResponse.response.error"),
+    ("tools[].function", "tools[].functionDeclarations[]"),
+    (
+        "tools[].function.parameters",
+        "tools[].functionDeclarations[].parametersJsonSchema|tools[].functionDeclarations[].parameters",
+    ),
+    ("tool_choice", "toolConfig.functionCallingConfig"),
+    ("tool_choice.allowed_tools", "toolConfig.functionCallingConfig.allowedFunctionNames"),
+    ("safety_settings", "safetySettings"),
+    ("metadata", "labels"),
+    ("service_tier", "serviceTier"),
+    ("temperature", "generationConfig.temperature"),
+    ("top_p", "generationConfig.topP"),
+    ("top_k", "generationConfig.topK"),
+    ("n", "generationConfig.candidateCount"),
+    ("max_tokens", "generationConfig.maxOutputTokens"),
+    ("stop", "generationConfig.stopSequences"),
+    ("logprobs", "generationConfig.responseLogprobs"),
+    ("top_logprobs", "generationConfig.logprobs"),
+    ("presence_penalty", "generationConfig.presencePenalty"),
+    ("frequency_penalty", "generationConfig.frequencyPenalty"),
+    ("seed", "generationConfig.seed"),
+    ("response_format", "generationConfig.responseMimeType"),
+    ("response_format.json_schema", "generationConfig.responseJsonSchema|generationConfig.responseSchema"),
+    ("response_format.json_schema.schema", "generationConfig.responseJsonSchema|generationConfig.responseSchema"),
+    ("modalities", "generationConfig.responseModalities"),
+    ("thinking", "generationConfig.thinkingConfig"),
+    ("thinking.budget_tokens", "generationConfig.thinkingConfig.thinkingBudget"),
+    ("reasoning_effort", "generationConfig.thinkingConfig.thinkingLevel"),
+    ("input", "content"),
+    ("dimensions", "outputDimensionality"),
 ];
 
 /// Why a field is not carried.

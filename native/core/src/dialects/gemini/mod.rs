@@ -62,10 +62,11 @@ mod tests;
 use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item};
-use super::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Model, Protocol, Reply, To};
+use super::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Model, Places, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
 use door::DOOR;
+use fields::PLACES;
 
 pub use fields::{CONFIG_FIELDS, EMBED_FIELDS, REQUEST_FIELDS};
 
@@ -80,6 +81,10 @@ impl Protocol for Gemini {
 
     fn door(&self) -> &'static Door {
         &DOOR
+    }
+
+    fn places(&self) -> Places {
+        PLACES
     }
 
     fn stream_type(&self, form: Form) -> &'static str {

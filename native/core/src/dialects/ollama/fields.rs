@@ -1,6 +1,8 @@
 //! The fields of a request, and what becomes of each where the upstream speaks another dialect. The tables of the
 //! documentation are made of these.
 
+use crate::dialects::Places;
+
 /// Fields of a request: (its field, that of the neutral request or nothing, a note).
 pub const REQUEST_FIELDS: &[(&str, &str, &str)] = &[
     ("model", "model", ""),
@@ -64,6 +66,31 @@ pub const REQUEST_FIELDS: &[(&str, &str, &str)] = &[
     ("options.logits_all", "", "how a model is loaded"),
     ("options.vocab_only", "", "how a model is loaded"),
     ("options.embedding_only", "", "how a model is loaded"),
+];
+
+/// How callers write what the neutral request has: see [`Places`].
+pub(super) const PLACES: Places = &[
+    ("messages", "messages|prompt"),
+    ("messages[].content[]", "messages[].content"),
+    ("messages[].content[].image_url", "messages[].images"),
+    ("messages[].reasoning_content", "messages[].thinking"),
+    ("messages[].thoughts", "messages[].thinking"),
+    ("messages[].tool_call_id", "messages[].tool_call_id|messages[].tool_name"),
+    ("response_format", "format"),
+    ("response_format.json_schema", "format"),
+    ("response_format.json_schema.schema", "format"),
+    ("thinking", "think"),
+    ("reasoning_effort", "think"),
+    ("input", "input|prompt"),
+    ("max_tokens", "options.num_predict"),
+    ("temperature", "options.temperature"),
+    ("top_p", "options.top_p"),
+    ("top_k", "options.top_k"),
+    ("min_p", "options.min_p"),
+    ("seed", "options.seed"),
+    ("stop", "options.stop"),
+    ("presence_penalty", "options.presence_penalty"),
+    ("frequency_penalty", "options.frequency_penalty"),
 ];
 
 /// Why a field is not carried.

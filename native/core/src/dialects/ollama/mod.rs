@@ -53,10 +53,11 @@ mod write_tools;
 use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item, Thought};
-use super::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Model, Protocol, Reply, To};
+use super::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Model, Places, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
 use door::DOOR;
+use fields::PLACES;
 pub use fields::REQUEST_FIELDS;
 
 /// Ollama's own API.
@@ -70,6 +71,10 @@ impl Protocol for Ollama {
 
     fn door(&self) -> &'static Door {
         &DOOR
+    }
+
+    fn places(&self) -> Places {
+        PLACES
     }
 
     fn stream_type(&self, _: Form) -> &'static str {

@@ -10,11 +10,12 @@ use super::errors::error_words;
 use super::manners::Manners;
 use super::read_answer::read_answer;
 use super::read_request::read_request;
+use super::request_fields::PLACES;
 use super::splice::{has_own, splice_loses, splice_request};
 use super::streamed::Encoder;
 use super::write_request::write_request;
 use crate::dialects::neutral::{Endpoint, Item};
-use crate::dialects::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Protocol, Reply, To};
+use crate::dialects::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Places, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
 
@@ -37,6 +38,10 @@ impl Protocol for OpenAiChat {
 
     fn door(&self) -> &'static Door {
         &DOOR
+    }
+
+    fn places(&self) -> Places {
+        PLACES
     }
 
     fn stream_type(&self, _: Form) -> &'static str {

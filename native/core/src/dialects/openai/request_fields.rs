@@ -1,6 +1,8 @@
 //! The fields of a request, and what becomes of each where the upstream speaks another dialect. The tables of the
 //! documentation are made of these.
 
+use crate::dialects::Places;
+
 /// Fields of a chat request, an embeddings request and a completions request: (its field, that of the neutral request or
 /// nothing, a note).
 pub const REQUEST_FIELDS: &[(&str, &str, &str)] = &[
@@ -74,6 +76,16 @@ pub const MESSAGE_FIELDS: &[(&str, &str, &str)] = &[
     ("cache_control", "cache_control", "OpenRouter's and others'"),
     ("annotations", "", "where an earlier answer was from"),
     ("audio", "", "an earlier answer's, by its id"),
+];
+
+/// How callers write what the neutral request has, where that is otherwise: see [`Places`].
+pub(super) const PLACES: Places = &[
+    ("max_tokens", "max_tokens|max_completion_tokens"),
+    ("tools", "tools|functions"),
+    ("tool_choice", "tool_choice|function_call"),
+    ("reasoning_effort", "reasoning_effort|reasoning"),
+    ("thinking", "thinking|reasoning"),
+    ("messages[].reasoning_content", "messages[].reasoning_content|messages[].reasoning"),
 ];
 
 /// Whether the neutral request has a place for a field of `table`.

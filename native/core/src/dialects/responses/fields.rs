@@ -1,7 +1,7 @@
 //! The fields of a request, and what becomes of each where the upstream speaks another dialect, and of the neutral
 //! request's where the upstream speaks this one. The tables of the documentation are made of these.
 
-use crate::dialects::{Change, Loss};
+use crate::dialects::{Change, Loss, Places};
 use crate::json::{Kind, Value};
 
 /// Fields of a request: (its field, that of the neutral request or nothing, a note).
@@ -84,6 +84,29 @@ pub const NEUTRAL_FIELDS: &[(&str, &str, &str)] = &[
     ("prediction", "", ""),
     ("web_search_options", "", ""),
     ("safety_settings", "", "Gemini's"),
+];
+
+/// How callers write what the neutral request has: see [`Places`].
+pub(super) const PLACES: Places = &[
+    ("messages", "input"),
+    ("messages[].role:system", "instructions"),
+    ("messages[].content[].file", "input[].content[]"),
+    ("messages[].content[].input_audio", "input[].content[].input_audio"),
+    ("messages[].reasoning_content", "input[].summary"),
+    ("messages[].thoughts", "input[].encrypted_content"),
+    ("messages[].tool_calls[]", "input[]"),
+    ("messages[].tool_calls[].function.arguments", "input[].arguments"),
+    ("messages[].tool_calls[].custom", "input[]"),
+    ("messages[].tool_call_id", "input[].call_id"),
+    ("tools[].function", "tools[]"),
+    ("tools[].custom", "tools[]"),
+    ("max_completion_tokens", "max_output_tokens"),
+    ("max_tokens", "max_output_tokens"),
+    ("response_format", "text.format"),
+    ("response_format.json_schema", "text.format"),
+    ("verbosity", "text.verbosity"),
+    ("reasoning_effort", "reasoning.effort"),
+    ("logprobs", "include"),
 ];
 
 /// The note of a field that `table` knows.

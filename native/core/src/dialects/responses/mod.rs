@@ -51,10 +51,11 @@ mod write_request;
 use bytes::Bytes;
 
 use super::neutral::{Endpoint, Item};
-use super::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Protocol, Reply, To};
+use super::{Answer, Ask, Decode, Dialect, Door, Encode, Form, Loss, Places, Protocol, Reply, To};
 use crate::error::Failure;
 use crate::ledger::Usage;
 use door::DOOR;
+use fields::PLACES;
 
 pub use fields::{NEUTRAL_FIELDS, REQUEST_FIELDS};
 
@@ -69,6 +70,10 @@ impl Protocol for OpenAiResponses {
 
     fn door(&self) -> &'static Door {
         &DOOR
+    }
+
+    fn places(&self) -> Places {
+        PLACES
     }
 
     fn stream_type(&self, _: Form) -> &'static str {
