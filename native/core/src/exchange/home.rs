@@ -12,7 +12,6 @@ use crate::dialects::Dialect;
 use crate::gateway::{Gateway, Snapshot};
 use crate::homes::{Home, Known};
 use crate::json::{Index, Limits, Value};
-use crate::ledger::Usage;
 
 /// What is asked of a response that an upstream keeps, and where that is. `None`: it is no such response.
 pub(super) fn of(
@@ -117,13 +116,6 @@ impl Exchange {
         }
         let source = self.facts.as_ref().and_then(|facts| facts.source.as_ref());
         source.is_some_and(|source| history::is_to_be_kept(&source.body))
-    }
-
-    /// What the answer about a response costs: what it was made for, if nobody was told of that yet, and else nothing.
-    pub(super) fn owed_for_response(&self, usage: Option<Usage>) -> Usage {
-        let Some(Target::Passed(_, Some(id))) = &self.call().target else { return Usage::default() };
-        let due = usage.filter(|_| self.gateway.homes.settle(&self.call().holder.tenant, id));
-        due.unwrap_or_default()
     }
 
     /// It was thrown away there.

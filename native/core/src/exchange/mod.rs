@@ -28,6 +28,7 @@ mod answer;
 mod answered;
 mod ask;
 mod attempt;
+mod background;
 mod call;
 mod carried;
 mod children;

@@ -111,8 +111,10 @@ impl Exchange {
         if dialect != Some(self.dialect()) || !asked_for {
             return self.fall(Fall::error("The provider answered with an error", "the response is not made yet"));
         }
-        self.charge_held();
-        self.remember_home(&body, true);
+        match self.remember_home(&body, true) {
+            Some(id) => self.owe_for(&id),
+            None => self.charge_held(),
+        }
         self.succeed(Some(Usage::default()), false, Words::default());
         self.attempt = None;
         self.reply_whole(body);
@@ -120,12 +122,7 @@ impl Exchange {
 
     /// What the answer costs is not known before it is made: the most that it may is charged.
     pub(super) fn charge_held(&mut self) {
-        let cap = self.account.capped.or(self.facts().output_cap);
-        let most = self.input_bound().saturating_add(cap.unwrap_or(0));
-        let provider = self.account.provider_tokens.take();
-        for tokens in [provider, self.holds.tokens.take()].into_iter().flatten() {
-            tokens.add_used(most);
-        }
+        self.charge_most();
         if let Some(reservation) = self.holds.reservation.take() {
             let held = reservation.tokens();
             reservation.settle(held);

@@ -6,6 +6,7 @@ mod cached;
 mod capabilities;
 mod chores;
 mod costs;
+mod debts;
 mod desk;
 mod discovered;
 mod going;
@@ -39,6 +40,8 @@ use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
 use chores::{Chores, Ending};
 use costs::Costs;
+pub(crate) use debts::Debt;
+use debts::Debts;
 use desk::Desk;
 use going::Going;
 use journal::Journal;
@@ -137,6 +140,7 @@ pub struct Gateway {
     costs: Mutex<Costs>,
     journal: Journal,
     pub(crate) reservations: Reservations,
+    debts: Debts,
     desk: Arc<Desk>,
     chores: Mutex<Chores>,
 }
@@ -173,6 +177,7 @@ impl Gateway {
             costs: Mutex::new(Costs::default()),
             journal: Journal::default(),
             reservations: Reservations::new(seed),
+            debts: Debts::default(),
             desk,
             chores: Mutex::new(chores),
         })
