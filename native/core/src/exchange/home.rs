@@ -22,7 +22,7 @@ pub(super) fn of(
     snap: &Snapshot,
 ) -> Option<(Target, Home)> {
     let (passed, id) = match target {
-        Target::Kept(id) => (Passed::Response, id),
+        Target::Kept(id, _) => (Passed::Response, id),
         Target::KeptItems(id, _) => (Passed::ResponseItems, id),
         Target::KeptCancel(id) => (Passed::CancelResponse, id),
         _ => return None,

@@ -65,7 +65,7 @@ impl Exchange {
                 let costs = self.gateway.costs_json(self.now.wall_us);
                 self.reply_json(200, costs);
             }
-            Target::Kept(_) | Target::KeptItems(..) | Target::KeptCancel(_) => {
+            Target::Kept(..) | Target::KeptItems(..) | Target::KeptCancel(_) => {
                 let deletes = self.call().method == Some("DELETE");
                 self.answer_kept(target, deletes);
             }

@@ -65,6 +65,7 @@ mod places;
 mod rates;
 mod reform;
 mod reloaded;
+mod replayed;
 mod request;
 mod responses;
 mod sending;

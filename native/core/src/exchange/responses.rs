@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::home::is_there;
+use super::replayed::wants_stream;
 use super::target::Target;
 use super::verdict::Fall;
 use super::Exchange;
@@ -131,7 +132,7 @@ impl Exchange {
 
     /// What is asked of a response that no upstream keeps: `GET` and `DELETE /v1/responses/{id}`, and what is below it.
     pub(super) fn answer_kept(&mut self, target: &Target, deletes: bool) {
-        let (Target::Kept(id) | Target::KeptItems(id, _) | Target::KeptCancel(id)) = target else { return };
+        let (Target::Kept(id, _) | Target::KeptItems(id, _) | Target::KeptCancel(id)) = target else { return };
         let tenant = self.call().holder.tenant.clone();
         let body = match target {
             Target::KeptItems(_, query) => {
@@ -141,6 +142,13 @@ impl Exchange {
             }
             Target::KeptCancel(_) if self.gateway.history.find(&tenant, id).is_some() => {
                 let words = "Only a response that is made in the background can be cancelled.";
+        if let (Target::Kept(_, query), false) = (target, deletes) {
+            let turn =
+                Some(query).filter(|query| wants_stream(query)).and_then(|_| self.gateway.history.find(&tenant, id));
+            if let Some(turn) = turn {
+                return self.replay_kept(&turn.response, query);
+            }
+        }
                 return self.fail(Failure::new(Code::InvalidValue, words).param("response_id"));
             }
             Target::KeptCancel(_) => None,
@@ -149,10 +157,7 @@ impl Exchange {
         };
         match body {
             Some(body) => self.reply_json(200, body),
-            None => {
-                let words = format!("Response with id '{}' not found.", super::call::shown(id));
-                self.fail(Failure::new(Code::UnknownPath, words).param("response_id"));
-            }
+            None => self.fail(self.not_kept(&tenant, id)),
         }
     }
 }

@@ -16,8 +16,8 @@ pub(super) enum Target {
     Inference(Dialect, Endpoint),
     /// How many tokens a request has, in the words of a dialect.
     Count(Dialect),
-    /// A response of the Responses API that was kept.
-    Kept(String),
+    /// A response of the Responses API that was kept; and the query, which says in which form.
+    Kept(String, String),
     /// What it was asked with; and the query, which says which part of it.
     KeptItems(String, String),
     /// It is not to be made any more.
@@ -102,7 +102,7 @@ impl Target {
         let (id, below) = id.split_once('/').map_or((id, None), |(id, below)| (id, Some(below)));
         let id = Some(id).filter(|id| !id.is_empty())?.to_owned();
         match below {
-            None => Some(Target::Kept(id)),
+            None => Some(Target::Kept(id, query.to_owned())),
             Some("input_items") => Some(Target::KeptItems(id, query.to_owned())),
             Some("cancel") => Some(Target::KeptCancel(id)),
             Some(_) => None,
@@ -158,7 +158,7 @@ impl Target {
         Cow::Borrowed(match self {
             Target::Mounted(mount) => return Cow::Owned(mount.path.to_string()),
             Target::Inference(dialect, endpoint) => path_of(*dialect, *endpoint),
-            Target::Kept(_) => "/v1/responses/{id}",
+            Target::Kept(..) => "/v1/responses/{id}",
             Target::KeptItems(..) => "/v1/responses/{id}/input_items",
             Target::KeptCancel(_) => "/v1/responses/{id}/cancel",
             Target::Count(Dialect::Gemini) => "/v1beta/models/{model}:countTokens",
@@ -190,7 +190,7 @@ impl Target {
         match self {
             Target::Inference(_, endpoint) => endpoint.as_str(),
             Target::Count(_) => "count",
-            Target::Kept(_) | Target::KeptItems(..) | Target::KeptCancel(_) => "responses",
+            Target::Kept(..) | Target::KeptItems(..) | Target::KeptCancel(_) => "responses",
             Target::Passed(passed, _) => passed.service().as_str(),
             Target::Models | Target::Model(_) | Target::Show | Target::Loaded => "models",
             Target::OllamaVersion => "version",
@@ -223,7 +223,7 @@ impl Target {
             | Target::Explain => Access::Unbound,
             Target::Inference(..)
             | Target::Count(_)
-            | Target::Kept(_)
+            | Target::Kept(..)
             | Target::KeptItems(..)
             | Target::KeptCancel(_)
             | Target::Passed(..)
@@ -251,7 +251,7 @@ impl Target {
             | Target::Explain => "POST",
             Target::Passed(passed, _) => passed.allow(),
             Target::Cache => "DELETE",
-            Target::Kept(_) => "GET, HEAD, DELETE",
+            Target::Kept(..) => "GET, HEAD, DELETE",
             _ => "GET, HEAD",
         }
     }

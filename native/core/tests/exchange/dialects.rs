@@ -434,6 +434,17 @@ fn a_response_goes_on_from_an_earlier_one_over_an_upstream_that_keeps_nothing() 
         let listed: serde_json::Value =
             serde_json::from_slice(&world.get("/v1/responses/resp_first/input_items").body).unwrap();
         assert_eq!(listed["data"][0]["content"][0]["text"], "hi");
+        let told = world.get("/v1/responses/resp_first?stream=true");
+        assert_eq!((told.status, told.header("content-type")), (200, Some("text/event-stream")));
+        let told = String::from_utf8(told.body.to_vec()).unwrap();
+        assert!(told.starts_with("event: response.created\n") && told.contains("\"delta\":\"hello\""), "{told}");
+        assert_eq!(told.matches("event: response.completed\n").count(), 1);
+        let rest = world.get("/v1/responses/resp_first?stream=true&starting_after=0");
+        assert!(rest.body.starts_with(b"event: response.in_progress\n") && told.as_bytes().ends_with(&rest.body));
+        let wrong = world.get("/v1/responses/resp_first?starting_after=x&stream=true");
+        assert_eq!(wrong.error(), (400, None, "invalid_value".into()));
+        assert_eq!(world.get("/v1/responses/resp_other?stream=true").status, 404);
+        assert_eq!(world.ask("HEAD", "/v1/responses/resp_first").status, 200);
         assert_eq!(world.ask("DELETE", "/v1/responses/resp_first").status, 200);
         assert_eq!(world.get("/v1/responses/resp_first").status, 404);
     }

@@ -333,3 +333,38 @@ fn one_that_nobody_asks_for_is_booked_at_the_most_it_may_cost() {
         }
     }
 }
+
+#[test]
+fn whoever_asks_for_its_head_is_told_it() {
+    let mut world = World::new(PAIR);
+    world.key = Some("secret");
+    in_the_background(&mut world);
+    for path in ["/v1/responses/resp_1", "/v1/responses/resp_1/input_items"] {
+        let mut call = world.begin_as("HEAD", path, &[], None);
+        let (u, request) = call.sent(&mut world);
+        assert_eq!((request.method, text(&request.target)), ("GET", path));
+        call.answer(u, 200, "application/json", DONE);
+        assert_eq!(call.reply(&mut world).status, 200);
+        call.over(&mut world);
+    }
+    let reply = world.begin_as("HEAD", "/v1/responses/resp_1/cancel", &[], None).reply(&mut world);
+    assert_eq!((reply.status, reply.error().2), (405, "method_not_allowed".into()));
+}
+
+#[test]
+fn what_a_provider_with_hooks_keeps_is_said_to_be_there() {
+    let one = &PAIR[..PAIR.find("[[providers]]\nname = \"second\"").unwrap()];
+    let mut world = World::hooked(one, &["first"]);
+    world.key = Some("secret");
+    let mut call = world.post("/v1/responses", r#"{"model":"m","input":"x"}"#);
+    let u = call.called(&mut world);
+    let said = DONE.replace("[]", r#"[{"type":"message","id":"msg_1","status":"completed","role":"assistant","content":[{"type":"output_text","text":"hello","annotations":[]}]}]"#);
+    call.answer(u, 200, "application/json", &said);
+    assert_eq!(call.reply(&mut world).status, 200);
+    call.over(&mut world);
+    for method in ["GET", "HEAD", "DELETE"] {
+        let reply = world.begin_as(method, "/v1/responses/resp_1", &[], None).reply(&mut world);
+        assert_eq!((reply.status, reply.error().2), (400, "invalid_value".into()), "{method}");
+        assert!(text(&reply.body).contains("first"), "{}", text(&reply.body));
+    }
+}

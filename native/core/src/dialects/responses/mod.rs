@@ -34,6 +34,7 @@ mod read_input;
 mod read_request;
 mod reading;
 mod refuse;
+pub mod replay;
 mod response;
 mod splice;
 #[cfg(test)]
