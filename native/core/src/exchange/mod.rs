@@ -78,6 +78,7 @@ mod spoken;
 mod step;
 mod streamed;
 mod target;
+mod threads;
 mod tokens;
 mod translated;
 mod turn;

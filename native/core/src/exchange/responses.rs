@@ -7,6 +7,7 @@ use super::replayed::wants_stream;
 use super::target::Target;
 use super::verdict::Fall;
 use super::Exchange;
+use crate::dialects::anthropic::thread;
 use crate::dialects::openai::words::Words;
 use crate::dialects::responses::history::{self, Page};
 use crate::dialects::Dialect;
@@ -24,8 +25,10 @@ pub(super) enum Earlier {
     Kept(Bytes),
     /// Nobody here kept it: an upstream of the same dialect may have, and perhaps it is known which.
     Elsewhere(String, Option<Box<Home>>),
+    /// It is a thread, which this upstream keeps.
+    Thread(String, Box<Home>),
     /// Whoever has it, it is not this caller's.
-    Others(String),
+    Others(Failure),
 }
 
 /// A body, and the one that it stands for.
@@ -34,8 +37,8 @@ pub(super) struct Resolved {
     pub whole: Bytes,
     /// What an upstream of the same dialect is sent.
     pub body: Bytes,
-    /// The response that it goes on from, where that is not kept here.
-    pub elsewhere: Option<(String, Option<Box<Home>>)>,
+    /// What it goes on from is not kept here: where it is, if that is known, and what is told where it is not.
+    pub elsewhere: Option<(Failure, Option<Box<Home>>)>,
 }
 
 impl Earlier {
@@ -44,7 +47,10 @@ impl Earlier {
         let plain = |body: Bytes| Resolved { whole: body.clone(), body, elsewhere: None };
         match self {
             Earlier::Nothing => Ok(plain(body)),
-            Earlier::Others(id) => Err(history::not_found(&id)),
+            Earlier::Others(failure) => Err(failure),
+            Earlier::Thread(id, home) => {
+                Ok(Resolved { elsewhere: Some((thread::not_found(&id), Some(home))), ..plain(body) })
+            }
             Earlier::Kept(items) => {
                 let whole = Bytes::from(history::whole_body(&items, &body)?);
                 Ok(plain(whole))
@@ -54,7 +60,7 @@ impl Earlier {
                 let mut edits = Edits::new();
                 edits.remove("previous_response_id");
                 let whole = Bytes::from(edits.apply(&body, &index));
-                Ok(Resolved { whole, body, elsewhere: Some((id, home)) })
+                Ok(Resolved { whole, body, elsewhere: Some((history::not_found(&id), home)) })
             }
         }
     }
@@ -63,8 +69,10 @@ impl Earlier {
 impl Exchange {
     /// What the request goes on from.
     pub(super) fn earlier(&self, body: &[u8]) -> Earlier {
-        if self.dialect() != Dialect::OpenAiResponses {
-            return Earlier::Nothing;
+        match self.dialect() {
+            Dialect::OpenAiResponses => {}
+            Dialect::Anthropic => return self.earlier_thread(body),
+            _ => return Earlier::Nothing,
         }
         let Some(id) = history::previous_response_id(body) else { return Earlier::Nothing };
         let tenant = &self.call().holder.tenant;
@@ -74,7 +82,7 @@ impl Exchange {
         match self.gateway.homes.find(tenant, &id) {
             Known::Own(home) => Earlier::Elsewhere(id, Some(home).filter(|it| is_there(it, &self.snap)).map(Box::new)),
             Known::Nobody => Earlier::Elsewhere(id, None),
-            Known::Others => Earlier::Others(id),
+            Known::Others => Earlier::Others(history::not_found(&id)),
         }
     }
 
@@ -134,6 +142,13 @@ impl Exchange {
     pub(super) fn answer_kept(&mut self, target: &Target, deletes: bool) {
         let (Target::Kept(id, _) | Target::KeptItems(id, _) | Target::KeptCancel(id)) = target else { return };
         let tenant = self.call().holder.tenant.clone();
+        if let (Target::Kept(_, query), false) = (target, deletes) {
+            let turn =
+                Some(query).filter(|query| wants_stream(query)).and_then(|_| self.gateway.history.find(&tenant, id));
+            if let Some(turn) = turn {
+                return self.replay_kept(&turn.response, query);
+            }
+        }
         let body = match target {
             Target::KeptItems(_, query) => {
                 let page = page_of(query);
@@ -142,13 +157,6 @@ impl Exchange {
             }
             Target::KeptCancel(_) if self.gateway.history.find(&tenant, id).is_some() => {
                 let words = "Only a response that is made in the background can be cancelled.";
-        if let (Target::Kept(_, query), false) = (target, deletes) {
-            let turn =
-                Some(query).filter(|query| wants_stream(query)).and_then(|_| self.gateway.history.find(&tenant, id));
-            if let Some(turn) = turn {
-                return self.replay_kept(&turn.response, query);
-            }
-        }
                 return self.fail(Failure::new(Code::InvalidValue, words).param("response_id"));
             }
             Target::KeptCancel(_) => None,

@@ -14,7 +14,6 @@ use crate::dialects::openai::answer::is_error_shape;
 use crate::dialects::openai::encode::VectorForm;
 use crate::dialects::openai::pieces::{framed, Pieces};
 use crate::dialects::openai::request::{self, Facts, Source};
-use crate::dialects::responses::history::not_found;
 use crate::dialects::{Answer, Ask, Dialect, Fed, Listener, Loss, Reply};
 use crate::error::{Code, Failure};
 use crate::http::Headers;
@@ -35,8 +34,8 @@ pub(super) fn read(
 ) -> Result<Facts, Failure> {
     let mut loss = Loss::default();
     let Resolved { whole, body, elsewhere } = earlier.resolve(body)?;
-    let home = elsewhere.and_then(|(id, home)| {
-        loss.bar(not_found(&id));
+    let home = elsewhere.and_then(|(not_there, home)| {
+        loss.bar(not_there);
         home
     });
     let neutral = dialect.protocol().read_request(asked, &whole, &mut loss)?;
