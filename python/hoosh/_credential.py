@@ -16,8 +16,9 @@ COMMAND_SECONDS = 10
 """How long a command may take that prints a credential."""
 MOST_BYTES = 64 << 10
 """The longest text that is read for a credential."""
-MOST_PEM_BYTES = 4 << 20
-"""The longest file of certificates or keys: all of a system's authorities are a few hundred KiB."""
+MOST_FILE_BYTES = 4 << 20
+"""The longest file of certificates or keys: all of a system's authorities are a few hundred KiB. And the longest catalogue: one of
+all models that services offer has some hundred KiB."""
 LOOK_SECONDS = 0.02
 """How often it is looked whether a command that holds its output open has ended, or nobody waits any more."""
 
@@ -39,7 +40,7 @@ def read(kind: str, words: list[str]) -> str:
     is_command = kind == "command"
     named, most = (
         f"the {'command' if is_command else 'file'} {words[0]}",
-        MOST_PEM_BYTES if kind == "pem" else MOST_BYTES,
+        MOST_FILE_BYTES if kind in ("pem", "catalogue") else MOST_BYTES,
     )
     text = _command(named, words) if is_command else _file(named, words[0], most)
     if len(text) > most:

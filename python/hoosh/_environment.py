@@ -12,10 +12,11 @@ ENGINES = "hoosh.providers"
 """The group of entry points by which packages offer engines."""
 
 
-def parse(text: str, *, secrets: bool = True) -> Config:
+def parse(text: str, *, secrets: bool = True, folder: Path | None = None) -> Config:
     """Check a configuration's text; `$NAME` in it is the environment's.
 
-    Without `secrets` no file or command is read for a credential: it is for who asks no provider.
+    Without `secrets` no file or command is read for a credential: it is for who asks no provider. `folder` is that of the
+    configuration's own file, in which the catalogue's is found.
 
     Raises:
         ConfigError: something in it is wrong.
@@ -25,7 +26,10 @@ def parse(text: str, *, secrets: bool = True) -> Config:
     numbers = count(1)
 
     def read(kind: str, words: list[str]) -> str:
-        if not secrets:
+        if kind == "catalogue":
+            # No secret: it is read for those who ask no provider too.
+            words = [os.fspath((folder or Path()) / words[0])]
+        elif not secrets:
             # Each is another, because two that are the same are a mistake.
             return f"not-read-{next(numbers)}"
         try:
@@ -66,7 +70,7 @@ def keeps(terms: TlsTerms) -> None:
 
 
 def credential(kind: str, words: list[str]) -> str:
-    """The text of a file, of certificates or a key too, or what a program prints; no shell reads the words.
+    """The text of a file, of certificates, a key or a catalogue too, or what a program prints; no shell reads the words.
 
     Raises:
         OSError: why it cannot be had, in words that quote nothing of it.
@@ -90,7 +94,7 @@ def load(path: str | os.PathLike[str] | None = None, *, secrets: bool = True) ->
     file = file_of(path)
     if file is None:
         return found(), None
-    return parse(_read(file, "Name another file with --config."), secrets=secrets), file
+    return parse(_read(file, "Name another file with --config."), secrets=secrets, folder=file.parent), file
 
 
 def file_of(path: str | os.PathLike[str] | None = None) -> Path | None:
@@ -117,6 +121,11 @@ def text(given: str | os.PathLike[str]) -> str:
     if isinstance(given, str) and is_text(given):
         return given
     return _read(Path(given), "Name another file.")
+
+
+def folder(given: str | os.PathLike[str] | None) -> Path | None:
+    """The folder of the file that `text` reads; None where the text itself is given, or nothing."""
+    return None if given is None or (isinstance(given, str) and is_text(given)) else Path(given).parent
 
 
 def is_text(given: str) -> bool:

@@ -331,6 +331,9 @@ class CatalogueKeys(TypedDict, total=False):
     prices: bool
     """Whether the catalogue's prices count where `[[prices]]` says nothing. Left out: true."""
 
+    file: str
+    """A file of TOML with more `[[catalogue.providers]]` and `[[catalogue.models]]`, found beside this one. Left out: none."""
+
     providers: Sequence["CatalogueProviderKeys"]
     """A table of its own. Left out: every default."""
 

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hoosh import _environment
@@ -13,8 +14,8 @@ from hoosh.errors import ConfigError
 Table = dict[str, Any]
 
 
-def parse(tables: Mapping[str, Any]) -> Config:
-    """Check a configuration that is made of tables, as if it stood in a file.
+def parse(tables: Mapping[str, Any], *, folder: Path | None = None) -> Config:
+    """Check a configuration that is made of tables, as if it stood in a file of `folder`.
 
     Raises:
         ConfigError: in the core's words; a note says which entry of a list it means, as there is no line to name.
@@ -31,7 +32,7 @@ def parse(tables: Mapping[str, Any]) -> Config:
         lines += [f"{_key(header)} = [", *(f"  {_value(entry, header)}," for entry in entries), "]"]
         places += ["", *(f"in entry {at} of [[{header}]]" for at in range(1, len(entries) + 1)), ""]
     try:
-        return _environment.parse("\n".join(lines))
+        return _environment.parse("\n".join(lines), folder=folder)
     except ConfigError as error:
         place = places[error.line - 1] if error.line is not None and error.line <= len(places) else ""
         raise _elsewhere(error, place) from None

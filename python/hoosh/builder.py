@@ -261,10 +261,11 @@ def _compose(
 ) -> Config:
     """The file, with what the builder was told over it."""
     text = "" if base is None else _environment.text(base)
+    folder = _environment.folder(base)
     try:
         whole = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        _environment.parse(text)  # says it better, with the line
+        _environment.parse(text, folder=folder)  # says it better, with the line
         raise ConfigError(f"not valid TOML: {error}") from error
     for name, keys in tables.items():
         given = whole.setdefault(name, {})
@@ -278,8 +279,8 @@ def _compose(
     if not whole["auth"]:
         del whole["auth"]
     try:
-        return _toml.parse(whole)
+        return _toml.parse(whole, folder=folder)
     except ConfigError:
         if base is not None:
-            _environment.parse(text)  # where the fault is in the file, its line is known
+            _environment.parse(text, folder=folder)  # where the fault is in the file, its line is known
         raise

@@ -12,7 +12,7 @@ import pytest
 import trio
 from tests.upstream import open_upstream
 
-from hoosh import Config, _credential, _environment
+from hoosh import Config, Server, _credential, _environment
 from hoosh.errors import ConfigError
 
 TEXT = """\
@@ -95,6 +95,39 @@ def test_what_packages_offer_is_looked_up_by_their_entry_points(tmp_path, monkey
 def test_a_type_that_cannot_be_looked_up_is_not_known(offered):
     with pytest.raises(ConfigError, match="is not known"):
         Config.parse('[[providers]]\ntype = "deep-thought"\n', {}, None, offered)
+
+
+CATALOGUE = """\
+[[catalogue.providers]]
+name = "acme"
+origin = "https://{host}"
+"""
+CATALOGUED = '[catalogue]\nfile = "catalogue.toml"\n\n[[providers]]\ntype = "acme"\n'
+
+
+def test_a_catalogues_file_is_found_beside_the_configuration_and_read_again(tmp_path, monkeypatch):
+    file, catalogue = tmp_path / "hoosh.toml", tmp_path / "catalogue.toml"
+    file.write_text(CATALOGUED)
+    monkeypatch.chdir("/")
+    for host in ("one.example", "two.example"):
+        catalogue.write_text(CATALOGUE.format(host=host))
+        # It is no secret: whoever asks no provider reads it too.
+        for secrets in (True, False):
+            assert host in _environment.load(file, secrets=secrets)[0].describe()
+        assert host in Server.builder().config(file).build().config.describe()
+    catalogue.write_text("[[catalogue.providers]]\nname = 1\n")
+    with pytest.raises(ConfigError, match="catalogue.toml, line 2: `name` in ") as raised:
+        _environment.load(file)
+    assert raised.value.line == 2
+    catalogue.unlink()
+    with pytest.raises(ConfigError, match=f"the file {re.escape(str(catalogue))} cannot be read: No such file"):
+        _environment.load(file)
+
+
+def test_a_text_finds_its_catalogues_file_in_the_working_directory(tmp_path, monkeypatch):
+    (tmp_path / "catalogue.toml").write_text(CATALOGUE.format(host="one.example"))
+    monkeypatch.chdir(tmp_path)
+    assert "one.example" in _environment.parse(CATALOGUED).describe()
 
 
 def test_the_example_file_is_whole():

@@ -57,7 +57,7 @@ def test_what_a_file_has_has_a_bound(tmp_path):
 
 
 def test_files_of_certificates_may_be_longer(tmp_path):
-    file, most = tmp_path / "all.pem", _credential.MOST_PEM_BYTES
+    file, most = tmp_path / "all.pem", _credential.MOST_FILE_BYTES
     file.write_text("x" * most)
     assert _credential.read("pem", [str(file)]) == "x" * most
     file.write_text("x" * (most + 1))

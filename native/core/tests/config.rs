@@ -631,6 +631,72 @@ fn the_example_is_the_defaults_and_has_every_key() {
     }
 }
 
+/// An environment with a catalogue's file.
+struct Filed(&'static str);
+
+impl Environment for Filed {
+    fn get(&self, name: &str) -> Option<String> {
+        environment(name)
+    }
+
+    fn catalogue(&self, path: &str) -> Result<String, String> {
+        let text = Some(self.0.to_owned()).filter(|_| path == "more.toml");
+        text.ok_or_else(|| format!("the file {path} cannot be read"))
+    }
+}
+
+#[test]
+fn a_catalogue_in_a_file_is_as_if_it_stood_in_the_configuration() {
+    const FILE: &str = "[[catalogue.providers]]\nname = \"acme\"\norigin = \"https://a.example\"\n\
+        [[catalogue.models]]\nprovider = \"own\"\nname = \"m\"\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n";
+    let text = "[catalogue]\nprices = false\nfile = \"more.toml\"\n[[catalogue.providers]]\nname = \"own\"\norigin = \"https://o.example\"\n\
+        [[catalogue.models]]\nprovider = \"acme\"\nname = \"n\"\n[[providers]]\ntype = \"acme\"\n";
+    let config = parse(text, &Filed(FILE)).unwrap();
+    let names = |config: &Config| config.catalogue.types.iter().map(|kind| kind.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&config), ["own", "acme"]);
+    assert_eq!(config.providers[0].base_url.as_ref().unwrap().origin.host, "a.example");
+    let models: Vec<_> = config.catalogue.models.iter().map(|model| (&*model.provider, &*model.name)).collect();
+    assert_eq!(models, [("acme", "n"), ("own", "m")], "models of either place are at types of the other");
+    let described = config.describe();
+    assert!(described.contains("# file: \"more.toml\"; what it says stands below\n"), "{described}");
+    assert_eq!(parse(&described, &environment).unwrap().catalogue.models, config.catalogue.models);
+}
+
+#[test]
+fn mistakes_in_a_catalogues_file_are_told_with_its_line() {
+    let text = "[catalogue]\nfile = \"more.toml\"\n[[catalogue.providers]]\nname = \"own\"\n";
+    for (file, words) in [
+        (
+            "[[catalogue.providers]]\nname = \"a\"\norign = 1",
+            "more.toml, line 3: unknown key `orign` in [[catalogue.providers]]; did you mean `origin`?",
+        ),
+        ("[[catalogue.providers]]\n\nname = \"own\"", "more.toml, line 3: `name` in [[catalogue.providers]] is taken"),
+        (
+            "[[catalogue.models]]\nprovider = \"opnai\"\nname = \"m\"",
+            "more.toml, line 2: `provider` in [[catalogue.models]] is not known: `opnai`; did you mean `openai`?",
+        ),
+        ("[[catalogue.models", "more.toml, line 1: not valid TOML"),
+        (
+            "[[providers]]\nname = \"a\"",
+            "more.toml, line 1: `providers` is written as in hoosh.toml: `[[catalogue.providers]]`",
+        ),
+        ("[server]\nport = 1", "more.toml, line 1: unknown key `server` in a catalogue's file"),
+        ("[catalogue]\nprices = true", "more.toml, line 2: unknown key `prices`"),
+        ("", "more.toml, line 1: says nothing"),
+    ] {
+        let error = parse(text, &Filed(file)).unwrap_err();
+        assert!(error.message.starts_with(words), "{error}");
+        assert_eq!(error.line, Some(2), "{error}");
+    }
+    let error = parse(&text.replace("more", "less"), &Filed("")).unwrap_err();
+    assert_eq!(error.to_string(), "line 2: `file` in [catalogue] cannot be had: the file less.toml cannot be read");
+    assert!(bad(text).message.contains("`file` in [catalogue] cannot be had: files are not read here"));
+    assert!(parse(&text.replace("more.toml", ""), &Filed(""))
+        .unwrap_err()
+        .message
+        .contains("must be the path of a file"));
+}
+
 /// Where hoosh is installed with the keys that the example takes.
 struct Installed;
 
@@ -642,6 +708,10 @@ impl Environment for Installed {
 
     fn pem(&self, path: &str) -> Result<String, String> {
         Ok(format!("text of {path}"))
+    }
+
+    fn catalogue(&self, _: &str) -> Result<String, String> {
+        Ok("[catalogue]".into())
     }
 
     fn keeps(&self, _: &TlsTerms) -> Result<(), String> {

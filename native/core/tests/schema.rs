@@ -23,6 +23,10 @@ impl Environment for Installed {
         Ok(format!("text-of-{path}"))
     }
 
+    fn catalogue(&self, _: &str) -> Result<String, String> {
+        Ok("[catalogue]".into())
+    }
+
     fn keeps(&self, _: &TlsTerms) -> Result<(), String> {
         Ok(())
     }

@@ -38,6 +38,8 @@ impl Config {
         self.prices.iter().for_each(|price| describe_price(&mut out, price));
         out.header("[catalogue]");
         out.value("prices", self.catalogue.prices);
+        let file = self.catalogue.file.as_ref();
+        out.comment(&file.map_or("file: none".into(), |file| format!("file: {file:?}; what it says stands below")));
         self.catalogue.types.iter().for_each(|kind| describe_type(&mut out, kind));
         self.catalogue.models.iter().for_each(|model| describe_known(&mut out, model));
         self.describe_policies(&mut out);

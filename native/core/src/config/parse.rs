@@ -31,6 +31,13 @@ pub trait Environment {
         Err("files are not read here".into())
     }
 
+    /// The text of the file of `[catalogue]`, or why it cannot be had. A path that is not absolute is found beside the
+    /// configuration's own file, where there is one.
+    fn catalogue(&self, path: &str) -> Result<String, String> {
+        let _ = path;
+        Err("files are not read here".into())
+    }
+
     /// Why whatever connects to providers here cannot keep these terms of TLS, if it cannot. What keeps none refuses all, so that
     /// no provider is asked on other terms than its operator's.
     fn keeps(&self, terms: &TlsTerms) -> Result<(), String> {

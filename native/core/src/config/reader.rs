@@ -53,6 +53,11 @@ impl<'a> Source<'a> {
         self.environment.pem(path)
     }
 
+    /// What the file of `[catalogue]` says.
+    pub fn catalogue(&self, path: &str) -> Result<String, String> {
+        self.environment.catalogue(path)
+    }
+
     /// Why terms of TLS cannot be kept.
     pub fn keeps(&self, terms: &TlsTerms) -> Result<(), String> {
         self.environment.keeps(terms)

@@ -607,10 +607,21 @@ pub const CATALOGUE: Section = Section {
             Default::Is("true"),
             "Whether the catalogue's prices count where `[[prices]]` says nothing.",
         ),
+        Key::new(
+            "file",
+            Kind::Text,
+            Default::None("none"),
+            "A file of TOML with more `[[catalogue.providers]]` and `[[catalogue.models]]`, found beside this one.",
+        ),
         Key::section("providers"),
         Key::section("models"),
     ],
 };
+/// The file that `[catalogue]` names.
+pub const CATALOGUE_FILE: Section = Section { header: "a catalogue's file", keys: &[Key::section("catalogue")] };
+/// `[catalogue]` of it.
+pub const CATALOGUE_OF_FILE: Section =
+    Section { header: "[catalogue] of a catalogue's file", keys: &[Key::section("providers"), Key::section("models")] };
 /// `[[catalogue.providers]]`
 pub const CATALOGUE_PROVIDERS: Section = Section {
     header: "[[catalogue.providers]]",

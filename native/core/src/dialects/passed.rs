@@ -194,8 +194,10 @@ impl Passed {
     pub const fn allow(self) -> &'static str {
         match self {
             Passed::Files => "GET, POST",
-            Passed::File | Passed::Response => "GET, DELETE",
-            Passed::FileContent | Passed::ResponseItems => "GET",
+            Passed::File => "GET, DELETE",
+            Passed::Response => "GET, HEAD, DELETE",
+            Passed::FileContent => "GET",
+            Passed::ResponseItems => "GET, HEAD",
             Passed::DeleteModel => "DELETE",
             _ => "POST",
         }

@@ -52,8 +52,8 @@ pub enum Asked {
     Model(String),
     /// Something else, and the path in records.
     Question(Question, &'static str),
-    /// An answer that was kept: its id.
-    Kept(String),
+    /// An answer that was kept: its id; and the query, which says in which form.
+    Kept(String, String),
     /// What it was asked with: its id; and the query, which says which part of it.
     KeptItems(String, String),
     /// That it be not made any more: its id.

@@ -30,7 +30,12 @@ impl Ask {
         let header = |name| head.headers.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
         let mut ask = Ask {
             passed,
-            method: ["GET", "DELETE"].into_iter().find(|method| *method == head.method).unwrap_or("POST"),
+            method: match head.method {
+                // The listener leaves out the body.
+                "GET" | "HEAD" => "GET",
+                "DELETE" => "DELETE",
+                _ => "POST",
+            },
             boundary: None,
             model: header("x-hoosh-model"),
             provider: header("x-hoosh-provider"),

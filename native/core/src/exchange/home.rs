@@ -3,6 +3,7 @@
 use super::attempt::{Attempt, Follow};
 use super::target::Target;
 use super::Exchange;
+use crate::dialects::anthropic::thread;
 use crate::dialects::openai::passed::{read_usage, said, unread, Said};
 use crate::dialects::openai::request::Facts;
 use crate::dialects::passed::{is_id, Passed, Service};
@@ -12,12 +13,11 @@ use crate::gateway::{Gateway, Snapshot};
 use crate::history::ResponseKey;
 use crate::homes::{Home, Known};
 use crate::json::{Index, Limits, Value};
-use crate::ledger::Usage;
 
 /// What would be asked of the upstream that keeps the response, and the response's id. `None`: this asks for none, or not so.
 pub(super) fn passed<'a>(target: &'a Target, method: &str) -> Option<(Passed, &'a str)> {
     let (passed, id) = match target {
-        Target::Kept(id) => (Passed::Response, id),
+        Target::Kept(id, _) => (Passed::Response, id),
         Target::KeptItems(id, _) => (Passed::ResponseItems, id),
         Target::KeptCancel(id) => (Passed::CancelResponse, id),
         _ => return None,
@@ -35,12 +35,16 @@ pub(super) fn of(id: &str, tenant: &str, gateway: &Gateway, snap: &Snapshot) -> 
 
 /// Whether who kept it may still be asked: a reload may have taken it out.
 pub(super) fn is_there(home: &Home, snap: &Snapshot) -> bool {
+    let hooked = |provider: u32| snap.upstreams[provider as usize].hooked;
+    // Hooks see requests of JSON, and none of these.
+    speaks(home, snap, Dialect::OpenAiResponses) && !snap.routes.provider(&home.provider).is_some_and(hooked)
+}
+
+/// Whether it is configured yet, with that credential, and speaks `dialect`.
+pub(super) fn speaks(home: &Home, snap: &Snapshot, dialect: Dialect) -> bool {
     let Some(provider) = snap.routes.provider(&home.provider) else { return false };
     let upstream = &snap.upstreams[provider as usize];
-    // Hooks see requests of JSON, and none of these.
-    upstream.dialect == Dialect::OpenAiResponses
-        && !upstream.hooked
-        && upstream.credentials.all().len() > usize::from(home.credential)
+    upstream.dialect == dialect && upstream.credentials.all().len() > usize::from(home.credential)
 }
 
 /// The facts of a request about a response: the model that made it says who may ask.
@@ -77,7 +81,7 @@ impl Exchange {
     /// An answer begins that its upstream keeps: `body` is the response, or an event with it. Its id.
     pub(super) fn remember_home(&self, body: &[u8], owed: bool) -> Option<Box<str>> {
         let index = Index::scan(body, Limits::default()).ok()?;
-        let response = index.get(body, "response");
+        let response = index.get(body, "response").or_else(|| index.get(body, "message"));
         let id = match response {
             Some(response) => response.get("id"),
             None => index.get(body, "id"),
@@ -103,27 +107,23 @@ impl Exchange {
             return;
         }
         let source = self.facts().source.as_ref();
-        let background = source.is_some_and(|source| history::is_background(&source.body));
+        let background =
+            dialect == Dialect::OpenAiResponses && source.is_some_and(|source| history::is_background(&source.body));
         let id = self.remember_home(data, background).filter(|_| background);
         if let Some(Attempt { follow: Follow::Spoken(spoken), .. }) = &mut self.attempt {
             spoken.background = id;
         }
     }
 
-    /// Whether the upstream keeps the answer: its caller says no by `store`.
+    /// Whether the upstream keeps the answer: a caller of Responses says no by `store`, and one of Anthropic's yes by `thread`.
     pub(super) fn is_kept_there(&self, dialect: Dialect) -> bool {
-        if dialect != Dialect::OpenAiResponses || self.dialect() != dialect {
-            return false;
-        }
         let source = self.facts.as_ref().and_then(|facts| facts.source.as_ref());
-        source.is_some_and(|source| history::is_to_be_kept(&source.body))
-    }
-
-    /// What the answer about a response costs: what it was made for, if nobody was told of that yet, and else nothing.
-    pub(super) fn owed_for_response(&self, usage: Option<Usage>) -> Usage {
-        let Some(Target::Passed(_, Some(id))) = &self.call().target else { return Usage::default() };
-        let due = usage.filter(|_| self.gateway.settle_home(self.response_key(id)));
-        due.unwrap_or_default()
+        let Some(source) = source.filter(|_| self.dialect() == dialect) else { return false };
+        match dialect {
+            Dialect::OpenAiResponses => history::is_to_be_kept(&source.body),
+            Dialect::Anthropic => thread::of(&source.body).is_some(),
+            _ => false,
+        }
     }
 
     /// It was thrown away there.

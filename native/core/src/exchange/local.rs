@@ -64,7 +64,7 @@ impl Exchange {
                 let costs = self.gateway.costs_json(self.now.wall_us);
                 self.reply_json(200, costs);
             }
-            Target::Kept(id) | Target::KeptItems(id, _) | Target::KeptCancel(id) => self.find_kept(id),
+            Target::Kept(id, _) | Target::KeptItems(id, _) | Target::KeptCancel(id) => self.find_kept(id),
             Target::Question(dialect, question, _) => self.answer_question(*dialect, *question),
             Target::Inference(..) | Target::Count(_) | Target::Passed(..) | Target::Explain | Target::Mounted(_) => {}
         }

@@ -10,6 +10,7 @@ use super::step::RequestHead;
 use super::target::Target;
 use super::{Exchange, Move, Phase};
 use crate::archive::{Answer, Pending, Ticket};
+use crate::dialects::Dialect;
 use crate::error::{Code, Failure};
 use crate::history::ResponseKey;
 use crate::homes::Known;
@@ -36,7 +37,7 @@ impl Exchange {
     /// A head that asks about a response, of which the store may know where it is: what is read of a head is read now.
     pub(super) fn note_elsewhere(&mut self, head: RequestHead<'_>) {
         let Some(call) = self.call.as_ref().filter(|call| call.refusal.is_none()) else { return };
-        let is_kept = matches!(call.target, Some(Target::Kept(_) | Target::KeptItems(..) | Target::KeptCancel(_)));
+        let is_kept = matches!(call.target, Some(Target::Kept(..) | Target::KeptItems(..) | Target::KeptCancel(_)));
         if is_kept && self.gateway.archive.lasts() {
             let elsewhere = call.read_elsewhere(head, &self.gateway, &self.snap, &mut self.rng);
             self.recall = Some(Box::new(Recall::Asks(Some(Box::new(elsewhere)))));
@@ -141,7 +142,10 @@ impl Exchange {
             (Known::Nobody, Known::Others) => Known::Others,
             (known, _) => known,
         };
-        self.earlier_at(id, known)
+        match self.dialect() {
+            Dialect::Anthropic => self.thread_at(id, known),
+            _ => self.earlier_at(id, known),
+        }
     }
 }
 

@@ -3,11 +3,13 @@
 use bytes::Bytes;
 
 use super::home::is_there;
+use super::replayed::wants_stream;
 use super::target::Target;
 use super::verdict::Fall;
 use super::Exchange;
 use crate::archive::Pending;
 use crate::clock::SECOND;
+use crate::dialects::anthropic::thread;
 use crate::dialects::openai::words::Words;
 use crate::dialects::responses::history::{self, Page};
 use crate::dialects::Dialect;
@@ -25,8 +27,10 @@ pub(super) enum Earlier {
     Kept(Bytes),
     /// Nobody here kept it: an upstream of the same dialect may have, and perhaps it is known which.
     Elsewhere(String, Option<Box<Home>>),
+    /// It is a thread, which this upstream keeps.
+    Thread(String, Box<Home>),
     /// Whoever has it, it is not this caller's.
-    Others(String),
+    Others(Failure),
     /// The store may know it.
     Unknown(String),
 }
@@ -37,8 +41,8 @@ pub(super) struct Resolved {
     pub whole: Bytes,
     /// What an upstream of the same dialect is sent.
     pub body: Bytes,
-    /// The response that it goes on from, where that is not kept here.
-    pub elsewhere: Option<(String, Option<Box<Home>>)>,
+    /// What it goes on from is not kept here: where it is, if that is known, and what is told where it is not.
+    pub elsewhere: Option<(Failure, Option<Box<Home>>)>,
 }
 
 impl Earlier {
@@ -47,19 +51,25 @@ impl Earlier {
         let plain = |body: Bytes| Resolved { whole: body.clone(), body, elsewhere: None };
         match self {
             Earlier::Nothing => Ok(plain(body)),
-            Earlier::Others(id) => Err(history::not_found(&id)),
+            Earlier::Others(failure) => Err(failure),
+            Earlier::Thread(id, home) => {
+                Ok(Resolved { elsewhere: Some((thread::not_found(&id), Some(home))), ..plain(body) })
+            }
             Earlier::Kept(items) => {
                 let whole = Bytes::from(history::whole_body(&items, &body)?);
                 Ok(plain(whole))
             }
             // Nobody was asked who might know it.
-            Earlier::Unknown(id) => Earlier::Elsewhere(id, None).resolve(body),
+            Earlier::Unknown(id) if history::previous_response_id(&body).is_some() => {
+                Earlier::Elsewhere(id, None).resolve(body)
+            }
+            Earlier::Unknown(_) => Ok(plain(body)),
             Earlier::Elsewhere(id, home) => {
                 let Ok(index) = Index::scan(&body, Limits::default()) else { return Ok(plain(body)) };
                 let mut edits = Edits::new();
                 edits.remove("previous_response_id");
                 let whole = Bytes::from(edits.apply(&body, &index));
-                Ok(Resolved { whole, body, elsewhere: Some((id, home)) })
+                Ok(Resolved { whole, body, elsewhere: Some((history::not_found(&id), home)) })
             }
         }
     }
@@ -68,8 +78,10 @@ impl Earlier {
 impl Exchange {
     /// What the request goes on from.
     pub(super) fn earlier(&self, body: &[u8]) -> Earlier {
-        if self.dialect() != Dialect::OpenAiResponses {
-            return Earlier::Nothing;
+        match self.dialect() {
+            Dialect::OpenAiResponses => {}
+            Dialect::Anthropic => return self.earlier_thread(body),
+            _ => return Earlier::Nothing,
         }
         let Some(id) = history::previous_response_id(body) else { return Earlier::Nothing };
         let key = self.response_key(&id);
@@ -87,7 +99,7 @@ impl Exchange {
         match home {
             Known::Own(home) => Earlier::Elsewhere(id, Some(home).filter(|it| is_there(it, &self.snap)).map(Box::new)),
             Known::Nobody => Earlier::Elsewhere(id, None),
-            Known::Others => Earlier::Others(id),
+            Known::Others => Earlier::Others(history::not_found(&id)),
         }
     }
 
@@ -129,8 +141,10 @@ impl Exchange {
         if dialect != Some(self.dialect()) || !asked_for {
             return self.fall(Fall::error("The provider answered with an error", "the response is not made yet"));
         }
-        self.charge_held();
-        self.remember_home(&body, true);
+        match self.remember_home(&body, true) {
+            Some(id) => self.owe_for(&id),
+            None => self.charge_held(),
+        }
         self.succeed(Some(Usage::default()), false, Words::default());
         self.attempt = None;
         self.reply_whole(body);
@@ -138,12 +152,7 @@ impl Exchange {
 
     /// What the answer costs is not known before it is made: the most that it may is charged.
     pub(super) fn charge_held(&mut self) {
-        let cap = self.account.capped.or(self.facts().output_cap);
-        let most = self.input_bound().saturating_add(cap.unwrap_or(0));
-        let provider = self.account.provider_tokens.take();
-        for tokens in [provider, self.holds.tokens.take()].into_iter().flatten() {
-            tokens.add_used(most);
-        }
+        self.charge_most();
         if let Some(reservation) = self.holds.reservation.take() {
             let held = reservation.tokens();
             reservation.settle(held);
@@ -153,6 +162,12 @@ impl Exchange {
     /// What is asked of a response that no upstream keeps: `GET` and `DELETE /v1/responses/{id}`, and what is below it.
     pub(super) fn answer_kept(&mut self, turn: Option<Turn>) {
         let target = self.call().target.clone();
+        let deletes = self.call().method == Some("DELETE");
+        if let (Some(Target::Kept(_, query)), Some(turn), false) = (&target, &turn, deletes) {
+            if wants_stream(query) {
+                return self.replay_kept(&turn.response, query);
+            }
+        }
         let (body, id) = match (target, turn) {
             (Some(Target::KeptItems(id, query)), turn) => {
                 let page = page_of(&query);
@@ -162,17 +177,14 @@ impl Exchange {
                 let words = "Only a response that is made in the background can be cancelled.";
                 return self.fail(Failure::new(Code::InvalidValue, words).param("response_id"));
             }
-            (Some(Target::Kept(id)), Some(_)) if self.call().method == Some("DELETE") => return self.forget_kept(id),
-            (Some(Target::Kept(id)), turn) => (turn.map(|turn| turn.response.to_vec()), id),
+            (Some(Target::Kept(id, _)), Some(_)) if deletes => return self.forget_kept(id),
+            (Some(Target::Kept(id, _)), turn) => (turn.map(|turn| turn.response.to_vec()), id),
             (Some(Target::KeptCancel(id)), None) => (None, id),
             _ => return,
         };
         match body {
             Some(body) => self.reply_json(200, body),
-            None => {
-                let words = format!("Response with id '{}' not found.", super::call::shown(&id));
-                self.fail(Failure::new(Code::UnknownPath, words).param("response_id"));
-            }
+            None => self.fail(self.not_kept(&id)),
         }
     }
 

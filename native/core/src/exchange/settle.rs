@@ -130,7 +130,7 @@ impl Exchange {
             _ => self.out.status,
         };
         let duration_us = self.now.mono_us.saturating_sub(self.begun.mono_us);
-        let cost_nano_usd = self.cost();
+        let cost_nano_usd = self.cost(&self.account.usage, self.account.longest_prompt);
         let target = self.call.as_ref().and_then(|call| call.target.as_ref());
         let served = target.map_or(Served::Other, Target::served);
         self.gateway.metrics.lane(self.lane).record(&Finished {
@@ -154,19 +154,32 @@ impl Exchange {
         self.record(status, duration_us, pool, cost_nano_usd);
     }
 
-    /// What was used, at the price of whoever was asked last.
-    fn cost(&self) -> Option<u64> {
+    /// What `usage` costs at the price of whoever was asked last, with a prompt of so many tokens.
+    pub(super) fn cost(&self, usage: &Usage, prompt: u64) -> Option<u64> {
         let prices = self.snap.prices.as_ref()?;
         let (provider, model) = match &self.account.reported {
             Some(reported) => (reported.provider.as_deref(), reported.model.as_deref()),
             None => (Some(&*self.account.provider.as_ref()?.name), self.account.model.as_deref()),
         };
-        prices.cost(provider, model?, &self.account.usage, self.account.longest_prompt)
+        prices.cost(provider, model?, usage, prompt)
     }
 
     /// What an operator may read of it later.
     fn record(&self, status: u16, duration_us: u64, pool: Option<Arc<Pool>>, cost_nano_usd: Option<u64>) {
-        let Some(call) = &self.call else { return };
+        if let Some(row) = self.row(status, duration_us, pool, cost_nano_usd) {
+            self.gateway.book(row, self.lane);
+        }
+    }
+
+    /// `None`: nobody wants to read of it.
+    pub(super) fn row(
+        &self,
+        status: u16,
+        duration_us: u64,
+        pool: Option<Arc<Pool>>,
+        cost_nano_usd: Option<u64>,
+    ) -> Option<Row> {
+        let call = self.call.as_ref()?;
         let (ending, error) = self.account.ending.unwrap_or((Ending::Dropped, None));
         let target = call.target.as_ref();
         let (upstream, reported) = (self.account.provider.as_ref(), self.account.reported.as_deref());
@@ -174,9 +187,9 @@ impl Exchange {
         let routine = status < 400 && target.is_some_and(Target::is_routine);
         // A part that asked nobody is told by the whole, and what never began has no time.
         if !asked && (routine || self.is_child() || self.begun == Now::default()) {
-            return;
+            return None;
         }
-        let row = Row {
+        Some(Row {
             asked,
             is_access: call.caller == Caller::Http,
             request_id: call.request_id.clone(),
@@ -210,8 +223,7 @@ impl Exchange {
             bytes_out: self.out.emitted,
             first_content_us: self.out.first_content_us,
             duration_us,
-        };
-        self.gateway.book(row, self.lane);
+        })
     }
 
     /// The driver dropped the exchange: whatever state it is in, it settles. No job can run here.

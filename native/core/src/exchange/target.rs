@@ -16,8 +16,8 @@ pub(super) enum Target {
     Inference(Dialect, Endpoint),
     /// How many tokens a request has, in the words of a dialect.
     Count(Dialect),
-    /// A response of the Responses API that was kept.
-    Kept(String),
+    /// A response of the Responses API that was kept; and the query, which says in which form.
+    Kept(String, String),
     /// What it was asked with; and the query, which says which part of it.
     KeptItems(String, String),
     /// It is not to be made any more.
@@ -92,7 +92,7 @@ impl Target {
             Asked::Models => Target::Models,
             Asked::Model(id) => Target::Model(id),
             Asked::Question(question, path) => Target::Question(dialect, question, path),
-            Asked::Kept(id) => Target::Kept(id),
+            Asked::Kept(id, query) => Target::Kept(id, query),
             Asked::KeptItems(id, query) => Target::KeptItems(id, query),
             Asked::KeptCancel(id) => Target::KeptCancel(id),
         };
@@ -148,7 +148,7 @@ impl Target {
         Cow::Borrowed(match self {
             Target::Mounted(mount) => return Cow::Owned(mount.path.to_string()),
             Target::Inference(dialect, endpoint) => (dialect.door().path)(*endpoint, false),
-            Target::Kept(_) => Passed::Response.path(),
+            Target::Kept(..) => Passed::Response.path(),
             Target::KeptItems(..) => Passed::ResponseItems.path(),
             Target::KeptCancel(_) => Passed::CancelResponse.path(),
             Target::Count(dialect) => (dialect.door().path)(Endpoint::Chat, true),
@@ -177,7 +177,7 @@ impl Target {
         match self {
             Target::Inference(_, endpoint) => endpoint.as_str(),
             Target::Count(_) => "count",
-            Target::Kept(_) | Target::KeptItems(..) | Target::KeptCancel(_) => "responses",
+            Target::Kept(..) | Target::KeptItems(..) | Target::KeptCancel(_) => "responses",
             Target::Passed(passed, _) => passed.service().as_str(),
             Target::Models | Target::Model(_) => "models",
             Target::Question(_, Question::Show | Question::Loaded, _) => "models",
@@ -211,7 +211,7 @@ impl Target {
             | Target::Explain => Access::Unbound,
             Target::Inference(..)
             | Target::Count(_)
-            | Target::Kept(_)
+            | Target::Kept(..)
             | Target::KeptItems(..)
             | Target::KeptCancel(_)
             | Target::Passed(..)
@@ -238,7 +238,7 @@ impl Target {
             | Target::Explain => "POST",
             Target::Passed(passed, _) => passed.allow(),
             Target::Cache => "DELETE",
-            Target::Kept(_) => "GET, HEAD, DELETE",
+            Target::Kept(..) => "GET, HEAD, DELETE",
             _ => "GET, HEAD",
         }
     }

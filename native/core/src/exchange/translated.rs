@@ -14,7 +14,7 @@ use crate::dialects::openai::answer::is_error_shape;
 use crate::dialects::openai::encode::VectorForm;
 use crate::dialects::openai::pieces::{framed, Pieces};
 use crate::dialects::openai::request::{self, Facts, Source};
-use crate::dialects::responses::history::{not_found, previous_response_id};
+use crate::dialects::responses::history::previous_response_id;
 use crate::dialects::{Answer, Ask, Dialect, Fed, Listener, Loss, Reply};
 use crate::error::{Code, Failure};
 use crate::http::Headers;
@@ -37,8 +37,8 @@ pub(super) fn read(
     let goes_on = !matches!(earlier, Earlier::Nothing);
     let previous = goes_on.then(|| previous_response_id(&body)).flatten();
     let Resolved { whole, body, elsewhere } = earlier.resolve(body)?;
-    let home = elsewhere.and_then(|(id, home)| {
-        loss.bar(not_found(&id));
+    let home = elsewhere.and_then(|(not_there, home)| {
+        loss.bar(not_there);
         home
     });
     let neutral = dialect.protocol().read_request(asked, &whole, &mut loss)?;

@@ -26,6 +26,9 @@ impl Gateway {
         late.into_iter().for_each(|what| self.fail(what, now));
         let snapshot = self.snapshot.load_full();
         lock(&self.chores).agenda.collect(&self.desk, &snapshot);
+        // Once nobody asks any more, nobody will.
+        let is_closing = lock(&self.chores).ending == Ending::Closing;
+        let debts_at = self.collect_debts(is_closing && self.open_exchanges() == 0, now);
         let gather_at = self.gather(&snapshot, now);
         let expiry_at = self.expire(now);
         if let Some(step) = self.journal.step(&snapshot.config.log, now) {
@@ -41,7 +44,7 @@ impl Gateway {
         if let Some(step) = chores.steps.pop_front() {
             return step;
         }
-        let due = [chores.late_us(), gather_at, expiry_at, store_at, upstreams_at];
+        let due = [chores.late_us(), gather_at, expiry_at, debts_at, store_at, upstreams_at];
         LoopStep::Wait { until_us: due.into_iter().flatten().min() }
     }
 

@@ -6,6 +6,7 @@ mod cached;
 mod capabilities;
 mod chores;
 mod costs;
+mod debts;
 mod desk;
 mod discovered;
 mod going;
@@ -41,6 +42,8 @@ use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
 use chores::{Chores, Ending};
 use costs::Costs;
+pub(crate) use debts::Debt;
+use debts::Debts;
 use desk::Desk;
 use going::Going;
 use journal::Journal;
@@ -141,6 +144,7 @@ pub struct Gateway {
     costs: Mutex<Costs>,
     journal: Journal,
     pub(crate) reservations: Reservations,
+    debts: Debts,
     desk: Arc<Desk>,
     chores: Mutex<Chores>,
 }
@@ -178,6 +182,7 @@ impl Gateway {
             costs: Mutex::new(Costs::default()),
             journal: Journal::default(),
             reservations: Reservations::new(seed),
+            debts: Debts::default(),
             desk,
             chores: Mutex::new(chores),
         })

@@ -143,6 +143,11 @@ impl Lane {
         lock(&self.0).record(finished);
     }
 
+    /// Counts what an answer cost that nobody asked for any more.
+    pub fn spent(&self, provider: Slot, usage: &Usage, cost_nano_usd: Option<u64>) {
+        lock(&self.0).spent(provider, usage, cost_nano_usd);
+    }
+
     /// Counts one attempt that belongs to no exchange: a probe of the gateway's own.
     pub fn attempt(&self, provider: Slot, outcome: Outcome) {
         bump(&mut lock(&self.0).provider(provider).attempts[outcome as usize]);
@@ -173,11 +178,14 @@ impl Counts {
         for (provider, outcome) in finished.attempts {
             bump(&mut self.provider(*provider).attempts[*outcome as usize]);
         }
-        let usage = &finished.usage;
+        self.spent(finished.provider, &finished.usage, finished.cost_nano_usd);
+    }
+
+    fn spent(&mut self, provider: Slot, usage: &Usage, cost_nano_usd: Option<u64>) {
         let used = [usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.cache_written_tokens];
-        let provider = self.provider(finished.provider);
+        let provider = self.provider(provider);
         add(&mut provider.tokens, &used);
-        provider.cost_nano_usd = provider.cost_nano_usd.saturating_add(finished.cost_nano_usd.unwrap_or(0));
+        provider.cost_nano_usd = provider.cost_nano_usd.saturating_add(cost_nano_usd.unwrap_or(0));
     }
 
     fn answered(&mut self, finished: &Finished<'_>) {

@@ -47,6 +47,33 @@ fn a_kept_stream_is_given_whole() {
 }
 
 #[test]
+fn a_kept_stream_with_a_call_of_a_custom_tool_is_given_whole() {
+    let call = |call: &str| {
+        event(&format!(
+            r#"{{"id":"c1","object":"chat.completion.chunk","choices":[{{"index":0,"delta":{{"tool_calls":[{call}]}},"finish_reason":null}}]}}"#
+        ))
+    };
+    let first = call(r#"{"index":0,"id":"call_1","type":"custom","custom":{"name":"patch","input":"*** \"a"}}"#);
+    let more = call(r#"{"index":0,"custom":{"input":"\" b"}}"#);
+    let end = event(
+        r#"{"id":"c1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#,
+    );
+    let mut world = World::new(CACHED);
+    streamed(&mut world, STREAM, &(role() + &first + &more + &end + &usage() + &event("[DONE]")));
+    let whole = hit(&mut world, CHAT);
+    let calls =
+        serde_json::json!([{"id": "call_1", "type": "custom", "custom": {"name": "patch", "input": "*** \"a\" b"}}]);
+    assert_eq!(whole["choices"][0]["message"]["tool_calls"], calls);
+    assert_eq!(world.rows().len(), 1);
+    // One call is of one kind.
+    let mut world = World::new(CACHED);
+    let other = call(r#"{"index":0,"function":{"arguments":"{}"}}"#);
+    streamed(&mut world, STREAM, &(role() + &first + &other + &end + &usage() + &event("[DONE]")));
+    let (_, request) = world.post("/v1/chat/completions", CHAT).sent(&mut world);
+    assert_eq!(&*request.origin.host, "127.0.0.1", "nobody knows how to join them");
+}
+
+#[test]
 fn a_kept_body_is_given_as_a_stream() {
     let mut world = World::new(CACHED);
     world.chat(CHAT, ANSWER);

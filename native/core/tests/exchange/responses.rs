@@ -68,7 +68,7 @@ fn what_depends_on_what_is_kept_is_never_answered_from_the_cache() {
 }
 
 #[test]
-fn a_response_that_is_not_made_yet_goes_as_it_came_and_its_budget_is_charged_the_most_it_may_cost() {
+fn a_response_that_is_not_made_yet_goes_as_it_came_and_its_budget_holds_the_most_it_may_cost() {
     let budget = "[auth]\ntokens = [\"secret\"]\n[[budgets]]\nname = \"default\"\ncapacity = 300\n";
     let mut world = World::new(&format!("{budget}{BOTH}"));
     world.key = Some("secret");
@@ -80,8 +80,8 @@ fn a_response_that_is_not_made_yet_goes_as_it_came_and_its_budget_is_charged_the
     assert_eq!((reply.status, text(&reply.body)), (200, QUEUED));
     call.over(&mut world);
     assert_eq!(world.rows()[0].usage.total(), 0, "nobody knows it yet");
-    let used: u64 = world.metric("hoosh_budget_used_tokens{budget=\"default\"}").parse().unwrap();
-    assert!(used > 60, "{used}");
+    let [held, used] = budget(&mut world);
+    assert!(held > 60 && used == 0, "{held} {used}");
 }
 
 #[test]
@@ -271,4 +271,100 @@ fn a_whole_answer_is_found_again_unless_it_is_not_kept() {
     call.reply(&mut world);
     call.over(&mut world);
     assert_eq!(world.rows().pop().unwrap().usage.total(), 0, "it was booked when it was made");
+}
+
+const PRICES: &str = "[[prices]]\nmodel = \"m\"\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n";
+
+/// Tokens of the budget that are held, and that are used.
+fn budget(world: &mut World) -> [u64; 2] {
+    ["reserved", "used"]
+        .map(|what| world.metric(&format!("hoosh_budget_{what}_tokens{{budget=\"default\"}}")).parse().unwrap())
+}
+
+#[test]
+fn what_it_may_cost_at_most_is_held_until_it_is_told_what_it_did() {
+    let mut world = World::new(&format!("{PAIR}{PRICES}"));
+    world.key = Some("secret");
+    in_the_background(&mut world);
+    let [held, used] = budget(&mut world);
+    assert!(held > 50 && used == 0, "{held} {used}");
+    let mut call = world.begin_as("GET", "/v1/responses/resp_1", &[], None);
+    let (u, _) = call.sent(&mut world);
+    call.answer(u, 200, "application/json", DONE);
+    call.reply(&mut world);
+    call.over(&mut world);
+    assert_eq!(budget(&mut world), [0, 10]);
+    let row = world.rows().pop().unwrap();
+    assert_eq!((row.usage.total(), row.cost_nano_usd, row.budget.as_deref()), (10, Some(12_000), Some("default")));
+    world.pass_seconds(2 * 86_400);
+    assert_eq!(world.rows().len(), 2, "it is booked once");
+}
+
+#[test]
+fn one_that_nobody_asks_for_is_booked_at_the_most_it_may_cost() {
+    for ends in [false, true] {
+        let mut world = World::new(&format!("{PAIR}{PRICES}"));
+        world.key = Some("secret");
+        in_the_background(&mut world);
+        let [held, _] = budget(&mut world);
+        assert_eq!(world.rows().len(), 1);
+        if ends {
+            world.gateway.close();
+        } else {
+            world.pass_seconds(86_399);
+            assert_eq!(world.rows().len(), 1, "somebody may ask yet");
+            world.pass_seconds(1);
+        }
+        let row = world.rows().pop().unwrap();
+        assert_eq!((row.usage.total(), row.usage.source.as_str(), row.usage.output_tokens), (held, "bound", 50));
+        assert_eq!(row.cost_nano_usd, Some(row.usage.input_tokens * 1_000 + 50 * 2_000));
+        assert_eq!((row.budget.as_deref(), row.provider.as_deref()), (Some("default"), Some("second")));
+        assert_eq!(world.rows().len(), 2);
+        assert_eq!(budget(&mut world), [0, held]);
+        if !ends {
+            let cost = "hoosh_cost_nano_usd_total{provider=\"second\"}";
+            assert_eq!(world.metric(cost), row.cost_nano_usd.unwrap().to_string());
+            let mut call = world.begin_as("GET", "/v1/responses/resp_1", &[], None);
+            let (u, _) = call.sent(&mut world);
+            call.answer(u, 200, "application/json", DONE);
+            call.reply(&mut world);
+            call.over(&mut world);
+            assert_eq!(world.rows().pop().unwrap().usage.total(), 0, "it is booked already");
+        }
+    }
+}
+
+#[test]
+fn whoever_asks_for_its_head_is_told_it() {
+    let mut world = World::new(PAIR);
+    world.key = Some("secret");
+    in_the_background(&mut world);
+    for path in ["/v1/responses/resp_1", "/v1/responses/resp_1/input_items"] {
+        let mut call = world.begin_as("HEAD", path, &[], None);
+        let (u, request) = call.sent(&mut world);
+        assert_eq!((request.method, text(&request.target)), ("GET", path));
+        call.answer(u, 200, "application/json", DONE);
+        assert_eq!(call.reply(&mut world).status, 200);
+        call.over(&mut world);
+    }
+    let reply = world.begin_as("HEAD", "/v1/responses/resp_1/cancel", &[], None).reply(&mut world);
+    assert_eq!((reply.status, reply.error().2), (405, "method_not_allowed".into()));
+}
+
+#[test]
+fn what_a_provider_with_hooks_keeps_is_said_to_be_there() {
+    let one = &PAIR[..PAIR.find("[[providers]]\nname = \"second\"").unwrap()];
+    let mut world = World::hooked(one, &["first"]);
+    world.key = Some("secret");
+    let mut call = world.post("/v1/responses", r#"{"model":"m","input":"x"}"#);
+    let u = call.called(&mut world);
+    let said = DONE.replace("[]", r#"[{"type":"message","id":"msg_1","status":"completed","role":"assistant","content":[{"type":"output_text","text":"hello","annotations":[]}]}]"#);
+    call.answer(u, 200, "application/json", &said);
+    assert_eq!(call.reply(&mut world).status, 200);
+    call.over(&mut world);
+    for method in ["GET", "HEAD", "DELETE"] {
+        let reply = world.begin_as(method, "/v1/responses/resp_1", &[], None).reply(&mut world);
+        assert_eq!((reply.status, reply.error().2), (400, "invalid_value".into()), "{method}");
+        assert!(text(&reply.body).contains("first"), "{}", text(&reply.body));
+    }
 }

@@ -230,6 +230,13 @@ fn what_cannot_be_read_is_refused_with_its_field() {
         ("report", r#"{"id":"x"}"#, 400, "missing_required_parameter", "actual"),
         ("report", r#"{"id":"x","actual":1,"output_tokens":1}"#, 400, "invalid_value", "actual"),
         ("report", r#"{"id":"x","input_tokens":1,"cached_tokens":2}"#, 400, "invalid_value", "cached_tokens"),
+        (
+            "report",
+            r#"{"id":"x","input_tokens":3,"cached_tokens":2,"cache_written_tokens":2}"#,
+            400,
+            "invalid_value",
+            "cache_written_tokens",
+        ),
         ("report", r#"{"id":"x","actual":-1}"#, 400, "invalid_value", "actual"),
     ] {
         let (got, told) = world.tell(path, body);

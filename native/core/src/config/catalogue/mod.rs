@@ -116,6 +116,8 @@ impl ProviderType {
 pub struct Catalogue {
     /// Whether what models cost by it counts where `[[prices]]` says nothing. Default true.
     pub prices: bool,
+    /// Where the rest of an operator's stands that is told here.
+    pub file: Option<String>,
     /// `[[providers]]`
     pub types: Vec<ProviderType>,
     /// `[[models]]`
@@ -124,7 +126,7 @@ pub struct Catalogue {
 
 impl Default for Catalogue {
     fn default() -> Self {
-        Catalogue { prices: true, types: Vec::new(), models: Vec::new() }
+        Catalogue { prices: true, file: None, types: Vec::new(), models: Vec::new() }
     }
 }
 

@@ -22,7 +22,9 @@ pub(super) fn types(text: &str) -> Result<Catalogue, ConfigError> {
 
 /// The models of a file, which are at these types.
 pub(super) fn models(text: &str, types: &[ProviderType]) -> Result<Vec<KnownModel>, ConfigError> {
-    whole(text, |t| read_models(t, &types.iter().collect::<Vec<_>>()))
+    let mut models = Vec::new();
+    whole(text, |t| read_models(t, &types.iter().collect::<Vec<_>>(), &mut models))?;
+    Ok(models)
 }
 
 fn whole<T>(text: &str, read: impl FnOnce(&Table<'_>) -> Checked<T>) -> Result<T, ConfigError> {
@@ -31,14 +33,60 @@ fn whole<T>(text: &str, read: impl FnOnce(&Table<'_>) -> Checked<T>) -> Result<T
     read(&Table::new(source, root.get_ref(), 0..0, &schema::CATALOGUE)?)
 }
 
-/// `[catalogue]`
+/// `[catalogue]`, with what is in its file.
 pub fn catalogue(top: &Table<'_>) -> Checked<Catalogue> {
     let mut catalogue = Catalogue::default();
     let Some(t) = top.table("catalogue", &schema::CATALOGUE)? else { return Ok(catalogue) };
     t.boolean("prices", &mut catalogue.prices)?;
     read_types(&t, &mut catalogue)?;
-    catalogue.models = read_models(&t, &catalogue.all().collect::<Vec<_>>())?;
+    let Some(path) = t.expanded("file")? else {
+        add_models(&t, &mut catalogue)?;
+        return Ok(catalogue);
+    };
+    if path.is_empty() || path.contains('\0') {
+        return t.fail("file", "must be the path of a file");
+    }
+    let text = match t.source.catalogue(&path) {
+        Ok(text) => text,
+        Err(why) => return t.fail("file", format_args!("cannot be had: {why}")),
+    };
+    let there = |error: ConfigError| ConfigError {
+        line: Some(t.source.line(t.at("file").start)),
+        message: match error.line {
+            Some(line) => format!("{path}, line {line}: {}", error.message),
+            None => format!("{path}: {}", error.message),
+        },
+    };
+    // Types first: models of either place may be at types of the other.
+    in_file(&text, |t| read_types(t, &mut catalogue)).map_err(there)?;
+    add_models(&t, &mut catalogue)?;
+    in_file(&text, |t| add_models(t, &mut catalogue)).map_err(there)?;
+    catalogue.file = Some(path);
     Ok(catalogue)
+}
+
+/// `[catalogue]` of a file that has nothing else.
+fn in_file(text: &str, read: impl FnOnce(&Table<'_>) -> Checked<()>) -> Checked<()> {
+    // Of the environment nothing is asked: a catalogue holds no secrets.
+    let source = Source::new(text, &|_: &str| None);
+    let root = DeTable::parse(text).map_err(|error| syntax(source, text, &error))?;
+    let bare = root.get_ref().iter().find(|(key, _)| matches!(&**key.get_ref(), "providers" | "models"));
+    if let Some((key, _)) = bare {
+        let name = key.get_ref();
+        return source.error(&key.span(), format!("`{name}` is written as in hoosh.toml: `[[catalogue.{name}]]`"));
+    }
+    let top = Table::new(source, root.get_ref(), 0..0, &schema::CATALOGUE_FILE)?;
+    match top.table("catalogue", &schema::CATALOGUE_OF_FILE)? {
+        Some(t) => read(&t),
+        None => source.error(&(0..0), "says nothing; write `[[catalogue.providers]]` or `[[catalogue.models]]`"),
+    }
+}
+
+fn add_models(t: &Table<'_>, catalogue: &mut Catalogue) -> Checked<()> {
+    let mut models = std::mem::take(&mut catalogue.models);
+    read_models(t, &catalogue.all().collect::<Vec<_>>(), &mut models)?;
+    catalogue.models = models;
+    Ok(())
 }
 
 fn read_types(t: &Table<'_>, catalogue: &mut Catalogue) -> Checked<()> {
@@ -54,16 +102,18 @@ fn read_types(t: &Table<'_>, catalogue: &mut Catalogue) -> Checked<()> {
     Ok(())
 }
 
-fn read_models(t: &Table<'_>, types: &[&ProviderType]) -> Checked<Vec<KnownModel>> {
-    let (mut models, mut taken) = (Vec::new(), HashSet::new());
+/// Adds those of a table to `models`.
+fn read_models(t: &Table<'_>, types: &[&ProviderType], models: &mut Vec<KnownModel>) -> Checked<()> {
+    let name = |model: &KnownModel| (model.provider.clone(), model.name.clone());
+    let mut taken: HashSet<_> = models.iter().map(name).collect();
     for t in t.tables("models", &schema::CATALOGUE_MODELS)? {
         let model = model(&t, types)?;
-        if !taken.insert((model.provider.clone(), model.name.clone())) {
+        if !taken.insert(name(&model)) {
             return t.fail("name", format_args!("is taken: two tables describe `{}`; join them", model.name));
         }
         models.push(model);
     }
-    Ok(models)
+    Ok(())
 }
 
 fn model(t: &Table<'_>, types: &[&ProviderType]) -> Checked<KnownModel> {

@@ -2,6 +2,7 @@
 //! concerned beside.
 
 use super::read_request::THREAD_FIELD;
+use super::thread::PREVIOUS_FIELD;
 use crate::error::{Code, Failure};
 use crate::json::{Index, Kind, Limits, Value, Writer};
 
@@ -23,6 +24,10 @@ pub(super) fn error_body(failure: &Failure) -> Vec<u8> {
         out.key("details").open_object().text_member("error_code", "thread_unsupported_request");
         out.key("unsupported").open_array().string(THREAD_FIELD);
         out.close_array().close_object();
+    }
+    if failure.param.as_deref() == Some(PREVIOUS_FIELD) {
+        // (`types/thread_not_found_error_details.py`)
+        out.key("details").open_object().text_member("error_code", "thread_not_found").close_object();
     }
     out.close_object().close_object();
     out.into_bytes()

@@ -10,6 +10,7 @@
 //! | `splice`, `own` | a body between equals: model, cap, what is hoosh's own, and nothing else |
 //! | `blocks`, `decode`, `read_answer` | an upstream's answer as items, streamed or whole |
 //! | `encode`, `events`, `write_answer`, `ended` | items as a caller's answer, streamed or whole |
+//! | `thread` | conversations that Anthropic keeps |
 //! | `usage`, `finish` | what an answer cost, and why it ended, both ways |
 //! | `errors`, `models` | error bodies and lists of models |
 //!
@@ -36,6 +37,7 @@ mod splice;
 #[cfg(test)]
 mod tests;
 mod thinking;
+pub mod thread;
 mod usage;
 mod write_answer;
 mod write_blocks;

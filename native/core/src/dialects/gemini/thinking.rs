@@ -67,7 +67,7 @@ pub(super) fn read(config: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Resu
         }
         None => {}
     }
-    if let Some(level) = level.filter(|level| level != "THINKING_LEVEL_UNSPECIFIED") {
+    if let Some(level) = level.as_ref().filter(|level| **level != "THINKING_LEVEL_UNSPECIFIED") {
         let effort = EFFORTS.iter().skip(1).find(|(_, known, _)| level.eq_ignore_ascii_case(known));
         match effort {
             Some((effort, ..)) => {
@@ -76,7 +76,8 @@ pub(super) fn read(config: Value<'_>, out: &mut Writer, loss: &mut Loss) -> Resu
             None => loss.add(Change::Dropped, format!("{AT}.thinkingLevel"), "unknown level"),
         }
     }
-    if shown == Some(false) {
+    // That no thoughts are shown is what Google does of itself: it says something only where some are asked for.
+    if shown == Some(false) && budget.map_or(level.is_some(), |budget| budget != 0) {
         loss.add(Change::Dropped, format!("{AT}.includeThoughts"), "thoughts come if the model shows them");
     }
     Ok(())

@@ -26,6 +26,8 @@ struct Choice {
 #[derive(Default)]
 struct Call {
     outer: Members,
+    /// What is called: `function`, or `custom` for a tool whose input is text of its own.
+    what: Option<&'static str>,
     inner: Members,
 }
 
@@ -162,7 +164,9 @@ impl Choice {
         for (at, call) in self.calls.values().enumerate() {
             out.extend_from_slice(if at == 0 { b",\"tool_calls\":[{" } else { b",{" });
             call.outer.write_into(out);
-            out.extend_from_slice(b"\"function\":");
+            out.push(b'"');
+            out.extend_from_slice(call.what.unwrap_or("function").as_bytes());
+            out.extend_from_slice(b"\":");
             call.inner.write(out);
             out.push(b'}');
         }
@@ -183,6 +187,7 @@ impl Call {
             match (&*key.as_str()?, value.kind()) {
                 ("index", _) => {}
                 ("function", Kind::Object) => self.join_function(value)?,
+                ("custom", Kind::Object) => self.join_custom(value)?,
                 // The first piece names them, and some providers name them again.
                 (name @ ("id" | "type"), Kind::String) => self.outer.same(name.as_bytes(), value)?,
                 _ => return None,
@@ -192,10 +197,22 @@ impl Call {
     }
 
     fn join_function(&mut self, function: Value<'_>) -> Option<()> {
-        for (key, value) in function.fields().filter(|(_, value)| !value.is_null()) {
+        self.join_called("function", function, "arguments")
+    }
+
+    fn join_custom(&mut self, custom: Value<'_>) -> Option<()> {
+        self.join_called("custom", custom, "input")
+    }
+
+    /// `said` is the member of which pieces come.
+    fn join_called(&mut self, what: &'static str, called: Value<'_>, said: &str) -> Option<()> {
+        if *self.what.get_or_insert(what) != what {
+            return None;
+        }
+        for (key, value) in called.fields().filter(|(_, value)| !value.is_null()) {
             match (&*key.as_str()?, value.kind()) {
                 ("name", Kind::String) => self.inner.same(b"name", value)?,
-                ("arguments", Kind::String) => self.inner.text(b"arguments", value)?,
+                (name, Kind::String) if name == said => self.inner.text(name.as_bytes(), value)?,
                 _ => return None,
             }
         }

@@ -35,7 +35,7 @@ fn asked(path: &str, query: &str) -> Option<Asked> {
     let (id, below) = id.split_once('/').map_or((id, None), |(id, below)| (id, Some(below)));
     let id = Some(id).filter(|id| !id.is_empty())?.to_owned();
     match below {
-        None => Some(Asked::Kept(id)),
+        None => Some(Asked::Kept(id, query.to_owned())),
         Some("input_items") => Some(Asked::KeptItems(id, query.to_owned())),
         Some("cancel") => Some(Asked::KeptCancel(id)),
         Some(_) => None,

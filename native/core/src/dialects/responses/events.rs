@@ -9,6 +9,16 @@ pub(super) struct Events {
 }
 
 impl Events {
+    /// The next one has this number.
+    pub fn from(number: u64) -> Events {
+        Events { number }
+    }
+
+    /// The number of the next one.
+    pub fn next(&self) -> u64 {
+        self.number
+    }
+
     /// Opens an event; its members follow, each with a comma before it, and then [`close`].
     #[inline]
     pub fn open(&mut self, out: &mut Vec<u8>, kind: &str) {

@@ -37,6 +37,7 @@ mod read_request;
 mod reading;
 mod refuse;
 mod repeated;
+pub mod replay;
 mod response;
 mod splice;
 #[cfg(test)]

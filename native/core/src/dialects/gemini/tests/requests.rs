@@ -255,3 +255,22 @@ fn the_budget_that_pays_is_the_gateways_alone() {
     let sent = Gemini.splice_request(&to("gemini-3-pro"), body.as_bytes());
     assert_eq!(json(&sent), json(br#"{"contents":[{"parts":[{"text":"x"}]}]}"#));
 }
+
+/// Google shows no thoughts unless it is asked to: only where some are made does it say something.
+#[test]
+fn that_no_thoughts_are_shown_is_lost_where_some_are_made() {
+    for (config, wanted) in [
+        (r#"{"includeThoughts":false}"#, false),
+        (r#"{"includeThoughts":false,"thinkingBudget":0}"#, false),
+        (r#"{"includeThoughts":false,"thinkingBudget":-1}"#, true),
+        (r#"{"includeThoughts":false,"thinkingBudget":2048}"#, true),
+        (r#"{"includeThoughts":false,"thinkingLevel":"LOW"}"#, true),
+        (r#"{"includeThoughts":true,"thinkingLevel":"LOW"}"#, false),
+    ] {
+        let body = format!(
+            r#"{{"contents":[{{"parts":[{{"text":"x"}}]}}],"generationConfig":{{"thinkingConfig":{config}}}}}"#
+        );
+        let (_, lost) = read(&body);
+        assert_eq!(lost.iter().any(|lost| lost.contains("includeThoughts")), wanted, "{config} {lost:?}");
+    }
+}

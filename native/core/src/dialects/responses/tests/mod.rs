@@ -4,6 +4,7 @@ mod answers;
 mod complaints;
 mod earlier;
 mod properties;
+mod replay;
 mod requests;
 mod streams;
 mod written;
