@@ -12,8 +12,8 @@ use hoosh_core::error::{Code, Failure};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::Notify;
 
+use crate::caller::linger;
 use crate::edge::Shared;
-use crate::guarded::linger;
 use crate::worker::{Order, Worker};
 
 /// Connections that the system keeps until they are accepted.
