@@ -35,6 +35,55 @@ pub(crate) fn is_media_type(content_type: Option<&[u8]>, kind: &str) -> bool {
 /// Headers that the core writes: names in lower case, values free of CR, LF and NUL.
 pub type Headers = Vec<(Bytes, Bytes)>;
 
+/// Adds a line of a head to `out`. `None`: what would end the line, or the head, is no header (RFC 9110, sections 5.1 and 5.5);
+/// nothing was added.
+pub fn write_header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> Option<()> {
+    if !is_name(name) || !is_value(value) {
+        return None;
+    }
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+    Some(())
+}
+
+/// Visible characters of ASCII, but for the colon.
+fn is_name(name: &[u8]) -> bool {
+    let is_it = |b: u8| b > b' ' && b < 0x7f && b != b':';
+    !name.is_empty()
+        && (each_word(name, |word| below(word, b'!') | equal(word, b':') | equal(word, 0x7f) | word)
+            || name.iter().all(|&b| is_it(b)))
+}
+
+/// No control characters, but for the tab.
+pub(crate) fn is_value(value: &[u8]) -> bool {
+    let is_it = |b: u8| b >= b' ' && b != 0x7f || b == b'\t';
+    each_word(value, |word| below(word, b' ') | equal(word, 0x7f)) || value.iter().all(|&b| is_it(b))
+}
+
+/// Each byte of a word.
+const ONES: u64 = u64::MAX / 255;
+
+/// Whether `odd` marks no byte of the text, of which it sees eight at a time. Headers are short, and there are many.
+fn each_word(text: &[u8], odd: impl Fn(u64) -> u64) -> bool {
+    let mut words = text.chunks_exact(8);
+    let marked = words.by_ref().fold(0, |so_far, word| so_far | odd(word.try_into().map_or(0, u64::from_le_bytes)));
+    // The last ones, behind letters that are never odd.
+    let last = words.remainder().iter().fold(ONES * u64::from(b'a'), |word, &b| word << 8 | u64::from(b));
+    (marked | odd(last)) & ONES << 7 == 0
+}
+
+/// Marks, by the highest bit, bytes that are less than `bound`; where there is one, those above it may be marked too.
+fn below(word: u64, bound: u8) -> u64 {
+    word.wrapping_sub(ONES * u64::from(bound)) & !word
+}
+
+/// The same of bytes that are `b`.
+fn equal(word: u64, b: u8) -> u64 {
+    below(word ^ (ONES * u64::from(b)), 1)
+}
+
 /// Where an upstream listens, and what is asked of the way there. Two requests to equal origins may share a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
@@ -125,5 +174,37 @@ impl std::fmt::Debug for UpstreamRequest {
             .field("target", &self.target)
             .field("body_bytes", &self.body.bytes().len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_byte_is_judged_wherever_it_stands() {
+        for byte in 0..=255_u8 {
+            for length in 1..20 {
+                for at in 0..length {
+                    let mut text = vec![b'x'; length];
+                    text[at] = byte;
+                    let is_text = byte >= b' ' && byte != 0x7f || byte == b'\t';
+                    assert_eq!(is_value(&text), is_text, "{byte} at {at} of {length}");
+                    let is_word = byte > b' ' && byte < 0x7f && byte != b':';
+                    assert_eq!(is_name(&text), is_word, "{byte} at {at} of {length}");
+                }
+            }
+        }
+        assert!(is_value(b"") && !is_name(b""));
+    }
+
+    #[test]
+    fn what_is_no_header_is_not_written() {
+        let mut out = Vec::new();
+        assert_eq!(write_header(&mut out, b"a", b"b\r\nc: d"), None);
+        assert_eq!(write_header(&mut out, b"a b", b""), None);
+        assert_eq!(out, b"");
+        write_header(&mut out, b"x-one", "\tcaf\u{e9}".as_bytes()).unwrap();
+        assert_eq!(out, "x-one: \tcaf\u{e9}\r\n".as_bytes());
     }
 }

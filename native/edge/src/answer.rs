@@ -1,29 +1,23 @@
-//! What an exchange says to its caller, as hyper writes it.
+//! What an exchange says to its caller, piece by piece.
 
 use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hoosh_core::exchange::Exchange;
 use hoosh_core::http::Headers;
-use http_body::{Body, Frame, SizeHint};
-use hyper::header::{HeaderValue, CONNECTION, CONTENT_LENGTH};
-use hyper::{Response, StatusCode, Version};
 
 use crate::drive::{Drive, Say};
-use crate::names::name_of;
 use crate::passed::{Passing, Relayed};
 use crate::wire::Wire;
 
-/// Of a whole answer, given to hyper at once: how much a slow caller must take before it is known to take anything.
+/// Of a whole answer, given at once: how much a slow caller must take before it is known to take anything.
 const PART: usize = 64 << 10;
 
-/// The exchange cut this connection; hyper closes it when it sees an error.
+/// The exchange cut this connection.
 #[derive(Debug)]
 pub struct Cut;
 
@@ -35,22 +29,40 @@ impl fmt::Display for Cut {
 
 impl Error for Cut {}
 
-/// An exchange in the hands of hyper, which drops it when the caller leaves.
+/// What of a request decides how it is answered.
+#[derive(Clone, Copy, Default)]
+pub struct Manner {
+    /// Asked in HTTP/1.0, in which no connection is kept.
+    pub is_old: bool,
+    /// No byte of the answer's body is sent, whatever its head says.
+    pub is_head: bool,
+    /// The connection ends behind the answer.
+    pub closes: bool,
+}
+
+/// An answer that begins.
+pub struct Response {
+    pub status: u16,
+    /// All but those that frame it.
+    pub headers: Headers,
+    pub manner: Manner,
+    pub answer: Answer,
+}
+
+/// An exchange in the hands of its connection, which drops it when the caller leaves.
 pub struct Held {
     drive: Option<Rc<RefCell<Drive>>>,
     wire: Rc<Wire>,
-    is_head: bool,
-    /// Asked in HTTP/1.0, in which no connection is kept.
-    is_old: bool,
+    asked: Manner,
     /// The last word was said; what follows is no concern of the caller.
     answered: bool,
 }
 
 impl Held {
-    pub fn new(drive: Drive, wire: Rc<Wire>, is_head: bool, is_old: bool) -> Held {
+    pub fn new(drive: Drive, wire: Rc<Wire>, asked: Manner) -> Held {
         let drive = Rc::new(RefCell::new(drive));
         *wire.current.borrow_mut() = Some(drive.clone());
-        Held { drive: Some(drive), wire, is_head, is_old, answered: false }
+        Held { drive: Some(drive), wire, asked, answered: false }
     }
 
     /// Tells the exchange something.
@@ -67,12 +79,12 @@ impl Held {
 
     /// No byte of the answer's body is sent, whatever its head says.
     pub fn is_head(&self) -> bool {
-        self.is_head
+        self.asked.is_head
     }
 
     pub fn take(&mut self) -> Held {
-        let Held { is_head, is_old, answered, .. } = *self;
-        Held { drive: self.drive.take(), wire: self.wire.clone(), is_head, is_old, answered }
+        let Held { asked, answered, .. } = *self;
+        Held { drive: self.drive.take(), wire: self.wire.clone(), asked, answered }
     }
 
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Say> {
@@ -97,12 +109,10 @@ impl Held {
         }
     }
 
-    /// What the head of the answer is to say of the connection.
+    /// How the answer is given now.
     pub fn manner(&self) -> Manner {
-        // Of a refused head hyper is told by the request in its place, which may wait behind this one.
-        let refused = self.wire.body_refusal().is_some() || self.wire.closing.get();
-        let unread = self.drive.as_ref().is_some_and(|drive| drive.borrow().ends_connection());
-        Manner { is_old: self.is_old, closes: refused || unread }
+        let refused = self.wire.refusal.borrow().is_some() || self.wire.closing.get();
+        Manner { closes: self.asked.closes || refused, ..self.asked }
     }
 
     /// The connection ends without what was not taken yet.
@@ -115,6 +125,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let Some(drive) = self.drive.take() else { return };
+        drive.borrow_mut().leave_caller();
         if !self.answered {
             self.wire.answered();
             drive.borrow_mut().exchange.caller_gone();
@@ -138,11 +149,9 @@ pub enum Asked {
     Passed(Passing),
 }
 
-impl Future for Asked {
-    type Output = Result<Response<Answer>, Cut>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
+impl Asked {
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Cut>> {
+        match self {
             Asked::Exchange(held) => match held.poll(cx) {
                 Poll::Ready(say) => Poll::Ready(held.take().answer(say, cx)),
                 Poll::Pending => Poll::Pending,
@@ -154,57 +163,27 @@ impl Future for Asked {
 
 impl Held {
     /// The answer that begins so.
-    pub fn answer(self, say: Say, cx: &mut Context<'_>) -> Result<Response<Answer>, Cut> {
+    pub fn answer(self, say: Say, cx: &mut Context<'_>) -> Result<Response, Cut> {
         let mut held = self;
         let manner = held.manner();
         match say {
-            Say::Reply(status, headers, body) if held.is_head => {
-                let length = HeaderValue::from(body.len());
+            Say::Reply(status, mut headers, body) if manner.is_head || body.is_empty() => {
+                if manner.is_head {
+                    headers.push((Bytes::from_static(b"content-length"), Bytes::from(body.len().to_string())));
+                }
                 held.written(body.len());
                 held.settle(cx);
-                response(manner, status, headers, Answer::Whole(held, Bytes::new())).map(|mut answer| {
-                    answer.headers_mut().insert(CONTENT_LENGTH, length);
-                    answer
-                })
+                Ok(Response { status, headers, manner, answer: Answer::Nothing })
             }
-            Say::Reply(status, headers, body) => response(manner, status, headers, Answer::Whole(held, body)),
+            Say::Reply(status, headers, body) => {
+                Ok(Response { status, headers, manner, answer: Answer::Whole(held, body) })
+            }
             Say::Start(status, headers) => {
                 let length = headers.iter().find(|(name, _)| &name[..] == b"content-length");
                 let length = length.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
-                response(manner, status, headers, Answer::Stream { held, given: 0, length })
+                Ok(Response { status, headers, manner, answer: Answer::Stream { held, given: 0, length } })
             }
             Say::Emit(_) | Say::Finish | Say::Break | Say::Done => Err(held.cut()),
-        }
-    }
-}
-
-/// What becomes of the connection behind an answer.
-pub struct Manner {
-    is_old: bool,
-    closes: bool,
-}
-
-fn response(manner: Manner, status: u16, headers: Headers, answer: Answer) -> Result<Response<Answer>, Cut> {
-    let mut response = Response::new(answer);
-    *response.status_mut() = StatusCode::from_u16(status).map_err(|_| Cut)?;
-    let map = response.headers_mut();
-    map.reserve(headers.len() + 2);
-    for (name, value) in headers {
-        let name = name_of(&name).ok_or(Cut)?;
-        map.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| Cut)?);
-    }
-    manner.write(&mut response);
-    Ok(response)
-}
-
-impl Manner {
-    /// Adds to the head what it says.
-    pub fn write(&self, response: &mut Response<Answer>) {
-        if self.is_old {
-            // hyper keeps a connection whose caller asks for it, unless the answer is as old.
-            *response.version_mut() = Version::HTTP_10;
-        } else if self.closes {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }
 }
@@ -214,7 +193,7 @@ pub enum Answer {
     Whole(Held, Bytes),
     Stream {
         held: Held,
-        /// Bytes that hyper was given last: it asks for more once it has them.
+        /// Bytes that were given last: more is asked for once there is room behind them.
         given: usize,
         /// What is to come, where its head says that.
         length: Option<u64>,
@@ -225,12 +204,10 @@ pub enum Answer {
     Nothing,
 }
 
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        match self.get_mut() {
+impl Answer {
+    /// The next piece; none is its end.
+    pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        match self {
             Answer::Whole(held, body) => {
                 let part = body.split_to(body.len().min(PART));
                 held.written(part.len());
@@ -240,7 +217,7 @@ impl Body for Answer {
                     // It took too long, and the exchange gave it up.
                     return Poll::Ready(Some(Err(held.cut())));
                 }
-                Poll::Ready((!part.is_empty()).then(|| Ok(Frame::data(part))))
+                Poll::Ready((!part.is_empty()).then_some(Ok(part)))
             }
             Answer::Stream { held, given, .. } => {
                 held.written(std::mem::take(given));
@@ -248,7 +225,7 @@ impl Body for Answer {
                 Poll::Ready(match say {
                     Say::Emit(bytes) => {
                         *given = bytes.len();
-                        Some(Ok(Frame::data(bytes)))
+                        Some(Ok(bytes))
                     }
                     Say::Finish => {
                         held.settle(cx);
@@ -262,7 +239,8 @@ impl Body for Answer {
         }
     }
 
-    fn is_end_stream(&self) -> bool {
+    /// Whether no piece of it comes any more.
+    pub fn is_over(&self) -> bool {
         match self {
             Answer::Whole(_, body) => body.is_empty(),
             Answer::Stream { .. } => false,
@@ -271,12 +249,13 @@ impl Body for Answer {
         }
     }
 
-    fn size_hint(&self) -> SizeHint {
+    /// How long it is, where that is known.
+    pub fn length(&self) -> Option<u64> {
         match self {
-            Answer::Whole(_, body) => SizeHint::with_exact(body.len() as u64),
-            Answer::Stream { length, .. } => length.map_or_else(SizeHint::default, SizeHint::with_exact),
-            Answer::Passed(relayed) => relayed.size_hint(),
-            Answer::Nothing => SizeHint::with_exact(0),
+            Answer::Whole(_, body) => Some(body.len() as u64),
+            Answer::Stream { length, .. } => *length,
+            Answer::Passed(relayed) => relayed.length(),
+            Answer::Nothing => Some(0),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The two clocks that the core is told.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -45,15 +45,22 @@ pub fn about_now() -> Instant {
     TICK.get().unwrap_or_else(Instant::now)
 }
 
-/// Has [`about_now`] be now.
+/// Has [`about_now`], and the date of answers, be now.
 pub fn tick() -> Instant {
     let now = Instant::now();
     TICK.set(Some(now));
+    DATE.with_borrow_mut(|date| *date = httpdate::fmt_http_date(SystemTime::now()));
     now
+}
+
+/// The date of an answer, of this thread's last [`tick`]: a header of RFC 9110, section 6.6.1.
+pub fn with_date<T>(use_it: impl FnOnce(&str) -> T) -> T {
+    DATE.with_borrow(|date| use_it(date))
 }
 
 thread_local! {
     static TICK: Cell<Option<Instant>> = const { Cell::new(None) };
+    static DATE: RefCell<String> = RefCell::new(httpdate::fmt_http_date(SystemTime::now()));
 }
 
 /// A time of the core's monotonic clock as one of the runtime's.

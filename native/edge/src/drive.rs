@@ -70,7 +70,8 @@ enum Way {
 
 /// One exchange and everything that is open for it.
 pub struct Drive {
-    pub exchange: Exchange,
+    /// Apart, because it is large and a drive is moved about.
+    pub exchange: Box<Exchange>,
     place: Rc<Place>,
     caller: Body,
     credit: usize,
@@ -78,12 +79,12 @@ pub struct Drive {
     job: Option<JoinHandle<JobResult>>,
     children: Vec<Child>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Said while hyper did not ask; no more than the exchange lets its caller be behind.
+    /// Said while nobody asked; no more than the exchange lets its caller be behind.
     said: VecDeque<Say>,
 }
 
 impl Drive {
-    pub fn new(exchange: Exchange, place: Rc<Place>, caller: Body) -> Drive {
+    pub fn new(exchange: Box<Exchange>, place: Rc<Place>, caller: Body) -> Drive {
         Drive {
             exchange,
             timer: place.timer.take(),
@@ -110,9 +111,9 @@ impl Drive {
         self.said.back()
     }
 
-    /// Whether the connection ends with the answer, because of what was not read of the request.
-    pub fn ends_connection(&self) -> bool {
-        self.caller.ends_connection()
+    /// The caller is not read any more.
+    pub fn leave_caller(&mut self) {
+        self.caller = Body::none();
     }
 
     /// Works on until something is to be said to the caller.
@@ -130,7 +131,7 @@ impl Drive {
         let now = now();
         loop {
             match self.exchange.next(now) {
-                // hyper says it when the body is asked for.
+                // It is said when the body is asked for.
                 Step::Continue => {}
                 Step::ReadCaller { credit } => self.credit += credit,
                 Step::Send { u, request } => {
@@ -150,7 +151,7 @@ impl Drive {
                 Step::Child { c, exchange } => {
                     let Place { bell, shared, upstreams, caller, .. } = &*self.place;
                     let place = Place::of(*caller, bell.clone(), shared.clone(), upstreams.clone());
-                    let drive = Drive::new(*exchange, place, Body::none());
+                    let drive = Drive::new(exchange, place, Body::none());
                     self.children.push(Child { c, drive, status: 0, body: BytesMut::new() });
                 }
                 Step::Reply { status, headers, body } => return Poll::Ready(Say::Reply(status, headers, body)),

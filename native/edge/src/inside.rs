@@ -181,7 +181,7 @@ impl Order {
         let line = &teller.0;
         let Hands { shared, upstreams, lane } = &*hands;
         let place = Place::of(question.number, line.bell.clone(), shared.clone(), upstreams.clone());
-        let mut exchange = shared.gateway.exchange(line.bell.clone(), *lane);
+        let mut exchange = Box::new(shared.gateway.exchange(line.bell.clone(), *lane));
         let Question { method, target, headers, body, caller, .. } = question;
         exchange.begin(RequestHead { method: &method, target: &target, headers: &headers, caller });
         let drive = Drive::new(exchange, place, Body::whole(body));

@@ -12,9 +12,9 @@ use hoosh_core::error::{Code, Failure};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::Notify;
 
+use crate::caller::linger;
 use crate::descriptors::Descriptors;
 use crate::edge::Shared;
-use crate::guarded::linger;
 use crate::worker::{Order, Worker};
 
 /// Connections that the system keeps until they are accepted.

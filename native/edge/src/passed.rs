@@ -16,19 +16,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use hoosh_core::config::Mount;
 use hoosh_core::exchange::{Exchange, Passage};
+use hoosh_core::http::Headers;
 use hoosh_core::json::write_string;
-use hoosh_core::wire::Websockets;
+use hoosh_core::wire::{Head, Websockets};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{handshake, SendRequest};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::http::{request, response};
-use hyper::{Request, Response, StatusCode, Uri};
+use hyper::http::response;
+use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
-use crate::answer::{Answer, Cut, Held};
+use crate::answer::{Answer, Cut, Held, Response};
+use crate::caller::{Line as CallerLine, Piece};
 use crate::lenient::Lenient;
 use crate::tunnel::Tunnel;
 use crate::wire::Wire;
@@ -82,10 +84,10 @@ impl Passer {
     }
 
     /// Begins to ask the application that `passage` leads to.
-    pub fn ask(&self, passage: &Passage, held: Held, head: request::Parts, body: Incoming) -> Passing {
+    pub fn ask(&self, passage: &Passage, held: Held, head: &Head, line: CallerLine) -> Passing {
         let wire = held.wire().clone();
-        let shakes = wire.shakes.get();
-        let mut headers = head.headers;
+        let shakes = head.shakes;
+        let mut headers = map_of(head);
         strip(&mut headers);
         headers.remove(CALLER);
         if passage.key.is_some() {
@@ -102,10 +104,10 @@ impl Passer {
             headers.insert(CALLER, caller);
             headers.insert(REQUEST_ID, id);
         }
-        let mut asked = Request::new(Sent { incoming: body, wire });
-        *asked.method_mut() = head.method;
+        let mut asked = Request::new(Sent { line, wire });
+        *asked.method_mut() = Method::from_bytes(head.method().as_bytes()).unwrap_or_default();
         // In origin form, as it came.
-        *asked.uri_mut() = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
+        *asked.uri_mut() = head.target().parse().unwrap_or_else(|_| Uri::default());
         *asked.headers_mut() = headers;
         Passing { held, shakes, id, asking: Some(Box::pin(ask(self.way.clone(), asked, shakes))) }
     }
@@ -134,6 +136,16 @@ impl Passer {
     }
 }
 
+/// The headers of a request, as hyper has them.
+fn map_of(head: &Head) -> HeaderMap {
+    let named = |(name, value)| Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?));
+    let mut headers = HeaderMap::new();
+    head.fields().filter_map(named).for_each(|(name, value)| {
+        headers.append(name, value);
+    });
+    headers
+}
+
 /// Takes off what is of one connection.
 fn strip(headers: &mut HeaderMap) {
     // What `Connection` names besides is of that connection too.
@@ -152,9 +164,13 @@ fn strip(headers: &mut HeaderMap) {
 /// The application cannot be reached.
 pub struct Unreached;
 
-type Asking = Pin<Box<dyn Future<Output = Result<(Response<Incoming>, Line), Unreached>>>>;
+type Asking = Pin<Box<dyn Future<Output = Result<(hyper::Response<Incoming>, Line), Unreached>>>>;
 
-async fn ask(way: Arc<Way>, request: Request<Sent>, shakes: bool) -> Result<(Response<Incoming>, Line), Unreached> {
+async fn ask(
+    way: Arc<Way>,
+    request: Request<Sent>,
+    shakes: bool,
+) -> Result<(hyper::Response<Incoming>, Line), Unreached> {
     let connecting = tokio::time::timeout(CONNECT, tokio::net::UnixStream::connect(&way.socket));
     let stream = connecting.await.map_err(|_| Unreached)?.map_err(|_| Unreached)?;
     let (mut sender, connection) =
@@ -179,7 +195,7 @@ impl Drop for Line {
 
 /// The body of a request, as it comes.
 pub struct Sent {
-    incoming: Incoming,
+    line: CallerLine,
     wire: Rc<Wire>,
 }
 
@@ -187,24 +203,26 @@ impl Body for Sent {
     type Data = Bytes;
     type Error = Cut;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        // A body that the guard refused must not seem whole.
-        let is_refused = !matches!(polled, Poll::Ready(Some(Ok(_)))) && self.wire.body_refusal().is_some();
-        match polled {
-            _ if is_refused => Poll::Ready(Some(Err(Cut))),
-            Poll::Ready(Some(frame)) => Poll::Ready(Some(frame.map_err(|_| Cut))),
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let piece = ready!(self.line.borrow_mut().poll_body(cx));
+        if !matches!(piece, Piece::Data(_)) {
+            // Nobody here reads it any more, and whoever serves the connection sees whether its caller leaves.
+            self.wire.wake_task();
         }
+        Poll::Ready(match piece {
+            Piece::Data(bytes) => Some(Ok(Frame::data(bytes))),
+            // A body that was refused must not seem whole.
+            Piece::End if self.wire.refusal.borrow().is_none() => None,
+            Piece::End | Piece::Refused(_) | Piece::Gone => Some(Err(Cut)),
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream() && self.wire.body_refusal().is_none()
+        self.line.borrow().has_all() && self.wire.refusal.borrow().is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.line.borrow().left().map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
@@ -217,9 +235,10 @@ pub struct Passing {
 }
 
 impl Passing {
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<Answer>, Cut>> {
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, Cut>> {
         loop {
-            if let Some(refusal) = self.held.wire().body_refusal() {
+            let refusal = self.held.wire().refusal.borrow().clone();
+            if let Some(refusal) = refusal {
                 self.held.tell(|exchange| exchange.refused(refusal.failure));
             }
             if let Poll::Ready(say) = self.held.poll(cx) {
@@ -239,24 +258,25 @@ impl Passing {
 
     fn begin(
         &mut self,
-        mut answer: Response<Incoming>,
+        mut answer: hyper::Response<Incoming>,
         line: Line,
         cx: &mut Context<'_>,
-    ) -> Result<Response<Answer>, Cut> {
+    ) -> Result<Response, Cut> {
         let mut held = self.held.take();
-        held.tell(|exchange| _ = exchange.mount_began(answer.status().as_u16()));
+        let status = answer.status();
+        held.tell(|exchange| _ = exchange.mount_began(status.as_u16()));
         held.wire().passes.set(true);
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let manner = held.manner();
+        if status == StatusCode::SWITCHING_PROTOCOLS {
             if !self.shakes {
                 return Err(held.cut());
             }
             let upgrade = hyper::upgrade::on(&mut answer);
-            let (head, _) = answer.into_parts();
+            let headers = list_of(answer.headers());
             let wire = held.wire().clone();
             *wire.tunnel.borrow_mut() = Some(Box::new(Tunnel::new(upgrade, held, line)));
-            return Ok(Response::from_parts(head, Answer::Nothing));
+            return Ok(Response { status: status.as_u16(), headers, manner, answer: Answer::Nothing });
         }
-        let manner = held.manner();
         let (mut head, incoming): (response::Parts, Incoming) = answer.into_parts();
         strip(&mut head.headers);
         if let Some(id) = self.id.take() {
@@ -267,10 +287,17 @@ impl Passing {
         if is_over {
             relayed.end(cx);
         }
-        let mut response = Response::from_parts(head, Answer::Passed(Box::new(relayed)));
-        manner.write(&mut response);
-        Ok(response)
+        let (headers, answer) = (list_of(&head.headers), Answer::Passed(Box::new(relayed)));
+        Ok(Response { status: status.as_u16(), headers, manner, answer })
     }
+}
+
+/// hyper's headers as the core has them.
+fn list_of(headers: &HeaderMap) -> Headers {
+    let one = |(name, value): (&HeaderName, &HeaderValue)| {
+        (Bytes::copy_from_slice(name.as_str().as_bytes()), Bytes::copy_from_slice(value.as_bytes()))
+    };
+    headers.iter().map(one).collect()
 }
 
 /// An application's answer on its way to the caller.
@@ -286,15 +313,15 @@ impl Relayed {
         self.is_over
     }
 
-    pub fn size_hint(&self) -> SizeHint {
+    pub fn length(&self) -> Option<u64> {
         if self.is_over {
-            SizeHint::with_exact(0)
+            Some(0)
         } else {
-            self.incoming.size_hint()
+            self.incoming.size_hint().exact()
         }
     }
 
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
         if self.is_over {
             return Poll::Ready(None);
         }
@@ -310,7 +337,7 @@ impl Relayed {
                     if self.incoming.is_end_stream() {
                         self.end(cx);
                     }
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                    return Poll::Ready(Some(Ok(data)));
                 }
                 None => {
                     self.end(cx);

@@ -5,14 +5,13 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use bytes::Bytes;
 use hoosh_core::exchange::Exchange;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{copy_bidirectional, AsyncWriteExt};
+use tokio::io::copy_bidirectional;
 
 use crate::answer::Held;
-use crate::guarded::Guarded;
+use crate::caller::{Line as CallerLine, Switched};
 use crate::passed::Line;
 use crate::wire::Wire;
 
@@ -29,25 +28,13 @@ impl Tunnel {
         Tunnel { upgrade, held, _line: line }
     }
 
-    /// Carries until both have ended, or one is gone, or the gateway's time is up. `early`: what was read already.
-    pub async fn run(mut self: Box<Self>, mut caller: Guarded, early: Bytes, wire: &Rc<Wire>) -> Guarded {
-        if wire.stuck.get().is_some() {
-            // hyper leaves without writing what it holds: the head of the answer is lost.
-            wire.cut();
-            return caller;
-        }
-        let Ok(application) = (&mut self.upgrade).await else {
-            wire.cut();
-            return caller;
-        };
-        caller.switched();
-        let mut caller = TokioIo::new(caller);
+    /// Carries until both have ended, or one is gone, or the gateway's time is up.
+    pub async fn run(mut self: Box<Self>, caller: &CallerLine, wire: &Rc<Wire>) {
+        let Ok(application) = (&mut self.upgrade).await else { return wire.cut() };
+        let mut caller = Switched::new(caller);
         let mut application = TokioIo::new(application);
         let (is_whole, in_time) = {
-            let mut carry = pin!(async {
-                application.write_all(&early).await?;
-                copy_bidirectional(&mut caller, &mut application).await
-            });
+            let mut carry = pin!(copy_bidirectional(&mut caller, &mut application));
             std::future::poll_fn(|cx| {
                 if let Poll::Ready(carried) = carry.as_mut().poll(cx) {
                     return Poll::Ready((carried.is_ok(), true));
@@ -64,6 +51,5 @@ impl Tunnel {
         if !is_whole {
             wire.cut();
         }
-        caller.into_inner()
     }
 }

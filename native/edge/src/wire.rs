@@ -15,10 +15,13 @@ use crate::drive::{Drive, Say};
 use crate::tunnel::Tunnel;
 
 /// How long a head may take from its first byte to its last.
-pub const HEAD: Duration = Duration::from_secs(5);
+const HEAD: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept: longer than the pools of callers and proxies keep theirs (5 to 60 s), so that none
 /// is closed under a request.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long the rest of a body that nobody wants may take.
+const REST: Duration = Duration::from_secs(2);
 
 /// What a connection waits for, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,20 @@ pub enum Waits {
     Idle(Instant),
     /// The rest of a head.
     Head(Instant),
+    /// The rest of a body that nobody wants.
+    Rest(Instant),
+}
+
+impl Waits {
+    /// Whether the time of what it waits for is up.
+    pub fn is_up(self, now: Instant) -> bool {
+        match self {
+            Waits::No => false,
+            Waits::Idle(since) => now - since >= KEEP_ALIVE,
+            Waits::Head(since) => now - since >= HEAD,
+            Waits::Rest(since) => now - since >= REST,
+        }
+    }
 }
 
 /// One connection's state, shared by those who read, write and answer, all in one thread.
@@ -44,22 +61,20 @@ pub struct Wire {
     pub all_said: Cell<bool>,
     /// An application that is mounted answers, and what it says passes through.
     pub passes: Cell<bool>,
-    /// The request that was given on last is the handshake of a websocket, for an application that is mounted.
-    pub shakes: Cell<bool>,
-    /// What the connection becomes once hyper is done with it.
+    /// What the connection becomes once the head of its answer is written.
     pub tunnel: RefCell<Option<Box<Tunnel>>>,
-    /// Part of a head came behind the request that is answered now.
-    pub in_head: Cell<bool>,
-    /// Its end was told to hyper because nobody asks any more, and nothing is left to be read.
+    /// Its caller is to be told `100 Continue`.
+    pub wants_word: Cell<bool>,
+    /// It ends because nobody asks any more, and nothing is left to be read.
     pub retired: Cell<bool>,
     /// It is read no more: its time is up, or the server goes down.
     pub closing: Cell<bool>,
     /// Its socket is closed now, without what was not taken yet.
     pub cut: Cell<bool>,
-    /// Why the head, or the body, that came last is refused.
+    /// Why the body that came last is refused.
     pub refusal: RefCell<Option<Refusal>>,
-    pub reader: RefCell<Option<Waker>>,
-    pub writer: RefCell<Option<Waker>>,
+    /// Wakes whoever serves it.
+    task: RefCell<Option<Waker>>,
     /// Of its exchanges.
     pub bell: Arc<Bell>,
     /// The exchange that is answered now.
@@ -75,15 +90,13 @@ impl Wire {
             busy: Cell::new(false),
             all_said: Cell::new(false),
             passes: Cell::new(false),
-            shakes: Cell::new(false),
             tunnel: RefCell::new(None),
-            in_head: Cell::new(false),
+            wants_word: Cell::new(false),
             retired: Cell::new(false),
             closing: Cell::new(false),
             cut: Cell::new(false),
             refusal: RefCell::new(None),
-            reader: RefCell::new(None),
-            writer: RefCell::new(None),
+            task: RefCell::new(None),
             bell: Arc::default(),
             current: RefCell::new(None),
         })
@@ -102,18 +115,10 @@ impl Wire {
         self.busy.set(false);
         self.all_said.set(false);
         self.passes.set(false);
-        // hyper has asked for more already, and does not ask again before something comes.
-        if self.waits.get() == Waits::No {
-            if self.in_head.get() {
-                self.waits.set(Waits::Head(about_now()));
-            } else {
-                self.idles();
-            }
-        }
         *self.current.borrow_mut() = None;
     }
 
-    /// hyper asks for nothing while the socket takes nothing: has the exchange look at the time, and at its upstream.
+    /// Nobody asks for more while the socket takes nothing: has the exchange look at the time, and at its upstream.
     pub fn work_on(&self, cx: &mut Context<'_>) {
         let Some(current) = self.current.borrow().clone() else { return };
         let Ok(mut drive) = current.try_borrow_mut() else { return };
@@ -144,12 +149,7 @@ impl Wire {
 
     /// Looks at the time. Of an answer of which the exchange is done the caller may take nothing for `stall`.
     pub fn mind(&self, now: Instant, stall: Duration) {
-        let is_up = match self.waits.get() {
-            Waits::No => false,
-            Waits::Idle(since) => now - since >= KEEP_ALIVE,
-            Waits::Head(since) => now - since >= HEAD,
-        };
-        if is_up {
+        if self.waits.get().is_up(now) {
             self.wake();
         }
         let is_done = !self.busy.get() || self.all_said.get() || self.passes.get();
@@ -158,17 +158,33 @@ impl Wire {
         }
     }
 
-    /// Has reader, writer and exchange look again.
+    /// Has whoever serves it, and the exchange, look again.
     pub fn wake(&self) {
-        for waker in [self.reader.take(), self.writer.take()].into_iter().flatten() {
-            waker.wake();
-        }
+        self.wake_task();
         self.bell.wake();
     }
 
-    /// Whether a request's body was refused, and why.
-    pub fn body_refusal(&self) -> Option<Refusal> {
-        self.refusal.borrow().as_ref().filter(|refusal| refusal.ending.is_some()).cloned()
+    /// Has whoever serves it look again.
+    pub fn wake_task(&self) {
+        if let Some(task) = &*self.task.borrow() {
+            task.wake_by_ref();
+        }
+    }
+
+    /// Who serves it is woken so from now on.
+    pub fn note_task(&self, cx: &Context<'_>) {
+        let mut task = self.task.borrow_mut();
+        match &mut *task {
+            Some(known) => known.clone_from(cx.waker()),
+            None => *task = Some(cx.waker().clone()),
+        }
+    }
+
+    /// The socket takes nothing now.
+    pub fn is_stuck(&self) {
+        if self.stuck.get().is_none() {
+            self.stuck.set(Some(about_now()));
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use hoosh_core::config::Secret;
 use hoosh_core::exchange::Stage;
-use hoosh_core::http::{Body, Origin, UpstreamRequest};
+use hoosh_core::http::{write_header, Body, Origin, UpstreamRequest};
 
 /// What is the same in every head of one connection.
 pub struct Lines {
@@ -30,7 +30,7 @@ impl Lines {
     }
 
     fn header(&mut self, name: &[u8], value: &[u8]) -> Option<()> {
-        header(&mut self.headers, name, value)
+        write_header(&mut self.headers, name, value)
     }
 
     /// Adds the head of `request` to `out`. `None`: it cannot be written, and what `out` holds is nothing to send.
@@ -46,7 +46,7 @@ impl Lines {
         out.extend_from_slice(b" HTTP/1.1\r\n");
         out.extend_from_slice(&self.headers);
         for (name, value) in headers {
-            header(out, name, value)?;
+            write_header(out, name, value)?;
         }
         match body {
             // RFC 9110, section 8.6: a method that has no body says nothing of its length.
@@ -63,21 +63,6 @@ impl Lines {
 fn length_line(out: &mut Vec<u8>, length: u64) {
     // Writing to a vector does not fail.
     let _ = write!(out, "content-length: {length}\r\n");
-}
-
-/// What would end the line, or the head, is no header (RFC 9110, sections 5.1 and 5.5).
-fn header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> Option<()> {
-    // All bytes are looked at, because that can be done many at a time.
-    let is_name = name.iter().fold(!name.is_empty(), |so_far, &b| so_far & (b > b' ') & (b < 0x7f) & (b != b':'));
-    let is_value = value.iter().fold(true, |so_far, &b| so_far & ((b >= b' ') | (b == b'\t')) & (b != 0x7f));
-    if !is_name || !is_value {
-        return None;
-    }
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-    Some(())
 }
 
 /// A target is one word: a path, and what is asked of it.

@@ -5,6 +5,9 @@
 //! not begin with the text are held until the call is whole.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::neutral::{CallKind, Item};
 use crate::json::{validate, Index, Kind, Limits, Value};
@@ -30,7 +33,8 @@ impl Customs {
     /// Those that a neutral request declares.
     pub fn of(body: &[u8], index: &Index) -> Customs {
         // Most requests have none: these letters are sought faster than tools are read.
-        if memchr::memmem::find(body, b"\"custom\"").is_none() {
+        static CUSTOM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"custom\""));
+        if CUSTOM.find(body).is_none() {
             return Customs::default();
         }
         let tools = index.get(body, "tools").filter(|tools| tools.kind() == Kind::Array);

@@ -189,15 +189,19 @@ const REQUESTS: [&str; 3] =
 const TOKENS: [&str; 3] = ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
 
 fn add_standing(headers: &mut Headers, names: &[&'static str; 3], standing: Standing) {
-    let values = [standing.limit.to_string(), standing.remaining.to_string(), span(standing.reset_us)];
+    let number = |number: u32| Bytes::copy_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    let values = [number(standing.limit), number(standing.remaining), Bytes::from(span(standing.reset_us))];
     let named = names.iter().map(|name| Bytes::from_static(name.as_bytes()));
-    headers.extend(named.zip(values.map(Bytes::from)));
+    headers.extend(named.zip(values));
 }
 
 /// A span of time as OpenAI writes it: `17ms`, `8.64s`, `6m0s`. Rounded up to a millisecond.
 fn span(us: u64) -> String {
     if us < SECOND {
-        return format!("{}ms", us.div_ceil(MILLISECOND));
+        let mut span = String::with_capacity(8);
+        span.push_str(itoa::Buffer::new().format(us.div_ceil(MILLISECOND)));
+        span.push_str("ms");
+        return span;
     }
     let ms = us.div_ceil(MILLISECOND);
     let (minutes, ms) = (ms / 60_000, ms % 60_000);

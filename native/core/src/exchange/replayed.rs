@@ -16,7 +16,7 @@ pub(super) fn wants_stream(query: &str) -> bool {
 /// The last value of a name in a query.
 fn asked_of<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(known, _)| *known == name).map(|(_, value)| value).last()
+    pairs.rev().find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 impl Exchange {

@@ -9,7 +9,11 @@ const MAX_LINE: usize = 256;
 const MAX_TRAILERS: usize = 8 << 10;
 
 /// A chunked body on its way (RFC 9112 section 7.1).
-pub(super) struct Chunks(Part);
+pub(super) struct Chunks {
+    part: Part,
+    /// Only the bytes of chunks are given on.
+    bare: bool,
+}
 
 enum Part {
     /// The line with a chunk's size.
@@ -24,17 +28,24 @@ enum Part {
 }
 
 impl Chunks {
-    pub(super) fn new() -> Self {
-        Chunks(Part::Size)
+    pub(super) fn new(bare: bool) -> Self {
+        Chunks { part: Part::Size, bare }
+    }
+
+    /// Writes what frames chunks.
+    fn frame(&self, out: &mut Vec<u8>, bytes: &[u8]) {
+        if !self.bare {
+            out.extend_from_slice(bytes);
+        }
     }
 
     pub(super) fn ended(&self) -> bool {
-        matches!(self.0, Part::Ended)
+        matches!(self.part, Part::Ended)
     }
 
     /// What ends the body for a parser that has been given all that `pass` wrote.
     pub(super) fn ending(&self) -> &'static [u8] {
-        match self.0 {
+        match self.part {
             Part::DataEnd => b"\r\n0\r\n\r\n",
             Part::Trailers(_) => b"\r\n",
             _ => b"0\r\n\r\n",
@@ -56,30 +67,31 @@ impl Chunks {
 
     /// One part of `pass`; `None`: it is not whole yet, or there is no more.
     fn part(&mut self, rest: &[u8], out: &mut Vec<u8>) -> Result<Option<usize>, Failure> {
-        match &mut self.0 {
+        match &mut self.part {
             Part::Size => {
                 let Some(line) = line(rest, MAX_LINE, "a chunk's size line is longer than 256 bytes")? else {
                     return Ok(None);
                 };
                 let size = chunk_size(line)?;
-                out.extend_from_slice(format!("{size:x}\r\n").as_bytes());
-                self.0 = if size == 0 { Part::Trailers(0) } else { Part::Data(size) };
-                Ok(Some(line.len() + 2))
+                let length = line.len() + 2;
+                self.frame(out, format!("{size:x}\r\n").as_bytes());
+                self.part = if size == 0 { Part::Trailers(0) } else { Part::Data(size) };
+                Ok(Some(length))
             }
             Part::Data(left) => {
                 let size = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 out.extend_from_slice(&rest[..size]);
                 *left -= size as u64;
                 if *left == 0 {
-                    self.0 = Part::DataEnd;
+                    self.part = Part::DataEnd;
                 }
                 Ok((size > 0).then_some(size))
             }
             Part::DataEnd if rest.len() < 2 && b"\r".starts_with(rest) => Ok(None),
             Part::DataEnd if !rest.starts_with(b"\r\n") => Err(malformed("a chunk is not followed by CRLF")),
             Part::DataEnd => {
-                out.extend_from_slice(b"\r\n");
-                self.0 = Part::Size;
+                self.frame(out, b"\r\n");
+                self.part = Part::Size;
                 Ok(Some(2))
             }
             Part::Trailers(dropped) => {
@@ -87,8 +99,8 @@ impl Chunks {
                 let Some(line) = line(rest, most, "its trailers are longer than 8 KiB")? else { return Ok(None) };
                 *dropped += line.len() + 2;
                 if line.is_empty() {
-                    out.extend_from_slice(b"\r\n");
-                    self.0 = Part::Ended;
+                    self.frame(out, b"\r\n");
+                    self.part = Part::Ended;
                 } else {
                     head::field(line)?;
                 }

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::{malformed, Framing, MAX_HEAD, MAX_HEADERS};
 use crate::error::{Code, Failure};
+use crate::http::is_value;
 
 const MAX_METHOD: usize = 32;
 
@@ -42,10 +43,24 @@ fn refuse_early(input: &[u8]) -> Result<(), Failure> {
     }
 }
 
+/// Where a line's name and value lie in its head.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    pub name: (u32, u32),
+    pub value: (u32, u32),
+}
+
 /// What a whole head says of what follows it.
 #[derive(Debug)]
 pub(super) struct Judged {
+    /// Where its target lies.
+    pub target: (u32, u32),
+    /// It is one of HTTP/1.0.
+    pub old: bool,
+    pub fields: SmallVec<[Field; 12]>,
     pub framing: Framing,
+    /// The body is sent once that is asked for.
+    pub expects: bool,
     /// Where lines begin that the parser behind must not act on.
     pub hidden: SmallVec<[usize; 2]>,
     /// Where the line of `Upgrade` begins, in a whole handshake of a websocket. It is among the hidden ones too.
@@ -57,26 +72,41 @@ pub(super) struct Judged {
 /// Judges a whole head, its empty line included.
 pub(super) fn judge(head: &[u8]) -> Result<Judged, Failure> {
     let mut lines = Lines(&head[..head.len() - 2]);
-    let version = request_line(lines.next().ok_or_else(|| malformed("it has no request line"))?)?;
-    let mut found = Found::default();
+    let (target, version) = request_line(lines.next().ok_or_else(|| malformed("it has no request line"))?)?;
+    let within = |part: &[u8]| {
+        let start = (part.as_ptr() as usize).wrapping_sub(head.as_ptr() as usize) as u32;
+        (start, start + part.len() as u32)
+    };
+    let (mut found, mut fields) = (Found::default(), SmallVec::new());
     for (count, line) in lines.enumerate() {
         if count == MAX_HEADERS {
             return Err(too_large("has more than 100 headers"));
         }
         let (name, value) = field(line)?;
-        let at = (line.as_ptr() as usize).wrapping_sub(head.as_ptr() as usize);
-        found.take(at, name, value)?;
+        let field = Field { name: within(name), value: within(value) };
+        fields.push(field);
+        found.take(field.name.0 as usize, name, value)?;
     }
     let mut hidden = std::mem::take(&mut found.hidden);
     // RFC 9110 section 10.1.1: in HTTP/1.0 it is ignored.
-    hidden.extend(found.expect.filter(|_| version == Version::Http11));
+    let expect = found.expect.filter(|_| version == Version::Http11);
+    hidden.extend(expect);
     hidden.sort_unstable();
     let last = found.close || version == Version::Http10;
     // RFC 6455 section 4.1: a GET of HTTP/1.1 without a body. One that says `close` besides means nothing.
     let switches = head.starts_with(b"GET ") && !last && found.switches;
     let websocket = found.websocket.filter(|_| switches && found.upgrades == 1);
     let framing = found.framing(version)?;
-    Ok(Judged { framing, hidden, websocket: websocket.filter(|_| framing == Framing::Length(0)), last })
+    Ok(Judged {
+        target: within(target),
+        old: version == Version::Http10,
+        fields,
+        framing,
+        expects: expect.is_some(),
+        hidden,
+        websocket: websocket.filter(|_| framing == Framing::Length(0)),
+        last,
+    })
 }
 
 /// The lines of a head without their CRLF. Every LF has been seen to follow a CR.
@@ -100,7 +130,7 @@ enum Version {
 }
 
 /// RFC 9112 section 3: method SP target SP version, single spaces.
-fn request_line(line: &[u8]) -> Result<Version, Failure> {
+fn request_line(line: &[u8]) -> Result<(&[u8], Version), Failure> {
     let mut words = line.split(|&b| b == b' ');
     let (Some(_), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next()) else {
         return Err(malformed("its first line is not `method target HTTP/1.1` with single spaces"));
@@ -118,10 +148,10 @@ fn request_line(line: &[u8]) -> Result<Version, Failure> {
         return Err(malformed("its target is not a path"));
     }
     // RFC 3986, section 2: what parsers of URIs refuse, each a choice of its own. Brackets are common in queries.
-    if !target.iter().all(|&b| b.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&b)) {
+    if !target.iter().all(|&b| TARGET[b as usize]) {
         return Err(malformed("its target holds a byte that must be percent-encoded"));
     }
-    Ok(version)
+    Ok((target, version))
 }
 
 /// RFC 9112 section 5: name, colon, value; no white space before the colon, no folded lines.
@@ -135,7 +165,7 @@ pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Failure> {
     if name.is_empty() || !name.iter().fold(true, |so_far, &b| so_far & is_token(b)) {
         return Err(malformed("a header's name holds white space or a byte that a name cannot hold"));
     }
-    if value.iter().fold(false, |so_far, &b| so_far | ((b < 0x20) & (b != b'\t')) | (b == 0x7f)) {
+    if !is_value(value) {
         return Err(malformed("a header's value holds a control character"));
     }
     Ok((name, value.trim_ascii()))
@@ -182,11 +212,10 @@ impl Found {
 
     /// RFC 9110 section 7.2 and RFC 3986 section 3.2.2, without user information.
     fn host(&mut self, value: &[u8]) -> Result<(), Failure> {
-        let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(b);
         if std::mem::replace(&mut self.host, true) {
             return Err(malformed("it has two Host headers"));
         }
-        if value.contains(&b',') || !value.iter().all(plain) {
+        if !value.iter().all(|&b| HOST[b as usize]) {
             return Err(malformed("its Host is not a name or address"));
         }
         Ok(())
@@ -257,8 +286,14 @@ fn is_token(b: u8) -> bool {
     TOKEN[b as usize]
 }
 
-const TOKEN: [bool; 256] = {
-    let (mut table, mut at, marks) = ([false; 256], 0, b"!#$%&'*+-.^_`|~");
+const TOKEN: [bool; 256] = table(b"!#$%&'*+-.^_`|~");
+/// What a target may hold: what RFC 3986, section 2, has, and brackets.
+const TARGET: [bool; 256] = table(b"!$%&'()*+,-./:;=?@[]_~");
+const HOST: [bool; 256] = table(b"-._~:[]%!$&'()*+;=");
+
+/// Letters, digits and `marks`.
+const fn table(marks: &[u8]) -> [bool; 256] {
+    let (mut table, mut at) = ([false; 256], 0);
     while at < 128 {
         table[at] = (at as u8).is_ascii_alphanumeric();
         at += 1;
@@ -269,7 +304,7 @@ const TOKEN: [bool; 256] = {
         at += 1;
     }
     table
-};
+}
 
 fn too_large(what: &str) -> Failure {
     Failure::new(Code::HeadTooLarge, format!("The head of the request {what}."))

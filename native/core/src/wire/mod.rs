@@ -14,11 +14,16 @@
 
 mod body;
 mod head;
+mod request;
+
+use bytes::Bytes;
 
 use crate::config::Mount;
 use crate::error::{Code, Failure};
 use crate::sync::Arc;
 use body::Chunks;
+use head::Judged;
+pub use request::{Head, Part};
 
 /// Longest head in bytes, and so the most that is buffered. h11's and nginx's defaults are 16 and 32 KiB; agents send
 /// long cookies and trace baggage.
@@ -42,8 +47,8 @@ pub struct Guard {
     skipped: bool,
     /// Whether the request that is read is the connection's last, by its own word.
     last: bool,
-    /// Whether the parser behind must not see `Expect` and `Upgrade`.
-    hides: bool,
+    /// Whether the end of a body is still to be told as a part.
+    ends: bool,
     /// Where websockets may begin.
     websockets: Option<Arc<Websockets>>,
     state: State,
@@ -116,7 +121,7 @@ impl Guard {
             seen: 0,
             skipped: false,
             last: false,
-            hides: true,
+            ends: false,
             websockets: None,
             state: State::Head,
         }
@@ -159,12 +164,6 @@ impl Guard {
         std::mem::take(&mut self.input)
     }
 
-    /// One in front of a parser that acts on `Expect` only when the body is asked for, and on no `Upgrade`: it gives heads on
-    /// as they are.
-    pub fn plain() -> Self {
-        Guard { hides: false, ..Guard::new() }
-    }
-
     /// Takes what the socket gave, of any size. At most one head and what came with it is kept.
     pub fn feed(&mut self, data: &[u8]) {
         self.input.drain(..self.taken);
@@ -198,17 +197,70 @@ impl Guard {
         }
     }
 
+    /// Whether nothing that was fed waits to be given on.
+    pub fn is_empty(&self) -> bool {
+        self.taken == self.input.len()
+    }
+
     /// The next bytes for the parser behind, never beyond the end of a request; `None`: feed more.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
-        let rest = &self.input[self.taken..];
-        if rest.is_empty() {
+        if self.is_empty() {
             return Ok(None);
         }
-        match &mut self.state {
+        match self.state {
             State::Over | State::Shaking => Ok(None),
             State::Websocket => Ok(Some(self.rest())),
-            State::Head => self.head(),
+            State::Head => {
+                let Some((judged, size)) = self.head(false)? else { return Ok(None) };
+                let mut out = self.input[self.taken..self.taken + size].to_vec();
+                let shown = judged.websocket.filter(|_| self.is_shaking());
+                for at in judged.hidden.into_iter().rev().filter(|at| Some(*at) != shown) {
+                    out.splice(at..at, HIDDEN_PREFIX.iter().copied());
+                }
+                self.taken += size;
+                Ok(Some(out))
+            }
+            State::Length(_) | State::Chunks(_) => self.body(),
+        }
+    }
+
+    /// The same for a driver without a parser of its own: the next part of a request; `None`: feed more.
+    pub fn next_part(&mut self) -> Result<Option<Part>, Refusal> {
+        if std::mem::take(&mut self.ends) {
+            return Ok(Some(Part::End));
+        }
+        if self.is_empty() {
+            return Ok(None);
+        }
+        match self.state {
+            State::Over | State::Shaking => Ok(None),
+            State::Websocket => Ok(Some(Part::Data(Bytes::from(self.rest())))),
+            State::Head => {
+                let Some((judged, size)) = self.head(true)? else { return Ok(None) };
+                let bytes = Bytes::copy_from_slice(&self.input[self.taken..self.taken + size]);
+                self.taken += size;
+                Ok(Some(Part::Head(Head::new(bytes, judged, self.is_shaking()))))
+            }
+            State::Length(_) | State::Chunks(_) => {
+                let data = self.body()?;
+                self.ends = !self.in_body();
+                match data {
+                    Some(data) if data.is_empty() => Ok(std::mem::take(&mut self.ends).then_some(Part::End)),
+                    data => Ok(data.map(|data| Part::Data(Bytes::from(data)))),
+                }
+            }
+        }
+    }
+
+    fn in_body(&self) -> bool {
+        matches!(self.state, State::Length(_) | State::Chunks(_))
+    }
+
+    /// More of a body. Nothing but its end may be found, which is no bytes where chunks have no headers.
+    fn body(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
+        let rest = &self.input[self.taken..];
+        match &mut self.state {
             State::Length(left) => {
                 let size = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 let out = rest[..size].to_vec();
@@ -223,9 +275,10 @@ impl Guard {
                 let mut out = Vec::with_capacity(rest.len());
                 let (size, result) = chunks.pass(rest, &mut out);
                 self.taken += size;
-                if !out.is_empty() {
+                let ended = chunks.ended();
+                if !out.is_empty() || ended {
                     // A fault is met again by the next call, when what was good has been given on.
-                    if chunks.ended() {
+                    if ended {
                         self.state = self.after();
                     }
                     return Ok(Some(out));
@@ -235,6 +288,7 @@ impl Guard {
                 self.state = State::Over;
                 Err(Refusal { failure, ending })
             }
+            _ => Ok(None),
         }
     }
 
@@ -247,8 +301,9 @@ impl Guard {
         }
     }
 
-    fn head(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
-        match self.whole_head() {
+    /// The next head, once it is whole, and its length. `bare`: of a chunked body only its bytes are given on.
+    fn head(&mut self, bare: bool) -> Result<Option<(Judged, usize)>, Refusal> {
+        match self.whole_head(bare) {
             Ok(found) => Ok(found),
             Err(failure) => {
                 self.state = State::Over;
@@ -257,7 +312,7 @@ impl Guard {
         }
     }
 
-    fn whole_head(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+    fn whole_head(&mut self, bare: bool) -> Result<Option<(Judged, usize)>, Failure> {
         // RFC 9112 section 2.2: an empty line before the request line is skipped. One, since more is a flood.
         if !self.skipped && self.seen == 0 {
             match &self.input[self.taken..] {
@@ -271,23 +326,17 @@ impl Guard {
             self.seen = rest.len();
             return Ok(None);
         };
-        let head::Judged { framing, hidden, websocket, last } = head::judge(&rest[..size])?;
-        let mut out = rest[..size].to_vec();
-        let websocket =
-            websocket.filter(|_| self.websockets.as_ref().is_some_and(|known| known.begins_at(&rest[..size])));
-        let hidden = hidden.into_iter().filter(|at| Some(*at) != websocket);
-        for at in hidden.rev().filter(|_| self.hides) {
-            out.splice(at..at, HIDDEN_PREFIX.iter().copied());
-        }
-        self.taken += size;
-        (self.seen, self.skipped, self.last) = (0, false, last);
-        self.state = match framing {
-            _ if websocket.is_some() => State::Shaking,
+        let head = &rest[..size];
+        let judged = head::judge(head)?;
+        let shakes = judged.websocket.is_some() && self.websockets.as_ref().is_some_and(|known| known.begins_at(head));
+        (self.seen, self.skipped, self.last) = (0, false, judged.last);
+        self.state = match judged.framing {
+            _ if shakes => State::Shaking,
             Framing::Length(0) => self.after(),
             Framing::Length(left) => State::Length(left),
-            Framing::Chunked => State::Chunks(Chunks::new()),
+            Framing::Chunked => State::Chunks(Chunks::new(bare)),
         };
-        Ok(Some(out))
+        Ok(Some((judged, size)))
     }
 }
 

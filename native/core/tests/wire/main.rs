@@ -1,5 +1,6 @@
 //! The wire guard: what it gives on and what it refuses, fed whole, byte by byte and at every split.
 
+mod parts;
 mod properties;
 
 use hoosh_core::config::Mount;

@@ -30,7 +30,7 @@ fn piece() -> impl Strategy<Value = String> {
     prop_oneof![8 => prop::sample::select(words.to_vec()).prop_map(str::to_owned), 1 => "[ -~]{0,4}"]
 }
 
-fn stream() -> impl Strategy<Value = Vec<u8>> {
+pub fn stream() -> impl Strategy<Value = Vec<u8>> {
     let free = prop::collection::vec(piece(), 0..24).prop_map(|pieces| pieces.concat());
     let good = prop::collection::vec(piece(), 0..12).prop_map(|pieces| {
         let more = pieces.concat();

@@ -1,0 +1,80 @@
+//! A request as a driver without a parser of its own is given it, part by part.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::head::{Field, Judged};
+use super::Framing;
+use crate::http::HeaderView;
+
+/// A part of a connection's requests.
+#[derive(Debug)]
+// One at a time, and taken apart at once: a box would cost each request more than moving it.
+#[allow(clippy::large_enum_variant)]
+pub enum Part {
+    /// A request begins.
+    Head(Head),
+    /// More of its body; or of what a websocket sends, which has no end.
+    Data(Bytes),
+    /// Its body is complete. Of a request that has none, whose length is 0, nothing follows the head.
+    End,
+}
+
+/// The head of a request, which was judged.
+#[derive(Debug)]
+pub struct Head {
+    bytes: Bytes,
+    target: (u32, u32),
+    fields: SmallVec<[Field; 12]>,
+    /// In HTTP/1.0.
+    pub is_old: bool,
+    /// No request may follow on its connection.
+    pub is_last: bool,
+    /// Its body is sent once `100 Continue` was said.
+    pub expects: bool,
+    /// Of its body; `None`: that is sent in chunks.
+    pub length: Option<u64>,
+    /// It is the handshake of a websocket, for an application that is mounted.
+    pub shakes: bool,
+}
+
+impl Head {
+    pub(super) fn new(bytes: Bytes, judged: Judged, shakes: bool) -> Head {
+        let Judged { target, old, fields, framing, expects, last, .. } = judged;
+        let length = match framing {
+            Framing::Length(length) => Some(length),
+            Framing::Chunked => None,
+        };
+        Head { bytes, target, fields, is_old: old, is_last: last, expects, length, shakes }
+    }
+
+    fn part(&self, (start, end): (u32, u32)) -> &[u8] {
+        &self.bytes[start as usize..end as usize]
+    }
+
+    /// As it was written.
+    pub fn method(&self) -> &str {
+        // A token is text, and one space follows it.
+        std::str::from_utf8(&self.bytes[..self.target.0 as usize - 1]).unwrap_or_default()
+    }
+
+    /// Path and query, as they were written.
+    pub fn target(&self) -> &str {
+        std::str::from_utf8(self.part(self.target)).unwrap_or_default()
+    }
+
+    /// Names and values, in their order. Names are as they were written.
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.fields.iter().map(|field| (self.part(field.name), self.part(field.value)))
+    }
+}
+
+impl HeaderView for Head {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        let is_it = |field: &&Field| {
+            let (start, end) = field.name;
+            (end - start) as usize == name.len() && self.part(field.name).eq_ignore_ascii_case(name.as_bytes())
+        };
+        self.fields.iter().find(is_it).map(|field| self.part(field.value))
+    }
+}
