@@ -61,7 +61,7 @@ async def on_the_disk(file, turns):
 
 
 def asked(upstream):
-    return [message["role"] for message in upstream.requests[-1].json["messages"]]
+    return [message["role"] for message in upstream.requests[-1].json()["messages"]]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

@@ -118,6 +118,8 @@ impl Exchange {
             Known::Own(home) => Some(home).filter(|home| is_there(home, &self.snap)),
             Known::Others | Known::Nobody => None,
         };
+        // What is asked of it may be nothing that it offers.
+        let elsewhere = elsewhere.filter(|call| matches!(call.target, Some(Target::Passed(..))));
         let (Some(home), Some(mut call)) = (home, elsewhere) else { return self.answer_kept(recalled.turn) };
         call.be_at(home);
         let refusal = call.refusal.take();
