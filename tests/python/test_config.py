@@ -116,7 +116,7 @@ def test_a_catalogues_file_is_found_beside_the_configuration_and_read_again(tmp_
             assert host in _environment.load(file, secrets=secrets)[0].describe()
         assert host in Server.builder().config(file).build().config.describe()
     catalogue.write_text("[[catalogue.providers]]\nname = 1\n")
-    with pytest.raises(ConfigError, match="catalogue.toml, line 2: `name` in ") as raised:
+    with pytest.raises(ConfigError, match=r"catalogue\.toml, line 2: `name` in ") as raised:
         _environment.load(file)
     assert raised.value.line == 2
     catalogue.unlink()

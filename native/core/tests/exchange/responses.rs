@@ -80,7 +80,7 @@ fn a_response_that_is_not_made_yet_goes_as_it_came_and_its_budget_holds_the_most
     assert_eq!((reply.status, text(&reply.body)), (200, QUEUED));
     call.over(&mut world);
     assert_eq!(world.rows()[0].usage.total(), 0, "nobody knows it yet");
-    let [held, used] = budget(&mut world);
+    let [held, used] = charged(&mut world);
     assert!(held > 60 && used == 0, "{held} {used}");
 }
 
@@ -276,7 +276,7 @@ fn a_whole_answer_is_found_again_unless_it_is_not_kept() {
 const PRICES: &str = "[[prices]]\nmodel = \"m\"\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n";
 
 /// Tokens of the budget that are held, and that are used.
-fn budget(world: &mut World) -> [u64; 2] {
+fn charged(world: &mut World) -> [u64; 2] {
     ["reserved", "used"]
         .map(|what| world.metric(&format!("hoosh_budget_{what}_tokens{{budget=\"default\"}}")).parse().unwrap())
 }
@@ -286,14 +286,14 @@ fn what_it_may_cost_at_most_is_held_until_it_is_told_what_it_did() {
     let mut world = World::new(&format!("{PAIR}{PRICES}"));
     world.key = Some("secret");
     in_the_background(&mut world);
-    let [held, used] = budget(&mut world);
+    let [held, used] = charged(&mut world);
     assert!(held > 50 && used == 0, "{held} {used}");
     let mut call = world.begin_as("GET", "/v1/responses/resp_1", &[], None);
     let (u, _) = call.sent(&mut world);
     call.answer(u, 200, "application/json", DONE);
     call.reply(&mut world);
     call.over(&mut world);
-    assert_eq!(budget(&mut world), [0, 10]);
+    assert_eq!(charged(&mut world), [0, 10]);
     let row = world.rows().pop().unwrap();
     assert_eq!((row.usage.total(), row.cost_nano_usd, row.budget.as_deref()), (10, Some(12_000), Some("default")));
     world.pass_seconds(2 * 86_400);
@@ -306,7 +306,7 @@ fn one_that_nobody_asks_for_is_booked_at_the_most_it_may_cost() {
         let mut world = World::new(&format!("{PAIR}{PRICES}"));
         world.key = Some("secret");
         in_the_background(&mut world);
-        let [held, _] = budget(&mut world);
+        let [held, _] = charged(&mut world);
         assert_eq!(world.rows().len(), 1);
         if ends {
             world.gateway.close();
@@ -320,7 +320,7 @@ fn one_that_nobody_asks_for_is_booked_at_the_most_it_may_cost() {
         assert_eq!(row.cost_nano_usd, Some(row.usage.input_tokens * 1_000 + 50 * 2_000));
         assert_eq!((row.budget.as_deref(), row.provider.as_deref()), (Some("default"), Some("second")));
         assert_eq!(world.rows().len(), 2);
-        assert_eq!(budget(&mut world), [0, held]);
+        assert_eq!(charged(&mut world), [0, held]);
         if !ends {
             let cost = "hoosh_cost_nano_usd_total{provider=\"second\"}";
             assert_eq!(world.metric(cost), row.cost_nano_usd.unwrap().to_string());

@@ -48,7 +48,7 @@ fn what_is_streamed_reads_as_the_same_items() {
 #[test]
 fn what_is_written_whole_reads_as_the_same_items() {
     let reply = Reply { id: "r-1".into(), model: "m".into(), created: 7, ..Reply::default() };
-    let body = OpenAiChat::USUAL.write_answer(&reply, &all_kinds(), &usage(20, 10, 5));
+    let body = OpenAiChat::USUAL.write_answer(&reply, &all_kinds(), &with_written(usage(20, 10, 5), 2));
     let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((json["id"].as_str(), json["created"].as_i64()), (Some("chatcmpl-r-1"), Some(7)));
     assert_eq!(json["choices"][0]["message"]["thoughts"][0]["item"]["id"], "rs_1");
