@@ -277,7 +277,7 @@ fn nothing_is_asked_of_a_store_that_ends_with_the_process() {
 }
 
 /// Two providers of Responses that serve the same model, and two keys.
-const PAIR: &str = "[auth]\ntokens = [\"secret\", \"other\"]\n[[budgets]]\nname = \"default\"\ncapacity = 3000\n[[providers]]\nname = \"first\"\ntype = \"openai_compatible\"\ndialect = \"openai_responses\"\nbase_url = \"http://first.example/v1\"\napi_key = \"sk-first\"\nmodels = [\"m\"]\n[[providers]]\nname = \"second\"\ntype = \"openai_compatible\"\ndialect = \"openai_responses\"\nbase_url = \"http://second.example/v1\"\napi_keys = [\"sk-a\", \"sk-b\"]\nmodels = [\"m\"]\n";
+const PAIR: &str = "[auth]\ntokens = [\"secret\", \"other\"]\n[[budgets]]\nname = \"default\"\ncapacity = 3000000\n[[providers]]\nname = \"first\"\ntype = \"openai_compatible\"\ndialect = \"openai_responses\"\nbase_url = \"http://first.example/v1\"\napi_key = \"sk-first\"\nmodels = [\"m\"]\n[[providers]]\nname = \"second\"\ntype = \"openai_compatible\"\ndialect = \"openai_responses\"\nbase_url = \"http://second.example/v1\"\napi_keys = [\"sk-a\", \"sk-b\"]\nmodels = [\"m\"]\n";
 
 fn authorization(request: &hoosh_core::http::UpstreamRequest) -> String {
     let key = request.headers.iter().find(|(name, _)| &name[..] == b"authorization");
