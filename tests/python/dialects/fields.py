@@ -172,7 +172,8 @@ def run(world: World, caller: str, upstream: str, field: Field) -> str:
         assert with_it.status == 400, with_it.error
         return "refused"
     assert with_it.status == 200, f"the upstream was asked for what it does not take: {with_it.error}"
-    # A row may bear the neutral request's name of it: `n` for Google's `candidateCount`.
+    for row in with_it.lost:
+        assert row.startswith("message.") or row.split(".")[0].removesuffix("[]") in told, f"{row} is not in the body"
     more = {change for row, change in with_it.lost.items() if without.lost.get(row) != change}
     rows = more - {"renamed"}
     if _said(with_it) != _said(without):

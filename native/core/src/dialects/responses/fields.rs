@@ -106,7 +106,7 @@ pub(super) const PLACES: Places = &[
     ("response_format.json_schema", "text.format"),
     ("verbosity", "text.verbosity"),
     ("reasoning_effort", "reasoning.effort"),
-    ("logprobs", "include"),
+    ("logprobs", "include|top_logprobs"),
 ];
 
 /// The note of a field that `table` knows.
