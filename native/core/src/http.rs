@@ -67,11 +67,15 @@ const ONES: u64 = u64::MAX / 255;
 
 /// Whether `odd` marks no byte of the text, of which it sees eight at a time. Headers are short, and there are many.
 fn each_word(text: &[u8], odd: impl Fn(u64) -> u64) -> bool {
-    let mut words = text.chunks_exact(8);
-    let marked = words.by_ref().fold(0, |so_far, word| so_far | odd(word.try_into().map_or(0, u64::from_le_bytes)));
-    // The last ones, behind letters that are never odd.
-    let last = words.remainder().iter().fold(ONES * u64::from(b'a'), |word, &b| word << 8 | u64::from(b));
-    (marked | odd(last)) & ONES << 7 == 0
+    let marked = match text.last_chunk::<8>() {
+        // The last ones are seen twice where they are no whole word.
+        Some(last) => text.chunks_exact(8).fold(odd(u64::from_le_bytes(*last)), |so_far, word| {
+            so_far | odd(word.try_into().map_or(0, u64::from_le_bytes))
+        }),
+        // Behind letters, which are never odd.
+        None => odd(text.iter().fold(ONES * u64::from(b'a'), |word, &b| word << 8 | u64::from(b))),
+    };
+    marked & ONES << 7 == 0
 }
 
 /// Marks, by the highest bit, bytes that are less than `bound`; where there is one, those above it may be marked too.

@@ -24,6 +24,8 @@ const READ: usize = 64 << 10;
 const LINGER: Duration = Duration::from_secs(2);
 /// Of a body that nobody wants, what is read and dropped so that the connection serves another request, bytes.
 const DROPPED: u64 = 64 << 10;
+/// The same where nobody knows what is still to come, so that the answer could not say that the connection ends.
+const DROPPED_UNTOLD: u64 = 4 * DROPPED;
 
 thread_local! {
     /// What is read comes here first, so that a connection that waits holds no room for it.
@@ -212,7 +214,7 @@ impl Caller {
             match self.poll_body(cx) {
                 Poll::Ready(Piece::Data(bytes)) => {
                     self.dropped += bytes.len() as u64;
-                    if self.dropped > DROPPED {
+                    if self.dropped > DROPPED_UNTOLD {
                         return Poll::Ready(false);
                     }
                 }

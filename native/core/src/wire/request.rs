@@ -26,6 +26,8 @@ pub struct Head {
     bytes: Bytes,
     target: (u32, u32),
     fields: SmallVec<[Field; 12]>,
+    /// The lengths that names have, a bit for each: most headers that are asked for are not there.
+    lengths: u64,
     /// In HTTP/1.0.
     pub is_old: bool,
     /// No request may follow on its connection.
@@ -45,7 +47,9 @@ impl Head {
             Framing::Length(length) => Some(length),
             Framing::Chunked => None,
         };
-        Head { bytes, target, fields, is_old: old, is_last: last, expects, length, shakes }
+        let lengths =
+            fields.iter().fold(0, |lengths, field| lengths | length_bit((field.name.1 - field.name.0) as usize));
+        Head { bytes, target, fields, lengths, is_old: old, is_last: last, expects, length, shakes }
     }
 
     fn part(&self, (start, end): (u32, u32)) -> &[u8] {
@@ -69,8 +73,16 @@ impl Head {
     }
 }
 
+/// Those that are 64 apart share one.
+fn length_bit(length: usize) -> u64 {
+    1 << (length & 63)
+}
+
 impl HeaderView for Head {
     fn get(&self, name: &str) -> Option<&[u8]> {
+        if self.lengths & length_bit(name.len()) == 0 {
+            return None;
+        }
         let is_it = |field: &&Field| {
             let (start, end) = field.name;
             (end - start) as usize == name.len() && self.part(field.name).eq_ignore_ascii_case(name.as_bytes())
