@@ -15,8 +15,8 @@ pub(super) fn wants_stream(query: &str) -> bool {
 
 /// The last value of a name in a query.
 fn asked_of<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(known, _)| *known == name).map(|(_, value)| value).last()
+    let mut pairs = query.rsplit('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 impl Exchange {
