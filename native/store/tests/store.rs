@@ -61,9 +61,9 @@ fn row(number: u64, budget: Option<&str>, tokens: u64) -> Row {
         usage: Usage {
             input_tokens: tokens / 2,
             output_tokens: tokens - tokens / 2,
-            cached_tokens: number as u64 % 3,
-            cache_written_tokens: number as u64 % 5,
-            cache_written_long_tokens: number as u64 % 2,
+            cached_tokens: number % 3,
+            cache_written_tokens: number % 5,
+            cache_written_long_tokens: number % 2,
             source: UsageSource::Reported,
         },
         overrun: false,
