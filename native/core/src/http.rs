@@ -26,6 +26,7 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> HeaderView for Vec<(N, V)> {
 }
 
 /// Whether a `content-type` is `kind` (in lower case), whatever its parameters.
+#[inline]
 pub(crate) fn is_media_type(content_type: Option<&[u8]>, kind: &str) -> bool {
     let Some(value) = content_type else { return false };
     let essence = value.split(|b| *b == b';').next().unwrap_or(value).trim_ascii();

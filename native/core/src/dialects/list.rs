@@ -31,6 +31,13 @@ macro_rules! dialects {
                     $(Dialect::$variant => &$protocol,)+
                 }
             }
+
+            /// Its paths, keys, headers and media types.
+            pub fn door(self) -> &'static Door {
+                match self {
+                    $(Dialect::$variant => $protocol.door(),)+
+                }
+            }
         }
     };
 }
@@ -52,11 +59,6 @@ dialects! {
 impl Dialect {
     /// The one whose request is the neutral request: it passes without being read anew.
     pub const NEUTRAL: Dialect = Dialect::OpenAiChat;
-
-    /// Its paths, keys, headers and media types.
-    pub fn door(self) -> &'static Door {
-        self.protocol().door()
-    }
 
     /// The one of that word.
     pub fn named(word: &str) -> Option<Dialect> {
