@@ -33,6 +33,7 @@ thread_local! {
 }
 
 /// What comes next of a connection.
+#[allow(clippy::large_enum_variant)]
 pub enum Next {
     Request(Head),
     /// A head that is none, or takes too long. It is answered, and is the last.

@@ -7,7 +7,8 @@ use super::head::{Field, Judged};
 use super::Framing;
 use crate::http::HeaderView;
 
-/// A part of a connection's requests.
+/// A part of a connection's requests. Whoever is given a head reads it at once, so that it is not worth a place of its own.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 // One at a time, and taken apart at once: a box would cost each request more than moving it.
 #[allow(clippy::large_enum_variant)]
