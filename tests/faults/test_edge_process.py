@@ -312,7 +312,7 @@ async def test_two_hundred_twins_ask_once(upstream, tmp_path):
 # --- very many idle connections -----------------------------------------------------------------------------------------
 
 
-SPARE = 500
+SPARE = 1_200
 IDLE = 20_000 if HARD == resource.RLIM_INFINITY else min(20_000, HARD - SPARE)
 """Both processes hold one end of each."""
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hoosh_core::error::{Code, Failure};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::sync::Notify;
+use tokio::sync::{oneshot, Notify};
 
 use crate::caller::linger;
 use crate::descriptors::Descriptors;
@@ -143,8 +143,13 @@ async fn make_room(most: u64, shared: &Shared, workers: &[Worker]) -> bool {
     workers.sort_by_key(|worker| std::cmp::Reverse(worker.load()));
     let wait = ROOM / workers.len().max(1) as u32;
     for worker in workers {
-        worker.tell(Order::Shed);
         let until = tokio::time::Instant::now() + wait;
+        let (told, said) = oneshot::channel();
+        worker.tell(Order::Shed(told));
+        // Where all are busy nothing is waited for: whoever comes next is waited with.
+        if !matches!(tokio::time::timeout_at(until, said).await, Ok(Ok(true))) {
+            continue;
+        }
         while tokio::time::Instant::now() < until {
             tokio::time::sleep(LOOK).await;
             if (shared.counts.all() as u64) < most {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use hoosh_core::wake::Wake;
 use hoosh_upstream::Upstreams;
 use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 
 use crate::bell::Bell;
 use crate::clock::tick;
@@ -32,8 +33,8 @@ pub enum Order {
     Serve(TcpStream, Ticket),
     /// Drive a call of this process.
     Call(Box<inside::Order>),
-    /// Close the connection that is idle for the longest.
-    Shed,
+    /// Close the connection that is idle for the longest; whether there is one.
+    Shed(oneshot::Sender<bool>),
     /// End each connection after the request that it is in.
     Close,
     /// Have all exchanges look.
@@ -122,10 +123,10 @@ async fn run(hands: Rc<Hands>, mut orders: UnboundedReceiver<Order>, load: Arc<A
                     order.drive(hands).await;
                 });
             }
-            Order::Shed => {
-                if let Some(wire) = longest_idle(&wires) {
-                    wire.close();
-                }
+            Order::Shed(told) => {
+                let idle = longest_idle(&wires);
+                idle.iter().for_each(|wire| wire.close());
+                let _ = told.send(idle.is_some());
             }
             Order::Close => {
                 closing = true;
