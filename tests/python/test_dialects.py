@@ -11,8 +11,8 @@ import pytest
 from tests.python.dialects import courses, faults, fields
 from tests.python.dialects.known import KNOWN
 from tests.python.dialects.matrix import FILE, Observed, document, whole
-from tests.python.dialects.scenarios import FEATURES, NOTHING, refused
-from tests.python.dialects.world import CALLERS, FORM_PAIRS, PAIRS, SPOKEN, UPSTREAMS
+from tests.python.dialects.scenarios import FEATURES, run
+from tests.python.dialects.world import CALLERS, FORM_PAIRS, PAIRS, UPSTREAMS
 
 SCENARIOS = [*FEATURES, *courses.COURSES, *faults.COURSES]
 ROWS = [scenario.row for scenario in SCENARIOS]
@@ -42,14 +42,7 @@ def observe(request):
 @pytest.mark.parametrize(("caller", "upstream"), PAIRS + FORM_PAIRS, ids=map(">".join, PAIRS + FORM_PAIRS))
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=ROWS)
 def test_a_pair(observe, world, scenario, caller, upstream):
-    def run():
-        if scenario.needs in SPOKEN[caller].CANNOT:
-            return NOTHING
-        if upstream in getattr(SPOKEN[caller], "REFUSED_BY", ()):
-            return refused(world, caller, upstream)
-        return scenario.run(world, caller, upstream)
-
-    observe((scenario.row, caller, upstream), run)
+    observe((scenario.row, caller, upstream), lambda: run(scenario, world, caller, upstream))
 
 
 @pytest.mark.parametrize(("caller", "upstream", "field"), OTHERS, ids=[f"{f.place}-{c}>{u}" for c, u, f in OTHERS])

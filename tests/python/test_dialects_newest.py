@@ -3,7 +3,7 @@
 import pytest
 from tests.python.dialects import courses, faults
 from tests.python.dialects.known import KNOWN
-from tests.python.dialects.scenarios import FEATURES
+from tests.python.dialects.scenarios import FEATURES, run
 from tests.python.dialects.world import CALLERS, open_world
 
 NEWEST = "2026-10-21"
@@ -22,7 +22,7 @@ def test_a_caller(request, world, scenario, caller):
     here = scenario.row, caller, "anthropic"
     if here in KNOWN:
         request.applymarker(pytest.mark.xfail(strict=True, reason=KNOWN[here], raises=AssertionError))
-    word = scenario.run(world, caller, "anthropic")
+    word = run(scenario, world, caller, "anthropic")
     assert word in ("dropped", "-") or scenario.row not in ("temperature", "`top_p`", "`top_k`")
     for asked in world.asked():
         assert asked.header("anthropic-version") == NEWEST

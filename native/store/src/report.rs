@@ -17,7 +17,7 @@ use crate::responses;
 const PAGES_AT_ONCE: i32 = 1_000;
 
 /// The format that has tables of responses.
-const WITH_RESPONSES: i64 = 3;
+const WITH_RESPONSES: i64 = 4;
 
 /// What a store holds.
 #[derive(Clone, Debug, Default)]

@@ -132,6 +132,15 @@ def refused(world: World, caller: str, upstream: str) -> str:
     return "refused"
 
 
+def run(scenario: Any, world: World, caller: str, upstream: str) -> str:
+    """The word for a feature or a course of one pair."""
+    if scenario.needs in SPOKEN[caller].CANNOT:
+        return NOTHING
+    if upstream in getattr(SPOKEN[caller], "REFUSED_BY", ()):
+        return refused(world, caller, upstream)
+    return scenario.run(world, caller, upstream)
+
+
 NEVER = r"(?!)"
 """No row may be about it: it must arrive."""
 FEATURES = [
