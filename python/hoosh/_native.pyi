@@ -178,7 +178,8 @@ class Config:
         """Parse and check TOML text. `$NAME` in a value is looked up in `environment`.
 
         `read` gives the text of a credential's source, `("file", [path])` or `("command", [program, argument, ...])`, or of a
-        file of certificates or a key, `("pem", [path])`; or raises an `OSError` that says why not.
+        file of certificates or a key, `("pem", [path])`, or of the catalogue's, `("catalogue", [path])`; or raises an `OSError`
+        that says why not.
 
         `engine_types` gives the types of engines that installed packages offer; it is called only for a type that is not known.
 

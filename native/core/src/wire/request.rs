@@ -10,8 +10,6 @@ use crate::http::HeaderView;
 /// A part of a connection's requests. Whoever is given a head reads it at once, so that it is not worth a place of its own.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
-// One at a time, and taken apart at once: a box would cost each request more than moving it.
-#[allow(clippy::large_enum_variant)]
 pub enum Part {
     /// A request begins.
     Head(Head),
