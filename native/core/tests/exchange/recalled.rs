@@ -381,3 +381,30 @@ fn an_orderly_end_waits_until_the_store_knows_what_is_kept() {
     world.restart(&chat());
     assert_eq!(world.get("/v1/responses/resp_first").status, 200);
 }
+
+#[test]
+fn a_thread_is_its_keys_after_a_restart_too() {
+    let text =
+        "[auth]\ntokens = [\"secret\", \"other\"]\n[[providers]]\nname = \"one\"\ntype = \"openai_compatible\"\n\
+                dialect = \"anthropic\"\nbase_url = \"http://one.example\"\napi_key = \"k\"\nmodels = [\"m\"]\n";
+    let body = |thread: &str| {
+        format!(
+            r#"{{"model":"m","max_tokens":9,"thread":{thread},"messages":[{{"role":"user","content":[{{"type":"text","text":"hi"}}]}}]}}"#
+        )
+    };
+    let said = r#"{"id":"msg_9","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":8,"output_tokens":2}}"#;
+    let mut world = lasting(text);
+    let mut call = world.post("/v1/messages", &body(r#"{"type":"create"}"#));
+    let (u, _) = call.sent(&mut world);
+    call.answer(u, 200, "application/json", said);
+    assert_eq!(call.reply(&mut world).status, 200);
+    call.over(&mut world);
+    world.run_loop();
+    world.restart(text);
+    let go_on = body(r#"{"type":"continue","previous_message_id":"msg_9"}"#);
+    world.key = Some("other");
+    assert_eq!(world.post("/v1/messages", &go_on).reply(&mut world).status, 404);
+    world.key = Some("secret");
+    let (_, request) = world.post("/v1/messages", &go_on).sent(&mut world);
+    assert_eq!(String::from_utf8_lossy(request.body.bytes()), go_on);
+}
