@@ -163,10 +163,10 @@ async def test_a_store_of_the_format_before_gets_the_tables(tmp_path):
     async with Gateway(f"[storage]\npath = '{file}'\n"):
         pass
     older = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])"
-    script = "DROP TABLE turns; DROP TABLE homes; PRAGMA user_version = 3;"
+    script = "DROP TABLE turns; DROP TABLE homes; CREATE INDEX ledger_at ON ledger (at_us); PRAGMA user_version = 3;"
     await trio.run_process([sys.executable, "-c", older, str(file), script])
     assert store.check(file)["turns"] == 0, "it is read as it is"
     async with Gateway(f"[storage]\npath = '{file}'\n"):
         pass
     report = store.check(file)
-    assert (report["format"], report["turns"], report["homes"], report["problems"]) == (4, 0, 0, [])
+    assert (report["format"], report["turns"], report["homes"], report["problems"]) == (5, 0, 0, [])

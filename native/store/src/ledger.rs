@@ -74,7 +74,7 @@ pub(crate) fn append(connection: &Connection, run: i64, group: u64, rows: &[Row]
     let mut not_asked = connection.prepare_cached(&insert_into(Kind::Requests))?;
     let mut used: BTreeMap<&Arc<str>, u64> = BTreeMap::new();
     for (position, row) in rows.iter().enumerate() {
-        let values = values(run, group, position, row).map(ToSqlOutput::Borrowed);
+        let values = values(run, group, position, row).into_iter().map(ToSqlOutput::Borrowed);
         let insert = if row.asked { &mut asked } else { &mut not_asked };
         let new = insert.execute(params_from_iter(values))? == 1;
         if let Some(budget) = row.budget.as_ref().filter(|_| new && row.asked) {
