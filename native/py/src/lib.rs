@@ -24,6 +24,9 @@ mod wire;
 
 use pyo3::prelude::*;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The native half of hoosh. Private: import the public modules of `hoosh` instead.
 #[pymodule]
 mod _native {
