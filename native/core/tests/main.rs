@@ -7,6 +7,7 @@ mod cache;
 mod cachekey;
 #[path = "carried/main.rs"]
 mod carried;
+#[path = "config/main.rs"]
 mod config;
 mod fields;
 mod flight;
