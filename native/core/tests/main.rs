@@ -15,6 +15,7 @@ mod health;
 #[path = "json/main.rs"]
 mod json;
 mod keys;
+#[path = "limit/main.rs"]
 mod limit;
 mod metrics;
 mod probe;
