@@ -1,6 +1,7 @@
 //! The tests of the core through its public face, linked once. Beside it stand `exchange`, which is as large as all of
 //! these, and `shuttle`, which needs another build of the core.
 
+#[path = "budget/main.rs"]
 mod budget;
 mod cache;
 #[path = "cachekey/main.rs"]
