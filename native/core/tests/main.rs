@@ -12,6 +12,7 @@ mod carried;
 mod config;
 mod fields;
 mod flight;
+#[path = "health/main.rs"]
 mod health;
 #[path = "json/main.rs"]
 mod json;
