@@ -115,7 +115,7 @@ test-shuttle: $(VENV)/.run
 header:
 	UPDATE_HEADER=1 cargo test -p hoosh-cffi
 
-# docs/hoosh.schema.json from native/core/src/config/schema.rs; `make test-rust` compares.
+# docs/hoosh.schema.json from native/core/src/config/schema; `make test-rust` compares.
 schema:
 	UPDATE_SCHEMA=1 cargo test -p hoosh-core --test main schema::
 

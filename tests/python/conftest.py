@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import hypothesis
 import pytest
 import trio
+from tests.python import mounted_apps
 from tests.upstream import open_upstream
 
 import hoosh
@@ -128,6 +129,20 @@ def data_folder(tmp_path, monkeypatch):
     """What a test keeps without saying where lies in a folder of its own."""
     name = {"darwin": "HOME", "win32": "LOCALAPPDATA"}.get(sys.platform, "XDG_DATA_HOME")
     monkeypatch.setenv(name, str(tmp_path / "home"))
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What a test and the applications of `mounted_apps` tell one another, anew for each."""
+    fresh = mounted_apps.Told()
+    monkeypatch.setattr(mounted_apps, "told", fresh)
+    return fresh
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """A mounted application that ended starts again at once."""
+    monkeypatch.setattr("hoosh.mounted.mounts.FIRST_WAIT_SECONDS", 0.01)
 
 
 @pytest.fixture(params=["python", "native"])

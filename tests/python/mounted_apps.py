@@ -1,4 +1,4 @@
-"""ASGI applications for `test_mounted`: what they saw and do is asked of them through the port, or told them here."""
+"""ASGI applications for `test_mounted*`: what they saw and do is asked of them through the port, or told them here."""
 
 import json
 

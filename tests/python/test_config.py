@@ -1,4 +1,4 @@
-"""hoosh.Config as Python sees it; what may be written is tested in native/core/tests/config.rs."""
+"""hoosh.Config as Python sees it; what may be written is tested in native/core/tests/config."""
 
 import re
 import signal

@@ -1,19 +1,23 @@
 //! The tests of the core through its public face, linked once. Beside it stand `exchange`, which is as large as all of
 //! these, and `shuttle`, which needs another build of the core.
 
+#[path = "budget/main.rs"]
 mod budget;
 mod cache;
 #[path = "cachekey/main.rs"]
 mod cachekey;
 #[path = "carried/main.rs"]
 mod carried;
+#[path = "config/main.rs"]
 mod config;
 mod fields;
 mod flight;
+#[path = "health/main.rs"]
 mod health;
 #[path = "json/main.rs"]
 mod json;
 mod keys;
+#[path = "limit/main.rs"]
 mod limit;
 mod metrics;
 mod probe;

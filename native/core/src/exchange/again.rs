@@ -44,7 +44,7 @@ impl Exchange {
         self.choice.round = Round::First;
         self.phase = match (&self.holds.pool, &self.holds.reservation) {
             // The failed attempt was charged; the next one is reserved anew.
-            (Some(_), None) => Phase::Gates(super::Gate::Budget),
+            (Some(_), None) => Phase::Gates(super::gates::Gate::Budget),
             _ => Phase::Choose,
         };
     }

@@ -8,12 +8,21 @@ use super::call::Call;
 use super::slices::{join, Slices};
 use super::target::Target;
 use super::work::INLINE_BYTES;
-use super::{ChildAnswer, Exchange, Move, Phase, Step};
+use super::{Exchange, Move, Phase, Step};
 use crate::dialects::neutral::{Endpoint, Item};
 use crate::dialects::{Answer, Dialect, Reply};
 use crate::error::{Code, Failure};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, OnceLock};
+
+/// What a child exchange answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChildAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// The whole body.
+    pub body: Bytes,
+}
 
 /// Children of one exchange that run at once.
 const AT_ONCE: usize = 4;

@@ -1,8 +1,8 @@
 //! One caller request, from its head to its last byte. What h11 is for HTTP/1.1, [`Exchange`] is for an LLM call.
 //!
 //! Strategy: doors only put down what happened ([`inbox`]); [`Exchange::next`] takes it up, moves through the phases
-//! below, and puts steps into a queue that it empties first. So a driver may use any door at any time, time enters at
-//! one place, and each phase reads as one function.
+//! below (`phase`), and puts steps into a queue that it empties first. So a driver may use any door at any time, time
+//! enters at one place, and each phase reads as one function.
 //!
 //! ```text
 //! New ─ begin ─▶ Body ─▶ Recalling, (Reading) ─▶ Gates ─▶ Choose ─▶ Attempt ─▶ (Judging, Owing, Booking) ─▶ Draining ─▶ Over
@@ -61,6 +61,7 @@ mod out;
 mod passed_on;
 mod passing;
 mod patience;
+mod phase;
 mod places;
 mod rates;
 mod recall;
@@ -88,93 +89,32 @@ mod verdict;
 mod whole;
 mod work;
 
-use bytes::Bytes;
 use std::collections::VecDeque;
 
 use crate::clock::{Now, SECOND};
-use crate::dialects::neutral::Item;
 use crate::dialects::openai::request::Facts;
 use crate::dialects::Dialect;
 use crate::error::{Code, Failure};
 use crate::gateway::{Gateway, Snapshot};
-use crate::http::HeaderView;
 use crate::rng::Rng;
 use crate::sync::Arc;
 use crate::wake::Waker;
 use account::Account;
 use attempt::Attempt;
 use call::Call;
+pub use children::ChildAnswer;
 use children::{Children, Report};
 use choose::Choice;
-use gates::{Gate, Holds};
-use inbox::{AnswerHead, Event};
+use gates::Holds;
+use inbox::Event;
 use intake::Intake;
 pub use mounted::Passage;
 use out::Out;
 use passing::Passing;
+use phase::{Move, Phase};
 use recall::Recall;
 pub use step::{Caller, RequestHead, Stage, Step, UpstreamId};
 pub use work::{Job, JobResult};
-
-/// What a child exchange answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChildAnswer {
-    /// HTTP status.
-    pub status: u16,
-    /// The whole body.
-    pub body: Bytes,
-}
-
-/// Where an exchange stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Waits for `begin`.
-    New,
-    /// Waits for the caller's body.
-    Body,
-    /// Waits for what only the store knows of an earlier response.
-    Recalling,
-    /// A job reads the body.
-    Reading,
-    /// Passes the gates one by one.
-    Gates(Gate),
-    /// Only the request's tokens are wanted.
-    Counting,
-    /// A job counts them.
-    Counted,
-    /// Waits for tokens that its caller will spend elsewhere.
-    Tokens,
-    /// Looks for an upstream.
-    Choose,
-    /// Children do the work.
-    Children,
-    /// An application that is mounted answers.
-    Mounted,
-    /// An upstream is open.
-    Attempt,
-    /// A whole answer came; a job reads it.
-    Judging,
-    /// All children answered; a job joins what they said.
-    Joining,
-    /// A kept answer is long and of the other form; a job makes one of it.
-    Reforming,
-    /// The answer lacks only its usage, which a job counts.
-    Owing,
-    /// The answer is out; a job counts what it used.
-    Booking,
-    /// The answer is out and booked; the caller's transport still takes it.
-    Draining,
-    /// Nothing more.
-    Over,
-}
-
-/// What a phase did.
-enum Move {
-    /// Something changed: look again.
-    Again,
-    /// Nothing until a door, a wake, or this time.
-    Wait(Option<u64>),
-}
 
 /// The machine. One for each request; driven by one thread at a time.
 pub struct Exchange {
@@ -257,101 +197,6 @@ impl Exchange {
         }
     }
 
-    /// The caller's request head. Once, before every other door; a second one is ignored.
-    pub fn begin(&mut self, head: RequestHead<'_>) {
-        if self.call.is_none() {
-            self.call = Some(Call::read(head, &self.gateway, &self.snap, &mut self.rng));
-            self.note_elsewhere(head);
-        }
-    }
-
-    /// The listener could not read the request, or not all of it ([`crate::wire`]): instead of `begin`, or while the body
-    /// comes. After an answer began it says nothing.
-    pub fn refused(&mut self, failure: Failure) {
-        match self.call {
-            None => self.call = Some(Call::unread(failure, &self.snap, &mut self.rng)),
-            Some(_) => self.inbox.push_back(Event::Refused(failure)),
-        }
-    }
-
-    /// More of the caller's body, within the credit given.
-    pub fn body(&mut self, bytes: Bytes) {
-        self.inbox.push_back(Event::Body(bytes));
-    }
-
-    /// The caller's body is complete, by its own framing. Never used when it was cut off: that is [`Self::caller_gone`].
-    pub fn body_end(&mut self) {
-        self.inbox.push_back(Event::BodyEnd);
-    }
-
-    /// A connection stands, new or used before.
-    pub fn connected(&mut self, u: UpstreamId) {
-        self.inbox.push_back(Event::Connected(u));
-    }
-
-    /// The upstream's transport took `bytes` more of the body bytes given by `SendBody`.
-    pub fn took(&mut self, u: UpstreamId, bytes: usize) {
-        self.inbox.push_back(Event::Took(u, bytes));
-    }
-
-    /// The request was written whole, a streamed body with its end.
-    pub fn sent(&mut self, u: UpstreamId) {
-        self.inbox.push_back(Event::Sent(u));
-    }
-
-    /// The answer's head came. Informational (1xx) heads are not reported.
-    pub fn head(&mut self, u: UpstreamId, status: u16, headers: &dyn HeaderView) {
-        let passes = self.passing.is_some();
-        let pass = &self.snap.config.server.pass_response_headers;
-        self.inbox.push_back(Event::Head(u, AnswerHead::read(status, headers, pass, passes)));
-    }
-
-    /// More of the answer's body, within the credit given.
-    pub fn data(&mut self, u: UpstreamId, bytes: Bytes) {
-        self.inbox.push_back(Event::Data(u, bytes));
-    }
-
-    /// The answer is complete by its framing (or the engine is done).
-    pub fn end(&mut self, u: UpstreamId) {
-        self.inbox.push_back(Event::End(u));
-    }
-
-    /// The attempt failed. `reused`: on a connection that had served before.
-    pub fn failed(&mut self, u: UpstreamId, stage: Stage, reused: bool) {
-        self.inbox.push_back(Event::Failed(u, stage, reused));
-    }
-
-    /// A callable of the provider declines the request or its answer, and says why: it is asked of no other, and the
-    /// caller is told.
-    pub fn declined(&mut self, u: UpstreamId, why: Failure) {
-        self.inbox.push_back(Event::Declined(u, Box::new(why)));
-    }
-
-    /// An engine of this process said something, within the credit given, of which it costs its [`Item::weight`].
-    pub fn delta(&mut self, u: UpstreamId, item: Item) {
-        self.inbox.push_back(Event::Delta(u, item));
-    }
-
-    /// A job is done.
-    pub fn worked(&mut self, result: JobResult) {
-        self.inbox.push_back(Event::Worked(result));
-    }
-
-    /// A child exchange (handle `c` of its `Child` step) answered.
-    pub fn child(&mut self, c: u32, answer: ChildAnswer) {
-        self.inbox.push_back(Event::Child(c, answer));
-    }
-
-    /// The caller's transport took `bytes` more of the body bytes given by `Reply` and `Emit`.
-    pub fn written(&mut self, bytes: usize) {
-        self.inbox.push_back(Event::Written(bytes));
-    }
-
-    /// The caller left; nothing more can be written to it.
-    pub fn caller_gone(&mut self) {
-        self.inbox.push_back(Event::CallerGone);
-    }
-
     /// `x-request-id` of this exchange; empty before `begin` or `refused`.
     pub fn request_id(&self) -> &str {
         self.call.as_ref().map_or("", |call| &call.request_id)
@@ -387,15 +232,6 @@ impl Exchange {
                 self.own = self.is_at_work();
                 return Step::Wait { until_us };
             }
-        }
-    }
-
-    /// A job of its own is what it waits for.
-    fn is_at_work(&self) -> bool {
-        use Phase::{Booking, Counted, Gates, Joining, Judging, Owing, Reading, Reforming};
-        match self.phase {
-            Gates(gate) => matches!(gate, Gate::Measure | Gate::CountForRate | Gate::Count),
-            phase => matches!(phase, Reading | Counted | Judging | Joining | Reforming | Owing | Booking),
         }
     }
 

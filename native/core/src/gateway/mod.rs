@@ -9,6 +9,7 @@ mod costs;
 mod debts;
 mod desk;
 mod discovered;
+mod gauges;
 mod going;
 mod journal;
 mod keeper;
@@ -20,23 +21,21 @@ mod renewal;
 mod report;
 mod reservations;
 mod snapshot;
+mod step;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 
 use crate::archive::Archive;
 use crate::budget::PoolState;
 use crate::clock::Now;
-use crate::config::{Config, CredentialSource, LogLevel, Secret};
+use crate::config::{Config, LogLevel};
 use crate::exchange::Exchange;
 use crate::health::HealthState;
 use crate::history::History;
 use crate::homes::Homes;
-use crate::http::UpstreamRequest;
 use crate::idempotency::Remembered;
 use crate::ledger::Row;
-use crate::metrics::{Gauge, Metrics};
-use crate::store;
+use crate::metrics::Metrics;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use crate::sync::{lock, Arc, Mutex};
 use crate::wake::{Waker, Wakes};
@@ -51,74 +50,10 @@ use records::Records;
 use reservations::{exchange_seed, Reservations};
 pub(crate) use reservations::{Claim, MAX_OPEN};
 pub(crate) use snapshot::{Holder, Snapshot, Upstream};
+pub use step::{LoopResult, LoopStep};
 
 /// Threads that may drive exchanges without sharing counters.
 const LANES: usize = 16;
-
-/// What the process's one gateway loop must do.
-#[derive(Debug)]
-pub enum LoopStep {
-    /// Ask an upstream something on the gateway's own account.
-    Fetch {
-        /// Handle for `done`.
-        id: u64,
-        /// What to send.
-        request: UpstreamRequest,
-        /// The provider whose callables are asked for the credential first.
-        hooked: Option<Arc<str>>,
-    },
-    /// Drop a fetch or a reading; its answer is no longer wanted.
-    Cancel {
-        /// Its handle.
-        id: u64,
-    },
-    /// Add these lines to the log, in a way that keeps nobody waiting: a full pipe stops only the log. No other batch
-    /// comes before this one was answered, however long that takes.
-    Log {
-        /// Handle for `done`. Batches are counted by themselves: a fetch or an operation of the store may have this number too.
-        id: u64,
-        /// Whole lines, each with its line feed.
-        lines: Bytes,
-        /// The file that they are added to, made if it is not there; opened anew for each batch, so that it may be moved
-        /// away. `None`: the standard error.
-        file: Option<Arc<str>>,
-    },
-    /// Have the store perform.
-    Store {
-        /// Handle for `done`.
-        id: u64,
-        /// What to do.
-        op: store::Op,
-    },
-    /// Read a credential again, where it is said to be; nobody waits for it, so that it may block only a thread of its own.
-    /// What it says, whatever that is, goes to `done` and nowhere else. A driver that cannot says so.
-    Read {
-        /// Handle for `done`.
-        id: u64,
-        /// Where it is.
-        source: CredentialSource,
-    },
-    /// Nothing until `done`, the loop's waker, or this time.
-    Wait {
-        /// Microseconds on [`Now::mono_us`].
-        until_us: Option<u64>,
-    },
-    /// [`Gateway::close`] is done: nothing is left to be stored. Nothing else comes until [`Gateway::set_waker`].
-    Over,
-}
-
-/// How a [`LoopStep`] ended.
-#[derive(Debug)]
-pub enum LoopResult {
-    /// Status and body, or why there is none.
-    Fetched(Result<(u16, Bytes), String>),
-    /// What the store said.
-    Stored(store::Outcome),
-    /// The lines are written, or why they are not.
-    Logged(Result<(), String>),
-    /// A credential's text as it was read, or why it was not, in words that quote nothing of it and are logged.
-    Read(Result<Secret, String>),
-}
 
 /// Shared by all exchanges of a process.
 pub struct Gateway {
@@ -334,68 +269,6 @@ impl Gateway {
         snapshot.upstreams.iter().filter_map(said).collect()
     }
 
-    /// All metrics in the Prometheus text format.
-    pub fn render_metrics(&self) -> String {
-        let snapshot = self.snapshot.load();
-        let mut gauges = vec![
-            gauge("hoosh_open_exchanges", "Exchanges in progress.", Vec::new(), self.open_exchanges() as u64),
-            gauge("hoosh_buffered_bytes", "Bytes of bodies and answers held now.", Vec::new(), self.buffered_bytes()),
-            gauge("hoosh_ledger_rows_waiting", "Rows not stored yet.", Vec::new(), self.rows_waiting() as u64),
-            gauge("hoosh_log_lines_dropped_total", "Lines of the log lost.", Vec::new(), self.journal.lost()),
-            gauge("hoosh_records_dropped_total", "Request records lost.", Vec::new(), self.records.dropped()),
-            gauge("hoosh_responses_unstored_total", "Not told to the store.", Vec::new(), self.archive.lost()),
-        ];
-        if !snapshot.config.server.mounts.is_empty() {
-            let run = u64::from(self.mounts_run());
-            gauges.push(gauge("hoosh_mounts_up", "1 while the applications that are mounted run.", Vec::new(), run));
-        }
-        let states: Vec<_> = snapshot.budgets.iter().map(|pool| (pool.name(), pool.state())).collect();
-        for (name, state) in &states {
-            let label = || vec![("budget", &***name)];
-            gauges.push(gauge("hoosh_budget_capacity_tokens", "Configured size.", label(), state.capacity));
-            gauges.push(gauge(
-                "hoosh_budget_reserved_tokens",
-                "Held by requests in progress.",
-                label(),
-                state.reserved,
-            ));
-            gauges.push(gauge("hoosh_budget_used_tokens", "Settled.", label(), state.used));
-            gauges.push(gauge("hoosh_budget_lost_tokens", "Leased by runs that crashed.", label(), state.lost));
-        }
-        let numbers: Vec<String> = (1..=snapshot.most_credentials()).map(|n| n.to_string()).collect();
-        for upstream in &snapshot.upstreams {
-            let provider = || ("provider", &*upstream.name);
-            let up = u64::from(upstream.is_up());
-            gauges.push(gauge("hoosh_provider_up", "1 while its breaker is closed.", vec![provider()], up));
-            for (to, times) in upstream.live.health.transitions() {
-                let (name, help) = ("hoosh_breaker_transitions_total", "How often the breaker came to this state.");
-                gauges.push(gauge(name, help, vec![provider(), ("to", to.as_str())], times));
-            }
-            for (credential, number) in upstream.credentials.all().iter().zip(&numbers) {
-                let labels = vec![provider(), ("credential", number.as_str())];
-                let up = u64::from(credential.breaker.is_closed());
-                gauges.push(gauge("hoosh_credential_up", "1 while it is accepted.", labels, up));
-            }
-        }
-        for (limit, waiting) in snapshot.waiting() {
-            let label = vec![("limit", limit.as_str())];
-            gauges.push(gauge(
-                "hoosh_limit_waiting",
-                "Callers that wait for a place, or for their turn.",
-                label,
-                waiting,
-            ));
-        }
-        if let Some(cache) = &snapshot.cache {
-            let stats = cache.stats();
-            gauges.push(gauge("hoosh_cache_entries", "Answers cached.", Vec::new(), stats.entries));
-            gauges.push(gauge("hoosh_cache_bytes", "Bytes cached.", Vec::new(), stats.bytes));
-        }
-        // A family's gauges must stand together in the exposition format.
-        gauges.sort_by_key(|gauge| gauge.name);
-        self.metrics.render(&gauges)
-    }
-
     pub(crate) fn has_room(&self, snapshot: &Snapshot) -> bool {
         self.buffered_bytes() < snapshot.config.server.max_buffered_bytes && self.records.has_room()
     }
@@ -431,8 +304,4 @@ impl Gateway {
     pub(crate) fn wake_loop(&self) {
         self.desk.wake_loop();
     }
-}
-
-fn gauge<'a>(name: &'a str, help: &'a str, labels: Vec<(&'a str, &'a str)>, value: u64) -> Gauge<'a> {
-    Gauge { name, help, labels, value }
 }
