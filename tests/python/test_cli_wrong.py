@@ -295,13 +295,14 @@ with SyncGateway(sys.argv[1]) as gateway:
 
 
 async def test_a_start_after_a_crash_says_what_it_cost_once(upstream, tmp_path):
-    budget = '[[budgets]]\nname = "team"\ncapacity = 9_000\nslice = 3_000\n'
+    # Everybody's, so that the chat cannot be answered before its tokens are leased.
+    budget = '[[budgets]]\nname = "default"\ncapacity = 9_000\nslice = 3_000\n'
     text = f'{provider(upstream)}models = ["fake-chat"]\n{budget}[storage]\npath = "hoosh.db"\n'
     done = await trio.run_process([sys.executable, "-c", CRASH, text], cwd=tmp_path, check=False)
     assert done.returncode == 9
     said = await served(tmp_path, text, until=[b"written off", b"Try: "])
     [line] = [line for line in said if "written off" in line]
-    assert re.search(r" warn Budget team: [1-9]\d* tokens are written off as spent", line)
+    assert re.search(r" warn Budget default: [1-9]\d* tokens are written off as spent", line)
     said = await served(tmp_path, text, until=[b"Try: "])
     assert not any("written off" in line for line in said)
 

@@ -49,7 +49,7 @@ pub async fn run(shared: Arc<Shared>, keeper: Arc<dyn Keeper>) {
     let gateway = &shared.gateway;
     let upstreams = shared.upstreams();
     let fetches: Rc<RefCell<HashMap<u64, AbortHandle>>> = Rc::default();
-    gateway.set_waker(Arc::new(shared.ring.clone()));
+    gateway.wake_by(Arc::new(shared.ring.clone()));
     loop {
         for (id, outcome) in keeper.answers() {
             shared.note_store(&outcome);

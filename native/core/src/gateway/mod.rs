@@ -126,11 +126,16 @@ impl Gateway {
     /// Who wakes the loop, which begins, or after [`Self::close`] begins anew, whether it came to its end or not.
     pub fn set_waker(&self, waker: Waker) {
         self.begin_anew();
+        self.wake_by(waker);
+    }
+
+    /// The same for a loop that [`Self::begin_anew`] has begun: what was closed since then stays closed.
+    pub fn wake_by(&self, waker: Waker) {
         self.desk.set_waker(waker);
     }
 
     /// After [`Self::close`]: it admits again. For drivers whose loop begins in another thread, and that must not be asked
-    /// before.
+    /// before; that thread calls [`Self::wake_by`].
     pub fn begin_anew(&self) {
         let mut chores = lock(&self.chores);
         if chores.ending != Ending::No {

@@ -159,6 +159,20 @@ fn a_run_ends_when_nothing_is_open_and_everything_is_stored() {
 }
 
 #[test]
+fn what_was_closed_before_its_loop_had_a_waker_stays_closed() {
+    let mut world = World::new(ONE);
+    let told = Arc::new(Told::default());
+    world.gateway.close();
+    world.gateway.begin_anew();
+    world.gateway.close();
+    world.gateway.wake_by(told.clone());
+    assert_eq!(world.post("/v1/chat/completions", CHAT).reply(&mut world).error().2, "draining");
+    told.take();
+    world.gateway.close();
+    assert!(told.take(), "the loop is told by what it has now");
+}
+
+#[test]
 fn a_store_that_does_not_say_what_was_is_asked_again_and_lends_nothing_before() {
     let budget = "[[budgets]]\nname = \"default\"\ncapacity = 100_000\n";
     let config = hoosh_core::config::parse(&format!("{budget}{ONE}"), &|_: &str| None).unwrap();
