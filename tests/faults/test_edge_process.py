@@ -13,8 +13,8 @@ import pytest
 import trio
 
 from tests.faults import processes
+from tests.faults.reading import got
 from tests.faults.soak import resident_bytes
-from tests.faults.test_upstream import got
 
 CONFIG = """
 [retry]

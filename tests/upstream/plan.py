@@ -42,12 +42,24 @@ class Plan:
     """`length`, `chunked` or `close`; `auto` is chunked for streams and length for the rest."""
     split: int | None = None
     """Bytes per write (and per chunk), wherever that cuts: in lines, in characters."""
+    split_at: int | None = None
+    """One cut, behind so many bytes of the body."""
     drip_ms: int = 0
     """Pause between writes."""
 
     # How a stream is written.
     eol: str = "lf"
-    """`lf`, `cr` or `crlf`."""
+    """`lf`, `cr`, `crlf`, or `mixed`: all of them in turn."""
+    no_space: bool = False
+    """No space behind the colon of a field."""
+    data_lines: bool = False
+    """The JSON of each event takes a `data` line for each of its members."""
+    dataless: bool = False
+    """Before each event one that has no data."""
+    odd_lines: bool = False
+    """Each event has lines that say nothing: without a colon, of unknown fields, with a NUL."""
+    unended: bool = False
+    """The blank line behind the last event is left out."""
     bom: bool = False
     comments: bool = False
     """A comment before each event."""
@@ -64,6 +76,9 @@ class Plan:
     """`openai`: `{"error": {...}}`; `vllm`: `{"object": "error", ...}`."""
     huge_line: int | None = None
     """The first event carries so many bytes of text."""
+    spoil: str | None = None
+    """What becomes of some letters of the text: `utf8`: each of `SPOILT` bytes that are no UTF-8; `nul`: each `~` the
+    byte 0."""
 
     # What is said instead.
     status: int | None = None
@@ -135,7 +150,8 @@ _WORDS: dict[str, tuple[str | None, ...]] = {
     "stall": (None, "accept", "head", "body"),
     "stale": (None, "idle", "next"),
     "framing": ("auto", "length", "chunked", "close"),
-    "eol": ("lf", "cr", "crlf"),
+    "eol": ("lf", "cr", "crlf", "mixed"),
+    "spoil": (None, "utf8", "nul"),
     "error_form": ("openai", "vllm"),
     "raw_end": ("keep", "close", "reset", "stall"),
 }

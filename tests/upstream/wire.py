@@ -7,9 +7,9 @@ from http import HTTPStatus
 
 from .answers import Answer, Json, error
 from .forms import OPENAI, Form, dump
+from .lines import spoilt, written
 from .plan import Plan
 
-_EOL = {"lf": b"\n", "cr": b"\r", "crlf": b"\r\n"}
 _HTML = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body><h1>It works!</h1></body></html>"
 _GARBAGE = b"\x16\x03\x01 this is no HTTP\x00\r\n\r\n"
 
@@ -60,7 +60,7 @@ def _said(answer: Answer, plan: Plan) -> _Said:
         said = _Said(answer.status, headers, [answer.raw])
     else:
         headers["content-type"] = "application/json"
-        said = _Said(answer.status, headers, [dump(_changed(answer.body or {}, plan))])
+        said = _Said(answer.status, headers, [spoilt(dump(_changed(answer.body or {}, plan)), plan)])
     if plan.body is not None:
         said = replace(said, pieces=[plan.body.encode()], stream=False)
     return replace(said, headers=_headers(said.headers, plan))
@@ -113,19 +113,27 @@ def _events(events: list[Json], plan: Plan, form: Form) -> list[bytes]:
     if plan.wrong_shape:
         events = [{"message": "ok", "result": at} for at in range(3)]
     events = _edited(events, plan, form)
-    eol = _EOL[plan.eol]
     pieces = []
     for at, event in enumerate(events):
-        data = dump(event)
+        data = spoilt(dump(event), plan)
         if at == plan.malformed_event:
             data = data[: len(data) // 2]
-        comment = b": still here" + eol + eol if plan.comments else b""
-        pieces.append(comment + form.frame(event, data, eol))
+        pieces.append(written(form, event, data, plan, at))
     if form.last is not None and not plan.no_done and plan.error_event is None:
-        pieces.append(form.frame({}, form.last, eol))
+        pieces.append(written(form, {}, form.last, plan, len(pieces)))
+    if plan.unended and pieces:
+        pieces[-1] = _unended(pieces[-1])
     if plan.bom and pieces:
         pieces[0] = b"\xef\xbb\xbf" + pieces[0]
     return pieces
+
+
+def _unended(event: bytes) -> bytes:
+    """The event without its last line end, if that ends a blank line."""
+    for eol in (b"\r\n", b"\n", b"\r"):
+        if event.endswith(eol):
+            return event.removesuffix(eol)
+    return event
 
 
 def _edited(events: list[Json], plan: Plan, form: Form) -> list[Json]:
@@ -185,6 +193,9 @@ def _framed(said: _Said, plan: Plan) -> Script:
         pieces, end, whole = _begun(said, plan.stall_after), "stall", False
     if plan.truncate is not None:
         pieces, end, whole = [b"".join(pieces)[: plan.truncate]], "close", False
+    if plan.split_at is not None:
+        body = b"".join(pieces)
+        pieces = [body[: plan.split_at], body[plan.split_at :]]
     pieces = [piece for piece in _slices(pieces, plan.split) if piece]
     headers = dict(said.headers)
     match framing:
