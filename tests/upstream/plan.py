@@ -68,6 +68,10 @@ class Plan:
     no_usage: bool = False
     dup_usage: bool = False
     """Usage in every chunk, growing, and the usage chunk twice."""
+    falling_usage: bool = False
+    """Usage in every chunk, less in each, before what is true."""
+    usage: Any = None
+    """A number, or whatever else, that stands for each count of tokens."""
     malformed_event: int | None = None
     """This event is cut in the middle of its JSON."""
     error_event: int | None = None

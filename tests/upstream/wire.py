@@ -102,7 +102,18 @@ def _changed(body: Json, plan: Plan) -> Json:
         body = {name: value for name, value in body.items() if name != "usage"}
     if plan.no_finish_reason and "choices" in body:
         body = {**body, "choices": [{**choice, "finish_reason": None} for choice in body["choices"]]}
-    return body
+    return body if plan.usage is None else _counting(body, plan.usage)
+
+
+def _counting(said: Json, count: object) -> Json:
+    """With another count of each kind of tokens."""
+
+    def each(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: each(inner) for name, inner in value.items()}
+        return count if isinstance(value, int) else value
+
+    return {name: each(value) if name in ("usage", "usageMetadata") else value for name, value in said.items()}
 
 
 # --- streams -------------------------------------------------------------------------------------------------------
@@ -143,6 +154,12 @@ def _edited(events: list[Json], plan: Plan, form: Form) -> list[Json]:
         events = [event for event in events if event.get("choices") != []]
     if plan.dup_usage:
         events = _with_usage(events)
+    if plan.falling_usage:
+        events = [
+            {**event, "usage": event.get("usage") or _usage(1_000 // (at + 1))} for at, event in enumerate(events)
+        ]
+    if plan.usage is not None:
+        events = [_counting(event, plan.usage) for event in events]
     if plan.huge_line is not None and events:
         events = [_with_text(events[0], "x" * plan.huge_line), *events[1:]]
     if plan.error_event is not None:
@@ -167,12 +184,15 @@ def _with_usage(events: list[Json]) -> list[Json]:
     for event in events:
         if event.get("choices"):
             tokens += 1
-            growing = {"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": tokens + 1}
-            event = {**event, "usage": growing}
+            event = {**event, "usage": _usage(tokens)}
         counted.append(event)
         if event.get("choices") == []:
             counted.append(event)
     return counted
+
+
+def _usage(completion: int) -> Json:
+    return {"prompt_tokens": 1, "completion_tokens": completion, "total_tokens": completion + 1}
 
 
 def _with_text(event: Json, text: str) -> Json:
