@@ -65,6 +65,8 @@ class Plan:
     """A comment before each event."""
     no_done: bool = False
     no_finish_reason: bool = False
+    early_finish: bool = False
+    """The stream begins with two events that finish, and say nothing (Gemini's)."""
     no_usage: bool = False
     dup_usage: bool = False
     """Usage in every chunk, growing, and the usage chunk twice."""
@@ -77,7 +79,8 @@ class Plan:
     error_event: int | None = None
     """Instead of this event comes an error event, then the end."""
     error_form: str = "openai"
-    """`openai`: `{"error": {...}}`; `vllm`: `{"object": "error", ...}`."""
+    """`openai`: `{"error": {...}}`, or as the dialect has it; `vllm`: `{"object": "error", ...}`; `bare`: the JSON in lines of
+    its own and no event, `bare_ended`: and a blank line behind it."""
     huge_line: int | None = None
     """The first event carries so many bytes of text."""
     spoil: str | None = None
@@ -156,6 +159,6 @@ _WORDS: dict[str, tuple[str | None, ...]] = {
     "framing": ("auto", "length", "chunked", "close"),
     "eol": ("lf", "cr", "crlf", "mixed"),
     "spoil": (None, "utf8", "nul"),
-    "error_form": ("openai", "vllm"),
+    "error_form": ("openai", "vllm", "bare", "bare_ended"),
     "raw_end": ("keep", "close", "reset", "stall"),
 }

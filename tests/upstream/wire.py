@@ -1,5 +1,6 @@
 """Turns an answer and a plan into the very bytes that are written, and how it ends then. No socket here."""
 
+import json
 import time
 from dataclasses import dataclass, replace
 from email.utils import formatdate
@@ -132,6 +133,8 @@ def _events(events: list[Json], plan: Plan, form: Form) -> list[bytes]:
         pieces.append(written(form, event, data, plan, at))
     if form.last is not None and not plan.no_done and plan.error_event is None:
         pieces.append(written(form, {}, form.last, plan, len(pieces)))
+    if plan.error_event is not None and plan.error_form.startswith("bare"):
+        pieces[-1] = json.dumps(events[-1], indent=2).encode() + (b"\n\n" if plan.error_form == "bare_ended" else b"\n")
     if plan.unended and pieces:
         pieces[-1] = _unended(pieces[-1])
     if plan.bom and pieces:
@@ -150,6 +153,8 @@ def _unended(event: bytes) -> bytes:
 def _edited(events: list[Json], plan: Plan, form: Form) -> list[Json]:
     if plan.no_finish_reason:
         events = [_unfinished(event) for event in events]
+    if plan.early_finish:
+        events = _finished_early(events)
     if plan.no_usage:
         events = [event for event in events if event.get("choices") != []]
     if plan.dup_usage:
@@ -175,7 +180,16 @@ def _failed(plan: Plan, form: Form) -> Json:
 
 
 def _unfinished(event: Json) -> Json:
+    if "candidates" in event:
+        candidates = [{n: v for n, v in one.items() if n != "finishReason"} for one in event["candidates"]]
+        return {**event, "candidates": candidates}
     return {**event, "choices": [{**choice, "finish_reason": None} for choice in event.get("choices", [])]}
+
+
+def _finished_early(events: list[Json]) -> list[Json]:
+    """As proxies that speak Gemini's begin a stream whose model thinks (Chevey339/kelivo#1003)."""
+    empty = {"candidates": [{"content": {"parts": [], "role": "model"}, "finishReason": "STOP", "index": 0}]}
+    return [empty, empty, *events]
 
 
 def _with_usage(events: list[Json]) -> list[Json]:
