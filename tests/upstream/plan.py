@@ -22,6 +22,8 @@ class Plan:
     """Wait before the head."""
     after_requests: int = 0
     """Wait before the head until so many requests have come, this one among them."""
+    hold: bool = False
+    """Wait before the head until `Upstream.released` is set: `POST /_fake/release`."""
     stall: str | None = None
     """`accept`: take the connection and read nothing. `head`: read the request and say nothing. `body`: go silent after
     `stall_after` events (the head alone: 0)."""
@@ -74,6 +76,9 @@ class Plan:
     """Usage in every chunk, less in each, before what is true."""
     usage: Any = None
     """A number, or whatever else, that stands for each count of tokens."""
+    endless: bool = False
+    """The second event of a stream comes again and again until the client leaves. For very many at once: a connection
+    that waits takes little memory."""
     malformed_event: int | None = None
     """This event is cut in the middle of its JSON."""
     error_event: int | None = None

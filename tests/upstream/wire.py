@@ -12,6 +12,8 @@ from .lines import spoilt, written
 from .plan import Plan
 
 _HTML = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body><h1>It works!</h1></body></html>"
+_AT_ONCE = 8 << 10
+"""Bytes of an endless stream that are written at once."""
 _GARBAGE = b"\x16\x03\x01 this is no HTTP\x00\r\n\r\n"
 
 
@@ -22,6 +24,8 @@ class Script:
     writes: list[bytes]
     end: str
     """`keep`, `close`, `reset` or `stall`."""
+    again: bytes = b""
+    """Written again and again before that, until the client leaves."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +223,8 @@ def _with_text(event: Json, text: str) -> Json:
 
 
 def _framed(said: _Said, plan: Plan) -> Script:
+    if plan.endless and said.stream:
+        return _endless(said)
     pieces, end = said.pieces, "keep"
     framing = plan.framing if plan.framing != "auto" else ("chunked" if said.stream else "length")
     promised = sum(map(len, pieces))
@@ -237,12 +243,22 @@ def _framed(said: _Said, plan: Plan) -> Script:
             headers["content-length"] = str(promised)
         case "chunked":
             headers["transfer-encoding"] = "chunked"
-            pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+            pieces = [_chunk(piece) for piece in pieces]
             pieces += [b"0\r\n\r\n"] if whole else []
         case "close":
             headers["connection"] = "close"
             end = "close" if end == "keep" else end
     return _cut([_head(said.status, headers), *pieces], end, plan)
+
+
+def _endless(said: _Said) -> Script:
+    first, again = said.pieces[0], said.pieces[1] * (_AT_ONCE // len(said.pieces[1]) + 1)
+    head = _head(said.status, said.headers | {"transfer-encoding": "chunked"})
+    return Script([head, *map(_chunk, [first, again])], "close", _chunk(again))
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def _begun(said: _Said, events: int) -> list[bytes]:
