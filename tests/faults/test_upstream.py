@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.faults import processes
-from tests.faults.reading import got, text_of
+from tests.faults.reading import events, got, text_of
 from tests.faults.upstream_table import FAULTS, GOOD, SAID, Fault
 
 CONFIG = """
@@ -116,6 +116,26 @@ def test_a_fault_of_the_upstream(hoosh, upstream, at, stream):
     # Nothing of it is left for the next request: no half of an answer on a kept connection, no wrong word on the provider.
     benched = fault.plan.get("status") in (401, 403, 429)
     assert got(ask(hoosh, at, "fake-chat", stream=stream))[0] == 200 or benched
+
+
+READ = [
+    pytest.param(at, id=fault.name, marks=[pytest.mark.xfail(reason=fault.fails, strict=True)] if fault.fails else [])
+    for at, fault in enumerate(FAULTS)
+    if fault.name.startswith("F34") and fault.whole == fault.stream == GOOD
+]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("at", READ)
+@pytest.mark.parametrize("hoosh", ["serve"], indirect=True)
+def test_f34_a_caller_of_another_dialect_reads_the_same_words(hoosh, at, stream):
+    fault: Fault = FAULTS[at]
+    body = {"model": f"f{2 * at + stream}/{model_of(fault.plan)}", "max_tokens": 1_000, "stream": stream}
+    answer = hoosh.post("/v1/messages", json=body | {"messages": [{"role": "user", "content": fault.said}]})
+    said = [json.loads(event) for event in events(answer.content)] if stream else [answer.json()]
+    assert said[-1]["type"] == ("message_stop" if stream else "message")
+    parts = [one["delta"] for one in said if one["type"] == "content_block_delta"] if stream else said[0]["content"]
+    assert "".join(part["text"] for part in parts) == "You said: " + (fault.read or fault.said)
 
 
 @pytest.mark.parametrize("provider", ["nowhere", "refused"], ids=["F13 no such host", "F14 refused"])
