@@ -134,7 +134,7 @@ async def never_reading(folder, count, stall_secs):
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param((50, 2), id="fifty"),
+        pytest.param((50, 5), id="fifty"),
         pytest.param(
             (2_000, 20), id="two_thousand",
             marks=pytest.mark.skipif("HOOSH_HEAVY" not in os.environ, reason="2,000 streams: `make heavy-edge`"),
