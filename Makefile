@@ -146,9 +146,10 @@ test-sameness: $(VENV)/.dev $(VENV)/.extension
 test-faults: $(VENV)/.dev $(VENV)/.extension
 	$(PYTEST) tests/faults $(ARGS)
 
-# 20,000 idle connections, and callers who are served beside them.
+# 20,000 idle connections, and 2,000 callers that never read a long answer, and callers who are served beside them.
 heavy-edge: $(VENV)/.dev $(VENV)/.extension
-	HOOSH_HEAVY=1 $(PYTHON) -m pytest tests/faults/test_edge_process.py -k twenty_thousand $(ARGS)
+	HOOSH_HEAVY=1 $(PYTHON) -m pytest tests/faults/test_edge_process.py tests/faults/test_never_reading.py \
+		-k "twenty_thousand or two_thousand" $(ARGS)
 
 # Half an hour of mixed, faulty traffic through the port, then SIGTERM under load.
 soak-port: $(VENV)/.dev $(VENV)/.extension

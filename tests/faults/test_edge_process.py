@@ -13,8 +13,8 @@ import pytest
 import trio
 
 from tests.faults import processes
+from tests.faults.reading import got
 from tests.faults.soak import resident_bytes
-from tests.faults.test_upstream import got
 
 CONFIG = """
 [retry]
@@ -74,8 +74,8 @@ class Load:
                 self.wrong.append((answer.status_code, answer.text))
 
     @contextlib.asynccontextmanager
-    async def running(self, count=CALLERS):
-        with trio.fail_after(120):
+    async def running(self, count=CALLERS, seconds=120):
+        with trio.fail_after(seconds):
             async with trio.open_nursery() as nursery:
                 for at in range(count):
                     nursery.start_soon(self.caller, at)

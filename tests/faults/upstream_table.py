@@ -6,6 +6,15 @@ A row is asked twice, whole and as a stream, of a provider of its own, so that n
 from dataclasses import dataclass
 from typing import Any
 
+from tests.upstream.lines import SPOILT
+
+SAID = "Say what goes wrong, at some length, so that there is something to cut in two. " * 12
+LETTERS = "Gr\u00fc\u00dfe: \U0001f600\U0001f469\u200d\U0001f680 e\u0301 \u2028line \u2029paragraph \u0085next \ufeffmark \0nul\r\nend \ud7ff\ue000\uffff"
+"""Of all lengths, with all that some readers take for the end of a line, and what only JSON can write."""
+SPOILED = "a~b ^c `d |e ^"
+READ = SPOILED.translate({ord(mark): raw.decode(errors="replace") for mark, raw in SPOILT.items()})
+"""The same, of which some letters became bytes that are no UTF-8, as browsers read that."""
+
 TIMEOUT = (504, "upstream_timeout")
 ERROR = (502, "upstream_error")
 MALFORMED = (502, "upstream_malformed")
@@ -13,6 +22,8 @@ TRUNCATED = (502, "upstream_truncated")
 CREDENTIAL = (502, "upstream_credential_rejected")
 THROTTLED = (429, "upstream_rate_limited")
 GOOD = (200, None)
+
+NO_UTF8 = "an answer with a byte that is no UTF-8 is given up as upstream_malformed, and not read as browsers do"
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,17 @@ class Fault:
     """The same of a stream; status 200 with a code: it began, and ended with that error as its last event."""
     attempts: int = 1
     """How often the upstream is asked, where two attempts are allowed."""
+    said: str = SAID
+    """The caller's words, which a good answer says back."""
+    read: str | None = None
+    """What its caller reads instead."""
+    fails: str = ""
+    """Why the row is not kept yet."""
 
 
-def same(name: str, plan: dict[str, Any], got: tuple[int, str | None], attempts: int = 1) -> Fault:
+def same(name: str, plan: dict[str, Any], got: tuple[int, str | None], attempts: int = 1, **words: str) -> Fault:
     """Whatever was asked for."""
-    return Fault(name, plan, got, got, attempts)
+    return Fault(name, plan, got, got, attempts, **words)
 
 
 def broken(name: str, plan: dict[str, Any], code: str, attempts: int = 2) -> Fault:
@@ -86,9 +103,46 @@ FAULTS = [
     Fault("F31 an error before content", {"error_event": 0}, GOOD, ERROR, attempts=2),
     Fault("F33 an event that is no JSON", {"malformed_event": 3}, GOOD, (200, "upstream_malformed")),
     same("F34 lines end with CR", {"eol": "cr"}, GOOD),
-    same("F34 lines end with CRLF", {"eol": "crlf", "split": 1}, GOOD),
+    same("F34 lines end with CRLF", {"eol": "crlf", "split": 1}, GOOD, said=LETTERS),
     same("F34 a byte at a time", {"split": 1}, GOOD),
     same("F34 BOM and comments", {"bom": True, "comments": True}, GOOD),
+    same("F34 lines end in every way", {"eol": "mixed"}, GOOD, said=LETTERS),
+    same("F34 the same, a byte at a time", {"eol": "mixed", "split": 1, "bom": True}, GOOD, said=LETTERS),
+    *(
+        same(f"F34 every letter, {size} bytes at a time", {"split": size, "eol": "crlf"}, GOOD, said=LETTERS)
+        for size in (1, 2, 3, 5, 7)
+    ),
+    same("F34 no space behind the colon", {"no_space": True}, GOOD, said=LETTERS),
+    same("F34 an event has many lines of data", {"data_lines": True}, GOOD, said=LETTERS),
+    same(
+        "F34 the same with CR, no space, and split",
+        {"data_lines": True, "no_space": True, "eol": "cr", "split": 3},
+        GOOD,
+        said=LETTERS,
+    ),
+    same("F34 events without data", {"dataless": True}, GOOD),
+    same(
+        "F34 events without data end in every way", {"dataless": True, "eol": "mixed", "split": 1}, GOOD, said=LETTERS
+    ),
+    same("F34 lines that say nothing, some with a NUL", {"odd_lines": True}, GOOD, said=LETTERS),
+    same(
+        "F34 the same end in every way",
+        {"odd_lines": True, "no_space": True, "eol": "mixed", "split": 2},
+        GOOD,
+        said=LETTERS,
+    ),
+    # JSON has no such byte in a string: what is around it is not guessed.
+    Fault("F34 a NUL in the JSON", {"spoil": "nul"}, MALFORMED, (200, "upstream_malformed"), 2, said="one ~two"),
+    same("F34 the last event is cut off: the mark", {"unended": True}, GOOD),
+    same("F34 the last event is cut off: the usage", {"unended": True, "no_done": True}, GOOD),
+    Fault(
+        "F34 the last event is cut off: the finish",
+        {"unended": True, "no_done": True, "no_usage": True},
+        GOOD,
+        (200, "upstream_truncated"),
+    ),
+    same("F34 no UTF-8", {"spoil": "utf8"}, GOOD, said=SPOILED, read=READ, fails=NO_UTF8),
+    same("F34 no UTF-8, a byte at a time", {"spoil": "utf8", "split": 1}, GOOD, said=SPOILED, read=READ, fails=NO_UTF8),
     same("F36 usage is missing", {"no_usage": True}, GOOD),
     same("F36 usage is said twice", {"dup_usage": True}, GOOD),
 ]

@@ -1,7 +1,8 @@
 """`python -m tests.upstream --port 0`: prints `{"port": N, "url": "http://..."}` on one line, then serves until ended.
 
 From outside, plans are queued with `POST /_fake/plan` (a JSON object of the fields of `Plan`), and
-`GET /_fake/requests` tells what was asked since the last `POST /_fake/forget`, and how many connections stand.
+`GET /_fake/requests` tells what was asked since the last `POST /_fake/forget`, and how many connections stand;
+`POST /_fake/release` has those answer that a plan holds back.
 """
 
 import argparse

@@ -22,6 +22,8 @@ class Plan:
     """Wait before the head."""
     after_requests: int = 0
     """Wait before the head until so many requests have come, this one among them."""
+    hold: bool = False
+    """Wait before the head until `Upstream.released` is set: `POST /_fake/release`."""
     stall: str | None = None
     """`accept`: take the connection and read nothing. `head`: read the request and say nothing. `body`: go silent after
     `stall_after` events (the head alone: 0)."""
@@ -42,28 +44,53 @@ class Plan:
     """`length`, `chunked` or `close`; `auto` is chunked for streams and length for the rest."""
     split: int | None = None
     """Bytes per write (and per chunk), wherever that cuts: in lines, in characters."""
+    split_at: int | None = None
+    """One cut, behind so many bytes of the body."""
     drip_ms: int = 0
     """Pause between writes."""
 
     # How a stream is written.
     eol: str = "lf"
-    """`lf`, `cr` or `crlf`."""
+    """`lf`, `cr`, `crlf`, or `mixed`: all of them in turn."""
+    no_space: bool = False
+    """No space behind the colon of a field."""
+    data_lines: bool = False
+    """The JSON of each event takes a `data` line for each of its members."""
+    dataless: bool = False
+    """Before each event one that has no data."""
+    odd_lines: bool = False
+    """Each event has lines that say nothing: without a colon, of unknown fields, with a NUL."""
+    unended: bool = False
+    """The blank line behind the last event is left out."""
     bom: bool = False
     comments: bool = False
     """A comment before each event."""
     no_done: bool = False
     no_finish_reason: bool = False
+    early_finish: bool = False
+    """The stream begins with two events that finish, and say nothing (Gemini's)."""
     no_usage: bool = False
     dup_usage: bool = False
     """Usage in every chunk, growing, and the usage chunk twice."""
+    falling_usage: bool = False
+    """Usage in every chunk, less in each, before what is true."""
+    usage: Any = None
+    """A number, or whatever else, that stands for each count of tokens."""
+    endless: bool = False
+    """The second event of a stream comes again and again until the client leaves. For very many at once: a connection
+    that waits takes little memory."""
     malformed_event: int | None = None
     """This event is cut in the middle of its JSON."""
     error_event: int | None = None
     """Instead of this event comes an error event, then the end."""
     error_form: str = "openai"
-    """`openai`: `{"error": {...}}`; `vllm`: `{"object": "error", ...}`."""
+    """`openai`: `{"error": {...}}`, or as the dialect has it; `vllm`: `{"object": "error", ...}`; `bare`: the JSON in lines of
+    its own and no event, `bare_ended`: and a blank line behind it."""
     huge_line: int | None = None
     """The first event carries so many bytes of text."""
+    spoil: str | None = None
+    """What becomes of some letters of the text: `utf8`: each of `SPOILT` bytes that are no UTF-8; `nul`: each `~` the
+    byte 0."""
 
     # What is said instead.
     status: int | None = None
@@ -135,7 +162,8 @@ _WORDS: dict[str, tuple[str | None, ...]] = {
     "stall": (None, "accept", "head", "body"),
     "stale": (None, "idle", "next"),
     "framing": ("auto", "length", "chunked", "close"),
-    "eol": ("lf", "cr", "crlf"),
-    "error_form": ("openai", "vllm"),
+    "eol": ("lf", "cr", "crlf", "mixed"),
+    "spoil": (None, "utf8", "nul"),
+    "error_form": ("openai", "vllm", "bare", "bare_ended"),
     "raw_end": ("keep", "close", "reset", "stall"),
 }

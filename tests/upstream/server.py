@@ -21,6 +21,8 @@ from .plan import Plan, PlanError
 from .wire import script
 
 _READ = 64 << 10
+_LITTLE = 16 << 10
+"""What the system holds of an endless answer, bytes: else it is megabytes."""
 _LARGEST_BODY = 256 << 20
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, 0 seconds: closing sends RST."""
@@ -92,6 +94,8 @@ class Upstream:
         """Bodies that stand for the usual answers, by `METHOD /path` and, where it is of one model alone, ` model`."""
         self.cut_off: list[int] = []
         """Of each request that was cut off in its body, how many bytes of that came."""
+        self.released = trio.Event()
+        """Set when answers that are held back may begin."""
         self._plans: deque[Plan] = deque()
         self._arrived = trio.Condition()
 
@@ -192,7 +196,12 @@ class Upstream:
         if path == "/_fake/forget":
             self.requests.clear()
             return Answer(body={})
-        return answers.error(404, "There are /_fake/plan, /_fake/requests and /_fake/forget.", "unknown_url")
+        if path == "/_fake/release":
+            self.released.set()
+            return Answer(body={})
+        return answers.error(
+            404, "There are /_fake/plan, /_fake/requests, /_fake/forget and /_fake/release.", "unknown_url"
+        )
 
 
 @asynccontextmanager
@@ -372,12 +381,19 @@ class _Connection:
         await trio.sleep(plan.delay_ms / 1000)
         if plan.after_requests:
             await self.upstream.wait_for(plan.after_requests)
+        if plan.hold:
+            await self.upstream.released.wait()
         todo = script(answer, plan)
         for at, piece in enumerate(todo.writes):
             if at:
                 await trio.sleep(plan.drip_ms / 1000)
             await self._send(piece)
             request.sent += len(piece)
+        if todo.again:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LITTLE)
+        while todo.again:
+            await self._send(todo.again)
+            request.sent += len(todo.again)
         if todo.end == "stall":
             await trio.sleep_forever()
         request.answered_at = trio.current_time()

@@ -1,5 +1,6 @@
 """Turns an answer and a plan into the very bytes that are written, and how it ends then. No socket here."""
 
+import json
 import time
 from dataclasses import dataclass, replace
 from email.utils import formatdate
@@ -7,10 +8,12 @@ from http import HTTPStatus
 
 from .answers import Answer, Json, error
 from .forms import OPENAI, Form, dump
+from .lines import spoilt, written
 from .plan import Plan
 
-_EOL = {"lf": b"\n", "cr": b"\r", "crlf": b"\r\n"}
 _HTML = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body><h1>It works!</h1></body></html>"
+_AT_ONCE = 8 << 10
+"""Bytes of an endless stream that are written at once."""
 _GARBAGE = b"\x16\x03\x01 this is no HTTP\x00\r\n\r\n"
 
 
@@ -21,6 +24,8 @@ class Script:
     writes: list[bytes]
     end: str
     """`keep`, `close`, `reset` or `stall`."""
+    again: bytes = b""
+    """Written again and again before that, until the client leaves."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def _said(answer: Answer, plan: Plan) -> _Said:
         said = _Said(answer.status, headers, [answer.raw])
     else:
         headers["content-type"] = "application/json"
-        said = _Said(answer.status, headers, [dump(_changed(answer.body or {}, plan))])
+        said = _Said(answer.status, headers, [spoilt(dump(_changed(answer.body or {}, plan)), plan)])
     if plan.body is not None:
         said = replace(said, pieces=[plan.body.encode()], stream=False)
     return replace(said, headers=_headers(said.headers, plan))
@@ -102,7 +107,18 @@ def _changed(body: Json, plan: Plan) -> Json:
         body = {name: value for name, value in body.items() if name != "usage"}
     if plan.no_finish_reason and "choices" in body:
         body = {**body, "choices": [{**choice, "finish_reason": None} for choice in body["choices"]]}
-    return body
+    return body if plan.usage is None else _counting(body, plan.usage)
+
+
+def _counting(said: Json, count: object) -> Json:
+    """With another count of each kind of tokens."""
+
+    def each(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: each(inner) for name, inner in value.items()}
+        return count if isinstance(value, int) else value
+
+    return {name: each(value) if name in ("usage", "usageMetadata") else value for name, value in said.items()}
 
 
 # --- streams -------------------------------------------------------------------------------------------------------
@@ -113,28 +129,46 @@ def _events(events: list[Json], plan: Plan, form: Form) -> list[bytes]:
     if plan.wrong_shape:
         events = [{"message": "ok", "result": at} for at in range(3)]
     events = _edited(events, plan, form)
-    eol = _EOL[plan.eol]
     pieces = []
     for at, event in enumerate(events):
-        data = dump(event)
+        data = spoilt(dump(event), plan)
         if at == plan.malformed_event:
             data = data[: len(data) // 2]
-        comment = b": still here" + eol + eol if plan.comments else b""
-        pieces.append(comment + form.frame(event, data, eol))
+        pieces.append(written(form, event, data, plan, at))
     if form.last is not None and not plan.no_done and plan.error_event is None:
-        pieces.append(form.frame({}, form.last, eol))
+        pieces.append(written(form, {}, form.last, plan, len(pieces)))
+    if plan.error_event is not None and plan.error_form.startswith("bare"):
+        pieces[-1] = json.dumps(events[-1], indent=2).encode() + (b"\n\n" if plan.error_form == "bare_ended" else b"\n")
+    if plan.unended and pieces:
+        pieces[-1] = _unended(pieces[-1])
     if plan.bom and pieces:
         pieces[0] = b"\xef\xbb\xbf" + pieces[0]
     return pieces
 
 
+def _unended(event: bytes) -> bytes:
+    """The event without its last line end, if that ends a blank line."""
+    for eol in (b"\r\n", b"\n", b"\r"):
+        if event.endswith(eol):
+            return event.removesuffix(eol)
+    return event
+
+
 def _edited(events: list[Json], plan: Plan, form: Form) -> list[Json]:
     if plan.no_finish_reason:
         events = [_unfinished(event) for event in events]
+    if plan.early_finish:
+        events = _finished_early(events)
     if plan.no_usage:
         events = [event for event in events if event.get("choices") != []]
     if plan.dup_usage:
         events = _with_usage(events)
+    if plan.falling_usage:
+        events = [
+            {**event, "usage": event.get("usage") or _usage(1_000 // (at + 1))} for at, event in enumerate(events)
+        ]
+    if plan.usage is not None:
+        events = [_counting(event, plan.usage) for event in events]
     if plan.huge_line is not None and events:
         events = [_with_text(events[0], "x" * plan.huge_line), *events[1:]]
     if plan.error_event is not None:
@@ -150,7 +184,16 @@ def _failed(plan: Plan, form: Form) -> Json:
 
 
 def _unfinished(event: Json) -> Json:
+    if "candidates" in event:
+        candidates = [{n: v for n, v in one.items() if n != "finishReason"} for one in event["candidates"]]
+        return {**event, "candidates": candidates}
     return {**event, "choices": [{**choice, "finish_reason": None} for choice in event.get("choices", [])]}
+
+
+def _finished_early(events: list[Json]) -> list[Json]:
+    """As proxies that speak Gemini's begin a stream whose model thinks (Chevey339/kelivo#1003)."""
+    empty = {"candidates": [{"content": {"parts": [], "role": "model"}, "finishReason": "STOP", "index": 0}]}
+    return [empty, empty, *events]
 
 
 def _with_usage(events: list[Json]) -> list[Json]:
@@ -159,12 +202,15 @@ def _with_usage(events: list[Json]) -> list[Json]:
     for event in events:
         if event.get("choices"):
             tokens += 1
-            growing = {"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": tokens + 1}
-            event = {**event, "usage": growing}
+            event = {**event, "usage": _usage(tokens)}
         counted.append(event)
         if event.get("choices") == []:
             counted.append(event)
     return counted
+
+
+def _usage(completion: int) -> Json:
+    return {"prompt_tokens": 1, "completion_tokens": completion, "total_tokens": completion + 1}
 
 
 def _with_text(event: Json, text: str) -> Json:
@@ -177,6 +223,8 @@ def _with_text(event: Json, text: str) -> Json:
 
 
 def _framed(said: _Said, plan: Plan) -> Script:
+    if plan.endless and said.stream:
+        return _endless(said)
     pieces, end = said.pieces, "keep"
     framing = plan.framing if plan.framing != "auto" else ("chunked" if said.stream else "length")
     promised = sum(map(len, pieces))
@@ -185,6 +233,9 @@ def _framed(said: _Said, plan: Plan) -> Script:
         pieces, end, whole = _begun(said, plan.stall_after), "stall", False
     if plan.truncate is not None:
         pieces, end, whole = [b"".join(pieces)[: plan.truncate]], "close", False
+    if plan.split_at is not None:
+        body = b"".join(pieces)
+        pieces = [body[: plan.split_at], body[plan.split_at :]]
     pieces = [piece for piece in _slices(pieces, plan.split) if piece]
     headers = dict(said.headers)
     match framing:
@@ -192,12 +243,22 @@ def _framed(said: _Said, plan: Plan) -> Script:
             headers["content-length"] = str(promised)
         case "chunked":
             headers["transfer-encoding"] = "chunked"
-            pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+            pieces = [_chunk(piece) for piece in pieces]
             pieces += [b"0\r\n\r\n"] if whole else []
         case "close":
             headers["connection"] = "close"
             end = "close" if end == "keep" else end
     return _cut([_head(said.status, headers), *pieces], end, plan)
+
+
+def _endless(said: _Said) -> Script:
+    first, again = said.pieces[0], said.pieces[1] * (_AT_ONCE // len(said.pieces[1]) + 1)
+    head = _head(said.status, said.headers | {"transfer-encoding": "chunked"})
+    return Script([head, *map(_chunk, [first, again])], "close", _chunk(again))
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def _begun(said: _Said, events: int) -> list[bytes]:

@@ -57,7 +57,7 @@ def name(upstream: str, caller: str | None = None, fault: str | None = None) -> 
 def _config(url: str, log: Path, more: str) -> str:
     names = [(upstream, name(upstream)) for upstream in UPSTREAMS]
     names += [(upstream, name(upstream, caller, fault)) for caller, upstream in PAIRS + FORM_PAIRS for fault in FAULTS]
-    text = more + f'[retry]\nmax_attempts = 1\n[log]\naccess = "json"\nfile = "{log}"\n'
+    text = more.replace("{url}", url) + f'[retry]\nmax_attempts = 1\n[log]\naccess = "json"\nfile = "{log}"\n'
     for upstream, provider in names:
         kind, model = UPSTREAMS[upstream]
         models = [model, EMBEDDING[upstream]] if upstream in EMBEDDING else [model]
@@ -227,7 +227,7 @@ def answered(world: World, upstream: str, edit: Callable[[bytes], bytes], asked:
 
 @contextmanager
 def open_world(folder: Path, more: str = "") -> Iterator[World]:
-    """The upstream in a thread, the gateway in a process. `more` of its configuration."""
+    """The upstream in a thread, the gateway in a process. `more` of its configuration, in which `{url}` is the upstream's."""
     started: Any = {}
     ready = threading.Event()
 
