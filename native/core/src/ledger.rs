@@ -59,6 +59,10 @@ impl UsageSource {
     }
 }
 
+/// More tokens than any one answer can cost: a hundred times the largest context there is. A provider that tells more is
+/// mistaken, and to charge it would take a budget away for good; hoosh counts such an answer itself.
+pub const MOST_TOKENS: u64 = 1_000_000_000;
+
 /// Tokens used, as providers report them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Usage {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::lines::Lines;
 use super::neutral::Item;
 use super::{Decode, Fed, Framing, Protocol};
+use crate::json::mended;
 use crate::sse::{Frame, Framer, Limits, SseError};
 
 /// The reader of one stream.
@@ -59,7 +60,7 @@ impl Listener {
         match self.cutter.next_frame() {
             Ok(Some(frame)) if frame.dispatches => {
                 self.event = true;
-                Some((self.decoder.take(&frame, items), frame))
+                Some((self.take(&frame, items), frame))
             }
             Ok(Some(frame)) => Some((self.decoder.loose(&frame.raw, items), frame)),
             Ok(None) => None,
@@ -70,19 +71,30 @@ impl Listener {
         }
     }
 
-    /// The stream ended without a mark. Whether the answer is complete; what is still to be said of it is put down.
-    pub fn finish(&mut self, items: &mut Vec<Item>) -> bool {
+    fn take(&mut self, frame: &Frame, items: &mut Vec<Item>) -> Fed {
+        match self.decoder.take(frame, items) {
+            Fed::Malformed => match mended(&frame.data) {
+                Some(data) => self.decoder.take(&Frame { data, ..frame.clone() }, items),
+                None => Fed::Malformed,
+            },
+            fed => fed,
+        }
+    }
+
+    /// The stream ended without a mark. [`Fed::Done`]: the answer is complete; [`Fed::Open`]: it is not. What is still to be said of it
+    /// is put down.
+    pub fn finish(&mut self, items: &mut Vec<Item>) -> Fed {
         let last = match &mut self.cutter {
-            Cutter::Lines(lines) => lines.finish().map(|frame| self.decoder.take(&frame, items)),
+            Cutter::Lines(lines) => lines.finish().map(|frame| self.take(&frame, items)),
             Cutter::Events(framer) => {
                 let rest = framer.finish();
                 (!rest.is_empty()).then(|| self.decoder.loose(&rest, items))
             }
         };
         match last {
-            Some(Fed::Done) => true,
-            Some(Fed::Error(_) | Fed::Malformed) => false,
-            Some(Fed::Open) | None => self.decoder.finish(items),
+            Some(Fed::Open) | None if self.decoder.finish(items) => Fed::Done,
+            Some(fed) => fed,
+            None => Fed::Open,
         }
     }
 

@@ -19,6 +19,7 @@ use crate::dialects::{Answer, Ask, Dialect, Fed, Listener, Loss, Reply};
 use crate::error::{Code, Failure};
 use crate::http::Headers;
 use crate::idempotency::Digest;
+use crate::json::mended;
 
 /// The longest `x-hoosh-loss`, bytes: with it whole headers stay far below what any client takes.
 const MAX_LOSS: usize = 1024;
@@ -136,6 +137,9 @@ impl Heard {
     fn of(body: Bytes, dialect: Dialect, endpoint: Endpoint) -> Heard {
         let mut items = Vec::new();
         let answer = dialect.protocol().read_answer(endpoint, &body, &mut items);
+        if let Some(mended) = (answer == Answer::Malformed).then(|| mended(&body)).flatten() {
+            return Heard::of(mended, dialect, endpoint);
+        }
         Heard { body, answer, items }
     }
 }
@@ -198,9 +202,10 @@ impl Exchange {
     pub(super) fn break_off_spoken(&mut self, fall: Fall) {
         let (mut pieces, mut items) = (Pieces::default(), Vec::new());
         let Some(listener) = self.listener() else { return self.fall(fall) };
-        let complete = listener.finish(&mut items) && self.hear_all(&mut items, &mut pieces);
-        if !complete {
-            return self.fall(fall);
+        match listener.finish(&mut items) {
+            Fed::Done if self.hear_all(&mut items, &mut pieces) => {}
+            Fed::Error(words) => return self.fall(Fall::error("The provider broke off with an error", &words)),
+            _ => return self.fall(fall),
         }
         if !pieces.list.is_empty() {
             self.say(pieces);

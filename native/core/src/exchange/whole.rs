@@ -11,6 +11,7 @@ use crate::dialects::neutral::Endpoint;
 use crate::dialects::openai::answer::{self, Answer};
 use crate::dialects::openai::words::Words;
 use crate::error::Code;
+use crate::json::mended;
 
 /// The largest answer that is collected whole, bytes. An embedding of 2,048 inputs takes about 70 MB as text.
 const MAX_ANSWER: usize = 128 << 20;
@@ -51,6 +52,9 @@ impl Judged {
     fn of(body: Bytes, endpoint: Endpoint, wanted: u64) -> Judged {
         let mut words = Words::default();
         let answer = words.add(|text| answer::read(&body, endpoint, wanted, text));
+        if let Some(mended) = matches!(answer, Answer::Malformed).then(|| mended(&body)).flatten() {
+            return Judged::of(mended, endpoint, wanted);
+        }
         Judged { body, answer, words }
     }
 }

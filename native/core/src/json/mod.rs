@@ -27,7 +27,7 @@ pub use write::Writer;
 pub(crate) use number::Decimal;
 pub(crate) use object::Object;
 pub(crate) use outline::Outline;
-pub(crate) use text::{exact, unescape_into, Lone};
+pub(crate) use text::{exact, mended, unescape_into, Lone};
 pub(crate) use tree::Tree;
 pub(crate) use walk::{walk, Visit};
 

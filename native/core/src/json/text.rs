@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 /// What to write for a surrogate that stands alone, which no UTF-8 text can hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lone {
@@ -111,5 +113,15 @@ fn means_escaped(text: &[u8], wanted: &[u8]) -> bool {
     match memchr::memchr(b'\\', text) {
         Some(at) if wanted.starts_with(&text[..at]) => owned(text, Lone::Keep) == wanted,
         _ => false,
+    }
+}
+
+/// A text with U+FFFD for each of its bytes that are no UTF-8, as browsers read it; `None` where there are none. For what a provider
+/// sends: engines that write a token as soon as they have it cut letters in two, and nobody is helped if the rest is given up.
+#[cold]
+pub(crate) fn mended(text: &[u8]) -> Option<Bytes> {
+    match String::from_utf8_lossy(text) {
+        Cow::Owned(mended) => Some(Bytes::from(mended)),
+        Cow::Borrowed(_) => None,
     }
 }

@@ -4,7 +4,7 @@ use hoosh_core::exchange::{Stage, Step};
 use hoosh_core::ledger::{Ending, UsageSource};
 
 use super::world::*;
-use super::{event, finish, role, usage, word, STREAM};
+use super::{event, finish, role, usage, word, ANSWER, CHAT, STREAM};
 
 const DONE: &str = "data: [DONE]\n\n";
 
@@ -186,4 +186,29 @@ fn a_stream_is_complete_when_all_choices_that_were_asked_for_finished() {
     assert!(ended(&(zero.clone() + &one)).ends_with(DONE));
     assert!(ended(&zero).contains("upstream_truncated"), "the second never came");
     assert!(ended(&one).contains("upstream_truncated"), "the first never came");
+}
+
+#[test]
+fn bytes_that_are_no_utf8_are_read_as_browsers_read_them() {
+    let spoil = |text: String, mark: &[u8]| {
+        let at = text.find('~').unwrap();
+        [&text.as_bytes()[..at], mark, &text.as_bytes()[at + 1..]].concat()
+    };
+    for mark in [&b"\xff"[..], b"\xe2\x82", b"\xed\xa0\x80"] {
+        let shown = String::from_utf8_lossy(mark).into_owned();
+        let mut world = World::new(ONE);
+        let mut call = world.post("/v1/chat/completions", STREAM);
+        let (u, _) = call.sent(&mut world);
+        call.answer(u, 200, "text/event-stream", spoil(role() + &word("a~b") + &finish() + DONE, mark));
+        let stream = call.stream(&mut world);
+        assert_eq!(stream, role() + &word(&format!("a{shown}b")) + &finish() + DONE);
+        call.over(&mut world);
+        let mut call = world.post("/v1/chat/completions", CHAT);
+        let (u, _) = call.sent(&mut world);
+        call.answer(u, 200, "application/json", spoil(ANSWER.replace("content\":\"", "content\":\"~"), mark));
+        let reply = call.reply(&mut world);
+        assert_eq!(reply.status, 200);
+        assert!(String::from_utf8(reply.body.to_vec()).unwrap().contains(&format!("content\":\"{shown}")));
+        call.over(&mut world);
+    }
 }

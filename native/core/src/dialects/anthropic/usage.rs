@@ -2,7 +2,7 @@
 
 use crate::dialects::neutral::Item;
 use crate::json::{Kind, Value, Writer};
-use crate::ledger::{Usage, UsageSource};
+use crate::ledger::{Usage, UsageSource, MOST_TOKENS};
 
 /// Counts of an answer so far: of a stream they come in parts, each the newest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,9 +15,6 @@ pub(super) struct Counts {
     thought: Option<u64>,
 }
 
-/// No count is larger.
-const MOST: u64 = 1 << 40;
-
 impl Counts {
     /// Takes a `usage` object. What is null or missing stays as it was said before.
     pub fn take(&mut self, usage: Value<'_>) {
@@ -25,7 +22,7 @@ impl Counts {
             return;
         }
         for (key, value) in usage.fields() {
-            let number = || value.as_u64().filter(|number| *number < MOST);
+            let number = || value.as_u64().filter(|number| *number <= MOST_TOKENS);
             match key.raw() {
                 b"\"input_tokens\"" => self.input = number().or(self.input),
                 b"\"output_tokens\"" => self.output = number().or(self.output),
@@ -33,12 +30,13 @@ impl Counts {
                 // Of `message_start` alone; what counts up later is the sum (anthropic 2.14.0, types/message_delta_usage.py).
                 b"\"cache_creation\"" if value.kind() == Kind::Object => {
                     let hour = value.get("ephemeral_1h_input_tokens").and_then(Value::as_u64);
-                    self.written_for_an_hour = hour.filter(|number| *number < MOST).or(self.written_for_an_hour);
+                    self.written_for_an_hour =
+                        hour.filter(|number| *number <= MOST_TOKENS).or(self.written_for_an_hour);
                 }
                 b"\"cache_read_input_tokens\"" => self.read = number().or(self.read),
                 b"\"output_tokens_details\"" if value.kind() == Kind::Object => {
                     let thought = value.get("thinking_tokens").and_then(Value::as_u64);
-                    self.thought = thought.filter(|number| *number < MOST).or(self.thought);
+                    self.thought = thought.filter(|number| *number <= MOST_TOKENS).or(self.thought);
                 }
                 _ => {}
             }

@@ -1,7 +1,8 @@
 //! Reads answers: a whole one is a stream of one event.
 //!
 //! Gemini's streams have no end mark, and a finish reason may come before more words (Chevey339/kelivo#1003). So it is
-//! kept until the stream ends, and only then is the answer complete.
+//! kept until the stream ends, and only then is the answer complete. A `STOP` before words does not end what follows it: proxies begin
+//! with empty events that have one, and a stream that is cut behind them is cut.
 
 use super::annotations::{Sources, Told};
 use super::carried::data_of;
@@ -161,16 +162,18 @@ impl State {
             self.choices.push(Choice::default());
         }
         let Some(choice) = self.choices.get_mut(number as usize) else { return Fed::Malformed };
+        let before = items.len();
         let mut saying = Saying { number, choice, answer, tokens: tokens.map(logprobs::read).unwrap_or_default() };
         for part in content.and_then(|content| get(content, "parts")).into_iter().flat_map(Value::elements) {
             if saying.part(part, items).is_none() {
                 return Fed::Malformed;
             }
         }
+        let is_saying = items.len() > before;
         saying.rest(items);
         choice.sources.read(number, &choice.said, sources, items);
         match finish::read(reason.as_deref().unwrap_or_default()) {
-            Finish::Open => {}
+            Finish::Open => choice.finish = choice.finish.filter(|reason| !is_saying || *reason != "stop"),
             Finish::Ended(reason) => {
                 choice.finish = Some(reason);
                 choice.refusal = message.map(|words| words.chars().take(MOST_WORDS).collect());

@@ -5,7 +5,7 @@
 
 use super::names::{fields, whole};
 use crate::json::{Value, Writer};
-use crate::ledger::{Usage, UsageSource};
+use crate::ledger::{Usage, UsageSource, MOST_TOKENS};
 
 /// The counts of `usageMetadata` as they are told. Each event of a stream counts what was used up to it, and may leave out
 /// what an earlier one told.
@@ -33,7 +33,7 @@ impl Counts {
                 "totalTokenCount" => &mut counts.total,
                 _ => continue,
             };
-            *place = whole(value).and_then(|count| u64::try_from(count).ok()).filter(|count| *count < 1 << 40);
+            *place = whole(value).and_then(|count| u64::try_from(count).ok()).filter(|count| *count <= MOST_TOKENS);
         }
         counts
     }

@@ -7,7 +7,7 @@ use super::logprobs;
 use crate::dialects::neutral::{CallKind, Item};
 use crate::dialects::Fed;
 use crate::json::{Index, Kind, Limits, Value};
-use crate::ledger::{Usage, UsageSource};
+use crate::ledger::{Usage, UsageSource, MOST_TOKENS};
 
 /// The members of a line, or of its message, that say something.
 #[derive(Default)]
@@ -102,7 +102,8 @@ impl Heard {
 
 /// Tokens, where they are told. Older versions do not tell those of a prompt that was in memory.
 pub(super) fn usage(input: Option<Value<'_>>, output: Option<Value<'_>>) -> Option<Item> {
-    let (input, output) = (input.and_then(Value::as_u64), output.and_then(Value::as_u64));
+    let count = |value: Option<Value<'_>>| value.and_then(Value::as_u64).filter(|count| *count <= MOST_TOKENS);
+    let (input, output) = (count(input), count(output));
     (input.is_some() || output.is_some()).then(|| {
         Item::Usage(Usage {
             input_tokens: input.unwrap_or_default(),

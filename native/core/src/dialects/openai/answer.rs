@@ -5,7 +5,7 @@ use super::chunk::read_delta;
 use super::words::apart;
 use crate::dialects::neutral::Endpoint;
 use crate::json::{Index, Kind, Limits, Outline, Value};
-use crate::ledger::{Usage, UsageSource};
+use crate::ledger::{Usage, UsageSource, MOST_TOKENS};
 
 /// What a whole body of status 200 is.
 #[derive(Debug, PartialEq)]
@@ -118,10 +118,10 @@ pub fn read_usage(usage: Value<'_>) -> Option<Usage> {
     })
 }
 
-/// A count of tokens: whole numbers as they are, negative and absurd ones (over 2⁴⁰) not at all.
+/// A count of tokens: whole numbers as they are, negative ones, and more than there can be, not at all.
 pub(super) fn tokens(value: Value<'_>) -> Option<u64> {
     let number = value.as_f64().filter(|number| *number >= 0.0)?;
-    value.as_u64().or_else(|| (number < 1e12).then_some(number as u64)).filter(|tokens| *tokens < 1 << 40)
+    value.as_u64().or_else(|| (number < 1e12).then_some(number as u64)).filter(|tokens| *tokens <= MOST_TOKENS)
 }
 
 /// The words of an error object, or of a string, at most 512 characters.

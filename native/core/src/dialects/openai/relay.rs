@@ -12,7 +12,7 @@ use super::pieces::{framed, whole_lines, Pieces, Run};
 use super::usage::{Due, Reports};
 use super::words::Words;
 use crate::dialects::neutral::Endpoint;
-use crate::json::{Edits, Index};
+use crate::json::{mended, Edits, Index};
 use crate::ledger::Usage;
 use crate::sse::{Frame, Framer, Limits};
 
@@ -188,7 +188,7 @@ impl Relay {
     /// Nothing more of the answer will come. `mark`: the upstream's own, passed on if it is written as it should be.
     fn close(&mut self, pieces: &mut Pieces, mark: Option<Frame>) {
         pieces.content = true;
-        match self.reports.close() {
+        match self.reports.close(self.usage()) {
             Due::Nothing => {}
             Due::Shown(piece) => pieces.push(piece),
             Due::Owed(model) => {
@@ -221,7 +221,17 @@ impl Relay {
                 self.judge_chunk(frame, &chunk, &index)
             }
             Event::Error(words) => Verdict::End(Fed::Error(words)),
-            Event::Malformed => Verdict::End(Fed::Malformed),
+            Event::Malformed => self.judge_mended(frame, pieces),
+        }
+    }
+
+    /// An event that could not be read, where that is for bytes that are no UTF-8.
+    #[cold]
+    fn judge_mended(&mut self, frame: &Frame, pieces: &mut Pieces) -> Verdict {
+        let Some(data) = mended(&frame.data) else { return Verdict::End(Fed::Malformed) };
+        match self.judge(&Frame { data: data.clone(), ..frame.clone() }, pieces) {
+            Verdict::Pass => Verdict::Replace(framed(data.to_vec(), self.neutral)),
+            other => other,
         }
     }
 

@@ -84,9 +84,9 @@ impl Reports {
         });
     }
 
-    /// The stream is complete.
-    pub fn close(&mut self) -> Due {
-        match (self.wanted, self.used, self.piece.take(), self.model.take()) {
+    /// The stream is complete, and `used` is what of its usage can be.
+    pub fn close(&mut self, used: Option<Usage>) -> Due {
+        match (self.wanted, used, self.piece.take(), self.model.take()) {
             (true, None, _, Some(model)) => Due::Owed(model),
             (true, _, Some(piece), _) => Due::Shown(piece),
             _ => Due::Nothing,

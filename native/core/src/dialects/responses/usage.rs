@@ -2,17 +2,15 @@
 
 use crate::dialects::neutral::Item;
 use crate::json::{Kind, Value};
-use crate::ledger::{Usage, UsageSource};
-
-/// More tokens than any answer has: a count beyond is none.
-const MOST: u64 = 1 << 40;
+use crate::ledger::{Usage, UsageSource, MOST_TOKENS};
 
 /// Puts down what `usage` says, if it says anything.
 pub(super) fn read(usage: Value<'_>, items: &mut Vec<Item>) {
     if usage.kind() != Kind::Object {
         return;
     }
-    let count = |object: Value<'_>, name: &str| object.get(name).and_then(Value::as_u64).filter(|count| *count < MOST);
+    let count =
+        |object: Value<'_>, name: &str| object.get(name).and_then(Value::as_u64).filter(|count| *count <= MOST_TOKENS);
     let (input, output) = (count(usage, "input_tokens"), count(usage, "output_tokens"));
     if input.is_none() && output.is_none() {
         return;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dialects::neutral::CallKind;
+use crate::dialects::Listener;
 use crate::error::Code;
 
 /// As the Gemini API streams: usage in each event, a signature in a part of its own, no end mark.
@@ -227,4 +228,33 @@ fn an_empty_answer_is_still_one() {
     assert_eq!(json(&encode(&[], Form::Array)).as_array().map(Vec::len), Some(1));
     let text = String::from_utf8(encode(&[], Form::Usual)).unwrap();
     assert!(text.contains("\"usageMetadata\""), "{text}");
+}
+
+#[test]
+fn a_stop_before_words_does_not_end_them() {
+    let limit = STOP.replace("STOP", "MAX_TOKENS");
+    let call = r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{}}}]}}]}"#;
+    for (events, complete) in [
+        (vec![STOP, STOP, HI], false),
+        (vec![STOP, STOP, call], false),
+        (vec![STOP, STOP, HI, STOP], true),
+        (vec![HI, STOP, STOP], true),
+        (vec![limit.as_str(), HI], true),
+    ] {
+        let stream: String = events.iter().map(|json| event(json)).collect();
+        assert_eq!(decode(stream.as_bytes(), 40).1, Ok(complete), "{stream}");
+    }
+}
+
+#[test]
+fn an_error_behind_the_events_is_read_without_a_blank_line_too() {
+    let tail = r#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#;
+    for begun in ["", &event(HI)] {
+        let (mut listener, mut items) = (Listener::of(&Gemini), Vec::new());
+        listener.push(format!("{begun}{tail}").into());
+        while let Some((fed, _)) = listener.next_event(&mut items) {
+            assert_eq!(fed, Fed::Open);
+        }
+        assert_eq!(listener.finish(&mut items), Fed::Error("The model is overloaded.".into()));
+    }
 }
