@@ -39,9 +39,7 @@ CASES = {
     "it ends with its connection": Case({"framing": "close"}),
     "it ends, byte by byte": Case({"split": 1}, fails=CRLF, of=("gemini",)),
     "it stops twice before it begins (Chevey339/kelivo#1003)": Case({"early_finish": True}),
-    "it stops before it begins, and not at its end": Case(
-        {"early_finish": True, "truncate": 1_000}, TRUNCATED
-    ),
+    "it stops before it begins, and not at its end": Case({"early_finish": True, "truncate": 1_000}, TRUNCATED),
     "it does not finish": Case({"no_finish_reason": True}, TRUNCATED),
     "it does not finish, and ends with its connection": Case({"no_finish_reason": True, "framing": "close"}, TRUNCATED),
     "an event is an error (diegosouzapw/OmniRoute#4177)": Case({"error_event": 2}, ERROR, WORDS),

@@ -84,10 +84,7 @@ def ask(client, at, model, *, stream, said=SAID):
 
 
 RUNS = [
-    pytest.param(
-        form, at, id=f"{form}-{fault.name}",
-        marks=[pytest.mark.xfail(reason=fault.fails, strict=True)] if fault.fails else [],
-    )
+    pytest.param(form, at, id=f"{form}-{fault.name}")
     for form in processes.FORMS
     for at, fault in enumerate(FAULTS)
     # Without the edge, a part of them: what asks upstreams then is what plain hypercorn has too.
@@ -119,7 +116,7 @@ def test_a_fault_of_the_upstream(hoosh, upstream, at, stream):
 
 
 READ = [
-    pytest.param(at, id=fault.name, marks=[pytest.mark.xfail(reason=fault.fails, strict=True)] if fault.fails else [])
+    pytest.param(at, id=fault.name)
     for at, fault in enumerate(FAULTS)
     if fault.name.startswith("F34") and fault.whole == fault.stream == GOOD
 ]

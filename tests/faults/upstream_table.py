@@ -24,7 +24,6 @@ THROTTLED = (429, "upstream_rate_limited")
 GOOD = (200, None)
 
 
-
 @dataclass(frozen=True)
 class Fault:
     """One row."""
@@ -42,8 +41,6 @@ class Fault:
     """The caller's words, which a good answer says back."""
     read: str | None = None
     """What its caller reads instead."""
-    fails: str = ""
-    """Why the row is not kept yet."""
 
 
 def same(name: str, plan: dict[str, Any], got: tuple[int, str | None], attempts: int = 1, **words: str) -> Fault:

@@ -15,7 +15,7 @@ use crate::wire::Wire;
 use crate::worker::Hands;
 
 /// What a slow caller can be ahead of its socket, bytes: beyond that its answer is not asked for more.
-const BUFFER: usize = 72 << 10;
+const BUFFER: usize = 16 << 10;
 
 /// Serves one connection.
 pub async fn serve(stream: TcpStream, wire: Rc<Wire>, hands: Rc<Hands>) {

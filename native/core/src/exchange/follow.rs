@@ -19,7 +19,7 @@ use crate::metrics::Outcome;
 use crate::retry::retry_after;
 
 /// How far the caller may be behind before its upstream is no longer read, bytes.
-pub(super) const MAX_BEHIND: u64 = 256 << 10;
+pub(super) const MAX_BEHIND: u64 = 64 << 10;
 
 const CUT: &str = "The provider's stream ended before the answer was complete.";
 
