@@ -28,16 +28,12 @@ class Case:
     """Words of the error that callers get."""
     begins: bool = True
     """Words of the answer come before it."""
-    fails: str = ""
-    """Why it is not kept yet, by all callers or by those of `of`."""
-    of: tuple[str, ...] = tuple(STREAMS)
 
 
-CRLF = "between equals the LF of a CRLF that came in two pieces is lost where the events end or an error follows"
 CASES = {
     "it ends": Case({}),
     "it ends with its connection": Case({"framing": "close"}),
-    "it ends, byte by byte": Case({"split": 1}, fails=CRLF, of=("gemini",)),
+    "it ends, byte by byte": Case({"split": 1}),
     "it stops twice before it begins (Chevey339/kelivo#1003)": Case({"early_finish": True}),
     "it stops before it begins, and not at its end": Case({"early_finish": True, "truncate": 1_000}, TRUNCATED),
     "it does not finish": Case({"no_finish_reason": True}, TRUNCATED),
@@ -49,7 +45,7 @@ CASES = {
     ),
     "an error behind the events, and a blank line": Case({"error_event": 2, "error_form": "bare_ended"}, ERROR, WORDS),
     "an error behind the events, byte by byte": Case(
-        {"error_event": 2, "error_form": "bare_ended", "split": 1}, ERROR, WORDS, fails=CRLF, of=("gemini",)
+        {"error_event": 2, "error_form": "bare_ended", "split": 1}, ERROR, WORDS
     ),
     "an error and no event": Case({"error_event": 0, "error_form": "bare"}, ERROR, WORDS, begins=False),
 }
@@ -61,12 +57,7 @@ base_url = "{{url}}"
 api_key = "sk-fake"
 models = ["gemini-3-fake"]
 """
-RUNS = [
-    pytest.param(
-        name, caller, id=f"{name}-{caller}", marks=[pytest.mark.xfail(reason=case.fails, strict=True)] if caller in case.of and case.fails else []
-    )
-    for name, case in CASES.items() for caller in STREAMS
-]  # fmt: skip
+RUNS = [pytest.param(name, caller, id=f"{name}-{caller}") for name in CASES for caller in STREAMS]
 
 
 def provider(name, caller):

@@ -1,7 +1,7 @@
 //! The event stream against hand-written cases, against a plain transcription of the standard, and at every split.
 
 use bytes::Bytes;
-use hoosh_core::sse::{write_event, Event, FieldError, Frame, Framer, Limits, Parser, SseError};
+use hoosh_core::sse::{write_event, Event, FieldError, Frame, Framer, Limits, Parser, SseError, WholeFramer};
 use proptest::prelude::*;
 
 fn event(event: &str, data: &str, id: &str, retry: Option<u64>) -> Event {
@@ -148,6 +148,35 @@ fn a_cr_dispatches_at_once_and_its_lf_goes_into_the_next_raw() {
     framer.push(Bytes::from_static(b"data: b\n\n"));
     let next = framer.next_frame().unwrap().unwrap();
     assert_eq!((next.raw, next.data), ("\ndata: b\n\n".into(), "b".into()));
+}
+
+/// The raws of a relay, and what is left.
+fn raws<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Bytes>, Bytes) {
+    let (mut framer, mut raws) = (WholeFramer::new(Limits::default()), Vec::new());
+    for chunk in chunks {
+        framer.push(Bytes::copy_from_slice(chunk));
+        raws.extend(std::iter::from_fn(|| framer.next_frame().unwrap()).map(|frame| frame.raw));
+    }
+    (raws, framer.finish())
+}
+
+#[test]
+fn a_relays_raws_are_the_same_wherever_crlf_is_cut() {
+    let input = b"data: a\r\n\r\n: b\r\n\r\n\r\ndata: c\r\ndata: d\r\n\r\n\r\nda";
+    let whole = raws([&input[..]]);
+    assert_eq!(whole.0, ["data: a\r\n\r\n", ": b\r\n\r\n", "\r\n", "data: c\r\ndata: d\r\n\r\n", "\r\n"]);
+    assert_eq!(raws(input.chunks(1)), whole);
+    splits(input).for_each(|chunks| assert_eq!(raws(chunks), whole, "{}", chunks[0].len()));
+    assert_eq!(raws(b"data: a\r\n\r".chunks(1)), (vec!["data: a\r\n\r\n".into()], Bytes::new()), "it broke off");
+}
+
+#[test]
+fn a_relay_adds_nothing_to_lines_that_end_in_cr_or_lf() {
+    for input in [&b"data: a\r\rdata: b\r\r\r"[..], b"data: a\n\n\ndata: b\n\n", b"\r\rdata: a\r\r"] {
+        for chunks in splits(input).map(Vec::from).chain([input.chunks(1).collect()]) {
+            assert_eq!(raws(chunks).0.concat(), input);
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::lines::Lines;
 use super::neutral::Item;
 use super::{Decode, Fed, Framing, Protocol};
 use crate::json::mended;
-use crate::sse::{Frame, Framer, Limits, SseError};
+use crate::sse::{Frame, Limits, SseError, WholeFramer};
 
 /// The reader of one stream.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Listener {
 
 #[derive(Debug)]
 enum Cutter {
-    Events(Box<Framer>),
+    Events(Box<WholeFramer>),
     Lines(Lines),
 }
 
@@ -45,7 +45,7 @@ impl Listener {
         let limits = Limits::default();
         let cutter = match protocol.door().framing {
             Framing::Lines => Cutter::Lines(Lines::new(limits)),
-            Framing::Events => Cutter::Events(Box::new(Framer::new(limits))),
+            Framing::Events => Cutter::Events(Box::new(WholeFramer::new(limits))),
         };
         Listener { cutter, decoder: protocol.decoder(), event: false }
     }

@@ -19,7 +19,7 @@ use crate::dialects::passed::Service;
 use crate::error::Code;
 use crate::http::{is_media_type, HeaderView, Headers};
 use crate::ledger::{Ending, Usage, UsageSource};
-use crate::sse::{self, Framer};
+use crate::sse::{self, WholeFramer};
 
 /// Largest event: a picture of 4,096 × 4,096 in base64.
 const MAX_EVENT: usize = 64 << 20;
@@ -39,7 +39,7 @@ pub(super) struct Passable {
 pub(super) enum Pass {
     Raw,
     Events {
-        framer: Framer,
+        framer: WholeFramer,
         usage: Option<Usage>,
         /// An event came.
         said: bool,
@@ -101,7 +101,7 @@ impl Exchange {
                 facts.stream = true;
             }
             let limits = sse::Limits { max_line_bytes: MAX_EVENT, max_event_bytes: MAX_EVENT };
-            Follow::Pass(Box::new(Pass::Events { framer: Framer::new(limits), usage: None, said: false }))
+            Follow::Pass(Box::new(Pass::Events { framer: WholeFramer::new(limits), usage: None, said: false }))
         } else if is_raw {
             Follow::Pass(Box::new(Pass::Raw))
         } else {

@@ -138,6 +138,12 @@ impl Framer {
         all - usize::from(self.block.stray_lf)
     }
 
+    /// The last byte that was read is a CR that ended its chunk, so that an LF may come that belongs to it.
+    #[inline]
+    pub(super) fn is_after_cr(&self) -> bool {
+        self.after_cr
+    }
+
     /// Ends the stream: gives back the bytes that belong to no frame and begins anew. A browser drops them; a relay
     /// passes them on.
     pub fn finish(&mut self) -> Bytes {

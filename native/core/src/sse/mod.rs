@@ -1,9 +1,10 @@
 //! The WHATWG event stream: a parser that may be fed at any split, and a writer.
 //!
 //! The rules are those of the HTML standard, section 9.2.6 "Interpreting an event stream"
-//! (<https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>). Two layers:
+//! (<https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>). Three layers:
 //!
-//! - [`Framer`] cuts a stream into blocks and hands out slices of what it was given: for passing a stream through.
+//! - [`Framer`] cuts a stream into blocks and hands out slices of what it was given.
+//! - [`WholeFramer`] is one whose blocks end with a whole CRLF at every split: for passing a stream through.
 //! - [`Parser`] gives [`Event`]s as a browser would dispatch them: for reading a stream.
 //!
 //! ```
@@ -19,10 +20,12 @@
 mod field;
 mod framer;
 mod parser;
+mod whole;
 mod writer;
 
 pub use framer::{Frame, Framer};
 pub use parser::{Event, Parser};
+pub use whole::WholeFramer;
 pub use writer::{write_event, FieldError};
 
 /// How much of an unfinished line and block is held before the stream is given up.

@@ -43,15 +43,6 @@ pub fn framed(json: Vec<u8>, neutral: bool) -> Bytes {
     Bytes::from(out)
 }
 
-/// An event that is sent apart from its neighbours, ending as it would if its last LF had come with it.
-pub(super) fn whole_lines(raw: Bytes) -> Bytes {
-    if raw.ends_with(b"\r\n\r") {
-        Bytes::from([&raw[..], b"\n"].concat())
-    } else {
-        raw
-    }
-}
-
 /// Neighbouring pieces of one chunk, joined without a copy.
 pub(super) struct Run {
     base: Bytes,

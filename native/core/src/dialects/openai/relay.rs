@@ -8,13 +8,13 @@ use bytes::Bytes;
 
 use super::choices::Choices;
 use super::chunk::{self, Chunk, Event};
-use super::pieces::{framed, whole_lines, Pieces, Run};
+use super::pieces::{framed, Pieces, Run};
 use super::usage::{Due, Reports};
 use super::words::Words;
 use crate::dialects::neutral::Endpoint;
 use crate::json::{mended, Edits, Index};
 use crate::ledger::Usage;
-use crate::sse::{Frame, Framer, Limits};
+use crate::sse::{Frame, Limits, WholeFramer};
 
 /// How a stream went on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum Ended {
 /// The follower of one stream.
 #[derive(Debug)]
 pub struct Relay {
-    framer: Framer,
+    framer: WholeFramer,
     neutral: bool,
     id: Option<Bytes>,
     choices: Choices,
@@ -50,9 +50,6 @@ pub struct Relay {
     reports: Reports,
     /// The chunk after which a usage chunk is owed, once the stream is complete.
     owed: Option<Bytes>,
-    /// The frame before ended in CR, whose LF may come yet; and whether it passed as it was.
-    after_cr: bool,
-    passed: bool,
     words: Words,
     /// An event came since it was asked last.
     event: bool,
@@ -70,15 +67,13 @@ impl Relay {
     /// `choices`: how many it asked for.
     pub fn new(endpoint: Endpoint, neutral: bool, show_usage: bool, choices: u64) -> Relay {
         Relay {
-            framer: Framer::new(Limits::default()),
+            framer: WholeFramer::new(Limits::default()),
             neutral,
             id: None,
             choices: Choices::of(choices),
             said: false,
             reports: Reports::new(endpoint, neutral, show_usage),
             owed: None,
-            after_cr: false,
-            passed: false,
             words: Words::default(),
             event: false,
         }
@@ -126,7 +121,7 @@ impl Relay {
         let mut run = Run::of(chunk.clone());
         self.framer.push(chunk);
         loop {
-            let mut frame = match self.framer.next_frame() {
+            let frame = match self.framer.next_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 Err(_) => {
@@ -134,10 +129,7 @@ impl Relay {
                     return Fed::Malformed;
                 }
             };
-            self.join_line_end(&mut frame, &mut run, pieces);
-            let verdict = self.judge(&frame, pieces);
-            self.passed = matches!(verdict, Verdict::Pass);
-            match verdict {
+            match self.judge(&frame, pieces) {
                 Verdict::Pass if self.neutral => {
                     if frame.dispatches {
                         pieces.push(frame.data);
@@ -162,24 +154,10 @@ impl Relay {
         Fed::Open
     }
 
-    /// The LF of a CRLF that two chunks shared begins the second one's frame: it goes where the frame before went.
-    fn join_line_end(&mut self, frame: &mut Frame, run: &mut Run, pieces: &mut Pieces) {
-        if self.after_cr && frame.raw.first() == Some(&b'\n') {
-            let line_end = frame.raw.split_to(1);
-            if self.passed && !self.neutral {
-                run.add(line_end, pieces);
-            }
-        }
-        self.after_cr = frame.raw.last() == Some(&b'\r');
-    }
-
     /// The upstream ended without a mark.
     pub fn finish(&mut self, pieces: &mut Pieces) -> Ended {
         if !self.choices.are_complete() {
             return Ended::Truncated;
-        }
-        if self.after_cr && self.passed && !self.neutral && self.framer.finish().starts_with(b"\n") {
-            pieces.push(Bytes::from_static(b"\n"));
         }
         self.close(pieces, None);
         Ended::Completed
@@ -197,7 +175,7 @@ impl Relay {
             }
         }
         match mark.filter(|mark| !self.neutral && *mark.data == *MARK) {
-            Some(mark) => pieces.push(whole_lines(mark.raw)),
+            Some(mark) => pieces.push(mark.raw),
             None => pieces.push_mark(self.neutral),
         }
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::chunk::Chunk;
 use super::encode::write_usage;
-use super::pieces::{framed, whole_lines, Pieces};
+use super::pieces::{framed, Pieces};
 use crate::dialects::neutral::Endpoint;
 use crate::json::{Edits, Index, Limits};
 use crate::ledger::Usage;
@@ -72,7 +72,7 @@ impl Reports {
         let as_it_came = chunk.no_choices && edits.is_empty() && chunk.usage == self.used;
         self.piece = Some(match (as_it_came, self.neutral) {
             (true, true) => frame.data.clone(),
-            (true, false) => whole_lines(frame.raw.clone()),
+            (true, false) => frame.raw.clone(),
             _ => {
                 let mut edits = edits.clone();
                 edits.set("choices", Bytes::from_static(b"[]"));

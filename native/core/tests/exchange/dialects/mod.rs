@@ -2,6 +2,7 @@
 
 mod gemini;
 mod kept;
+mod line_ends;
 mod losses;
 mod responses;
 mod streams;
