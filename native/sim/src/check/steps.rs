@@ -8,7 +8,7 @@ use super::Invariant;
 use crate::world::{UpState, World};
 
 /// More than this unwritten, and the upstream must not be read: what was read ahead plus one event.
-const MOST_UNWRITTEN: usize = 256 << 10;
+const MOST_UNWRITTEN: usize = 64 << 10;
 /// Given to an upstream and not taken.
 const MOST_UNTAKEN: usize = 256 << 10;
 /// A caller that left stops the upstream's work within this time of the door being told.
