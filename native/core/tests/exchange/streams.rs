@@ -199,13 +199,13 @@ fn bytes_that_are_no_utf8_are_read_as_browsers_read_them() {
         let mut world = World::new(ONE);
         let mut call = world.post("/v1/chat/completions", STREAM);
         let (u, _) = call.sent(&mut world);
-        call.answer(u, 200, "text/event-stream", spoil(role() + &word("a~b") + &finish() + DONE, mark));
+        call.answer(u, 200, "text/event-stream", &spoil(role() + &word("a~b") + &finish() + DONE, mark));
         let stream = call.stream(&mut world);
         assert_eq!(stream, role() + &word(&format!("a{shown}b")) + &finish() + DONE);
         call.over(&mut world);
         let mut call = world.post("/v1/chat/completions", CHAT);
         let (u, _) = call.sent(&mut world);
-        call.answer(u, 200, "application/json", spoil(ANSWER.replace("content\":\"", "content\":\"~"), mark));
+        call.answer(u, 200, "application/json", &spoil(ANSWER.replace("content\":\"", "content\":\"~"), mark));
         let reply = call.reply(&mut world);
         assert_eq!(reply.status, 200);
         assert!(String::from_utf8(reply.body.to_vec()).unwrap().contains(&format!("content\":\"{shown}")));

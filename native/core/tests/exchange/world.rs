@@ -432,12 +432,12 @@ impl Call {
         }
     }
 
-    pub fn partial(&mut self, u: UpstreamId, status: u16, kind: &str, body: impl AsRef<[u8]>) {
+    pub fn partial(&mut self, u: UpstreamId, status: u16, kind: &str, body: &(impl AsRef<[u8]> + ?Sized)) {
         self.exchange.head(u, status, &vec![("content-type", kind)]);
         self.exchange.data(u, Bytes::copy_from_slice(body.as_ref()));
     }
 
-    pub fn answer(&mut self, u: UpstreamId, status: u16, kind: &str, body: impl AsRef<[u8]>) {
+    pub fn answer(&mut self, u: UpstreamId, status: u16, kind: &str, body: &(impl AsRef<[u8]> + ?Sized)) {
         self.partial(u, status, kind, body);
         self.exchange.end(u);
     }
