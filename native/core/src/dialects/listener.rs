@@ -82,19 +82,21 @@ impl Listener {
     }
 
     /// The stream ended without a mark. [`Fed::Done`]: the answer is complete; [`Fed::Open`]: it is not. What is still to be said of it
-    /// is put down.
-    pub fn finish(&mut self, items: &mut Vec<Item>) -> Fed {
-        let last = match &mut self.cutter {
-            Cutter::Lines(lines) => lines.finish().map(|frame| self.take(&frame, items)),
-            Cutter::Events(framer) => {
-                let rest = framer.finish();
-                (!rest.is_empty()).then(|| self.decoder.loose(&rest, items))
-            }
+    /// is put down. The bytes are those of a last line without a line feed, which is read all the same.
+    pub fn finish(&mut self, items: &mut Vec<Item>) -> (Fed, Bytes) {
+        let (last, line) = match &mut self.cutter {
+            Cutter::Lines(lines) => match lines.finish() {
+                Some(frame) => (self.take(&frame, items), frame.raw),
+                None => (Fed::Open, Bytes::new()),
+            },
+            Cutter::Events(framer) => match framer.finish() {
+                rest if rest.is_empty() => (Fed::Open, rest),
+                rest => (self.decoder.loose(&rest, items), Bytes::new()),
+            },
         };
         match last {
-            Some(Fed::Open) | None if self.decoder.finish(items) => Fed::Done,
-            Some(fed) => fed,
-            None => Fed::Open,
+            Fed::Open if self.decoder.finish(items) => (Fed::Done, line),
+            fed => (fed, line),
         }
     }
 

@@ -202,10 +202,14 @@ impl Exchange {
     pub(super) fn break_off_spoken(&mut self, fall: Fall) {
         let (mut pieces, mut items) = (Pieces::default(), Vec::new());
         let Some(listener) = self.listener() else { return self.fall(fall) };
-        match listener.finish(&mut items) {
+        let (fed, line) = listener.finish(&mut items);
+        match fed {
             Fed::Done if self.hear_all(&mut items, &mut pieces) => {}
             Fed::Error(words) => return self.fall(Fall::error("The provider broke off with an error", &words)),
             _ => return self.fall(fall),
+        }
+        if self.passes_as_it_is() && !line.is_empty() {
+            pieces.push(line);
         }
         if !pieces.list.is_empty() {
             self.say(pieces);

@@ -185,3 +185,13 @@ fn a_blank_line_that_was_cut_off_in_its_middle_is_whole_before_the_error() {
         }
     }
 }
+
+#[test]
+fn a_last_line_without_its_line_feed_passes_too() {
+    for passing in all().into_iter().filter(|passing| passing.dialect == "ollama") {
+        let whole = passing.whole();
+        for said in [whole.strip_suffix("\r\n").unwrap(), whole.strip_suffix('\n').unwrap()] {
+            assert_eq!(got(&passing, &[said.as_bytes()], true), said);
+        }
+    }
+}

@@ -255,6 +255,6 @@ fn an_error_behind_the_events_is_read_without_a_blank_line_too() {
         while let Some((fed, _)) = listener.next_event(&mut items) {
             assert_eq!(fed, Fed::Open);
         }
-        assert_eq!(listener.finish(&mut items), Fed::Error("The model is overloaded.".into()));
+        assert_eq!(listener.finish(&mut items).0, Fed::Error("The model is overloaded.".into()));
     }
 }
