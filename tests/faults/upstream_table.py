@@ -59,7 +59,6 @@ FAULTS = [
     same("F14 reset before the head", {"reset_after": 0}, ERROR, attempts=2),
     same("F27 close before the head", {"close_after": 0}, ERROR, attempts=2),
     same("F27 close inside the head", {"close_after": 20}, ERROR, attempts=2),
-    same("F10 it answers before it was asked all", {"early": True}, GOOD),
     # What is asked next must not meet the connection's end.
     same("F10 closed behind its answer", {"stale": "idle"}, GOOD),
     same("F10 reset at the next request", {"stale": "next"}, GOOD),

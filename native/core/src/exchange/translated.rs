@@ -208,14 +208,17 @@ impl Exchange {
             Fed::Error(words) => return self.fall(Fall::error("The provider broke off with an error", &words)),
             _ => return self.fall(fall),
         }
-        if self.passes_as_it_is() && !line.is_empty() {
+        // Such a line is the mark itself.
+        let has_mark = !line.is_empty();
+        if has_mark && self.passes_as_it_is() {
             pieces.push(line);
         }
         if !pieces.list.is_empty() {
             self.say(pieces);
         }
         let attempt = self.attempt.as_ref();
-        self.account.terminator_added = attempt.is_none_or(|attempt| attempt.upstream.dialect.door().marks_end);
+        self.account.terminator_added =
+            !has_mark && attempt.is_none_or(|attempt| attempt.upstream.dialect.door().marks_end);
         if let Some(attempt) = &mut self.attempt {
             if !attempt.over {
                 let u = attempt.u;

@@ -169,7 +169,8 @@ impl State {
                 return Fed::Malformed;
             }
         }
-        let is_saying = items.len() > before;
+        // A signature says nothing: one may come behind the reason.
+        let is_saying = items.iter().skip(before).any(|item| !matches!(item, Item::Thought { .. }));
         saying.rest(items);
         choice.sources.read(number, &choice.said, sources, items);
         match finish::read(reason.as_deref().unwrap_or_default()) {

@@ -234,12 +234,14 @@ fn an_empty_answer_is_still_one() {
 fn a_stop_before_words_does_not_end_them() {
     let limit = STOP.replace("STOP", "MAX_TOKENS");
     let call = r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{}}}]}}]}"#;
+    let signature = r#"{"candidates":[{"content":{"parts":[{"text":"","thoughtSignature":"EoQ="}]}}]}"#;
     for (events, complete) in [
         (vec![STOP, STOP, HI], false),
         (vec![STOP, STOP, call], false),
         (vec![STOP, STOP, HI, STOP], true),
         (vec![HI, STOP, STOP], true),
         (vec![limit.as_str(), HI], true),
+        (vec![HI, STOP, signature], true),
     ] {
         let stream: String = events.iter().map(|json| event(json)).collect();
         assert_eq!(decode(stream.as_bytes(), 40).1, Ok(complete), "{stream}");
